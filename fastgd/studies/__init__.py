@@ -1,0 +1,1 @@
+"""The published studies that fastgd reproduces, one module each."""
