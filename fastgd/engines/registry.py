@@ -1,0 +1,30 @@
+"""Every rule and coefficient function that the library ships, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from inspect import getmembers, isfunction
+from types import ModuleType
+from typing import Any
+
+from fastgd.engines.codegen import CoefficientFunction, Rule
+from fastgd.rules import coefficients, updates
+
+
+def _defined_in(module: ModuleType) -> dict[str, Callable[..., Any]]:
+    return {n: f for n, f in getmembers(module, isfunction) if f.__module__ == module.__name__}
+
+
+_updates = _defined_in(updates)
+PREPARE = Rule(_updates.pop("prepare"))
+RULES = {name: Rule(function) for name, function in _updates.items()}
+COEFFICIENTS = {
+    name: CoefficientFunction(function) for name, function in _defined_in(coefficients).items()
+}
+
+
+def kernels_source() -> str:
+    """The text of the kernel modules (see `fastgd.engines.cython_source`)."""
+    from fastgd.engines import cython_source  # noqa: PLC0415  (only when the package is built)
+
+    return cython_source.kernels_source(RULES.values(), COEFFICIENTS.values(), PREPARE)
