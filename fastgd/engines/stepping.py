@@ -1,7 +1,8 @@
 """What a stepper is told: the arrays (`Slot`) and how each is updated (`Group`).
 
-A stepper is made once, from slots and groups, and its ``step(params, grads, t, lr_override)`` updates in place. There
-are two, which give the same bits: the compiled `fastgd.engines._step.Stepper` and its twin in plain NumPy.
+A stepper is made once, from slots and groups; its ``step(params, grads, t, lr_override)`` updates
+in place. There are two, which give the same bits: the compiled `fastgd.engines._step.Stepper` and
+its twin in plain NumPy.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from numpy.typing import NDArray
 
 from fastgd.engines.codegen import CoefficientFunction, Rule
 
-# The global norm is a sum of squares in double: blocks of BLOCK elements of one array, left to right, array after
-# array; within a block element i goes to partial sum i % PARTIALS, and these are added left to right.
+# The global norm is a sum of squares in double: blocks of BLOCK elements of one array, left to
+# right, array after array, into one running total. Within a block, element i goes to partial sum
+# i % PARTIALS, and these are added left to right.
 BLOCK = 4096
 PARTIALS = 8
 
@@ -36,7 +38,8 @@ def _shared() -> NDArray[np.float64]:
 class Group:
     """Arrays that share a rule and its hyperparameters.
 
-    The arrays `hyper`, `shared` and `carry` are read at every step, so whoever owns the group may write to them.
+    The arrays `hyper`, `shared` and `carry` are read at every step, so that whoever owns the group
+    may write to them.
 
     Attributes
     ----------
@@ -45,16 +48,18 @@ class Group:
     hyper : ndarray of float64
         Arguments of the coefficient function after the step number (and the carry): the rate first.
     shared : ndarray of float64, shape (6,)
-        Arguments of `fastgd.rules.coefficients.prepare` after (t, lr): sign, scale, clip, l2, l1, decay. The scale is
-        1 here; clipping by norm multiplies it.
+        Arguments of `fastgd.rules.coefficients.prepare` after (t, lr): sign, scale, clip, l2, l1,
+        decay. The scale is 1 here; clipping by norm multiplies it.
     prepared : bool
         Whether `prepare` runs before the rule; clipping by norm needs it.
     clip_norm, norm_eps : float
-        All gradients of the step are scaled by min(1, clip_norm / (norm + norm_eps)); infinity is none.
+        All gradients of the step are scaled by min(1, clip_norm / (norm + norm_eps)); infinity is
+        none.
     carry : ndarray of float64, shape (1,)
         Running product of the coefficient function, 1 before the first step.
     loops : dict
-        From "f" (float32) or "d" (float64) to the update loop: an address, or a Python function in the NumPy twin.
+        From "f" (float32) or "d" (float64) to the update loop: an address, or a Python function in
+        the NumPy twin.
     """
 
     rule: Rule
@@ -70,7 +75,7 @@ class Group:
 
 @dataclass(eq=False)
 class Slot:
-    """One parameter array: how messages call it, what it looks like, and its state (C-contiguous, of its shape)."""
+    """One parameter array: its name in messages, its form, and its state (C-contiguous, alike)."""
 
     name: str
     shape: tuple[int, ...]
