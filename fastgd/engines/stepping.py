@@ -60,6 +60,11 @@ class Group:
     loops : dict
         From "f" (float32) or "d" (float64) to the update loop: an address, or a Python function in
         the NumPy twin.
+    evaluate : int, callable or None
+        How the coefficients are computed: an address of ``void f(double t, double* carry, const
+        double* hyper, double* out)``, or a Python function ``f(t, carry, hyper, out)`` on float64
+        arrays (a user's function that Numba cannot compile; it may raise, and then nothing has
+        changed). None: the shipped kernel of that name.
     """
 
     rule: Rule
@@ -71,6 +76,7 @@ class Group:
     norm_eps: float = 1e-6
     carry: NDArray[np.float64] = field(default_factory=_no_carry)
     loops: dict[str, Loop] = field(default_factory=dict)
+    evaluate: Loop | None = None
 
 
 @dataclass(eq=False)
