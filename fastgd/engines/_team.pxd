@@ -1,0 +1,7 @@
+# A job is called once for every chunk from 0 to chunks - 1, by any thread, in any order.
+ctypedef void (*job)(void* arg, int chunk) noexcept nogil
+
+# Runs all chunks and returns when they are done: 1 with the team's help, 0 by the caller alone
+# (one thread wanted, one chunk, or the team at work for another caller). Needs no GIL; where the
+# team must grow it takes the GIL for that moment.
+cdef int team_run(job fn, void* arg, int chunks, int n_threads) noexcept nogil

@@ -1,0 +1,141 @@
+/* A team of threads that wait inside C for work, which they claim chunk by chunk, the caller included.
+
+   Because chunks are claimed, a call never waits for a worker that still sleeps: whoever is awake does the work. */
+#ifndef FASTGD_TEAM_H
+#define FASTGD_TEAM_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#if defined(__linux__) && !defined(FASTGD_NO_FUTEX)
+#define FGD_FUTEX 1
+#include <limits.h>
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#else
+#include "pythread.h"
+#endif
+
+#if defined(_WIN32)
+#include <windows.h>
+#define fgd_yield() SwitchToThread()
+#else
+#include <sched.h>
+#define fgd_yield() sched_yield()
+#endif
+
+#if defined(__x86_64__) || defined(__i386__) || defined(_M_X64)
+#include <immintrin.h>
+#define fgd_pause() _mm_pause()
+#elif defined(__aarch64__) && defined(__GNUC__)
+#define fgd_pause() __asm__ __volatile__("yield")
+#else
+#define fgd_pause() ((void)0)
+#endif
+
+#define FGD_SPINS 2000       /* pauses before a worker sleeps, or the caller yields */
+#define FGD_MAX_WORKERS 255
+#define FGD_MAX_CHUNKS 0xffffff
+
+typedef void (*fgd_job)(void *arg, int chunk);
+
+#define FGD_LINE _Alignas(64)
+
+typedef struct {
+    /* limit << 48 | chunks << 24 | next, in one word: a worker that comes late with the ticket of a finished job can
+       never claim from a newer one with stale numbers, for its exchange fails unless all three are today's. */
+    FGD_LINE _Atomic uint64_t ticket;
+    FGD_LINE _Atomic int generation;
+    FGD_LINE _Atomic int sleepers;
+    FGD_LINE _Atomic int done;
+    FGD_LINE _Atomic int busy;
+    FGD_LINE fgd_job job; /* job and arg are read after a claim: they cannot change until that chunk is done */
+    void *arg;
+    int workers; /* changed by the holder of `busy` only */
+#ifndef FGD_FUTEX
+    _Atomic int asleep[FGD_MAX_WORKERS];
+    PyThread_type_lock locks[FGD_MAX_WORKERS];
+#endif
+} fgd_team;
+
+static int fgd_claim(fgd_team *team, int rank) {
+    uint64_t ticket = atomic_load(&team->ticket);
+    for (;;) {
+        int next = (int)(ticket & FGD_MAX_CHUNKS), chunks = (int)(ticket >> 24 & FGD_MAX_CHUNKS);
+        if (next >= chunks || rank >= (int)(ticket >> 48)) return -1;
+        if (atomic_compare_exchange_weak(&team->ticket, &ticket, ticket + 1)) return next;
+    }
+}
+
+static void fgd_take_part(fgd_team *team, int rank) {
+    int chunk;
+    while ((chunk = fgd_claim(team, rank)) >= 0) {
+        team->job(team->arg, chunk);
+        atomic_fetch_add(&team->done, 1);
+    }
+}
+
+/* Returns once `generation` is no longer `seen`. */
+static void fgd_sleep(fgd_team *team, int rank, int seen) {
+#ifdef FGD_FUTEX
+    (void)rank;
+    atomic_fetch_add(&team->sleepers, 1);
+    while (atomic_load(&team->generation) == seen)
+        syscall(SYS_futex, &team->generation, FUTEX_WAIT_PRIVATE, seen, NULL, NULL, 0);
+    atomic_fetch_sub(&team->sleepers, 1);
+#else
+    atomic_fetch_add(&team->sleepers, 1);
+    while (atomic_load(&team->generation) == seen) {
+        atomic_store(&team->asleep[rank - 1], 1);
+        /* Whoever sets `asleep` back to 0 owns the wake-up: if that was the caller, its release is on the way. */
+        if (atomic_load(&team->generation) != seen && atomic_exchange(&team->asleep[rank - 1], 0)) break;
+        PyThread_acquire_lock(team->locks[rank - 1], WAIT_LOCK);
+    }
+    atomic_fetch_sub(&team->sleepers, 1);
+#endif
+}
+
+static void fgd_wake(fgd_team *team) {
+    if (!atomic_load(&team->sleepers)) return;
+#ifdef FGD_FUTEX
+    syscall(SYS_futex, &team->generation, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+#else
+    for (int k = 0; k < team->workers; k++)
+        if (atomic_exchange(&team->asleep[k], 0)) PyThread_release_lock(team->locks[k]);
+#endif
+}
+
+/* A worker's whole life; `rank` counts from 1, the caller of a job is 0. */
+static void fgd_work(fgd_team *team, int rank) {
+    for (;;) {
+        int seen = atomic_load(&team->generation);
+        fgd_take_part(team, rank);
+        for (int k = 0; k < FGD_SPINS && atomic_load(&team->generation) == seen; k++) fgd_pause();
+        if (atomic_load(&team->generation) == seen) fgd_sleep(team, rank, seen);
+    }
+}
+
+static int fgd_acquire(fgd_team *team) {
+    int idle = 0;
+    return atomic_compare_exchange_strong(&team->busy, &idle, 1);
+}
+
+static void fgd_release(fgd_team *team) { atomic_store(&team->busy, 0); }
+
+/* All chunks, with at most n_threads threads; the caller has acquired the team. */
+static void fgd_run(fgd_team *team, fgd_job job, void *arg, int chunks, int n_threads) {
+    team->job = job;
+    team->arg = arg;
+    atomic_store(&team->done, 0);
+    atomic_store(&team->ticket, (uint64_t)n_threads << 48 | (uint64_t)chunks << 24);
+    atomic_fetch_add(&team->generation, 1);
+    fgd_wake(team);
+    fgd_take_part(team, 0);
+    for (int k = 0; atomic_load(&team->done) < chunks; k++) {
+        if (k < FGD_SPINS) fgd_pause();
+        else fgd_yield();
+    }
+}
+
+#endif
