@@ -53,6 +53,7 @@ def _vocabulary() -> str:
         v, m = f"V{suffix}", f"M{suffix}"
         lines += [f"{m} {c}_v{suffix}({v}, {v})" for c in ("gt", "lt", "ge", "le")]
         lines += [f"{v} choose_v{suffix}({m}, {v}, {v})", f"{v} splat_v{suffix}({scalar})"]
+        lines += [f"{v} steeper_v{suffix}({v}, {v})"]
     return "".join(f"    {line} noexcept\n" for line in lines) + "\n"
 
 
@@ -208,8 +209,8 @@ def _register_window(rule: Rule, count: int, suffix: str) -> str:
             f"g{i} = {' + '.join(f'h{i}{j} * p{j}[u]' for j in range(count))} - h{i}"
             for i in range(count)
         ),
-        f"slope = abs_v{suffix}(g0)",
-        *(f"slope = larger_v{suffix}(slope, abs_v{suffix}(g{i}))" for i in range(1, count)),
+        f"slope = abs_v{suffix}(g0)" if count == 1 else f"slope = steeper_v{suffix}(g0, g1)",
+        *(f"slope = steeper_v{suffix}(slope, g{i})" for i in range(2, count)),
         f"lowest[u] = smaller_v{suffix}(slope, lowest[u])",
         f"highest[u] = larger_v{suffix}(slope, highest[u])",
     ]
@@ -262,7 +263,7 @@ def _quadratic_slopes(suffix: str, groups: int) -> list[str]:
         f"            total[u] = total[u] + data[i * size + j] * {_at('x', 'j', suffix)}",
         f"    for u in range({groups}):",
         "        g = total[u] - data[size * size + i]",
-        f"        slope[u] = larger_v{suffix}(slope[u], abs_v{suffix}(g))",
+        f"        slope[u] = maximum_v{suffix}(slope[u], abs_v{suffix}(g))",
         f"        {_at('work', 'i', suffix)} = g",
     ]
 

@@ -71,6 +71,9 @@ static inline fgd_vf larger_vf(fgd_vf a, fgd_vf b) { return (fgd_vf)_mm512_max_p
 static inline fgd_vd larger_vd(fgd_vd a, fgd_vd b) { return (fgd_vd)_mm512_max_pd((__m512d)a, (__m512d)b); }
 static inline fgd_vf smaller_vf(fgd_vf a, fgd_vf b) { return (fgd_vf)_mm512_min_ps((__m512)a, (__m512)b); }
 static inline fgd_vd smaller_vd(fgd_vd a, fgd_vd b) { return (fgd_vd)_mm512_min_pd((__m512d)a, (__m512d)b); }
+/* |a| or |b|, whichever is larger, in one instruction: immediate 11 is "absolute maximum, sign cleared". */
+static inline fgd_vf steeper_vf(fgd_vf a, fgd_vf b) { return (fgd_vf)_mm512_range_ps((__m512)a, (__m512)b, 11); }
+static inline fgd_vd steeper_vd(fgd_vd a, fgd_vd b) { return (fgd_vd)_mm512_range_pd((__m512d)a, (__m512d)b, 11); }
 static inline fgd_vf sqrt_vf(fgd_vf a) { return (fgd_vf)_mm512_sqrt_ps((__m512)a); }
 static inline fgd_vd sqrt_vd(fgd_vd a) { return (fgd_vd)_mm512_sqrt_pd((__m512d)a); }
 #elif FGD_WIDTH == 32
@@ -99,6 +102,11 @@ FGD_BY_LANE(vd, fgd_vd, fgd_md, FGD_LANES_d, sqrt)
 FGD_VECTOR(vf, float, fgd_vf, fgd_mf, FGD_LANES_f, 0x7fffffff)
 FGD_VECTOR(vd, double, fgd_vd, fgd_md, FGD_LANES_d, 0x7fffffffffffffffLL)
 
+#if FGD_WIDTH != 64
+static inline fgd_vf steeper_vf(fgd_vf a, fgd_vf b) { return larger_vf(abs_vf(a), abs_vf(b)); }
+static inline fgd_vd steeper_vd(fgd_vd a, fgd_vd b) { return larger_vd(abs_vd(a), abs_vd(b)); }
+#endif
+
 #else /* no vector types: one run at a time */
 typedef float fgd_vf;
 typedef double fgd_vd;
@@ -120,6 +128,7 @@ typedef long long fgd_md;
     static inline T sign_##S(T a) { return sign_##C(a); }                                                  \
     static inline T larger_##S(T a, T b) { return larger_##C(a, b); }                                      \
     static inline T smaller_##S(T a, T b) { return smaller_##C(a, b); }                                    \
+    static inline T steeper_##S(T a, T b) { return larger_##C(abs_##C(a), abs_##C(b)); }                   \
     static inline T maximum_##S(T a, T b) { return maximum_##C(a, b); }                                    \
     static inline T minimum_##S(T a, T b) { return minimum_##C(a, b); }                                    \
     static inline T where_gt_##S(T a, T b, T x, T y) { return a > b ? x : y; }                             \

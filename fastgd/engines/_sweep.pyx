@@ -1,0 +1,386 @@
+"""Blocks of runs that descend in lock step: windows, exact stops, compaction.
+
+A block holds up to `WIDTH` runs as columns. It advances by windows of `WINDOW` updates. The window kernel keeps each
+run's smallest slope max|g|; where that fell below the tolerance, or where something grew beyond all bounds, the run is
+replayed from the window before by the observing kernel, which finds the exact step and the signs of the last moves.
+Runs that ended are compacted away. Windows are counted back from `max_iter`, so that only the first can be shorter:
+they do not depend on the number of runs or threads, and so neither do results.
+"""
+
+from libc.math cimport INFINITY, sqrt
+from libc.stdint cimport int8_t, int64_t, uint8_t, uint64_t, uintptr_t
+from libc.string cimport memcpy, memset
+
+import numpy as np
+
+cdef extern from "floating.h" nogil:
+    unsigned int fgd_flush_on()
+    void fgd_flush_restore(unsigned int)
+
+WIDTH = 256
+WINDOW = 64
+cdef enum:
+    _WIDTH = 256
+    _WINDOW = 64
+    _TABLE = 8  # steps whose coefficients are tabulated at once: some 100 kB for Adam, which a second-level cache holds
+    _LAST = 32  # moves whose signs tell oscillating from monotone
+
+cdef fused real:
+    float
+    double
+
+ctypedef char* row
+ctypedef double* doubles
+ctypedef int64_t* integers
+ctypedef void (*window_t)(void*, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, const void*, Py_ssize_t, const void*, void*, void*, void*) noexcept nogil
+ctypedef void (*observe_f)(float*, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, bint, const float*, Py_ssize_t, const float*, float, float, float*, float*, float*, float*, float*) noexcept nogil
+ctypedef void (*observe_d)(double*, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, bint, const double*, Py_ssize_t, const double*, double, double, double*, double*, double*, double*, double*) noexcept nogil
+ctypedef void (*lanes_t)(double, double*, const double*, Py_ssize_t, Py_ssize_t, bint, void*) noexcept nogil
+
+
+cdef class Kernels:
+    """What a sweep calls: addresses of functions of the library's ABI, and the sizes of what they work on."""
+
+    cdef readonly object dtype, data
+    cdef readonly Py_ssize_t size, count, n_state, n_coefficients, n_hyper
+    cdef readonly bint steady
+    cdef window_t window
+    cdef uintptr_t observe
+    cdef lanes_t lanes
+
+    def __init__(self, uintptr_t window, uintptr_t observe, uintptr_t lanes, *, data, Py_ssize_t size,
+                 Py_ssize_t count, Py_ssize_t n_state, Py_ssize_t n_coefficients, Py_ssize_t n_hyper, bint steady):
+        self.window, self.observe, self.lanes = <window_t>window, observe, <lanes_t>lanes
+        self.data, self.dtype = data, data.dtype
+        self.size, self.count, self.n_state = size, count, n_state
+        self.n_coefficients, self.n_hyper, self.steady = n_coefficients, n_hyper, steady
+
+
+cdef class Outcomes:
+    """Where runs leave their results: arrays over all runs of a sweep."""
+
+    cdef readonly object x, before, iterations, status, oscillating
+    cdef char *_x
+    cdef char *_before
+    cdef int64_t[::1] _iterations
+    cdef int8_t[::1] _status
+    cdef uint8_t[::1] _oscillating
+
+    def __init__(self, Py_ssize_t runs, Py_ssize_t count, dtype):
+        self.x = np.zeros((runs, count), dtype)
+        self.before = np.zeros((runs, count), dtype)  # WINDOW updates before the end, of runs that did not converge
+        self.iterations = np.zeros(runs, np.int64)
+        self.status = np.full(runs, -1, np.int8)
+        self.oscillating = np.zeros(runs, np.uint8)
+        self._x, self._before = _pointer(self.x), _pointer(self.before)
+        self._iterations, self._status, self._oscillating = self.iterations, self.status, self.oscillating
+
+
+def aligned(shape, dtype):
+    """Zeros whose first byte lies on a cache line, as the vector kernels want it."""
+    n = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    raw = np.zeros(n + 64, np.uint8)
+    start = -raw.ctypes.data % 64
+    return raw[start : start + n].view(dtype).reshape(shape)
+
+
+cdef class Block:
+    """Up to WIDTH runs of one rule on one problem, at the same step."""
+
+    cdef readonly Py_ssize_t lanes, n
+    cdef Kernels kernels
+    cdef Outcomes outcomes
+    cdef object schedules, _keep
+    cdef Py_ssize_t max_iter, n_saved, n_older, rate_start, rows, itemsize
+    cdef double tol, limit
+    cdef bint uniform, steady, scheduled, flush
+    # Rows of WIDTH runs: parameters and state now, at the start of this window, and of the one before.
+    cdef row x, saved, older, scratch, low, high, work, coefficients, status, seen, moved, turns
+    cdef doubles carry, carry_saved, carry_older, carry_scratch, hyper, hyper_scratch
+    cdef integers run, rate_of, rate_of_scratch
+    cdef int *picked
+    cdef const char *data
+    cdef double[:, ::1] rates
+
+    def __init__(self, Kernels kernels, Outcomes outcomes, run, x0, state0, hyper, *, schedules=None, rate_of=None,
+                 bint uniform, Py_ssize_t max_iter, double tol, double limit, bint flush):
+        """`x0` (count, lanes), `state0` (n_state, lanes), `hyper` (n_hyper, lanes) are copied; `run` numbers the lanes."""
+        cdef Py_ssize_t count = kernels.count, lanes = len(run)
+        dtype = kernels.dtype
+        self.kernels, self.outcomes, self.schedules = kernels, outcomes, schedules
+        self.lanes, self.n, self.max_iter = lanes, 0, max_iter
+        self.tol, self.limit, self.uniform, self.flush = tol, limit, uniform, flush
+        self.scheduled = schedules is not None
+        self.steady = kernels.steady and not self.scheduled
+        self.rows, self.itemsize = (1 + kernels.n_state) * count, dtype.itemsize
+        # One buffer, so that a kernel that knows the sizes can address everything from `x`: see numba_sweep.
+        rows = {"x": self.rows, "work": 2 * count, "low": 1, "high": 1,
+                "coefficients": _TABLE * kernels.n_coefficients, "saved": self.rows, "older": self.rows,
+                "scratch": self.rows, "status": 1, "seen": 1, "moved": count, "turns": count}
+        buffer = aligned((sum(rows.values()), _WIDTH), dtype)
+        reals = aligned((4 + 2 * kernels.n_hyper, _WIDTH), np.float64)
+        whole = aligned((3, _WIDTH), np.int64)
+        picked = aligned((_WIDTH,), np.int32)
+        self._keep = (buffer, reals, whole, picked, kernels.data)
+        at, start = {}, 0
+        for name, many in rows.items():
+            at[name] = buffer[start : start + many]
+            start += many
+        x = at["x"]
+        x[:count, :lanes] = x0
+        for k in range(kernels.n_state):
+            x[(k + 1) * count : (k + 2) * count, :lanes] = state0[k]
+        reals[0] = 1.0
+        reals[4 : 4 + kernels.n_hyper, :lanes] = hyper
+        whole[0, :lanes] = run
+        if self.scheduled:
+            whole[1, :lanes] = rate_of
+        self.x, self.work, self.low, self.high = _pointer(x), _pointer(at["work"]), _pointer(at["low"]), _pointer(at["high"])
+        self.coefficients, self.saved, self.older = _pointer(at["coefficients"]), _pointer(at["saved"]), _pointer(at["older"])
+        self.scratch, self.status, self.seen = _pointer(at["scratch"]), _pointer(at["status"]), _pointer(at["seen"])
+        self.moved, self.turns = _pointer(at["moved"]), _pointer(at["turns"])
+        self.carry = <double*>_pointer(reals)
+        self.carry_saved, self.carry_older = self.carry + _WIDTH, self.carry + 2 * _WIDTH
+        self.carry_scratch = self.carry + 3 * _WIDTH
+        self.hyper = self.carry + 4 * _WIDTH
+        self.hyper_scratch = self.hyper + kernels.n_hyper * _WIDTH
+        self.run = <int64_t*>_pointer(whole)
+        self.rate_of, self.rate_of_scratch = self.run + _WIDTH, self.run + 2 * _WIDTH
+        self.picked = <int*>_pointer(picked)
+        self.data = _pointer(kernels.data)
+        self._save()
+        self._save()
+
+    def advance(self, Py_ssize_t windows):
+        """Runs up to `windows` windows without the GIL; returns how many runs have not ended."""
+        cdef Py_ssize_t k
+        cdef unsigned int mode = 0
+        if self.scheduled:
+            stop = min(self.max_iter, self.n + windows * _WINDOW)
+            self.rates = np.stack([s.values(self.n_older, stop) for s in self.schedules], axis=1)
+            self.rate_start = self.n_older
+        with nogil:
+            if self.flush:
+                mode = fgd_flush_on()
+            for k in range(windows):
+                if self.lanes == 0:
+                    break
+                self._advance()
+            if self.flush:
+                fgd_flush_restore(mode)
+        return self.lanes
+
+    def stop(self, int8_t status):
+        """Ends every run that is left, where it stands."""
+        cdef Py_ssize_t l
+        for l in range(self.lanes):
+            self._leave(l, self.x, l, status, self.n)
+        self.lanes = 0
+
+    cdef void _save(self) noexcept nogil:
+        """This window's start becomes the last one's."""
+        cdef char* rows = self.older
+        cdef double* carried = self.carry_older
+        self.older, self.n_older, self.carry_older = self.saved, self.n_saved, self.carry_saved
+        self.saved, self.n_saved, self.carry_saved = rows, self.n, carried
+        memcpy(self.saved, self.x, self.rows * _WIDTH * self.itemsize)
+        memcpy(self.carry_saved, self.carry, _WIDTH * sizeof(double))
+
+    cdef void _advance(self) noexcept nogil:
+        """One window, or what is left before windows of full length."""
+        cdef Py_ssize_t steps = (self.max_iter - self.n) % _WINDOW, picked, k
+        if steps == 0:
+            steps = min(<Py_ssize_t>_WINDOW, self.max_iter - self.n)
+        cdef bint last = self.n + steps == self.max_iter
+        self._save()
+        if last:  # every run ends here, so all are observed at once
+            picked = self.lanes
+            for k in range(picked):
+                self.picked[k] = <int>k
+            self._observe(picked, self.saved, self.carry_saved, self.n_saved, steps)
+            self.n += steps
+        else:
+            self._run_window(steps)
+            self.n += steps
+            if self.itemsize == 4:
+                picked = _pick[float](<float*>self.x, <float*>self.low, <float*>self.high, self.kernels.count,
+                                      self.lanes, <float>self.tol, <float>self.limit, self.picked)
+            else:
+                picked = _pick[double](<double*>self.x, <double*>self.low, <double*>self.high, self.kernels.count,
+                                       self.lanes, self.tol, self.limit, self.picked)
+            if picked:
+                self._observe(picked, self.older, self.carry_older, self.n_older, self.n - self.n_older)
+        self._end(picked, self.n_saved if last else self.n_older, last)
+
+    cdef void _run_window(self, Py_ssize_t steps) noexcept nogil:
+        cdef Py_ssize_t done = 0, many
+        if self.itemsize == 4:
+            _fill[float](<float*>self.low, <float>INFINITY, _WIDTH)
+            _fill[float](<float*>self.high, 0, _WIDTH)
+        else:
+            _fill[double](<double*>self.low, INFINITY, _WIDTH)
+            _fill[double](<double*>self.high, 0, _WIDTH)
+        while done < steps:
+            many = self._tabulate(self.n + done, steps - done, self.carry, self.hyper, self.rate_of, self.lanes)
+            self.kernels.window(self.x, _WIDTH, self.lanes, self.kernels.size, many, self.coefficients, self._stride(),
+                                self.data, self.low, self.high, self.work)
+            done += many
+
+    cdef void _observe(self, Py_ssize_t picked, const char* rows, const double* carried, Py_ssize_t n,
+                       Py_ssize_t steps) noexcept nogil:
+        """Replays the picked runs from their state `n` updates after the start; `status` and `seen` say how they end."""
+        cdef Py_ssize_t done = 0, many
+        cdef bint last
+        _gather(rows, self.scratch, self.rows, self.itemsize, self.picked, picked)
+        _gather(<const char*>carried, <char*>self.carry_scratch, 1, sizeof(double), self.picked, picked)
+        _gather(<const char*>self.hyper, <char*>self.hyper_scratch, self.kernels.n_hyper, sizeof(double), self.picked, picked)
+        _gather(<const char*>self.rate_of, <char*>self.rate_of_scratch, 1, sizeof(int64_t), self.picked, picked)
+        memset(self.seen, 0, _WIDTH * self.itemsize)
+        memset(self.moved, 0, self.kernels.count * _WIDTH * self.itemsize)
+        memset(self.turns, 0, self.kernels.count * _WIDTH * self.itemsize)
+        if self.itemsize == 4:
+            _fill[float](<float*>self.status, -1, _WIDTH)
+        else:
+            _fill[double](<double*>self.status, -1, _WIDTH)
+        while True:
+            many = self._tabulate(n + done, steps - done, self.carry_scratch, self.hyper_scratch,
+                                  self.rate_of_scratch, picked)
+            last = done + many == steps
+            if self.itemsize == 4:
+                (<observe_f>self.kernels.observe)(
+                    <float*>self.scratch, _WIDTH, picked, self.kernels.size, many, last, <float*>self.coefficients,
+                    self._stride(), <const float*>self.data, <float>self.tol, <float>self.limit, <float*>self.status,
+                    <float*>self.seen, <float*>self.moved, <float*>self.turns, <float*>self.work)
+            else:
+                (<observe_d>self.kernels.observe)(
+                    <double*>self.scratch, _WIDTH, picked, self.kernels.size, many, last, <double*>self.coefficients,
+                    self._stride(), <const double*>self.data, self.tol, self.limit, <double*>self.status,
+                    <double*>self.seen, <double*>self.moved, <double*>self.turns, <double*>self.work)
+            done += many
+            if last:
+                break
+
+    cdef Py_ssize_t _tabulate(self, Py_ssize_t n, Py_ssize_t steps, double* carry, double* hyper,
+                              const int64_t* rate_of, Py_ssize_t lanes) noexcept nogil:
+        """Coefficients of the updates after the n-th; returns for how many steps they hold."""
+        cdef Py_ssize_t j, l, many = 1 if self.steady else min(<Py_ssize_t>_TABLE, steps)
+        for j in range(many):
+            if self.scheduled:
+                for l in range(lanes):
+                    hyper[l] = self.rates[n + j - self.rate_start, rate_of[l]]
+            self.kernels.lanes(<double>(n + j + 1), carry, hyper, _WIDTH, lanes, self.uniform,
+                               self.coefficients + j * self.kernels.n_coefficients * _WIDTH * self.itemsize)
+        return steps if self.steady else many
+
+    cdef Py_ssize_t _stride(self) noexcept nogil:
+        return 0 if self.steady else self.kernels.n_coefficients * _WIDTH
+
+    cdef void _end(self, Py_ssize_t picked, Py_ssize_t n, bint last) noexcept nogil:
+        """Writes down the replayed runs that ended, counted from the n-th update, and closes their gaps."""
+        cdef Py_ssize_t k, steps, i
+        cdef int status
+        cdef bint oscillating
+        for k in range(picked - 1, -1, -1):
+            if self.itemsize == 4:
+                status, steps = <int>(<float*>self.status)[k], <Py_ssize_t>(<float*>self.seen)[k]
+            else:
+                status, steps = <int>(<double*>self.status)[k], <Py_ssize_t>(<double*>self.seen)[k]
+            if status < 0 and not last:
+                continue
+            if status < 0:
+                status = 1
+            if status == 0:
+                oscillating = False
+                for i in range(self.kernels.count):
+                    if _turns(self.turns, self.itemsize, i * _WIDTH + k) * 2 > min(<Py_ssize_t>_LAST, n + steps):
+                        oscillating = True
+                self.outcomes._oscillating[self.run[self.picked[k]]] = oscillating
+            self._leave(self.picked[k], self.scratch, k, <int8_t>status, n + steps)
+            self._remove(self.picked[k])
+
+    cdef void _leave(self, Py_ssize_t lane, const char* rows, Py_ssize_t column, int8_t status,
+                     int64_t iterations) noexcept nogil:
+        cdef int64_t run = self.run[lane]
+        cdef Py_ssize_t i, count = self.kernels.count
+        for i in range(count):
+            memcpy(self.outcomes._x + (run * count + i) * self.itemsize,
+                   rows + (i * _WIDTH + column) * self.itemsize, self.itemsize)
+            memcpy(self.outcomes._before + (run * count + i) * self.itemsize,
+                   self.saved + (i * _WIDTH + lane) * self.itemsize, self.itemsize)
+        self.outcomes._status[run] = status
+        self.outcomes._iterations[run] = iterations
+
+    cdef void _remove(self, Py_ssize_t lane) noexcept nogil:
+        """The last lane takes the place of the one that ended."""
+        self.lanes -= 1
+        cdef Py_ssize_t other = self.lanes
+        if other == lane:
+            return
+        _move(self.x, self.rows, self.itemsize, other, lane)
+        _move(self.saved, self.rows, self.itemsize, other, lane)
+        _move(self.older, self.rows, self.itemsize, other, lane)
+        _move(<char*>self.carry, 1, sizeof(double), other, lane)
+        _move(<char*>self.carry_saved, 1, sizeof(double), other, lane)
+        _move(<char*>self.carry_older, 1, sizeof(double), other, lane)
+        _move(<char*>self.hyper, self.kernels.n_hyper, sizeof(double), other, lane)
+        _move(<char*>self.run, 1, sizeof(int64_t), other, lane)
+        _move(<char*>self.rate_of, 1, sizeof(int64_t), other, lane)
+
+
+cdef char* _pointer(array):
+    cdef uintptr_t address = array.ctypes.data
+    return <char*>address
+
+
+cdef void _fill(real* row, real value, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t l
+    for l in range(n):
+        row[l] = value
+
+
+cdef void _move(char* rows, Py_ssize_t many, Py_ssize_t itemsize, Py_ssize_t source, Py_ssize_t target) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(many):
+        memcpy(rows + (i * _WIDTH + target) * itemsize, rows + (i * _WIDTH + source) * itemsize, itemsize)
+
+
+cdef void _gather(const char* rows, char* out, Py_ssize_t many, Py_ssize_t itemsize, const int* picked,
+                  Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i, k
+    for i in range(many):
+        for k in range(n):
+            memcpy(out + (i * _WIDTH + k) * itemsize, rows + (i * _WIDTH + picked[k]) * itemsize, itemsize)
+
+
+cdef Py_ssize_t _pick(const real* x, const real* low, const real* high, Py_ssize_t count, Py_ssize_t lanes, real tol,
+                      real limit, int* picked) noexcept nogil:
+    """Runs that may have ended in this window: a slope below the tolerance, or something beyond the limit's root.
+
+    Whatever passes the limit within a window and is below the limit's root at its end has had a slope beyond that root
+    on its way back, and a NaN stays one: so nothing is missed that a test of every iterate would find.
+    """
+    cdef Py_ssize_t l, i, n = 0
+    cdef real root = sqrt(limit)
+    cdef bint suspect
+    for l in range(lanes):
+        suspect = low[l] < tol or not high[l] <= root
+        for i in range(count):
+            suspect = suspect or not (x[i * _WIDTH + l] <= root and x[i * _WIDTH + l] >= -root)
+        if suspect:
+            picked[n] = <int>l
+            n += 1
+    return n
+
+
+cdef Py_ssize_t _turns(const char* rows, Py_ssize_t itemsize, Py_ssize_t k) noexcept nogil:
+    """How many of the last moves turned back: the bits that the observing kernel shifted in."""
+    cdef unsigned int bits
+    cdef Py_ssize_t n = 0
+    if itemsize == 4:
+        bits = (<unsigned int*>rows)[k]
+    else:
+        bits = <unsigned int>(<uint64_t*>rows)[k]
+    while bits:
+        bits &= bits - 1
+        n += 1
+    return n
