@@ -18,6 +18,11 @@ def sign(x):
     return 1.0 if x > 0 else -1.0 if x < 0 else 0.0
 
 
+def maximum(a, b):
+    """The larger one; NaN if either is, which Python's max does not promise."""
+    return a + b if math.isnan(a + b) else max(a, b)
+
+
 class Naive:
     """What all optimizers share: maximize, clipping, penalties and weight decay, in that order."""
 
@@ -297,9 +302,9 @@ class Adamax(Naive):
         b1, b2 = self.betas
         m = self.average("m", i, b1, g)
         if self.convention == "keras":
-            u = self.put("u", i, max(b2 * self.get("u", i), abs(g)))
+            u = self.put("u", i, maximum(b2 * self.get("u", i), abs(g)))
             return p - lr / (1.0 - b1**t) * m / (u + self.eps)
-        u = self.put("u", i, max(b2 * self.get("u", i), abs(g) + self.eps))
+        u = self.put("u", i, maximum(b2 * self.get("u", i), abs(g) + self.eps))
         return p - lr / (1.0 - b1**t) * m / u
 
 
@@ -314,10 +319,11 @@ class Rprop(Naive):
     def update(self, i, p, g, lr, t):
         previous, size = self.get("previous", i), self.get("size", i, lr)
         if sign(g) * sign(previous) > 0:
-            size = min(size * self.etas[1], self.step_sizes[1])
+            size *= self.etas[1]
         elif sign(g) * sign(previous) < 0:
-            size = max(size * self.etas[0], self.step_sizes[0])
+            size *= self.etas[0]
             g = 0.0
+        size = min(max(size, self.step_sizes[0]), self.step_sizes[1])
         self.put("previous", i, g)
         self.put("size", i, size)
         return p - sign(g) * size
