@@ -1,0 +1,87 @@
+/* The processor's floating-point mode, its instruction set, and sums of squares in one stated order. */
+#ifndef FASTGD_FLOATING_H
+#define FASTGD_FLOATING_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(__GNUC__)
+#define FGD_NOINLINE __attribute__((noinline))
+#elif defined(_MSC_VER)
+#define FGD_NOINLINE __declspec(noinline)
+#else
+#define FGD_NOINLINE
+#endif
+
+#if defined(__SSE2__) || defined(_M_X64)
+#include <immintrin.h>
+#define FGD_FLUSH 0x8040u /* flush-to-zero (results) and denormals-are-zero (operands) */
+static inline uint64_t fgd_get_mode(void) { return _mm_getcsr(); }
+static inline void fgd_set_mode(uint64_t mode) { _mm_setcsr((unsigned)mode); }
+#elif defined(__aarch64__) && defined(__GNUC__)
+#define FGD_FLUSH ((uint64_t)1 << 24) /* FPCR.FZ: results and operands */
+static inline uint64_t fgd_get_mode(void) {
+    uint64_t mode;
+    __asm__ __volatile__("mrs %0, fpcr" : "=r"(mode));
+    return mode;
+}
+static inline void fgd_set_mode(uint64_t mode) { __asm__ __volatile__("msr fpcr, %0" : : "r"(mode)); }
+#else
+#define FGD_FLUSH 0
+static inline uint64_t fgd_get_mode(void) { return 0; }
+static inline void fgd_set_mode(uint64_t mode) { (void)mode; }
+#endif
+
+/* Not inlined, so that no arithmetic can move across. Returns what fgd_restore_mode wants. */
+static FGD_NOINLINE uint64_t fgd_flush_subnormals(int flush) {
+    uint64_t mode = fgd_get_mode();
+    if (flush && (mode & FGD_FLUSH) != FGD_FLUSH) fgd_set_mode(mode | FGD_FLUSH);
+    return mode;
+}
+
+/* Only the flush bits go back: exception flags that were raised meanwhile stay. */
+static FGD_NOINLINE void fgd_restore_mode(uint64_t before) {
+    uint64_t mode = fgd_get_mode();
+    if ((mode ^ before) & FGD_FLUSH) fgd_set_mode((mode & ~(uint64_t)FGD_FLUSH) | (before & FGD_FLUSH));
+}
+
+/* x86-64 level that this processor and its operating system have in full: 1, 2 is not told apart, 3, 4; else 0. */
+static int fgd_processor_level(void) {
+#if defined(__x86_64__) && defined(__GNUC__)
+    __builtin_cpu_init();
+    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma") || !__builtin_cpu_supports("bmi") ||
+        !__builtin_cpu_supports("bmi2"))
+        return 1;
+#if !defined(__clang__) && __GNUC__ >= 11
+    if (!__builtin_cpu_supports("f16c") || !__builtin_cpu_supports("lzcnt") || !__builtin_cpu_supports("movbe"))
+        return 1;
+#endif
+    if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") ||
+        !__builtin_cpu_supports("avx512cd") || !__builtin_cpu_supports("avx512dq") ||
+        !__builtin_cpu_supports("avx512vl"))
+        return 3;
+    return 4;
+#elif defined(_M_X64)
+    return 1;
+#else
+    return 0;
+#endif
+}
+
+/* One block's sum of squares: element i goes to partial sum i % 8, and these are added left to right. */
+#define FGD_PARTIALS 8
+#define FGD_SQUARES(S, T)                                                                                 \
+    static double fgd_squares_##S(const T *x, ptrdiff_t n) {                                               \
+        double part[FGD_PARTIALS] = {0}, total;                                                            \
+        ptrdiff_t i = 0;                                                                                   \
+        for (; i + FGD_PARTIALS <= n; i += FGD_PARTIALS)                                                   \
+            for (int k = 0; k < FGD_PARTIALS; k++) part[k] += (double)x[i + k] * (double)x[i + k];         \
+        for (int k = 0; i < n; i++, k++) part[k] += (double)x[i] * (double)x[i];                           \
+        total = part[0];                                                                                   \
+        for (int k = 1; k < FGD_PARTIALS; k++) total += part[k];                                           \
+        return total;                                                                                      \
+    }
+FGD_SQUARES(f, float)
+FGD_SQUARES(d, double)
+
+#endif
