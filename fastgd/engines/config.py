@@ -251,7 +251,7 @@ def cache_folder() -> Path:
     Examples
     --------
     >>> from fastgd.engines.config import cache_folder
-    >>> cache_folder().parts[-2] in ("fastgd", "Cache")
+    >>> cache_folder().parts[-2] == "fastgd"
     True
     """
     from fastgd import __version__  # noqa: PLC0415  (the package is still loading at our import)
@@ -313,9 +313,9 @@ def _versions(*, compiled: bool) -> dict[str, str | None]:
             found[package] = None
     found["compiler"] = None
     if compiled:
-        from fastgd.engines import _step  # noqa: PLC0415
+        from fastgd.engines._step import compiler  # noqa: PLC0415
 
-        found["compiler"] = _step.compiler()
+        found["compiler"] = compiler()
     return found
 
 

@@ -15,9 +15,9 @@ LEVELS = {"v4": 4, "v3": 3, "base": 0}  # the x86-64 level that each needs, best
 
 
 def _level() -> int:
-    from fastgd.engines import _step  # noqa: PLC0415  (missing where nothing is compiled)
+    from fastgd.engines._step import processor_level  # noqa: PLC0415  (missing where nothing is compiled)
 
-    level: int = _step.processor_level()
+    level: int = processor_level()
     return level
 
 
