@@ -1,7 +1,8 @@
 """What `np.` means in a rule: one namespace for NumPy, one for Numba.
 
 A rule (`fastgd.rules`) names NumPy, and a backend puts its own vocabulary in that place (`bound`).
-The C compiler's is `vocabulary.h`. All give the same bits.
+The C compiler's is `vocabulary.h`. All give the same bits, also of exp, log, tanh and the like,
+which are not the backends' own but come from `fastgd.rules.elementary`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from fastgd.rules import elementary
+
 PLAIN = ("sqrt", "abs", "sign", "maximum", "minimum", "where")
+ELEMENTARY = ("exp", "expm1", "log", "log1p", "tanh", "erf")
+_CHUNK = 4096  # elements that NumPy takes at once, so that an elementary function stays in cache
 
 
 def bound(function: Callable[..., Any], vocabulary: types.ModuleType) -> Callable[..., Any]:
@@ -32,13 +37,126 @@ def bound(function: Callable[..., Any], vocabulary: types.ModuleType) -> Callabl
     return copy
 
 
+def _module(name: str, members: dict[str, Any]) -> types.ModuleType:
+    module = types.ModuleType(name)
+    vars(module).update(members)
+    return module
+
+
+# --- bits: what the elementary functions need beside the rules' vocabulary ------------------------
+
+
+class _Format:
+    """Where a number's parts lie in its bits; see `fastgd.rules.elementary`."""
+
+    def __init__(self, real: type[np.floating[Any]], word: type[np.unsignedinteger[Any]]) -> None:
+        self.real, self.word = real, word
+        info = np.finfo(real)
+        self.digits = int(info.nmant)
+        self.bias = int(info.maxexp) - 1
+        self.fraction = (1 << self.digits) - 1
+        self.sqrt_half = int(np.sqrt(real(0.5)).view(word))
+        # An integer in the low bits of this one is that much more than 2 ** digits.
+        self.integer = (self.bias + self.digits) << self.digits
+        self.offset = float(2**self.digits + self.bias)
+
+
+_SINGLE = _Format(np.float32, np.uint32)
+_DOUBLE = _Format(np.float64, np.uint64)
+
+
+def _numpy_bits(f: _Format) -> dict[str, Any]:
+    word, real = f.word, f.real
+
+    def pow2(k: Any) -> Any:
+        return (k.view(word) << word(f.digits)).view(real)
+
+    def exponent(x: Any) -> Any:
+        biased = (x.view(word) + word((f.bias << f.digits) - f.sqrt_half)) >> word(f.digits)
+        return (biased | word(f.integer)).view(real) - real(f.offset)
+
+    def mantissa(x: Any) -> Any:
+        return (((x.view(word) - word(f.sqrt_half)) & word(f.fraction)) + word(f.sqrt_half)).view(
+            real
+        )
+
+    return {"pow2": pow2, "exponent": exponent, "mantissa": mantissa}
+
+
+def _numba_bits(f: _Format) -> dict[str, Any]:
+    from llvmlite import ir  # type: ignore[import-untyped]  # noqa: PLC0415
+    from numba import types as nt  # noqa: PLC0415
+    from numba.extending import intrinsic  # noqa: PLC0415
+
+    real = nt.float32 if f is _SINGLE else nt.float64
+    float_type = ir.FloatType() if f is _SINGLE else ir.DoubleType()
+    word = ir.IntType(32 if f is _SINGLE else 64)
+
+    def on_bits(build: Callable[[Any, Any], Any]) -> Any:
+        """A function from the bits of a number to those of another, as LLVM instructions."""
+
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            bits = build(builder, builder.bitcast(arguments[0], word))
+            return builder.bitcast(bits, float_type)
+
+        return intrinsic(lambda context, x: (real(real), generate))
+
+    def pow2(b: Any, x: Any) -> Any:
+        return b.shl(x, word(f.digits))
+
+    def exponent(b: Any, x: Any) -> Any:
+        biased = b.lshr(b.add(x, word((f.bias << f.digits) - f.sqrt_half)), word(f.digits))
+        number = b.bitcast(b.or_(biased, word(f.integer)), float_type)
+        return b.bitcast(b.fsub(number, float_type(f.offset)), word)
+
+    def mantissa(b: Any, x: Any) -> Any:
+        rest = b.and_(b.sub(x, word(f.sqrt_half)), word(f.fraction))
+        return b.add(rest, word(f.sqrt_half))
+
+    return {g.__name__: on_bits(g) for g in (pow2, exponent, mantissa)}
+
+
+# --- NumPy ----------------------------------------------------------------------------------------
+
+
 @cache
 def numpy_vocabulary() -> types.ModuleType:
     """The vocabulary for whole arrays (or scalars) of either dtype."""
-    vocabulary = types.ModuleType("fastgd_numpy_vocabulary")
-    for name in PLAIN:
-        setattr(vocabulary, name, getattr(np, name))
-    return vocabulary
+    members = {name: getattr(np, name) for name in PLAIN}
+    single, double = (
+        _module(
+            "fastgd_numpy_elementary", {**members, **_numpy_bits(f), "inf": np.inf, "nan": np.nan}
+        )
+        for f in (_SINGLE, _DOUBLE)
+    )
+    for name in ELEMENTARY:
+        f = bound(getattr(elementary, f"{name}_single"), single)
+        d = bound(getattr(elementary, f"{name}_double"), double)
+        setattr(single, name, f)
+        setattr(double, name, d)
+        members[name] = _over_arrays(name, f, d)
+    return _module("fastgd_numpy_vocabulary", members)
+
+
+def _over_arrays(name: str, single: Callable[..., Any], double: Callable[..., Any]) -> Any:
+    def function(x: Any) -> Any:
+        x = np.asarray(x)
+        function = single if x.dtype == np.float32 else double
+        values = np.ascontiguousarray(x, np.float32 if function is single else np.float64).reshape(
+            -1
+        )
+        result = np.empty_like(values)
+        with np.errstate(all="ignore"):
+            for start in range(0, values.size, _CHUNK):
+                part = slice(start, start + _CHUNK)
+                result[part] = function(values[part])
+        return result.reshape(x.shape)[()]
+
+    function.__name__ = name
+    return function
+
+
+# --- Numba ----------------------------------------------------------------------------------------
 
 
 @cache
@@ -47,37 +165,58 @@ def numba_vocabulary() -> types.ModuleType:
     from numba import njit  # noqa: PLC0415
 
     compiled = njit(nogil=True, error_model="numpy")
-    vocabulary = types.ModuleType("fastgd_numba_vocabulary")
-    for function in (_sqrt, _abs, _maximum, _minimum, _where):
-        setattr(vocabulary, function.__name__[1:], compiled(function))
-    vocabulary.sign = _compiled_sign()  # type: ignore[attr-defined]
+    plain = {f.__name__[1:]: compiled(f) for f in (_sqrt, _abs, _maximum, _minimum, _where)}
+    plain["sign"] = _for_type(
+        "sign", _literals_as(_sign, np.float32), _literals_as(_sign, np.float64)
+    )
+    vocabulary = _module("fastgd_numba_vocabulary", plain)
+    single, double = (
+        _module(
+            "fastgd_numba_elementary",
+            {**plain, **_numba_bits(f), "inf": f.real(np.inf), "nan": f.real(np.nan)},
+        )
+        for f in (_SINGLE, _DOUBLE)
+    )
+    for name in ELEMENTARY:
+        f = bound(_literals_as(getattr(elementary, f"{name}_single"), np.float32), single)
+        d = bound(_literals_as(getattr(elementary, f"{name}_double"), np.float64), double)
+        function = _for_type(name, f, d)
+        for module in (single, double, vocabulary):
+            setattr(module, name, function)
     return vocabulary
 
 
-def _compiled_sign() -> Callable[..., Any]:
+def _literals_as(function: Any, real: type[np.floating[Any]]) -> Any:
+    """The function with its float literals as numbers of one dtype: Numba takes a literal as double."""
+    constants = tuple(real(c) if isinstance(c, float) else c for c in function.__code__.co_consts)
+    return types.FunctionType(
+        function.__code__.replace(co_consts=constants), function.__globals__, function.__name__
+    )
+
+
+def _for_type(name: str, single: Callable[..., Any], double: Callable[..., Any]) -> Any:
+    """A function of one argument that Numba compiles from one of two sources."""
     from numba import njit  # noqa: PLC0415
-    from numba import types as nt
+    from numba import types as nt  # noqa: PLC0415
     from numba.extending import overload  # noqa: PLC0415
 
-    def sign(a: Any) -> Any:
+    def chosen(x: Any) -> Any:
         raise NotImplementedError
 
-    @overload(sign, jit_options={"error_model": "numpy"})
-    def _(a: Any) -> Callable[..., Any]:
-        real = np.float32 if a == nt.float32 else np.float64
-        zero, one = real(0), real(1)
+    def choose(x: Any) -> Any:
+        return single if x == nt.float32 else double
 
-        def of_real(a: Any) -> Any:
-            negative = -one if a < zero else a + zero
-            return one if a > zero else negative
+    choose.__annotations__.clear()  # Numba compares signatures, and the formulas have none
+    overload(chosen, jit_options={"error_model": "numpy", "forceinline": True})(choose)
 
-        return of_real
+    def function(x: Any) -> Any:
+        return chosen(x)
 
-    return njit(nogil=True, error_model="numpy")(lambda a: sign(a))  # noqa: PLW0108
+    function.__name__ = name
+    return njit(nogil=True, error_model="numpy", forceinline=True)(function)
 
 
-# Numba compiles these; np.where on scalars would build an array (283 ns), and a literal 1 would
-# turn float32 into double.
+# Numba compiles these. np.where on scalars would build an array (283 ns).
 
 
 def _sqrt(a: Any) -> Any:
@@ -100,3 +239,8 @@ def _maximum(a: Any, b: Any) -> Any:
 def _minimum(a: Any, b: Any) -> Any:
     c = a if a < b else b
     return a if a != a else c  # noqa: PLR0124  (NaN)
+
+
+def _sign(x: Any) -> Any:
+    negative = -1.0 if x < 0.0 else x + 0.0
+    return 1.0 if x > 0.0 else negative

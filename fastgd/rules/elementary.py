@@ -1,0 +1,252 @@
+"""exp, log, tanh, erf, expm1 and log1p, each written once for every backend.
+
+Each backend's own functions differ in the last bits, and in compiled loops they do not vectorize.
+These are straight-line arithmetic, as the update rules are, and so give the same bits everywhere,
+within 2 ulp of the true value for every argument, subnormal, infinite and NaN ones included.
+
+There is one for single and one for double precision. They may contain literals, which every
+backend rounds to that precision before it computes; an expression of literals alone is not
+allowed. Beside the rules' vocabulary they know `np.inf`, `np.nan`, and three functions on the bits
+of a number:
+
+``np.pow2(k)``
+    2**n, where k is n + 12583039 in single, n + 6755399441056767 in double precision (1.5 times
+    2**23 or 2**52, so that n is rounded to an integer, plus the exponent's bias).
+``np.exponent(x)``, ``np.mantissa(x)``
+    e and m of x = m 2**e with m from sqrt(1/2) to sqrt(2), for positive normal x.
+
+The polynomials' coefficients are printed by ``benchmarks/fit_elementary.py``.
+"""
+
+import numpy as np
+
+
+def exp_single(x):
+    """2**n exp(r), |r| <= log(2)/2; two factors for 2**n, so that subnormal results round once."""
+    x = np.where(x > 89.0, 89.0, x)
+    x = np.where(x < -104.0, -104.0, x)
+    k = x * 1.4426950408889634 + 12583039.0
+    n = k - 12583039.0
+    r = (x - n * 0.693145751953125) - n * 1.428606765330187e-06
+    q = 0.0013926250394433737 * r + 0.00836323294788599
+    q = q * r + 0.04166655242443085
+    q = q * r + 0.16666576266288757
+    q = q * r + 0.5
+    half = n * 0.5 + 12583039.0
+    rest = (n - (half - 12583039.0)) + 12583039.0
+    return ((q * (r * r) + r) + 1.0) * np.pow2(half) * np.pow2(rest)
+
+
+def exp_double(x):
+    """2**n exp(r), |r| <= log(2)/2; two factors for 2**n, so that subnormal results round once."""
+    x = np.where(x > 710.0, 710.0, x)
+    x = np.where(x < -746.0, -746.0, x)
+    k = x * 1.4426950408889634 + 6755399441056767.0
+    n = k - 6755399441056767.0
+    r = (x - n * 0.6931471805598903) - n * 5.497923018708371e-14
+    q = 2.5100472505694996e-08 * r + 2.7620201591031547e-07
+    q = q * r + 2.7557268276905696e-06
+    q = q * r + 2.4801521057868204e-05
+    q = q * r + 0.00019841269863171557
+    q = q * r + 0.0013888888917367081
+    q = q * r + 0.008333333333330039
+    q = q * r + 0.041666666666623824
+    q = q * r + 0.16666666666666669
+    q = q * r + 0.5000000000000001
+    half = n * 0.5 + 6755399441056767.0
+    rest = (n - (half - 6755399441056767.0)) + 6755399441056767.0
+    return ((q * (r * r) + r) + 1.0) * np.pow2(half) * np.pow2(rest)
+
+
+def expm1_single(x):
+    """2**n (expm1(r) + 1) - 1, with what the rounding of r loses carried along."""
+    y = np.where(x > 89.0, 89.0, x)
+    y = np.where(y < -20.0, -20.0, y)
+    k = y * 1.4426950408889634 + 12583039.0
+    n = k - 12583039.0
+    high = y - n * 0.693145751953125
+    low = n * 1.428606765330187e-06
+    r = high - low
+    lost = (high - r) - low
+    q = 0.0013926250394433737 * r + 0.00836323294788599
+    q = q * r + 0.04166655242443085
+    q = q * r + 0.16666576266288757
+    q = q * r + 0.5
+    half = np.pow2(k - 1.0)
+    y = (((q * (r * r) + lost) + r) * half + (half - 0.5)) * 2.0
+    return np.where(np.abs(x) < 1e-08, x, y)
+
+
+def expm1_double(x):
+    """2**n (expm1(r) + 1) - 1, with what the rounding of r loses carried along."""
+    y = np.where(x > 710.0, 710.0, x)
+    y = np.where(y < -40.0, -40.0, y)
+    k = y * 1.4426950408889634 + 6755399441056767.0
+    n = k - 6755399441056767.0
+    high = y - n * 0.6931471805598903
+    low = n * 5.497923018708371e-14
+    r = high - low
+    lost = (high - r) - low
+    q = 2.5100472505694996e-08 * r + 2.7620201591031547e-07
+    q = q * r + 2.7557268276905696e-06
+    q = q * r + 2.4801521057868204e-05
+    q = q * r + 0.00019841269863171557
+    q = q * r + 0.0013888888917367081
+    q = q * r + 0.008333333333330039
+    q = q * r + 0.041666666666623824
+    q = q * r + 0.16666666666666669
+    q = q * r + 0.5000000000000001
+    half = np.pow2(k - 1.0)
+    y = (((q * (r * r) + lost) + r) * half + (half - 0.5)) * 2.0
+    return np.where(np.abs(x) < 1e-17, x, y)
+
+
+def log_single(x):
+    """Sum of e log(2) and log(1 + f), the latter as 2 atanh(f / (2 + f))."""
+    y = np.where(x < 1.1754943508222875e-38, x * 33554432.0, x)
+    e = np.exponent(y)
+    e = np.where(x < 1.1754943508222875e-38, e - 25.0, e)
+    f = np.mantissa(y) - 1.0
+    s = f / (f + 2.0)
+    z = s * s
+    q = 0.29580986499786377 * z + 0.3998875916004181
+    q = q * z + 0.6666668653488159
+    h = f * f * 0.5
+    y = e * 0.693145751953125 - ((h - (s * (h + q * z) + e * 1.428606765330187e-06)) - f)
+    y = np.where(x < np.inf, y, x)
+    y = np.where(x <= 0.0, -np.inf, y)
+    return np.where(x < 0.0, np.nan, y)
+
+
+def log_double(x):
+    """Sum of e log(2) and log(1 + f), the latter as 2 atanh(f / (2 + f))."""
+    y = np.where(x < 2.2250738585072014e-308, x * 18014398509481984.0, x)
+    e = np.exponent(y)
+    e = np.where(x < 2.2250738585072014e-308, e - 54.0, e)
+    f = np.mantissa(y) - 1.0
+    s = f / (f + 2.0)
+    z = s * s
+    q = 0.14617807153417325 * z + 0.15331611722055008
+    q = q * z + 0.1818289243253687
+    q = q * z + 0.22222211089379496
+    q = q * z + 0.28571428626253836
+    q = q * z + 0.3999999999989889
+    q = q * z + 0.666666666666667
+    h = f * f * 0.5
+    y = e * 0.6931471805598903 - ((h - (s * (h + q * z) + e * 5.497923018708371e-14)) - f)
+    y = np.where(x < np.inf, y, x)
+    y = np.where(x <= 0.0, -np.inf, y)
+    return np.where(x < 0.0, np.nan, y)
+
+
+def log1p_single(x):
+    """log(u), u = 1 + x, and what the rounding of u loses."""
+    u = x + 1.0
+    y = np.log(u)
+    corrected = y + (x - (u - 1.0)) / u
+    y = np.where(x > -1.0, np.where(x < np.inf, corrected, y), y)
+    return np.where(np.abs(x) < 1e-08, x, y)
+
+
+def log1p_double(x):
+    """log(u), u = 1 + x, and what the rounding of u loses."""
+    u = x + 1.0
+    y = np.log(u)
+    corrected = y + (x - (u - 1.0)) / u
+    y = np.where(x > -1.0, np.where(x < np.inf, corrected, y), y)
+    return np.where(np.abs(x) < 1e-17, x, y)
+
+
+def tanh_single(x):
+    """1 - 2 / (exp(2 |x|) + 1), and a polynomial where that would cancel (+ 0 keeps the sign of 0)."""
+    a = np.abs(x)
+    u = x * x
+    q = 0.002292744815349579 * u - 0.008343945257365704
+    q = q * u + 0.02176891826093197
+    q = q * u - 0.053959257900714874
+    q = q * u + 0.13333304226398468
+    q = q * u - 0.3333333432674408
+    y = 1.0 - 2.0 / (np.exp(a + a) + 1.0)
+    y = np.where(x < 0.0, -y, y)
+    return np.where(a < 0.625, x * (u * q + 0.0) + x, y)
+
+
+def tanh_double(x):
+    """1 - 2 / (exp(2 |x|) + 1), and a polynomial where that would cancel (+ 0 keeps the sign of 0)."""
+    a = np.abs(x)
+    u = x * x
+    q = 6.485163482793113e-06 * u - 3.12011014257974e-05
+    q = q * u + 9.257116129556769e-05
+    q = q * u - 0.0002375906496055562
+    q = q * u + 0.0005896606577757043
+    q = q * u - 0.0014557754120478055
+    q = q * u + 0.0035921217511549622
+    q = q * u - 0.008863235103240878
+    q = q * u + 0.021869488519008305
+    q = q * u - 0.05396825396789699
+    q = q * u + 0.13333333333333042
+    q = q * u - 0.3333333333333333
+    y = 1.0 - 2.0 / (np.exp(a + a) + 1.0)
+    y = np.where(x < 0.0, -y, y)
+    return np.where(a < 0.625, x * (u * q + 0.0) + x, y)
+
+
+def erf_single(x):
+    """1 - exp(-x^2) Q((|x| - 2) / (|x| + 2)), and a polynomial where that would cancel."""
+    u = x * x
+    q = -0.0006214585155248642 * u + 0.005034370813518763
+    q = q * u - 0.026792947202920914
+    q = q * u + 0.11282496899366379
+    q = q * u - 0.3761255443096161
+    q = q * u + 0.12837915122509003
+    near = x * q + x
+    a = np.abs(x)
+    b = np.minimum(a, 4.0)
+    v = (b - 2.0) / (b + 2.0)
+    q = -0.0006461445591412485 * v + 0.006794433109462261
+    q = q * v + 0.0037016780115664005
+    q = q * v - 0.07896605879068375
+    q = q * v + 0.24165938794612885
+    q = q * v - 0.4271860420703888
+    q = q * v + 0.25539568066596985
+    y = 1.0 - np.exp(-(b * b)) * q
+    y = np.where(x < 0.0, -y, y)
+    return np.where(a < 0.875, near, y)
+
+
+def erf_double(x):
+    """1 - exp(-x^2) Q((|x| - 2) / (|x| + 2)), and a polynomial where that would cancel."""
+    u = x * x
+    q = 1.0471034556935036e-08 * u - 1.5624735838207127e-07
+    q = q * u + 1.6388270378106895e-06
+    q = q * u - 1.492102315426167e-05
+    q = q * u + 0.00012055145523632907
+    q = q * u - 0.0008548322128192329
+    q = q * u + 0.005223977545559434
+    q = q * u - 0.026866170637514133
+    q = q * u + 0.1128379167091783
+    q = q * u - 0.3761263890318304
+    q = q * u + 0.12837916709551256
+    near = x * q + x
+    a = np.abs(x)
+    b = np.minimum(a, 6.0)
+    v = (b - 2.0) / (b + 2.0)
+    q = -9.129431056231442e-07 * v + 9.787537044347685e-07
+    q = q * v + 4.03549367788087e-06
+    q = q * v + 1.4194072432304343e-06
+    q = q * v - 1.403264171679727e-05
+    q = q * v - 2.7578894565291677e-05
+    q = q * v + 2.75343211521683e-05
+    q = q * v + 0.00017436061057696557
+    q = q * v + 4.3554926573214094e-05
+    q = q * v - 0.0009819769745779531
+    q = q * v - 0.0008471432225597245
+    q = q * v + 0.006997461737163595
+    q = q * v + 0.003732892403734518
+    q = q * v - 0.07897858101569999
+    q = q * v + 0.24165819424247126
+    q = q * v - 0.42718584741395854
+    q = q * v + 0.25539567631050575
+    y = 1.0 - np.exp(-(b * b)) * q
+    y = np.where(x < 0.0, -y, y)
+    return np.where(a < 0.875, near, y)
