@@ -1,0 +1,636 @@
+"""Pictures of sweeps and descents, as objects that can be drawn again on other axes.
+
+Each display holds its data and has a ``plot(ax=None)`` that draws it and keeps what it drew
+(``ax_``, ``figure_``). Colours are told apart by people who see fewer of them (Okabe and Ito's
+palette, cividis), and nothing is said by colour alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastgd.results import Status, axis_label, is_numeric
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from fastgd.results import SweepResult
+
+__all__ = ["HeatMapDisplay", "IterationsDisplay", "LossCurveDisplay"]
+
+# Okabe & Ito (2008), without yellow (too pale for a line) and black (kept for reference lines).
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+MARKERS = ("o", "s", "^", "D", "v", "P")
+DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
+GREY, INK = "#8A8A8A", "#222222"
+
+_NAMES = {
+    "lr": "learning rate",
+    "x0": "starting point",
+    "rng": "seed",
+    "iterations": "iterations until the slope is below the tolerance",
+    "loss": "loss at the end",
+}
+_MOST_LINES = len(COLOURS)
+
+
+def _new_axes(ax: Axes | None, size: tuple[float, float]) -> Axes:
+    if ax is not None:
+        return ax
+    import matplotlib.pyplot as plt  # noqa: PLC0415  (heavy)
+
+    _, ax = plt.subplots(figsize=size, layout="constrained")
+    return ax
+
+
+def _dress(ax: Axes) -> None:
+    """Quiet frame and grid."""
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.grid(True, which="major", color="#E3E3E3", linewidth=0.8)
+    ax.set_axisbelow(True)
+
+
+def _legend_above(ax: Axes, columns: int = 3) -> None:
+    """Outside the frame, where it can hide nothing."""
+    ax.legend(
+        loc="lower left", bbox_to_anchor=(0.0, 1.01), ncols=columns, frameon=False,
+        borderaxespad=0.0, handlelength=2.2, columnspacing=1.6,
+    )  # fmt: skip
+
+
+def _label_1_2_5(axis: Any) -> None:
+    """Plain numbers at 1, 2, 5, 10, 20, ... of a logarithmic axis of counts."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter  # noqa: PLC0415  (heavy)
+
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def _spans_decades(values: NDArray[np.float64], ratio: float = 10.0) -> bool:
+    """Whether a logarithmic scale shows more: all positive, largest over smallest > `ratio`."""
+    values = values[np.isfinite(values)]
+    return bool(values.size and values.min() > 0 and values.max() > ratio * values.min())
+
+
+# --- iterations against the rate ------------------------------------------------------------------
+
+
+@dataclass
+class IterationsDisplay:
+    """What came out of each run, against one number that was varied.
+
+    Parameters
+    ----------
+    x : array_like of shape (n,)
+        The values of the varied number.
+    lines : dict of str to array_like of shape (n,)
+        What is drawn for each, by the name in the legend; nan where a run gave no value.
+    failed : array_like of bool of shape (n,), optional
+        Where every run diverged: drawn as a hatched band.
+    unfinished : array_like of bool of shape (n,), optional
+        Where a run neither converged nor diverged: a mark at the top.
+    curve : tuple of two array_like, optional
+        A closed form, (x, y), drawn as a line behind the points.
+    unstable_from : float, optional
+        Where the hatched band begins; from `failed` by default.
+    x_name, y_name : str
+        Axis labels.
+    curve_name : str, default "closed form"
+        Its name in the legend.
+
+    Attributes
+    ----------
+    ax_, figure_ : matplotlib Axes and Figure
+        What `plot` drew on.
+
+    Examples
+    --------
+    >>> display = IterationsDisplay([0.1, 0.2, 0.4], {"counted": [40, 19, 8]})
+    >>> display.plot().ax_.get_xlabel()  # doctest: +SKIP
+    'learning rate'
+    """
+
+    x: ArrayLike
+    lines: Mapping[str, ArrayLike]
+    failed: ArrayLike | None = None
+    unfinished: ArrayLike | None = None
+    curve: tuple[ArrayLike, ArrayLike] | None = None
+    unstable_from: float | None = None
+    x_name: str = _NAMES["lr"]
+    y_name: str = _NAMES["iterations"]
+    curve_name: str = "closed form"
+    ax_: Any = field(default=None, init=False, repr=False)
+    figure_: Any = field(default=None, init=False, repr=False)
+
+    def plot(self, ax: Axes | None = None) -> Self:
+        """Draw.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure by default.
+
+        Returns
+        -------
+        IterationsDisplay
+            Itself, with ``ax_`` and ``figure_`` set.
+        """
+        ax = _new_axes(ax, (8.0, 4.8))
+        x = np.asarray(self.x, np.float64)
+        lines = {name: np.asarray(y, np.float64) for name, y in self.lines.items()}
+        self._draw_curve(ax)
+        for k, (name, y) in enumerate(lines.items()):
+            style = MARKERS[k % len(MARKERS)]
+            # Later lines are smaller, so that an equal point shows as one inside the other.
+            size = max(3.0, 7.5 - 3.0 * k) if self.curve is not None else 5.0
+            ax.plot(
+                x, y, style, color=COLOURS[k % len(COLOURS)], markersize=size, label=name,
+                markerfacecolor="white" if k == 0 and len(lines) > 1 else None, zorder=3,
+                linestyle="none" if self.curve is not None or x.size > 60 else "-", linewidth=1,
+            )  # fmt: skip
+        self._scale(ax, x, np.concatenate([y[np.isfinite(y)] for y in lines.values()] or [x]))
+        self._draw_band(ax, x)
+        if self.unfinished is not None and np.any(self.unfinished):
+            at = x[np.asarray(self.unfinished, bool)]
+            ax.plot(
+                at, np.full(at.size, 0.97), "x", color=GREY, transform=ax.get_xaxis_transform(),
+                label="not converged in time",
+            )  # fmt: skip
+        ax.set_xlabel(self.x_name)
+        ax.set_ylabel(self.y_name)
+        _dress(ax)
+        _legend_above(ax, 4)
+        self.ax_, self.figure_ = ax, ax.figure
+        return self
+
+    def _draw_curve(self, ax: Axes) -> None:
+        if self.curve is not None:
+            cx, cy = (np.asarray(values, np.float64) for values in self.curve)
+            cy = np.where(np.isfinite(cy), cy, np.nan)
+            ax.plot(cx, cy, "-", color=INK, linewidth=1.1, label=self.curve_name, zorder=2)
+
+    def _scale(self, ax: Axes, x: NDArray[np.float64], y: NDArray[np.float64]) -> None:
+        if _is_geometric(x.tolist()) or _spans_decades(x, 50.0):
+            ax.set_xscale("log")
+        else:
+            margin = 0.03 * (np.ptp(x) or 1.0)
+            ax.set_xlim(x.min() - margin, x.max() + margin)
+        if _spans_decades(y):
+            ax.set_yscale("log")
+            ax.set_ylim(0.8 * y.min(), 1.35 * y.max())
+            if y.max() < 1e6 and y.min() >= 1:
+                _label_1_2_5(ax.yaxis)
+        elif y.size:
+            # Runs on their way to infinity leave the frame instead of flattening the others.
+            y = y[np.abs(y) <= 1e6 * np.median(np.abs(y))]
+            margin = 0.06 * (np.ptp(y) or 1.0)
+            ax.set_ylim(y.min() - margin, y.max() + margin)
+
+    def _draw_band(self, ax: Axes, x: NDArray[np.float64]) -> None:
+        bands = list(self._bands(x))
+        left, right = ax.get_xlim()
+        for k, (start, stop) in enumerate(bands):
+            ax.axvspan(
+                max(start, left), min(stop, right), facecolor="#F1F1F1", edgecolor="#C4C4C4",
+                hatch="///", linewidth=0, zorder=0, label="" if k else "diverged",
+            )  # fmt: skip
+        ax.set_xlim(left, right)
+
+    def _bands(self, x: NDArray[np.float64]) -> list[tuple[float, float]]:
+        """Intervals around the failed runs, half way to their neighbours."""
+        if self.unstable_from is not None:
+            return [(self.unstable_from, np.inf)]
+        if self.failed is None:
+            return []
+        failed: NDArray[np.bool_] = np.asarray(self.failed, bool)
+        order = np.argsort(x)
+        edges = cell_edges(x[order])
+        edges[0], edges[-1] = -np.inf, np.inf
+        return [(edges[i], edges[j]) for i, j in _stretches(failed[order])]
+
+    @classmethod
+    def from_sweep(
+        cls,
+        result: SweepResult,
+        *,
+        quantity: Literal["iterations", "loss"] = "iterations",
+        x: str | None = None,
+        predicted: ArrayLike | tuple[ArrayLike, ArrayLike] | None = None,
+        ax: Axes | None = None,
+    ) -> Self:
+        """Draw one axis of a sweep to scale, with a line for each combination of the others.
+
+        Parameters
+        ----------
+        result : SweepResult
+        quantity : {"iterations", "loss"}, default "iterations"
+            Runs that did not converge have no iterations to show; those that diverged, no loss.
+        x : str, optional
+            The axis drawn to scale; the longest numeric one by default.
+        predicted : array_like, or a pair of them, optional
+            A closed form: values at the axis' own points, or (x, y).
+        ax : matplotlib Axes, optional
+
+        Returns
+        -------
+        IterationsDisplay
+
+        Raises
+        ------
+        ValueError
+            If no axis is numeric, `x` is not one of them, or more than six lines would result.
+        """
+        x = _numeric_axis(result, x)
+        values = np.asarray(result.axes[x], np.float64)
+        position = list(result.axes).index(x)
+        usable = result.converged if quantity == "iterations" else np.isfinite(result.loss)
+        usable &= ~np.isin(result.status, (Status.DIVERGED, Status.NOT_RUN))
+        y = np.where(usable, getattr(result, quantity), np.nan)
+        rows = np.moveaxis(y, position, -1).reshape(-1, values.size)
+        usable_rows = np.isfinite(rows)
+        names = _combinations(result, without=x)
+        if len(rows) > _MOST_LINES:
+            raise ValueError(
+                f'kind="{quantity}" draws at most {_MOST_LINES} lines and this sweep has '
+                f'{len(rows)}; use kind="heatmap", or sweep fewer values'
+            )
+        order = np.argsort(values)
+        diverged = np.moveaxis(result.diverged, position, -1).reshape(-1, values.size)
+        if predicted is not None and not isinstance(predicted, tuple):
+            predicted = (values, np.broadcast_to(np.asarray(predicted, np.float64), values.shape))
+        display = cls(
+            x=values[order],
+            lines={name or "counted": row[order] for name, row in zip(names, rows, strict=True)},
+            failed=np.asarray(diverged.all(axis=0))[order],
+            unfinished=np.asarray((~usable_rows & ~diverged).any(axis=0))[order],
+            curve=predicted,
+            x_name=_NAMES.get(x, x),
+            y_name=_quantity_name(result, quantity),
+        )
+        return display.plot(ax)
+
+
+# --- loss against the step ------------------------------------------------------------------------
+
+
+@dataclass
+class LossCurveDisplay:
+    """Loss against the step, for several descents.
+
+    Parameters
+    ----------
+    curves : dict of str to array_like or pair of array_like
+        By the name in the legend: the loss at steps 0, 1, 2, ..., or (steps, losses).
+    x_name, y_name : str
+        Axis labels, with units where there are any.
+
+    Attributes
+    ----------
+    ax_, figure_ : matplotlib Axes and Figure
+        What `plot` drew on.
+
+    Examples
+    --------
+    >>> display = LossCurveDisplay({"SGD": [4.0, 2.0, 1.0], "Adam": ([0, 2], [4.0, 0.5])})
+    >>> display.plot().figure_.savefig("loss.png")  # doctest: +SKIP
+    """
+
+    curves: Mapping[str, ArrayLike | tuple[ArrayLike, ArrayLike]]
+    x_name: str = "iteration"
+    y_name: str = "loss"
+    ax_: Any = field(default=None, init=False, repr=False)
+    figure_: Any = field(default=None, init=False, repr=False)
+
+    def plot(self, ax: Axes | None = None) -> Self:
+        """Draw.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure by default.
+
+        Returns
+        -------
+        LossCurveDisplay
+            Itself, with ``ax_`` and ``figure_`` set.
+        """
+        ax = _new_axes(ax, (8.0, 4.8))
+        drawn = []
+        for k, (name, curve) in enumerate(self.curves.items()):
+            steps, loss = _steps_and_loss(curve)
+            round_, colour = divmod(k, len(COLOURS))
+            ax.plot(
+                steps, loss, color=COLOURS[colour], linestyle=DASHES[(k + round_) % len(DASHES)],
+                linewidth=1.6, label=name,
+            )  # fmt: skip
+            drawn.append(loss)
+        if drawn and _spans_decades(np.concatenate(drawn)):
+            ax.set_yscale("log")
+        ax.set_xlabel(self.x_name)
+        ax.set_ylabel(self.y_name)
+        _dress(ax)
+        _legend_above(ax)
+        self.ax_, self.figure_ = ax, ax.figure
+        return self
+
+
+def _steps_and_loss(curve: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Losses that are not finite are left out of the line."""
+    if isinstance(curve, tuple):
+        steps, loss = (np.asarray(part, np.float64) for part in curve)
+    else:
+        loss = np.asarray(curve, np.float64)
+        steps = np.arange(loss.size, dtype=np.float64)
+    return steps, np.where(np.isfinite(loss), loss, np.nan)
+
+
+# --- a heat map over two axes -----------------------------------------------------------------------
+
+
+@dataclass
+class HeatMapDisplay:
+    """A value for every cell of two axes; diverged and unfinished cells and the best are marked.
+
+    Parameters
+    ----------
+    x, y : sequence
+        The axes' values: numbers are drawn to scale, anything else side by side.
+    values : array_like of shape (len(y), len(x))
+        What the colour says; nan where there is nothing to say.
+    diverged, unfinished : array_like of bool, same shape, optional
+        Cells to hatch, and cells to leave blank with dots.
+    best : tuple of int, optional
+        (row, column) of the cell to ring.
+    x_name, y_name, value_name : str
+        Labels of the axes and of the colour bar.
+    boundary : tuple of two array_like, optional
+        A line (x, y) drawn over the cells, such as the limit of stability.
+    boundary_name : str, default "limit of stability"
+        Its name in the legend.
+
+    Attributes
+    ----------
+    ax_, figure_ : matplotlib Axes and Figure
+        What `plot` drew on.
+
+    Examples
+    --------
+    >>> display = HeatMapDisplay([0.1, 0.2], [0.0, 0.9], [[40, 20], [90, 80]], best=(0, 1))
+    >>> display.plot().figure_.savefig("map.png")  # doctest: +SKIP
+    """
+
+    x: Sequence[Any]
+    y: Sequence[Any]
+    values: ArrayLike
+    diverged: ArrayLike | None = None
+    unfinished: ArrayLike | None = None
+    best: tuple[int, int] | None = None
+    x_name: str = _NAMES["lr"]
+    y_name: str = "momentum"
+    value_name: str = _NAMES["iterations"]
+    boundary: tuple[ArrayLike, ArrayLike] | None = None
+    boundary_name: str = "limit of stability"
+    ax_: Any = field(default=None, init=False, repr=False)
+    figure_: Any = field(default=None, init=False, repr=False)
+
+    def plot(self, ax: Axes | None = None) -> Self:
+        """Draw.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure by default.
+
+        Returns
+        -------
+        HeatMapDisplay
+            Itself, with ``ax_`` and ``figure_`` set.
+        """
+        from matplotlib.colors import LogNorm, Normalize  # noqa: PLC0415  (heavy)
+
+        ax = _new_axes(ax, (8.4, 5.2))
+        values = np.asarray(self.values, np.float64)
+        xs, x_edges = _placed(self.x)
+        ys, y_edges = _placed(self.y)
+        seen = values[np.isfinite(values)]
+        norm = LogNorm if _spans_decades(seen) else Normalize
+        limits = (float(seen.min()), float(seen.max())) if seen.size else (0.0, 1.0)
+        mesh = ax.pcolormesh(
+            x_edges, y_edges, np.ma.masked_invalid(values), cmap="cividis_r", norm=norm(*limits),
+            rasterized=True,
+        )  # fmt: skip
+        marks = (
+            ("diverged", self.diverged, "#EDEDED", "xxx"),
+            ("not converged in time", self.unfinished, "white", "..."),
+        )
+        for name, cells, fill, hatch in marks:
+            if cells is not None and np.any(cells):
+                _hatch(ax, np.asarray(cells, bool), (x_edges, y_edges), (name, fill, hatch))
+        if self.boundary is not None:
+            ax.plot(*self.boundary, "--", color=INK, linewidth=1.4, label=self.boundary_name)
+        if self.best is not None:
+            ax.plot(
+                xs[self.best[1]], ys[self.best[0]], "*", markersize=17, color="#D55E00",
+                markeredgecolor="white", markeredgewidth=1.3, linestyle="none", label="best",
+                zorder=5,
+            )  # fmt: skip
+        self._label(ax, mesh, (xs, ys), (x_edges, y_edges))
+        self.ax_, self.figure_ = ax, ax.figure
+        return self
+
+    def _label(self, ax: Axes, mesh: Any, places: Any, edges: Any) -> None:
+        figure: Figure = ax.figure  # type: ignore[assignment]
+        bar = figure.colorbar(mesh, ax=ax, label=self.value_name)
+        if "iterations" in self.value_name and bar.ax.get_yscale() == "log":
+            _label_1_2_5(bar.ax.yaxis)
+        for axis, values, place in ((ax.xaxis, self.x, places[0]), (ax.yaxis, self.y, places[1])):
+            if not is_numeric(tuple(values)):
+                axis.set_ticks(place, [_short(axis_label(v)) for v in values])
+        if _is_geometric(self.x):
+            ax.set_xscale("log")
+        if _is_geometric(self.y):
+            ax.set_yscale("log")
+        ax.set_xlim(edges[0][0], edges[0][-1])
+        ax.set_ylim(edges[1][0], edges[1][-1])
+        ax.set_xlabel(self.x_name)
+        ax.set_ylabel(self.y_name)
+        if ax.get_legend_handles_labels()[0]:
+            _legend_above(ax, 4)
+
+    @classmethod
+    def from_sweep(
+        cls,
+        result: SweepResult,
+        *,
+        quantity: Literal["iterations", "loss"] = "iterations",
+        x: str | None = None,
+        y: str | None = None,
+        boundary: tuple[ArrayLike, ArrayLike] | None = None,
+        ax: Axes | None = None,
+    ) -> Self:
+        """Draw two axes of a sweep; over any others the best run is taken for each cell.
+
+        Parameters
+        ----------
+        result : SweepResult
+        quantity : {"iterations", "loss"}, default "iterations"
+            What the colour says: iterations of the runs that converged, or the loss of all that
+            did not diverge.
+        x, y : str, optional
+            The axes to draw; the two longest by default, ``"lr"`` across.
+        boundary : tuple of two array_like, optional
+            As in the class.
+        ax : matplotlib Axes, optional
+
+        Returns
+        -------
+        HeatMapDisplay
+
+        Raises
+        ------
+        ValueError
+            If the sweep has fewer than two axes, or `x` or `y` is none of them.
+        """
+        x, y = _two_axes(result, x, y)
+        usable = result.converged if quantity == "iterations" else np.isfinite(result.loss)
+        usable = usable & ~np.isin(result.status, (Status.DIVERGED, Status.NOT_RUN))
+        values = _on_cells(result, np.where(usable, getattr(result, quantity), np.inf), y, x)
+        rows, columns = _increasing(result.axes[y]), _increasing(result.axes[x])
+        cells = values.min(axis=-1)[np.ix_(rows, columns)]
+        diverged = np.asarray(_on_cells(result, result.diverged, y, x).all(axis=-1))
+        diverged = diverged[np.ix_(rows, columns)]
+        found = np.isfinite(cells)
+        best = np.unravel_index(int(np.argmin(cells)), cells.shape) if found.any() else None
+        display = cls(
+            x=[result.axes[x][k] for k in columns],
+            y=[result.axes[y][k] for k in rows],
+            values=np.where(found, cells, np.nan),
+            diverged=diverged,
+            unfinished=~found & ~diverged,
+            best=None if best is None else (int(best[0]), int(best[1])),
+            x_name=_NAMES.get(x, x),
+            y_name=_NAMES.get(y, y),
+            value_name=_quantity_name(result, quantity),
+            boundary=boundary,
+        )
+        return display.plot(ax)
+
+
+# --- parts ------------------------------------------------------------------------------------------
+
+
+def cell_edges(centres: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Half way between neighbours (geometrically where they are spaced so); one more than cells."""
+    if centres.size == 1:
+        return np.array([centres[0] - 0.5, centres[0] + 0.5])
+    if _is_geometric(centres.tolist()):
+        return np.exp(cell_edges(np.log(centres)))
+    inner = (centres[1:] + centres[:-1]) / 2
+    return np.concatenate([[2 * centres[0] - inner[0]], inner, [2 * centres[-1] - inner[-1]]])
+
+
+def _is_geometric(values: Sequence[Any]) -> bool:
+    """Whether more than two positive numbers grow by one factor, and by more than tenfold."""
+    if len(values) < 3 or not is_numeric(tuple(values)) or min(values) <= 0:
+        return False
+    steps = np.diff(np.log(np.asarray(values, np.float64)))
+    return bool(np.allclose(steps, steps[0], rtol=1e-3) and abs(steps.sum()) > np.log(10))
+
+
+def _placed(values: Sequence[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Centres and edges: numbers in increasing or decreasing order to scale, others side by side."""
+    numeric = is_numeric(tuple(values))
+    centres = np.asarray(values, np.float64) if numeric else np.arange(len(values), dtype=float)
+    edges = cell_edges(centres)
+    # No cell reaches below 0 where no value does: a momentum of 0 is an end of its range.
+    return centres, np.maximum(edges, 0.0) if numeric and centres.min() >= 0 else edges
+
+
+def _increasing(values: tuple[Any, ...]) -> list[int]:
+    """The order in which an axis is drawn: numbers sorted, others as they came."""
+    order = range(len(values))
+    return sorted(order, key=lambda k: values[k]) if is_numeric(values) else list(order)
+
+
+def _stretches(marked: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Half-open intervals of consecutive true values."""
+    change = np.diff(np.concatenate([[False], marked, [False]]).astype(np.int8))
+    starts, stops = np.flatnonzero(change == 1), np.flatnonzero(change == -1)
+    return list(zip(starts.tolist(), stops.tolist(), strict=True))
+
+
+def _hatch(ax: Axes, cells: NDArray[np.bool_], edges: Any, look: tuple[str, str, str]) -> None:
+    """One rectangle for each stretch of marked cells in a row."""
+    from matplotlib.collections import PatchCollection  # noqa: PLC0415  (heavy)
+    from matplotlib.patches import Patch, Rectangle  # noqa: PLC0415
+
+    name, fill, hatch = look
+    x, y = edges
+    patches: list[Patch] = [
+        Rectangle((x[i], y[row]), x[j] - x[i], y[row + 1] - y[row])
+        for row in range(len(cells))
+        for i, j in _stretches(cells[row])
+    ]
+    style: dict[str, Any] = {"facecolor": fill, "edgecolor": "#A9A9A9", "hatch": hatch}
+    ax.add_collection(PatchCollection(patches, linewidth=0, **style), autolim=False)
+    ax.add_patch(Rectangle((np.nan, np.nan), 0, 0, linewidth=0.5, label=name, **style))
+
+
+def _numeric_axis(result: SweepResult, name: str | None) -> str:
+    numeric = [n for n, values in result.axes.items() if is_numeric(values)]
+    if name is None:
+        if not numeric:
+            raise ValueError(f"the sweep has no numeric axis to draw, only {list(result.axes)}")
+        return max(numeric, key=lambda n: len(result.axes[n]))
+    if name not in numeric:
+        raise ValueError(f"x must be a numeric axis, one of {numeric}, got {name!r}")
+    return name
+
+
+def _two_axes(result: SweepResult, x: str | None, y: str | None) -> tuple[str, str]:
+    names = list(result.axes)
+    for argument, name in (("x", x), ("y", y)):
+        if name is not None and name not in names:
+            raise ValueError(
+                f"{argument} must be an axis of the sweep, one of {names}, got {name!r}"
+            )
+    if len(names) < 2 or (x is not None and x == y):
+        raise ValueError(f"a heat map needs two different axes, got {[x, y]} of {names}")
+    longest = sorted(names, key=lambda n: (n != "lr", -len(result.axes[n])))
+    longest = [name for name in longest if name not in (x, y)]
+    x = x or longest.pop(0)
+    return x, y or longest.pop(0)
+
+
+def _on_cells(result: SweepResult, array: NDArray[Any], y: str, x: str) -> NDArray[Any]:
+    """Shape (y, x, all others)."""
+    names = list(result.axes)
+    moved = np.moveaxis(array, (names.index(y), names.index(x)), (0, 1))
+    return moved.reshape(*moved.shape[:2], -1)
+
+
+def _combinations(result: SweepResult, without: str) -> list[str]:
+    """The legend's names for all combinations of the other axes."""
+    names = [""]
+    for axis, values in result.axes.items():
+        if axis != without and len(values) > 1:
+            labels = [f"{axis} {_short(axis_label(v))}" for v in values]
+            names = [", ".join(filter(None, (n, label))) for n in names for label in labels]
+    return names
+
+
+def _quantity_name(result: SweepResult, quantity: str) -> str:
+    if quantity == "iterations" and np.isfinite(result.tol):
+        return f"iterations until max |slope| < {result.tol:g}"
+    return _NAMES[quantity]
+
+
+def _short(text: str, most: int = 28) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"
