@@ -98,11 +98,11 @@ class _Array:
         return _per_element(math.pow, x, y)
 
     @staticmethod
-    def count_reached(bounds: tuple[int, ...], t: Any) -> NDArray[np.intp]:
+    def count_reached(bounds: tuple[int, ...], t: Any) -> Any:
         return np.searchsorted(np.asarray(bounds, dtype=np.float64), t, side="right")
 
     @staticmethod
-    def take(values: tuple[int, ...], index: Any) -> NDArray[np.float64]:
+    def take(values: tuple[int, ...], index: Any) -> Any:
         return np.asarray(values, dtype=np.float64)[index]
 
     @staticmethod
@@ -398,7 +398,7 @@ def multi_step(peak: float, milestones: Sequence[int], factor: float = 0.1) -> S
     >>> schedules.multi_step(1.0, [2, 3], factor=0.5).values(0, 5)
     array([1.  , 1.  , 0.5 , 0.25, 0.25])
     """
-    if isinstance(milestones, str) or not isinstance(milestones, Sequence | np.ndarray):
+    if not isinstance(milestones, Sequence | np.ndarray):
         raise TypeError(f"milestones must be a sequence of ints, got {_describe(milestones)}")
     steps = tuple(_integer("milestones", milestone) for milestone in milestones)
     if any(late <= early for early, late in pairwise(steps)):
@@ -805,9 +805,10 @@ def _factor(value: Any) -> float:
 def _integer(name: str, value: Any, least: int = 1) -> int:
     if isinstance(value, bool | np.bool_) or not isinstance(value, Integral):
         raise TypeError(f"{name} must be an int, got {_describe(value)}")
-    if not least <= value <= _LAST_STEP:
-        raise ValueError(f"{name} must be at least {least} and at most 2**53, got {value}")
-    return int(value)
+    number = int(value)
+    if not least <= number <= _LAST_STEP:
+        raise ValueError(f"{name} must be at least {least} and at most 2**53, got {number}")
+    return number
 
 
 def _between(peak: Any, steps: int, floor: Any) -> tuple[float, int, float]:
