@@ -1,0 +1,231 @@
+"""A user's own rule and coefficient function, checked before a compiler sees them.
+
+A rule is straight-line arithmetic on arguments, locals and the vocabulary `np`; its numbers are
+coefficients. What breaks that is refused here by name, since in a compiled loop it would show as a
+wrong dtype, other bits or a slow loop.
+"""
+
+from __future__ import annotations
+
+import ast
+import dis
+import inspect
+import math
+import textwrap
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from types import CodeType
+from typing import Any
+
+import numpy as np
+
+from fastgd.engines.codegen import CoefficientFunction, Rule
+
+_LITERALS = {"LOAD_CONST", "LOAD_SMALL_INT", "RETURN_CONST"}
+_GLOBALS = {"LOAD_GLOBAL", "LOAD_NAME"}
+_CLOSURES = {"LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_CLOSURE", "MAKE_CELL"}
+_ATTRIBUTES = {"LOAD_ATTR", "LOAD_METHOD"}
+
+
+@dataclass(frozen=True)
+class UserRule(Rule):
+    """A rule whose state is named by its author; source code is not needed."""
+
+    names: tuple[str, ...] = ()
+
+    @property
+    def state(self) -> tuple[str, ...]:
+        """Names of the state variables."""
+        return self.names
+
+    @cached_property
+    def coefficients(self) -> tuple[str, ...]:
+        """Names of the coefficients."""
+        return _arguments(self.function, self.name)[2 + len(self.names) :]
+
+    @cached_property
+    def text(self) -> str | None:
+        """The rule as the text of a function `rule`, or None where its source cannot be had."""
+        return _text(self.function, "rule")
+
+    def __reduce__(self) -> Any:
+        return type(self), (self.function, self.names)
+
+
+@dataclass(frozen=True)
+class UserCoefficients(CoefficientFunction):
+    """A coefficient function, perhaps a lambda, of ``(t, lr, ...)`` or ``(t, carry, lr, ...)``."""
+
+    results: int = 0
+
+    @cached_property
+    def arguments(self) -> tuple[str, ...]:
+        """Names of the arguments."""
+        return _arguments(self.function, "coefficients")
+
+    @property
+    def count(self) -> int:
+        """How many coefficients come out."""
+        return self.results
+
+    @property
+    def steady(self) -> bool:
+        """Unknown from outside, so never."""
+        return False
+
+    @cached_property
+    def text(self) -> str | None:
+        """The function as the text of a function `evaluate`, where it needs `math` and no more."""
+        code = self.function.__code__
+        known = getattr(self.function, "__globals__", {})
+        if code.co_freevars or any(
+            known.get(i.argval) is not math or i.argval != "math" for i in _read(code, _GLOBALS)
+        ):
+            return None
+        return _text(self.function, "evaluate")
+
+    def __reduce__(self) -> Any:
+        return type(self), (self.function, self.results)
+
+
+def checked_rule(function: Any, state: tuple[str, ...]) -> UserRule:
+    """A user's rule, or an error that says what in it cannot be compiled."""
+    if not inspect.isfunction(function):
+        raise TypeError(f"rule must be a Python function, got {type(function).__name__}")
+    name, code = function.__name__, function.__code__
+    arguments = _arguments(function, f"rule {name!r}")
+    if len(arguments) < 2 + len(state) or arguments[2 : 2 + len(state)] != state:
+        raise ValueError(
+            f"rule {name!r} must take (p, g, {', '.join((*state, 'coefficients...'))}), "
+            f"got ({', '.join(arguments)})"
+        )
+    for literal in _literals(code):
+        raise ValueError(
+            f"rule {name!r} contains the literal {literal!r}: a literal has no dtype of its own; "
+            "pass it as a coefficient"
+        )
+    for instruction in _read(code, _CLOSURES):
+        raise ValueError(
+            f"rule {name!r} uses {instruction.argval!r} of an enclosing function; pass it as a "
+            "coefficient"
+        )
+    for instruction in dis.get_instructions(code):
+        if "JUMP" in instruction.opname or instruction.opname == "FOR_ITER":
+            raise ValueError(
+                f"rule {name!r} branches or loops; write a choice as np.where(a > b, x, y)"
+            )
+    for instruction in _read(code, _GLOBALS):
+        if instruction.argval != "np" or function.__globals__.get("np") is not np:
+            raise ValueError(
+                f"rule {name!r} uses {instruction.argval!r}, which is neither an argument, a "
+                "local, nor NumPy under the name `np`"
+            )
+    _known_functions(name, code)
+    return UserRule(function, state)
+
+
+def _known_functions(name: str, code: CodeType) -> None:
+    from fastgd.engines.vocabulary import numpy_vocabulary  # noqa: PLC0415
+
+    vocabulary = vars(numpy_vocabulary())
+    for instruction in _read(code, _ATTRIBUTES):
+        if instruction.argval not in vocabulary:
+            known = ", ".join(sorted(n for n in vocabulary if not n.startswith("_")))
+            raise ValueError(
+                f"rule {name!r} uses {instruction.argval!r}, which the vocabulary of rules does "
+                f"not have; it has {known}"
+            )
+
+
+def checked_coefficients(function: Any, results: int) -> UserCoefficients:
+    """A user's coefficient function, which must return `results` numbers."""
+    if not inspect.isfunction(function):
+        raise TypeError(f"coefficients must be a Python function, got {type(function).__name__}")
+    coefficients = UserCoefficients(function, results)
+    arguments = coefficients.arguments
+    rate = 2 if coefficients.carries else 1
+    if coefficients.carries and arguments[1] != "carry":
+        raise ValueError("coefficients must take `carry` as its second argument")
+    if len(arguments) <= rate or arguments[0] != "t" or arguments[rate] != "lr":
+        raise ValueError(
+            f"coefficients must take (t, lr, ...) or (t, carry, lr, ...), got "
+            f"({', '.join(arguments)})"
+        )
+    return coefficients
+
+
+def try_out(rule: UserRule) -> None:
+    """Call the rule once on small arrays: the right number of results, in the arrays' dtype."""
+    count = 2 + len(rule.state) + len(rule.coefficients)
+    one = np.float32(0.5)
+    arrays = [np.full(2, one) for _ in range(2 + len(rule.state))]
+    with np.errstate(all="ignore"):
+        results = rule.function(*arrays, *[one] * (count - len(arrays)))
+    wanted = 1 + len(rule.state)
+    if not isinstance(results, tuple) or len(results) != wanted:
+        raise ValueError(
+            f"rule {rule.name!r} must return a tuple of {wanted}: "
+            f"({', '.join(('p', *rule.state))}{',' if wanted == 1 else ''})"
+        )
+    for name, result in zip(("p", *rule.state), results, strict=True):
+        if np.shape(result) != (2,) or result.dtype != np.float32:
+            raise ValueError(
+                f"rule {rule.name!r} must return {name} of the form and dtype that came in"
+            )
+
+
+def _arguments(function: Callable[..., Any], what: str) -> tuple[str, ...]:
+    parameters = inspect.signature(function).parameters.values()
+    if any(
+        p.kind not in {p.POSITIONAL_OR_KEYWORD, p.POSITIONAL_ONLY} or p.default is not p.empty
+        for p in parameters
+    ):
+        raise ValueError(f"{what} must have plain arguments, without defaults and stars")
+    return tuple(p.name for p in parameters)
+
+
+def _read(code: CodeType, opnames: set[str]) -> Iterator[dis.Instruction]:
+    return (i for i in dis.get_instructions(code) if i.opname in opnames)
+
+
+def _literals(code: CodeType) -> Iterator[Any]:
+    for instruction in _read(code, _LITERALS):
+        value = instruction.argval
+        for part in value if isinstance(value, tuple) else (value,):
+            if isinstance(part, int | float | complex):
+                yield part
+
+
+def _text(function: Callable[..., Any], name: str) -> str | None:
+    """The source of a function or lambda as a definition called `name`; None if it is not found."""
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    except (OSError, TypeError, SyntaxError):
+        return None
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Lambda):
+            found = ast.FunctionDef(name, node.args, [ast.Return(node.body)], [])
+        elif isinstance(node, ast.FunctionDef):
+            found = ast.FunctionDef(name, node.args, node.body, [])
+        else:
+            continue
+        for argument in found.args.args:
+            argument.annotation = None
+        text = ast.unparse(ast.fix_missing_locations(found))
+        if _compiles_to(text, name, function.__code__):
+            return text
+    return None
+
+
+def _compiles_to(text: str, name: str, code: CodeType) -> bool:
+    """Whether the text found is this very function (two lambdas may stand on one line)."""
+    names: dict[str, Any] = {}
+    exec(compile(text, "<rule>", "exec"), names)
+    other = names[name].__code__
+
+    def content(c: CodeType) -> tuple[Any, ...]:
+        constants = tuple(k for k in c.co_consts if not isinstance(k, str | None))
+        return c.co_code, constants, c.co_names, c.co_varnames
+
+    return content(other) == content(code)

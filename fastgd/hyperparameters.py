@@ -1,0 +1,348 @@
+"""What a hyperparameter may be and what becomes of it, for one optimizer or a column of a sweep.
+
+A field checks one value (`scalar`) or many at once (`column`). A `Formula` says where each argument
+of a coefficient function comes from, once, so that one optimizer's numbers and a sweep's table of
+them are read by the same lines.
+"""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastgd.engines.codegen import CoefficientFunction, Rule
+from fastgd.engines.registry import COEFFICIENTS, RULES
+
+Schedule = Callable[[int], float]
+
+
+def number(name: str, value: Any, wanted: str = "a real number") -> float:
+    """A real number as a float; bool, strings, arrays and complex numbers are refused."""
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        value = value[()]
+    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{name} must be {wanted}, got {value!r} ({type(value).__name__})")
+    return float(value)
+
+
+@dataclass(frozen=True)
+class Real:
+    """A number in an interval; NaN lies in none. `none` is what None stands for, if it is allowed.
+
+    A number whose being zero selects another rule (no momentum, no buffer) is a `switch`.
+    """
+
+    low: float = -math.inf
+    high: float = math.inf
+    low_open: bool = False
+    high_open: bool = False
+    none: float | None = None
+    switch: bool = False
+
+    def _contains(self, x: Any) -> Any:
+        above = x > self.low if self.low_open else x >= self.low
+        below = x < self.high if self.high_open else x <= self.high
+        return above & below & (self.none == math.inf or (abs(x) < math.inf))
+
+    @property
+    def wanted(self) -> str:
+        """The interval in words."""
+        if math.isinf(self.high):
+            bound = f"{'>' if self.low_open else '>='} {self.low:g}"
+            text = f"a number {bound}" if self.low > -math.inf else "a finite number"
+        else:
+            left, right = "(" if self.low_open else "[", ")" if self.high_open else "]"
+            text = f"a number in {left}{self.low:g}, {self.high:g}{right}"
+        return text if self.none is None else f"{text}, or None"
+
+    def scalar(self, name: str, value: Any) -> float:
+        """One value, checked."""
+        if value is None and self.none is not None:
+            return self.none
+        x = number(name, value, self.wanted)
+        if not (self._contains(x) or (self.none is not None and x == self.none)):
+            raise ValueError(f"{name} must be {self.wanted}, got {value!r}")
+        return x
+
+    def column(self, name: str, values: Any) -> NDArray[np.float64]:
+        """Many values at once, shape (n,)."""
+        array = values if isinstance(values, np.ndarray) else np.asarray(values)
+        if array.dtype.kind not in "fiu":
+            return np.array([self.scalar(name, v) for v in values], np.float64)
+        x = array.astype(np.float64)
+        if x.ndim != 1:
+            raise ValueError(f"{name} must be one number a run, got shape {x.shape}")
+        bad = ~self._contains(x)
+        if bad.any():
+            self.scalar(name, x[np.argmax(bad)])  # the message, or infinity where it means None
+        return x
+
+    def switches(self, column: NDArray[np.float64]) -> NDArray[Any] | None:
+        """What of a column selects a rule: runs that differ here cannot share a compiled loop."""
+        if self.none is not None and math.isnan(self.none):
+            return np.isnan(column)
+        return column != 0 if self.switch else None
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two numbers, such as betas."""
+
+    first: Real
+    second: Real
+    ordered: bool = False
+
+    def _check_order(self, name: str, first: Any, second: Any) -> None:
+        if self.ordered and not np.all(first <= second):
+            raise ValueError(f"{name} must be two numbers, the smaller first")
+
+    def scalar(self, name: str, value: Any) -> tuple[float, float]:
+        """One value, checked."""
+        if isinstance(value, str | bytes | dict) or not isinstance(value, Sequence | np.ndarray):
+            raise TypeError(f"{name} must be two numbers, got {value!r}")
+        if len(value) != 2:
+            raise ValueError(f"{name} must be two numbers, got {value!r}")
+        first = self.first.scalar(f"{name}[0]", value[0])
+        second = self.second.scalar(f"{name}[1]", value[1])
+        self._check_order(name, first, second)
+        return first, second
+
+    def column(self, name: str, values: Any) -> NDArray[np.float64]:
+        """Shape (2, n), so that ``column[k]`` reads like ``scalar[k]``."""
+        array = values if isinstance(values, np.ndarray) else np.asarray(values)
+        if array.dtype.kind not in "fiu":
+            return np.array([self.scalar(name, v) for v in values], np.float64).reshape(-1, 2).T
+        if array.ndim != 2 or array.shape[1] != 2:
+            raise ValueError(f"{name} must be two numbers a run, got shape {array.shape}")
+        first = self.first.column(f"{name}[0]", array[:, 0])
+        second = self.second.column(f"{name}[1]", array[:, 1])
+        self._check_order(name, first, second)
+        return np.stack([first, second])
+
+    def switches(self, column: NDArray[Any]) -> None:
+        """What of a column selects a rule."""
+        return None
+
+
+@dataclass(frozen=True)
+class Flag:
+    """True or False."""
+
+    def scalar(self, name: str, value: Any) -> bool:
+        """One value, checked."""
+        if not isinstance(value, bool | np.bool_):
+            raise TypeError(f"{name} must be True or False, got {value!r}")
+        return bool(value)
+
+    def column(self, name: str, values: Any) -> NDArray[Any]:
+        """Many values, checked."""
+        return np.array([self.scalar(name, v) for v in values], bool)
+
+    def switches(self, column: NDArray[Any]) -> NDArray[Any]:
+        """What of a column selects a rule."""
+        return column
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of a few words."""
+
+    words: tuple[str, ...]
+
+    def scalar(self, name: str, value: Any) -> str:
+        """One value, checked."""
+        if not isinstance(value, str) or value not in self.words:
+            legal = ", ".join(map(repr, self.words))
+            raise ValueError(f"{name} must be one of {legal}; got {value!r}")
+        return str(value)
+
+    def column(self, name: str, values: Any) -> NDArray[Any]:
+        """Many values, checked."""
+        return np.array([self.scalar(name, v) for v in values], object)
+
+    def switches(self, column: NDArray[Any]) -> NDArray[Any]:
+        """What of a column selects a rule."""
+        return column
+
+
+@dataclass(frozen=True)
+class Rate:
+    """A learning rate: a number >= 0, or a schedule (a pure function of the step)."""
+
+    wanted = "a number >= 0 or a schedule"
+
+    def scalar(self, name: str, value: Any) -> float | Schedule:
+        """One value, checked."""
+        if callable(value):
+            from fastgd.schedules import as_schedule  # noqa: PLC0415
+
+            schedule: Schedule = as_schedule(value)
+            return schedule
+        x = number(name, value, self.wanted)
+        if not 0 <= x < math.inf:
+            raise ValueError(f"{name} must be {self.wanted}, got {value!r}")
+        return x
+
+    def column(self, name: str, values: Any) -> NDArray[np.float64]:
+        """A schedule counts with its rate at the first step."""
+        array = values if isinstance(values, np.ndarray) else np.asarray(values)
+        if array.dtype.kind not in "fiu":
+            rates = [self.scalar(name, v) for v in values]
+            return np.array([r if isinstance(r, float) else r(0) for r in rates], np.float64)
+        return Real(0.0).column(name, array)
+
+    def switches(self, column: NDArray[Any]) -> None:
+        """What of a column selects a rule."""
+        return None
+
+
+Field = Real | Pair | Flag | Choice | Rate
+
+UNIT = Real(0.0, 1.0)
+BELOW_ONE = Real(0.0, 1.0, high_open=True)
+NONNEGATIVE = Real(0.0)
+CLIP = Real(0.0, low_open=True, none=math.inf)
+
+
+# --- from hyperparameters to a rule's numbers ----------------------------------------------------
+
+Source = str | float | tuple[str, int]
+
+# Arguments of the shipped coefficient functions that are not called as their hyperparameter.
+_SOURCES: dict[str, Source] = {
+    "mu": "momentum",
+    "psi": "momentum_decay",
+    "beta1": ("betas", 0),
+    "beta2": ("betas", 1),
+    "down": ("etas", 0),
+    "up": ("etas", 1),
+    "smallest": ("step_sizes", 0),
+    "largest": ("step_sizes", 1),
+}
+_EPS_INSIDE: dict[str, Source] = {**_SOURCES, "inside": "eps", "outside": 0.0}
+_EPS_OUTSIDE: dict[str, Source] = {**_SOURCES, "inside": 0.0, "outside": "eps"}
+
+
+@dataclass(frozen=True)
+class Method:
+    """An optimizer's update as compiled loops take it, for one run or for n runs of a sweep.
+
+    Attributes
+    ----------
+    rule, coefficients
+        The update and what it needs to know of the step.
+    hyper : ndarray of float64, shape (nh,) or (nh, n)
+        ``coefficients.hyperparameters`` in order, the rate first (of a schedule: the current one).
+    shared : ndarray of float64, shape (6,) or (6, n)
+        Arguments of `fastgd.rules.coefficients.prepare` after (t, lr).
+    initial : dict of str to float or ndarray of shape (n,)
+        Where a state variable starts, if not at 0.
+    prepared : bool
+        Whether `prepare` has anything to do.
+    clip_norm, norm_eps : float or ndarray of shape (n,), float
+        As in `fastgd.engines.stepping.Group`.
+    """
+
+    rule: Rule
+    coefficients: CoefficientFunction
+    hyper: NDArray[np.float64]
+    shared: NDArray[np.float64]
+    initial: dict[str, Any]
+    prepared: bool
+    clip_norm: Any
+    norm_eps: float
+
+
+@dataclass(frozen=True)
+class Formula:
+    """Which rule and coefficient function a set of flags selects.
+
+    Attributes
+    ----------
+    rule, coefficients : Rule, CoefficientFunction
+        Or their names among the shipped ones.
+    sources : mapping of str to source
+        Arguments that are not called as the hyperparameter they come from: its name, its name and
+        the component, or a number.
+    initial : mapping of str to source
+        State variables that do not start at 0: a number, or the name of a hyperparameter.
+    """
+
+    rule: Rule
+    coefficients: CoefficientFunction
+    sources: Mapping[str, Source] = field(default_factory=dict)
+    initial: Mapping[str, Source] = field(default_factory=dict)
+
+    def method(
+        self, options: Mapping[str, Any], decoupled: bool, norm_eps: float, runs: int | None = None
+    ) -> Method:
+        """The numbers of one run, or, where options are columns, of `runs` runs."""
+        decay = options["weight_decay"]
+        shared = (
+            -1.0 if options["maximize"] else 1.0,
+            1.0,
+            options["clip_value"],
+            options["l2"] if decoupled else options["l2"] + decay,
+            options["l1"],
+            decay if decoupled else 0.0,
+        )
+        names = self.coefficients.hyperparameters
+        return Method(
+            self.rule,
+            self.coefficients,
+            _table([_read(self.sources.get(name, name), options) for name in names], runs),
+            _table(shared, runs),
+            {name: _read(source, options) for name, source in self.initial.items()},
+            bool(np.any(prepares(options))),
+            options["clip_norm"],
+            norm_eps,
+        )
+
+
+def formula(
+    rule: str,
+    coefficients: str = "",
+    *,
+    eps_inside: bool = False,
+    initial: Mapping[str, Source] | None = None,
+) -> Formula:
+    """A formula of shipped functions, by name: often the coefficient function has the rule's.
+
+    `eps_inside` says whether epsilon stands under the root, for those that take `inside` and
+    `outside`.
+    """
+    sources = _EPS_INSIDE if eps_inside else _EPS_OUTSIDE
+    return Formula(RULES[rule], COEFFICIENTS[coefficients or rule], sources, initial or {})
+
+
+def prepares(options: Mapping[str, Any]) -> Any:
+    """Whether `prepare` has anything to do, for one run or for each run of columns."""
+    return (
+        (options["weight_decay"] != 0)
+        | (options["l1"] != 0)
+        | (options["l2"] != 0)
+        | (options["clip_value"] < math.inf)
+        | (options["clip_norm"] < math.inf)
+        | options["maximize"]
+    )
+
+
+def _read(source: Source, options: Mapping[str, Any]) -> Any:
+    if isinstance(source, float):
+        return source
+    if isinstance(source, str):
+        return options[source]
+    name, component = source
+    return options[name][component]
+
+
+def _table(values: Sequence[Any], runs: int | None) -> NDArray[np.float64]:
+    if runs is None:
+        return np.array(values, np.float64)
+    return np.array([np.broadcast_to(v, runs) for v in values], np.float64).reshape(-1, runs)
