@@ -14,8 +14,8 @@ from libc.string cimport memcpy, memset
 import numpy as np
 
 cdef extern from "floating.h" nogil:
-    unsigned int fgd_flush_on()
-    void fgd_flush_restore(unsigned int)
+    uint64_t fgd_flush_subnormals(int flush)
+    void fgd_restore_mode(uint64_t before)
 
 WIDTH = 256
 WINDOW = 64
@@ -46,11 +46,15 @@ cdef class Kernels:
     cdef readonly bint steady
     cdef window_t window
     cdef uintptr_t observe
-    cdef lanes_t lanes
+    cdef lanes_t lanes, shared
+    cdef Py_ssize_t n_shared
 
-    def __init__(self, uintptr_t window, uintptr_t observe, uintptr_t lanes, *, data, Py_ssize_t size,
+    def __init__(self, uintptr_t window, uintptr_t observe, uintptr_t lanes, *, uintptr_t shared=0,
+                 Py_ssize_t n_shared=0, data, Py_ssize_t size,
                  Py_ssize_t count, Py_ssize_t n_state, Py_ssize_t n_coefficients, Py_ssize_t n_hyper, bint steady):
+        """`shared` tabulates the first `n_shared` coefficients from the last rows of `hyper`, its own rate first."""
         self.window, self.observe, self.lanes = <window_t>window, observe, <lanes_t>lanes
+        self.shared, self.n_shared = <lanes_t>shared, n_shared
         self.data, self.dtype = data, data.dtype
         self.size, self.count, self.n_state = size, count, n_state
         self.n_coefficients, self.n_hyper, self.steady = n_coefficients, n_hyper, steady
@@ -95,7 +99,7 @@ cdef class Block:
     cdef double tol, limit
     cdef bint uniform, steady, scheduled, flush
     # Rows of WIDTH runs: parameters and state now, at the start of this window, and of the one before.
-    cdef row x, saved, older, scratch, low, high, work, coefficients, status, seen, moved, turns
+    cdef row x, saved, older, scratch, scratch_work, low, high, work, coefficients, status, seen, moved, turns
     cdef doubles carry, carry_saved, carry_older, carry_scratch, hyper, hyper_scratch
     cdef integers run, rate_of, rate_of_scratch
     cdef int *picked
@@ -113,10 +117,11 @@ cdef class Block:
         self.scheduled = schedules is not None
         self.steady = kernels.steady and not self.scheduled
         self.rows, self.itemsize = (1 + kernels.n_state) * count, dtype.itemsize
-        # One buffer, so that a kernel that knows the sizes can address everything from `x`: see numba_sweep.
-        rows = {"x": self.rows, "work": 2 * count, "low": 1, "high": 1,
-                "coefficients": _TABLE * kernels.n_coefficients, "saved": self.rows, "older": self.rows,
-                "scratch": self.rows, "status": 1, "seen": 1, "moved": count, "turns": count}
+        # One buffer, in this order: a kernel that knows the sizes addresses all rows from `x` (see numba_sweep).
+        work = 3 * count + 1
+        rows = {"x": self.rows, "work": work, "low": 1, "high": 1, "coefficients": _TABLE * kernels.n_coefficients,
+                "scratch": self.rows, "scratch_work": work, "saved": self.rows, "older": self.rows,
+                "status": 1, "seen": 1, "moved": count, "turns": count}
         buffer = aligned((sum(rows.values()), _WIDTH), dtype)
         reals = aligned((4 + 2 * kernels.n_hyper, _WIDTH), np.float64)
         whole = aligned((3, _WIDTH), np.int64)
@@ -139,6 +144,7 @@ cdef class Block:
         self.coefficients, self.saved, self.older = _pointer(at["coefficients"]), _pointer(at["saved"]), _pointer(at["older"])
         self.scratch, self.status, self.seen = _pointer(at["scratch"]), _pointer(at["status"]), _pointer(at["seen"])
         self.moved, self.turns = _pointer(at["moved"]), _pointer(at["turns"])
+        self.scratch_work = _pointer(at["scratch_work"])
         self.carry = <double*>_pointer(reals)
         self.carry_saved, self.carry_older = self.carry + _WIDTH, self.carry + 2 * _WIDTH
         self.carry_scratch = self.carry + 3 * _WIDTH
@@ -154,28 +160,23 @@ cdef class Block:
     def advance(self, Py_ssize_t windows):
         """Runs up to `windows` windows without the GIL; returns how many runs have not ended."""
         cdef Py_ssize_t k
-        cdef unsigned int mode = 0
+        cdef uint64_t mode
         if self.scheduled:
             stop = min(self.max_iter, self.n + windows * _WINDOW)
             self.rates = np.stack([s.values(self.n_older, stop) for s in self.schedules], axis=1)
             self.rate_start = self.n_older
         with nogil:
-            if self.flush:
-                mode = fgd_flush_on()
+            mode = fgd_flush_subnormals(self.flush)
             for k in range(windows):
                 if self.lanes == 0:
                     break
                 self._advance()
-            if self.flush:
-                fgd_flush_restore(mode)
+            fgd_restore_mode(mode)
         return self.lanes
 
     def stop(self, int8_t status):
         """Ends every run that is left, where it stands."""
-        cdef Py_ssize_t l
-        for l in range(self.lanes):
-            self._leave(l, self.x, l, status, self.n)
-        self.lanes = 0
+        self._stop(status)
 
     cdef void _save(self) noexcept nogil:
         """This window's start becomes the last one's."""
@@ -187,30 +188,41 @@ cdef class Block:
         memcpy(self.carry_saved, self.carry, _WIDTH * sizeof(double))
 
     cdef void _advance(self) noexcept nogil:
-        """One window, or what is left before windows of full length."""
-        cdef Py_ssize_t steps = (self.max_iter - self.n) % _WINDOW, picked, k
+        """One window, or what is left before windows of full length; after the last, every run ends."""
+        cdef Py_ssize_t steps = (self.max_iter - self.n) % _WINDOW
         if steps == 0:
             steps = min(<Py_ssize_t>_WINDOW, self.max_iter - self.n)
-        cdef bint last = self.n + steps == self.max_iter
         self._save()
-        if last:  # every run ends here, so all are observed at once
-            picked = self.lanes
-            for k in range(picked):
-                self.picked[k] = <int>k
-            self._observe(picked, self.saved, self.carry_saved, self.n_saved, steps)
-            self.n += steps
+        self._run_window(steps)
+        self.n += steps
+        if self.n == self.max_iter:
+            self._test_last()
+        if self.itemsize == 4:
+            self._replay(_pick[float](<float*>self.x, <float*>self.low, <float*>self.high, self.kernels.count,
+                                      self.lanes, <float>self.tol, <float>self.limit, self.picked))
         else:
-            self._run_window(steps)
-            self.n += steps
-            if self.itemsize == 4:
-                picked = _pick[float](<float*>self.x, <float*>self.low, <float*>self.high, self.kernels.count,
-                                      self.lanes, <float>self.tol, <float>self.limit, self.picked)
-            else:
-                picked = _pick[double](<double*>self.x, <double*>self.low, <double*>self.high, self.kernels.count,
-                                       self.lanes, self.tol, self.limit, self.picked)
-            if picked:
-                self._observe(picked, self.older, self.carry_older, self.n_older, self.n - self.n_older)
-        self._end(picked, self.n_saved if last else self.n_older, last)
+            self._replay(_pick[double](<double*>self.x, <double*>self.low, <double*>self.high, self.kernels.count,
+                                       self.lanes, self.tol, self.limit, self.picked))
+        if self.n == self.max_iter:
+            self._stop(1)
+
+    cdef void _test_last(self) noexcept nogil:
+        """The window kernel tests the iterate before each update; this one comes after the last."""
+        cdef Py_ssize_t l, lanes = self.lanes
+        for l in range(lanes):
+            self.picked[l] = <int>l
+        self._observe(lanes, self.x, self.carry, self.n, 0)
+        for l in range(lanes):
+            if self.itemsize == 4 and (<float*>self.status)[l] == 0:
+                (<float*>self.low)[l] = -1
+            elif self.itemsize == 8 and (<double*>self.status)[l] == 0:
+                (<double*>self.low)[l] = -1
+
+    cdef void _stop(self, int8_t status) noexcept nogil:
+        cdef Py_ssize_t l
+        for l in range(self.lanes):
+            self._leave(l, self.x, l, status, self.n)
+        self.lanes = 0
 
     cdef void _run_window(self, Py_ssize_t steps) noexcept nogil:
         cdef Py_ssize_t done = 0, many
@@ -250,12 +262,12 @@ cdef class Block:
                 (<observe_f>self.kernels.observe)(
                     <float*>self.scratch, _WIDTH, picked, self.kernels.size, many, last, <float*>self.coefficients,
                     self._stride(), <const float*>self.data, <float>self.tol, <float>self.limit, <float*>self.status,
-                    <float*>self.seen, <float*>self.moved, <float*>self.turns, <float*>self.work)
+                    <float*>self.seen, <float*>self.moved, <float*>self.turns, <float*>self.scratch_work)
             else:
                 (<observe_d>self.kernels.observe)(
                     <double*>self.scratch, _WIDTH, picked, self.kernels.size, many, last, <double*>self.coefficients,
                     self._stride(), <const double*>self.data, self.tol, self.limit, <double*>self.status,
-                    <double*>self.seen, <double*>self.moved, <double*>self.turns, <double*>self.work)
+                    <double*>self.seen, <double*>self.moved, <double*>self.turns, <double*>self.scratch_work)
             done += many
             if last:
                 break
@@ -264,31 +276,40 @@ cdef class Block:
                               const int64_t* rate_of, Py_ssize_t lanes) noexcept nogil:
         """Coefficients of the updates after the n-th; returns for how many steps they hold."""
         cdef Py_ssize_t j, l, many = 1 if self.steady else min(<Py_ssize_t>_TABLE, steps)
+        cdef row out = self.coefficients
+        cdef double* own = hyper + (self.kernels.n_hyper - self.kernels.n_shared - 1) * _WIDTH
+        cdef double nothing[_WIDTH]
         for j in range(many):
             if self.scheduled:
                 for l in range(lanes):
                     hyper[l] = self.rates[n + j - self.rate_start, rate_of[l]]
-            self.kernels.lanes(<double>(n + j + 1), carry, hyper, _WIDTH, lanes, self.uniform,
-                               self.coefficients + j * self.kernels.n_coefficients * _WIDTH * self.itemsize)
+            if self.kernels.n_shared:
+                if self.scheduled:
+                    memcpy(own, hyper, lanes * sizeof(double))
+                self.kernels.shared(<double>(n + j + 1), nothing, own, _WIDTH, lanes, self.uniform, out)
+                out += self.kernels.n_shared * _WIDTH * self.itemsize
+            self.kernels.lanes(<double>(n + j + 1), carry, hyper, _WIDTH, lanes, self.uniform, out)
+            out += (self.kernels.n_coefficients - self.kernels.n_shared) * _WIDTH * self.itemsize
         return steps if self.steady else many
 
     cdef Py_ssize_t _stride(self) noexcept nogil:
         return 0 if self.steady else self.kernels.n_coefficients * _WIDTH
 
-    cdef void _end(self, Py_ssize_t picked, Py_ssize_t n, bint last) noexcept nogil:
-        """Writes down the replayed runs that ended, counted from the n-th update, and closes their gaps."""
-        cdef Py_ssize_t k, steps, i
+    cdef void _replay(self, Py_ssize_t picked) noexcept nogil:
+        """The picked runs again, from the window before: those that did end leave, and their gaps are closed."""
+        cdef Py_ssize_t k, steps, i, n = self.n_older
         cdef int status
         cdef bint oscillating
+        if not picked:
+            return
+        self._observe(picked, self.older, self.carry_older, n, self.n - n)
         for k in range(picked - 1, -1, -1):
             if self.itemsize == 4:
                 status, steps = <int>(<float*>self.status)[k], <Py_ssize_t>(<float*>self.seen)[k]
             else:
                 status, steps = <int>(<double*>self.status)[k], <Py_ssize_t>(<double*>self.seen)[k]
-            if status < 0 and not last:
-                continue
             if status < 0:
-                status = 1
+                continue
             if status == 0:
                 oscillating = False
                 for i in range(self.kernels.count):

@@ -1,0 +1,472 @@
+"""Sweep kernels made at run time: any rule on any problem, with everything that a step may have in front of it.
+
+The functions have the ABI of the ahead-of-time kernels (`fastgd.engines.cython_source`) and run in the same blocks
+(`fastgd.engines._sweep`). Loops over a block's runs are the inner ones, so that runs become SIMD lanes. All rows of a
+block lie in one buffer at offsets known when a kernel is compiled: only then does LLVM see that they do not overlap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from types import ModuleType
+from typing import Literal
+
+from fastgd.engines.codegen import CoefficientFunction, Rule
+from fastgd.engines.numba_backend import (
+    HEADER,
+    TYPES,
+    coefficients_text,
+    generated_module,
+    in_numba,
+    rule_text,
+)
+from fastgd.engines.registry import PREPARE
+from fastgd.engines.stepping import BLOCK, PARTIALS
+
+ROW_BLOCK = (
+    256  # rows of data whose sum is taken before it is added to the total; as in fastgd.problems
+)
+
+Mode = Literal["plain", "prepared", "clipped"]
+WIDTH = 256  # runs in a row of a block; as in _sweep.pyx
+FUSED = 4  # up to so many parameters are unrolled into one loop over the runs
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What a kernel is compiled for."""
+
+    kind: str
+    sequential: bool
+    lookahead: bool
+    mode: Mode
+    count: int
+    n_state: int
+
+    @property
+    def n_shared(self) -> int:
+        """Coefficients in front of the rule's: those of `prepare`, and the two of clipping by norm."""
+        return {"plain": 0, "prepared": 6, "clipped": 8}[self.mode]
+
+    @property
+    def rows(self) -> int:
+        """Rows of parameters and state; rows of working space follow (see `fastgd.engines._sweep.Block`)."""
+        return self.count * (1 + self.n_state)
+
+    @property
+    def work(self) -> int:
+        """Gradients, points at which they are taken or sums, sums, residuals."""
+        return 3 * self.count + 1
+
+
+# --- slopes: gradients of runs lo..hi, parameters first..last; x at offset xo of the buffer b, results at offset go
+
+_SLOPES = {
+    "quadratic": """
+@njit(error_model="numpy")
+def slopes(b, xo, go, lo, hi, first, last, size, data):
+    for i in range(first, last):
+        h = data[i * size]
+        for l in range(lo, hi):
+            b[go + i * W + l] = h * b[xo + l]
+        for j in range(1, size):
+            h = data[i * size + j]
+            for l in range(lo, hi):
+                b[go + i * W + l] = b[go + i * W + l] + h * b[xo + j * W + l]
+        h = data[size * size + i]
+        for l in range(lo, hi):
+            b[go + i * W + l] = b[go + i * W + l] - h
+""",
+    "polynomial": """
+@njit(error_model="numpy")
+def slopes(b, xo, go, lo, hi, first, last, size, data):
+    h = data[size - 1]
+    for l in range(lo, hi):
+        b[go + l] = h
+    for j in range(size - 2, -1, -1):
+        h = data[j]
+        for l in range(lo, hi):
+            b[go + l] = b[go + l] * b[xo + l] + h
+""",
+    "rows": """
+@njit(error_model="numpy")
+def slopes(b, xo, go, lo, hi, first, last, size, data):
+    so = go + 2 * COUNT * W  # sums over this block of rows
+    ro = go + 3 * COUNT * W  # this row's residuals
+    for j in range(first, last):
+        for l in range(lo, hi):
+            b[go + j * W + l] = ZERO
+    for start in range(0, size, ROW_BLOCK):
+        for j in range(first, last):
+            for l in range(lo, hi):
+                b[so + j * W + l] = ZERO
+        for k in range(start, min(size, start + ROW_BLOCK)):
+            a = data[k * COUNT]
+            for l in range(lo, hi):
+                b[ro + l] = a * b[xo + l]
+            for j in range(1, COUNT):
+                a = data[k * COUNT + j]
+                for l in range(lo, hi):
+                    b[ro + l] = b[ro + l] + a * b[xo + j * W + l]
+            y = data[size * COUNT + k]
+            for l in range(lo, hi):
+                b[ro + l] = b[ro + l] - y
+            for j in range(first, last):
+                a = data[k * COUNT + j]
+                for l in range(lo, hi):
+                    b[so + j * W + l] = b[so + j * W + l] + b[ro + l] * a
+        for j in range(first, last):
+            for l in range(lo, hi):
+                b[go + j * W + l] = b[go + j * W + l] + b[so + j * W + l]
+    scale = data[size * (COUNT + 1)]
+    for j in range(first, last):
+        for l in range(lo, hi):
+            b[go + j * W + l] = scale * b[go + j * W + l]
+""",
+}
+
+
+def _indented(lines: Iterable[str], levels: int = 1) -> list[str]:
+    return ["    " * levels + line for line in lines]
+
+
+def _constants(char: str, sizes: Sizes) -> str:
+    """Offsets into a block's buffer: rows of x and state, working space, slopes, table of coefficients."""
+    low = sizes.rows + sizes.work
+    return f"""
+W = {WIDTH}
+COUNT = {sizes.count}
+ROW_BLOCK = {ROW_BLOCK}
+BLOCK = {BLOCK}
+GO = {sizes.rows} * W
+LOW = {low} * W
+HIGH = {low + 1} * W
+TABLE = {low + 2} * W
+REAL = types.{TYPES[char]}
+ZERO = REAL(0)
+ONE = REAL(1)
+
+@njit(error_model="numpy")
+def larger(a, b):  # b where a is NaN
+    return a if a > b else b
+
+@njit(error_model="numpy")
+def smaller(a, b):
+    return a if a < b else b
+
+@njit(error_model="numpy")
+def maximum(a, b):  # NaN where either is
+    larger = a if a > b else b
+    return a if a != a else larger
+"""
+
+
+def _norm() -> str:
+    """One run's gradient norm, summed in the order of `fastgd.engines.stepping`."""
+    lines = [
+        "total = 0.0",
+        "for start in range(0, COUNT, BLOCK):",
+        "    stop = min(COUNT, start + BLOCK)",
+    ]
+    for k in range(PARTIALS):
+        lines += [
+            f"    part{k} = 0.0",
+            f"    for i in range(start + {k}, stop, {PARTIALS}):",
+            "        g = types.float64(b[go + i * W + l])",
+            f"        part{k} += g * g",
+        ]
+    lines += [
+        f"    total += {' + '.join(f'part{k}' for k in range(PARTIALS))}",
+        "return math.sqrt(total)",
+    ]
+    return "\n".join(['@njit(error_model="numpy")', "def norm(b, go, l):", *_indented(lines), ""])
+
+
+class _Text:
+    """The lines that depend on the rule and on what surrounds it."""
+
+    def __init__(self, rule: Rule, sizes: Sizes) -> None:
+        self.rule, self.sizes = rule, sizes
+        self.new = ["p", *(f"s{k}" for k in range(sizes.n_state))]
+
+    def coefficient(self, k: int, table: str) -> str:
+        """The k-th coefficient of run l; `table` is where this step's coefficients begin."""
+        return f"{table} + {k} * W + l]"
+
+    def state(self, parameter: str) -> list[str]:
+        return [
+            f"b[({(k + 1) * self.sizes.count} + {parameter}) * W + l]"
+            for k in range(self.sizes.n_state)
+        ]
+
+    def update(self, parameter: str, table: str) -> list[str]:
+        """From `p` and `g` of one parameter of run l to its new `p` and state."""
+        n = self.sizes.n_shared
+        places = [self.coefficient(k, table) for k in range(n + len(self.rule.coefficients))]
+        shared = places[: min(n, 6)]
+        lines = []
+        if self.sizes.mode == "clipped":
+            shared[1] = f"b[GO + {3 * self.sizes.count} * W + l]"
+        if shared:
+            lines.append(f"p, g = prepare(p, g, {', '.join(shared)})")
+        arguments = ", ".join(("p", "g", *self.state(parameter), *places[n:]))
+        comma = "," if len(self.new) == 1 else ""
+        return [*lines, f"{', '.join(self.new)}{comma} = rule({arguments})"]
+
+    def store(self, parameter: str) -> list[str]:
+        return [
+            f"{place} = {name}"
+            for place, name in zip(self.state(parameter), self.new[1:], strict=True)
+        ]
+
+    def scale(self, table: str) -> list[str]:
+        """Clipping by norm: the factor of run l's gradient, kept in the last row of the working space."""
+        if self.sizes.mode != "clipped":
+            return []
+        most, eps = (self.coefficient(k, table) for k in (6, 7))
+        return [
+            f"most = types.float64({most})",
+            f"factor = most / (norm(b, GO, l) + types.float64({eps}))",
+            "factor = 1.0 if factor > 1.0 or most == math.inf else factor",
+            f"b[GO + {3 * self.sizes.count} * W + l] = REAL(factor)",
+        ]
+
+    def look_ahead(self, table: str) -> list[str]:
+        """The point x - mu v at which the gradient is taken, in the second part of the working space."""
+        count = self.sizes.count
+        mu = self.coefficient(self.sizes.n_shared, table)
+        return [
+            f"b[GO + ({count} + i) * W + l] = b[i * W + l] - {mu} * b[({count} + i) * W + l]",
+        ]
+
+
+def _fused_window(text: _Text, kind: str) -> list[str]:
+    """Few parameters: one loop over the runs, everything of a run in registers."""
+    count = text.sizes.count
+    if kind == "quadratic":
+        setup = [f"h{i}_{j} = data[{i * count + j}]" for i in range(count) for j in range(count)]
+        setup += [f"h{i} = data[{count * count + i}]" for i in range(count)]
+        slopes = [
+            f"g{i} = {' + '.join(f'h{i}_{j} * x{j}' for j in range(count))} - h{i}"
+            for i in range(count)
+        ]
+    else:
+        setup = []
+        slopes = [
+            "g0 = data[size - 1]",
+            "for j in range(size - 2, -1, -1):",
+            "    g0 = g0 * x0 + data[j]",
+        ]
+    lines = [*(f"x{i} = b[{i} * W + l]" for i in range(count)), *slopes, "slope = abs(g0)"]
+    lines += [f"slope = larger(abs(g{i}), slope)" for i in range(1, count)]
+    lines += ["b[LOW + l] = smaller(slope, b[LOW + l])", "b[HIGH + l] = larger(slope, b[HIGH + l])"]
+    for i in range(count):
+        lines += [f"p = x{i}", f"g = g{i}", *text.update(str(i), "b[o"), f"b[{i} * W + l] = p"]
+        lines += text.store(str(i))
+    return [
+        *setup,
+        "for t in range(steps):",
+        "    o = TABLE + t * stride",
+        "    for l in range(lanes):",
+        *_indented(lines, 2),
+    ]
+
+
+def _window(text: _Text) -> list[str]:
+    """Any number of parameters, one after the other, each for all runs."""
+    sizes = text.sizes
+    lines = [
+        "slopes(b, 0, GO, 0, lanes, 0, COUNT, size, data)",
+        "for l in range(lanes):",
+        "    slope = abs(b[GO + l])",
+        "    for i in range(1, COUNT):",
+        "        slope = larger(abs(b[GO + i * W + l]), slope)",
+        "    b[LOW + l] = smaller(slope, b[LOW + l])",
+        "    b[HIGH + l] = larger(slope, b[HIGH + l])",
+    ]
+    if sizes.lookahead:
+        lines += [
+            "for i in range(COUNT):",
+            "    for l in range(lanes):",
+            *_indented(text.look_ahead("b[o"), 2),
+        ]
+        lines += ["slopes(b, GO + COUNT * W, GO, 0, lanes, 0, COUNT, size, data)"]
+    if sizes.mode == "clipped":
+        lines += ["for l in range(lanes):", *_indented(text.scale("b[o"))]
+    lines += ["for i in range(COUNT):"]
+    if sizes.sequential:
+        lines += ["    slopes(b, 0, GO, 0, lanes, i, i + 1, size, data)"]
+    own = [
+        "p = b[i * W + l]",
+        "g = b[GO + i * W + l]",
+        *text.update("i", "b[o"),
+        "b[i * W + l] = p",
+        *text.store("i"),
+    ]
+    lines += ["    for l in range(lanes):", *_indented(own, 2)]
+    return ["for t in range(steps):", "    o = TABLE + t * stride", *_indented(lines)]
+
+
+def _observe(text: _Text) -> list[str]:
+    """Run by run: status -1 running, 0 converged, 2 diverged; `last` tests the final iterate too."""
+    sizes = text.sizes
+    point = "GO + COUNT * W" if sizes.lookahead else "0"
+    test = [
+        "slopes(b, 0, GO, l, l + 1, 0, COUNT, size, data)",
+        "slope = ZERO",
+        "for i in range(COUNT):",
+        "    slope = maximum(slope, abs(b[GO + i * W + l]))",
+    ]
+    own = [
+        "old = b[i * W + l]",
+        "p = old",
+        "g = b[GO + i * W + l]",
+        *text.update("i", "c[o"),
+        "b[i * W + l] = p",
+        *text.store("i"),
+        "step = p - old",
+        "before = moved[i * W + l]",
+        "turned = (step > ZERO and before < ZERO) or (step < ZERO and before > ZERO)",
+        "turns[i * W + l] = (turns[i * W + l] << 1) | (1 if turned else 0)",
+        "moved[i * W + l] = step",
+        "inside = inside and abs(p) <= limit",
+    ]
+    step = [
+        *test,
+        "if slope < tol:",
+        "    status[l] = ZERO",
+        "    break",
+        "seen[l] = seen[l] + ONE",
+        "o = t * stride",
+    ]
+    if sizes.lookahead:
+        step += ["for i in range(COUNT):", *_indented(text.look_ahead("c[o"))]
+        step += [f"slopes(b, {point}, GO, l, l + 1, 0, COUNT, size, data)"]
+    step += text.scale("c[o")
+    step += ["inside = True", "for i in range(COUNT):"]
+    if sizes.sequential:
+        step += ["    slopes(b, 0, GO, l, l + 1, i, i + 1, size, data)"]
+    step += [*_indented(own), "if not inside:", "    status[l] = ONE + ONE", "    break"]
+    return [
+        "for l in range(lanes):",
+        "    if status[l] >= ZERO:",
+        "        continue",
+        "    for t in range(steps):",
+        *_indented(step, 2),
+        "    if last and status[l] < ZERO:",
+        *_indented([*test, "if slope < tol:", "    status[l] = ZERO"], 2),
+    ]
+
+
+_POINTER = "types.CPointer(types.{})"
+
+
+def _signature(*kinds: str) -> str:
+    return f"types.void({', '.join(kinds)})"
+
+
+def _function(name: str, signature: str, arguments: str, lines: list[str]) -> str:
+    head = f'@cfunc({signature}, cache=CACHE, error_model="numpy", fastmath=False)'
+    return "\n".join([head, f"def {name}({arguments}):", *_indented(lines), ""])
+
+
+@cache
+def _module(rule: Rule, sizes: Sizes, char: str) -> ModuleType:
+    text = _Text(rule, sizes)
+    pointer, integer = _POINTER.format(TYPES[char]), "types.intp"
+    bits = _POINTER.format("int32" if char == "f" else "int64")
+    fused = (
+        sizes.count <= FUSED
+        and sizes.kind != "rows"
+        and not (sizes.sequential or sizes.lookahead or sizes.mode == "clipped")
+    )
+    window = _function(
+        "window",
+        _signature(pointer, *[integer] * 4, pointer, integer, *[pointer] * 4),
+        "b, width, lanes, size, steps, table, stride, data, low, high, work",
+        [
+            "lanes = (lanes + 15) // 16 * 16  # whole vectors; what lies behind the last run is never read",
+            *(_fused_window(text, sizes.kind) if fused else _window(text)),
+        ],
+    )
+    real = f"types.{TYPES[char]}"
+    observe = _function(
+        "observe",
+        _signature(
+            pointer, *[integer] * 4, "types.int32", pointer, integer, pointer, real, real,
+            *[pointer] * 3, bits, pointer,
+        ),
+        "b, width, lanes, size, steps, last, c, stride, data, tol, limit, status, seen, moved, turns, work",
+        _observe(text),
+    )  # fmt: skip
+    parts = [
+        HEADER,
+        _constants(char, sizes),
+        _SLOPES[sizes.kind],
+        _norm() if sizes.mode == "clipped" else "",
+    ]
+    if sizes.n_shared:
+        parts.append(rule_text(PREPARE, "prepare") or "")
+    own = rule_text(rule)
+    parts += [own or "", window, observe]
+    return generated_module("".join(parts), None if own else {"rule": in_numba(rule.function)})
+
+
+def window_and_observe(rule: Rule, sizes: Sizes, char: str) -> tuple[int, int]:
+    """Addresses of the kernels that advance and observe a block of runs."""
+    module = _module(rule, sizes, char)
+    return int(module.window.address), int(module.observe.address)
+
+
+# --- coefficients of a block, where no ahead-of-time function has them -----------------------------------------------
+
+_LANES = (
+    "types.double", _POINTER.format("double"), _POINTER.format("double"), "types.intp", "types.intp", "types.int32",
+)  # fmt: skip
+
+
+@cache
+def lane_coefficients(function: CoefficientFunction, char: str) -> int:
+    """Address of the function that tabulates one step's coefficients for all runs of a block."""
+    arguments = ["t", *(f"h[{k} * width + l]" for k in range(len(function.hyperparameters)))]
+    results = [f"c{k}" for k in range(function.count)]
+    lines = [f"out[{k} * width + l] = REAL({name})" for k, name in enumerate(results)]
+    if function.carries:
+        arguments.insert(1, "carried[l]")
+        results.insert(0, "carried[l]")
+    call = (
+        f"{', '.join(results)}{',' if len(results) == 1 else ''} = evaluate({', '.join(arguments)})"
+    )
+    return _lanes(coefficients_text(function), function, char, [call, *lines])
+
+
+@cache
+def clipped_coefficients(char: str) -> int:
+    """`prepare`'s coefficients and, behind them, the norm to clip at and its epsilon."""
+    from fastgd.engines.registry import COEFFICIENTS  # noqa: PLC0415
+
+    prepare = COEFFICIENTS["prepare"]
+    n = len(prepare.hyperparameters)
+    names = ", ".join(f"c{k}" for k in range(prepare.count))
+    lines = [f"{names} = evaluate(t, {', '.join(f'h[{k} * width + l]' for k in range(n))})"]
+    lines += [f"out[{k} * width + l] = REAL(c{k})" for k in range(prepare.count)]
+    lines += [
+        f"out[{prepare.count + k} * width + l] = REAL(h[{n + k} * width + l])" for k in range(2)
+    ]
+    return _lanes(coefficients_text(prepare), prepare, char, lines)
+
+
+def _lanes(text: str | None, function: CoefficientFunction, char: str, lines: list[str]) -> int:
+    own = f"\nREAL = types.{TYPES[char]}\n" + _function(
+        "lanes",
+        _signature(*_LANES, _POINTER.format(TYPES[char])),
+        "t, carried, h, width, lanes, uniform, out",
+        ["for l in range(lanes):", *_indented(lines)],
+    )
+    if text is None:
+        module = generated_module(HEADER + own, {"evaluate": in_numba(function.function)})
+    else:
+        module = generated_module(HEADER + text + own)
+    return int(module.lanes.address)

@@ -1,0 +1,159 @@
+"""The reference sweep: all runs as columns of NumPy arrays, every iterate tested, one step at a time.
+
+Readable and slow. It shares no loop with the compiled sweeps, only the rules, and gives the same bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastgd.engines.codegen import CoefficientFunction
+from fastgd.engines.reference import _block_sums as block_sums
+from fastgd.engines.reference import _flushed as flushed
+from fastgd.engines.registry import COEFFICIENTS, PREPARE
+from fastgd.engines.vocabulary import bound, numpy_vocabulary
+
+if TYPE_CHECKING:
+    from fastgd.engines.sweeping import Descents, Limits, Outcomes
+    from fastgd.problems import Problem
+
+Array = NDArray[np.floating[Any]]
+MEMORY = 32  # moves whose signs tell oscillating from monotone
+
+
+def descend(
+    problem: Problem, runs: Descents, limits: Limits, out: Outcomes, window: int, *, flush: bool
+) -> None:
+    """Runs all descents to their ends and writes them into `out`."""
+    state = _Columns(problem, runs, limits, out, flush=flush)
+    with np.errstate(all="ignore"):
+        for n in range(limits.max_iter + 1):
+            if n == max(0, limits.max_iter - window):
+                out.before[state.run] = state.x.T
+            state.leave(state.converged(), 0, n)
+            if n == limits.max_iter:
+                state.leave(np.ones(len(state.run), bool), 1, n)
+            if not len(state.run):
+                return
+            state.update(n + 1)
+            state.leave(~(np.abs(state.x) <= limits.bound).all(axis=0), 2, n + 1)
+
+
+class _Columns:
+    """Runs that have not ended."""
+
+    def __init__(
+        self, problem: Problem, runs: Descents, limits: Limits, out: Outcomes, *, flush: bool
+    ) -> None:
+        self.problem, self.runs, self.limits, self.out = problem, runs, limits, out
+        self.kernel = problem.kernel(limits.dtype)
+        self.mode = flushed if flush else _unchanged
+        vocabulary = numpy_vocabulary()
+        self.rule = bound(runs.rule.function, vocabulary)
+        self.prepare = bound(PREPARE.function, vocabulary)
+        self.run = np.arange(len(runs.index))
+        self.x = np.array(runs.x0, limits.dtype)
+        self.state = [np.tile(row.astype(limits.dtype), (len(self.x), 1)) for row in runs.state0]
+        self.carry = np.ones(len(self.run))
+        self.moved = np.zeros_like(self.x)
+        self.turns = np.zeros(self.x.shape, np.uint32)
+
+    def slopes(self, x: Array) -> Array:
+        with self.mode():
+            return self.problem.slopes(x)
+
+    def converged(self) -> NDArray[np.bool_]:
+        worst = np.maximum.reduce(np.abs(self.slopes(self.x)), axis=0)
+        return np.asarray(worst < np.asarray(self.limits.tol, self.limits.dtype))
+
+    def leave(self, which: NDArray[np.bool_], status: int, n: int) -> None:
+        """The runs marked end after n updates; the others close up."""
+        if not which.any():
+            return
+        ended, stay = self.run[which], ~which
+        if status == 0:
+            turns = np.bitwise_count(self.turns[:, which])
+            self.out.oscillating[ended] = (2 * turns.astype(int) > min(MEMORY, n)).any(axis=0)
+        self.out.x[ended] = self.x[:, which].T
+        self.out.status[ended], self.out.iterations[ended] = status, n
+        self.run, self.carry = self.run[stay], self.carry[stay]
+        self.x, self.moved, self.turns = self.x[:, stay], self.moved[:, stay], self.turns[:, stay]
+        self.state = [s[:, stay] for s in self.state]
+
+    def update(self, t: int) -> None:
+        """Update number t, counted from 1."""
+        hyper = self._hyperparameters(t)
+        coefficients = self._tabulate(self.runs.coefficients, t, hyper)
+        old, at = self.x.copy(), self.x
+        if self.runs.lookahead:
+            with self.mode():
+                at = self.x - coefficients[0] * self.state[0]
+        g = self.slopes(at)
+        shared = self._shared(t, hyper, g)
+        if self.kernel.sequential:
+            for i in range(len(self.x)):
+                self._apply(slice(i, i + 1), self.slopes(self.x), coefficients, shared)
+        else:
+            self._apply(slice(None), g, coefficients, shared)
+        step = self.x - old
+        turned = ((step > 0) & (self.moved < 0)) | ((step < 0) & (self.moved > 0))
+        self.turns = (self.turns << np.uint32(1)) | turned
+        self.moved = step
+
+    def _apply(self, rows: slice, g: Array, coefficients: Array, shared: Array | None) -> None:
+        p, g = self.x[rows], g[rows]
+        with self.mode():
+            if shared is not None:
+                p, g = self.prepare(p, g, *shared[: len(PREPARE.coefficients)])
+            p, *state = self.rule(p, g, *(s[rows] for s in self.state), *coefficients)
+        self.x[rows] = p
+        for old, new in zip(self.state, state, strict=True):
+            old[rows] = new
+
+    def _hyperparameters(self, t: int) -> NDArray[np.float64]:
+        """The coefficient function's arguments, the rate of update t among them."""
+        hyper = self.runs.hyper[:, self.run].copy()
+        if self.runs.schedules is not None:
+            rates = np.array([s.values(t - 1, t)[0] for s in self.runs.schedules])
+            hyper[0] = rates[self.runs.rate_of[self.run]]
+        return hyper
+
+    def _shared(self, t: int, hyper: NDArray[np.float64], g: Array) -> Array | None:
+        """Coefficients of `prepare`, with the scale that clips the gradient's norm."""
+        if self.runs.shared is None:
+            return None
+        shared = self.runs.shared[:, self.run]
+        arguments, clip = shared[:6], shared[6:]
+        table = self._tabulate(COEFFICIENTS["prepare"], t, np.vstack([hyper[:1], arguments]))
+        if len(clip):
+            most, eps = clip
+            with self.mode():
+                norms = np.sqrt([block_sums(column).sum() for column in g.T])
+                scales = most / (norms + eps)
+            table[1] = np.where((scales > 1) | np.isinf(most), 1.0, scales)
+        return table
+
+    def _tabulate(self, function: CoefficientFunction, t: int, hyper: NDArray[np.float64]) -> Array:
+        """Coefficients by row, runs by column; equal hyperparameters are evaluated once."""
+        known: dict[tuple[float, ...], tuple[float, ...]] = {}
+        table = np.empty((function.count, hyper.shape[1]))
+        for run, column in enumerate(zip(self.carry.tolist(), *hyper.tolist(), strict=True)):
+            if column not in known:
+                before, *values = column
+                carry = [before] if function.carries else []
+                known[column] = tuple(function.function(float(t), *carry, *values))
+            result = known[column]
+            if function.carries:
+                self.carry[run], *result = result
+            table[:, run] = result
+        return table.astype(self.limits.dtype)
+
+
+@contextmanager
+def _unchanged() -> Iterator[None]:
+    yield

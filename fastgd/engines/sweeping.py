@@ -1,0 +1,373 @@
+"""Descents of many runs on one backend: blocks handed to threads, results gathered.
+
+A `Descents` holds runs that share a rule and differ in numbers only. Which kernels it gets is decided here: those
+compiled ahead of time where there are any for its rule and problem, else Numba's.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastgd.engines.codegen import CoefficientFunction, Rule
+from fastgd.problems import Kernel, Problem
+
+SLICE = 0.05  # seconds after which a thread comes back to look whether it should stop
+SHARED = 6  # rows of Descents.shared that are arguments of `prepare`; two more where gradients are clipped by norm
+
+
+class Schedule(Protocol):
+    """A learning rate as a table over steps."""
+
+    def values(self, start: int, stop: int) -> NDArray[np.float64]:
+        """Rates of steps start..stop-1."""
+
+
+@dataclass
+class Descents:
+    """Runs of one rule: numbers by row, runs by column.
+
+    `index` says where each run belongs in the sweep, `x0` (n_parameters, runs) where it starts, `state0` the first
+    value of each state array; `hyper` are the coefficient function's arguments after the step, the rate first;
+    `shared` those of `prepare` after the rate, or None where nothing stands before the rule.
+    """
+
+    rule: Rule
+    coefficients: CoefficientFunction
+    index: NDArray[np.int64]
+    x0: NDArray[Any]
+    hyper: NDArray[np.float64]
+    state0: NDArray[np.float64]
+    shared: NDArray[np.float64] | None = None
+    schedules: list[Schedule] | None = None
+    rate_of: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    lookahead: bool = False
+
+    @property
+    def mode(self) -> str:
+        """What stands before the rule: nothing, `prepare`, or that and clipping by norm."""
+        if self.shared is None:
+            return "plain"
+        return "prepared" if len(self.shared) == SHARED else "clipped"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When a run ends; `bound` is the |x| beyond which it counts as diverged."""
+
+    max_iter: int
+    tol: float
+    bound: float
+    dtype: np.dtype[Any]
+    deadline: float = np.inf  # on time.perf_counter's clock
+
+
+class Outcomes(Protocol):
+    """Results by run; see fastgd.engines._sweep.Outcomes."""
+
+    x: NDArray[Any]
+    before: NDArray[Any]
+    iterations: NDArray[np.int64]
+    status: NDArray[np.int8]
+    oscillating: NDArray[np.uint8]
+
+
+@dataclass
+class _NumpyOutcomes:
+    x: NDArray[Any]
+    before: NDArray[Any]
+    iterations: NDArray[np.int64]
+    status: NDArray[np.int8]
+    oscillating: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The kernels of a `Descents`: who made them, and how many runs a vector instruction advances."""
+
+    backend: str
+    kernels: Any
+    vector: int
+
+
+def choose(problem: Problem, runs: Descents, dtype: np.dtype[Any], backend: str) -> Chosen:
+    """The kernels for a rule on a problem; `backend` is "auto", "cython" or "numba"."""
+    kernel, char = problem.kernel(dtype), "f" if dtype == np.float32 else "d"
+    ahead = _ahead_of_time(kernel, runs, char)
+    if backend == "cython" and ahead is None:
+        raise ValueError(
+            f"backend='cython' has no sweep of {runs.rule.name} on {problem!r}; "
+            "use backend='auto' or 'numba', which compile it when it is first needed"
+        )
+    from fastgd.engines import _sweep, cython_backend  # noqa: PLC0415
+
+    if ahead is not None and backend != "numba":
+        window, observe = ahead
+        made_by, vector = "cython", cython_backend.kernels().lanes[char]
+    else:
+        window, observe = _just_in_time(kernel, problem.n_parameters, runs, char)
+        made_by, vector = (
+            "numba",
+            min(4 if char == "d" else 8, cython_backend.kernels().lanes[char]),
+        )
+    count = {"plain": 0, "prepared": SHARED, "clipped": SHARED + 2}[runs.mode]
+    kernels = _sweep.Kernels(
+        window,
+        observe,
+        _lanes(runs.coefficients, char),
+        shared=_shared_lanes(runs.mode, char),
+        n_shared=count,
+        data=kernel.data,
+        size=kernel.size,
+        count=problem.n_parameters,
+        n_state=len(runs.state0),
+        n_coefficients=count + len(runs.rule.coefficients),
+        n_hyper=len(runs.hyper) + (1 + count if count else 0),
+        steady=runs.coefficients.steady,
+    )
+    return Chosen(made_by, kernels, vector)
+
+
+def _ahead_of_time(kernel: Kernel, runs: Descents, char: str) -> tuple[int, int] | None:
+    from fastgd.engines import cython_backend  # noqa: PLC0415
+
+    if (
+        runs.mode != "plain"
+        or runs.lookahead
+        or kernel.sequential
+        or runs.rule.name not in _shipped()
+    ):
+        return None
+    name = f"{runs.rule.name}_{kernel.kind}"
+    addresses = cython_backend.kernels().addresses
+    observe = addresses.get(f"observe_{name}_{char}")
+    window = addresses.get(
+        f"window_{name}{kernel.size}_{char}", addresses.get(f"window_{name}_{char}")
+    )
+    return None if window is None or observe is None else (window, observe)
+
+
+def _shipped() -> dict[str, Rule]:
+    from fastgd.engines.registry import RULES  # noqa: PLC0415
+
+    return RULES
+
+
+def _just_in_time(kernel: Kernel, count: int, runs: Descents, char: str) -> tuple[int, int]:
+    from fastgd.engines import numba_sweep  # noqa: PLC0415
+
+    sizes = numba_sweep.Sizes(
+        kernel.kind, kernel.sequential, runs.lookahead, runs.mode, count, len(runs.state0)
+    )
+    return numba_sweep.window_and_observe(runs.rule, sizes, char)
+
+
+def _lanes(function: CoefficientFunction, char: str) -> int:
+    from fastgd.engines import cython_backend  # noqa: PLC0415
+    from fastgd.engines.registry import COEFFICIENTS  # noqa: PLC0415
+
+    if COEFFICIENTS.get(function.name) == function:
+        return int(cython_backend.kernels().addresses[f"lanes_{function.name}_{char}"])
+    from fastgd.engines import numba_sweep  # noqa: PLC0415
+
+    return numba_sweep.lane_coefficients(function, char)
+
+
+def _shared_lanes(mode: str, char: str) -> int:
+    from fastgd.engines import cython_backend  # noqa: PLC0415
+
+    if mode == "plain":
+        return 0
+    if mode == "prepared":
+        return int(cython_backend.kernels().addresses[f"lanes_prepare_{char}"])
+    from fastgd.engines import numba_sweep  # noqa: PLC0415
+
+    return numba_sweep.clipped_coefficients(char)
+
+
+def descend(
+    problem: Problem,
+    runs: Descents,
+    limits: Limits,
+    *,
+    backend: str,
+    n_threads: int,
+    flush: bool,
+    progress: Callable[[int], None] | None = None,
+) -> tuple[Outcomes, str, int]:
+    """Runs all descents; returns what came of them, the backend that did it and its vector width in runs.
+
+    A KeyboardInterrupt ends the runs that are under way with status 4 and is answered by returning.
+    """
+    shape = (len(runs.index), problem.n_parameters)
+    if backend == "numpy":
+        from fastgd.engines import numpy_sweep  # noqa: PLC0415
+
+        out = _NumpyOutcomes(
+            np.zeros(shape, limits.dtype),
+            np.zeros(shape, limits.dtype),
+            np.zeros(shape[0], np.int64),
+            np.full(shape[0], -1, np.int8),
+            np.zeros(shape[0], np.uint8),
+        )
+        numpy_sweep.descend(problem, runs, limits, out, WINDOW, flush=flush)
+        return out, "numpy", 1
+    from fastgd.engines import _sweep  # noqa: PLC0415
+
+    chosen = choose(problem, runs, limits.dtype, backend)
+    outcomes = _sweep.Outcomes(*shape, limits.dtype)
+    blocks = _blocks(runs, n_threads)
+    crew = _Crew(chosen.kernels, outcomes, runs, limits, blocks, flush=flush)
+    crew.work(min(n_threads, len(blocks)), progress)
+    return outcomes, chosen.backend, chosen.vector
+
+
+WINDOW = 64  # as in _sweep.pyx
+_SMALLEST_BLOCK = 64
+
+
+def _blocks(runs: Descents, n_threads: int) -> list[tuple[NDArray[np.int64], bool]]:
+    """Columns of each block, and whether its runs share all hyperparameters but the rate."""
+    from fastgd.engines._sweep import WIDTH  # noqa: PLC0415
+
+    others = runs.hyper[1:]
+    if runs.shared is not None:
+        others = np.vstack([others, runs.shared])
+    total = runs.hyper.shape[1]
+    order = np.lexsort(others) if len(others) else np.arange(total)
+    changes = (
+        np.any(np.diff(others[:, order], axis=1) != 0, axis=0) if len(others) else np.zeros(0, bool)
+    )
+    starts = np.concatenate([[0], np.flatnonzero(changes) + 1, [total]])
+    width = int(np.clip(-(-total // (2 * n_threads)), _SMALLEST_BLOCK, WIDTH))
+    if len(starts) - 1 > total // 16:  # hardly any runs alike: blocks of different ones
+        return [(order[i : i + width], False) for i in range(0, total, width)]
+    return [
+        (order[i : min(i + width, stop)], True)
+        for start, stop in pairwise(starts)
+        for i in range(start, stop, width)
+    ]
+
+
+class _Crew:
+    """Threads that take blocks and run them to their ends."""
+
+    def __init__(
+        self,
+        kernels: Any,
+        outcomes: Any,
+        runs: Descents,
+        limits: Limits,
+        blocks: list[tuple[NDArray[np.int64], bool]],
+        *,
+        flush: bool,
+    ) -> None:
+        self.kernels, self.outcomes, self.runs, self.limits = kernels, outcomes, runs, limits
+        self.flush = flush
+        self.waiting: Iterator[tuple[NDArray[np.int64], bool]] = iter(blocks)
+        self.lock = threading.Lock()
+        self.ended = 0
+        self.stop: int | None = None  # the status with which everything ends early
+        self.failure: BaseException | None = None
+
+    def work(self, n_threads: int, progress: Callable[[int], None] | None) -> None:
+        """All blocks, by `n_threads` threads of which the caller is one."""
+        others = [threading.Thread(target=self._guarded, daemon=True) for _ in range(n_threads - 1)]
+        for thread in others:
+            thread.start()
+        try:
+            self._run(progress)
+        except KeyboardInterrupt:
+            self.stop = 4
+            self._run(None)
+        finally:
+            if self.failure is None and self.stop is None and any(t.is_alive() for t in others):
+                self._await(others, progress)
+            for thread in others:
+                thread.join()
+        if self.failure is not None:
+            raise self.failure
+
+    def _await(
+        self, others: list[threading.Thread], progress: Callable[[int], None] | None
+    ) -> None:
+        """Waits in short naps, so that Ctrl-C is answered while other threads finish."""
+        try:
+            while any(thread.is_alive() for thread in others):
+                others[0 if others[0].is_alive() else -1].join(SLICE)
+                if progress is not None:
+                    progress(self.ended)
+        except KeyboardInterrupt:
+            self.stop = 4
+
+    def _guarded(self) -> None:
+        try:
+            self._run(None)
+        except BaseException as failure:
+            self.failure, self.stop = failure, 4
+
+    def _run(self, progress: Callable[[int], None] | None) -> None:
+        windows = 4
+        while True:
+            with self.lock:
+                task = next(self.waiting, None)
+            if task is None:
+                return
+            block = self._block(*task)
+            left = len(task[0])
+            try:
+                while left and self._going_on():
+                    start = time.perf_counter()
+                    now = block.advance(windows)
+                    took = time.perf_counter() - start
+                    windows = _paced(windows, took)
+                    with self.lock:
+                        self.ended += left - now
+                    left = now
+                    if progress is not None:
+                        progress(self.ended)
+            finally:
+                if left:
+                    block.stop(4 if self.stop is None else self.stop)
+
+    def _going_on(self) -> bool:
+        if self.stop is None and time.perf_counter() > self.limits.deadline:
+            self.stop = 3
+        return self.stop is None
+
+    def _block(self, columns: NDArray[np.int64], uniform: bool) -> Any:
+        from fastgd.engines._sweep import Block  # noqa: PLC0415
+
+        runs, limits = self.runs, self.limits
+        hyper = runs.hyper[:, columns]
+        if runs.shared is not None:
+            hyper = np.vstack([hyper, hyper[:1], runs.shared[:, columns]])
+        return Block(
+            self.kernels,
+            self.outcomes,
+            columns,
+            runs.x0[:, columns],
+            runs.state0[:, columns],
+            hyper,
+            schedules=runs.schedules,
+            rate_of=runs.rate_of[columns] if runs.schedules is not None else None,
+            uniform=uniform,
+            max_iter=limits.max_iter,
+            tol=limits.tol,
+            limit=limits.bound,
+            flush=self.flush,
+        )
+
+
+def _paced(windows: int, took: float) -> int:
+    """How many windows fill a slice, by what the last ones took."""
+    if took < SLICE / 2:
+        return min(windows * 2, 1 << 20)
+    return max(1, windows // 2) if took > SLICE * 2 else windows
