@@ -87,7 +87,8 @@ class _Plan:
     leaves: Callable[[Any, str], list[Any]]
     slots: list[Slot]
     groups: list[Group]
-    update: Callable[[list[Any], list[Any], int, float | None], None]
+    update: Callable[[list[Any], list[Any], int], None]
+    single: bool  # whether the parameters are one array
     moving: bool  # whether some group's rate changes by itself
     backend: str
 
@@ -429,13 +430,16 @@ class Optimizer:
         if plan is None:
             self._first_step(params, grads, lr)
             return
-        if plan.moving:
-            self._write_rates(None)
         t = self._t + 1
-        if lr is None:
-            plan.update(plan.leaves(params, "params"), plan.leaves(grads, "grads"), t, None)
-        else:
+        if lr is not None:
             self._step_with(plan, params, grads, lr)
+        else:
+            if plan.moving:
+                self._write_rates(None)
+            if plan.single:
+                plan.update([params], [grads], t)
+            else:
+                plan.update(plan.leaves(params, "params"), plan.leaves(grads, "grads"), t)
         self._t = t
 
     def _step_with(self, plan: _Plan, params: Any, grads: Any, lr: float) -> None:
@@ -447,7 +451,7 @@ class Optimizer:
         p, g = plan.leaves(params, "params"), plan.leaves(grads, "grads")
         self._write_rates(rate)
         try:
-            plan.update(p, g, self._t + 1, None)
+            plan.update(p, g, self._t + 1)
         finally:
             self._write_rates(None)
 
@@ -475,7 +479,7 @@ class Optimizer:
         try:
             self._write_rates(None)
             if lr is None:
-                plan.update(leaves, gradients, self._t + 1, None)
+                plan.update(leaves, gradients, self._t + 1)
             else:
                 self._step_with(plan, params, grads, lr)
         except BaseException:
@@ -506,7 +510,10 @@ class Optimizer:
         stepper = _stepper(backend)(
             slots, groups, self._running["flush_subnormals"], self._running["n_threads"]
         )
-        return _Plan(tree, tree.leaves, slots, groups, stepper.step, self._moving(), backend)
+        single = tree.paths == [()]
+        return _Plan(
+            tree, tree.leaves, slots, groups, stepper.step, single, self._moving(), backend
+        )
 
     def _backends(self) -> tuple[str, ...]:
         return ("cython", "numba", "numpy")
