@@ -187,7 +187,7 @@ class IterationsDisplay:
             ax.set_ylim(0.8 * y.min(), 1.35 * y.max())
             if y.max() < 1e6 and y.min() >= 1:
                 _label_1_2_5(ax.yaxis)
-        elif y.size:
+        elif y.size and np.abs(y).max() > 1e6 * np.median(np.abs(y)) > 0:
             # Runs on their way to infinity leave the frame instead of flattening the others.
             y = y[np.abs(y) <= 1e6 * np.median(np.abs(y))]
             margin = 0.06 * (np.ptp(y) or 1.0)
@@ -421,7 +421,7 @@ class HeatMapDisplay:
         ys, y_edges = _placed(self.y)
         seen = values[np.isfinite(values)]
         norm = LogNorm if _spans_decades(seen) else Normalize
-        limits = (float(seen.min()), float(seen.max())) if seen.size else (0.0, 1.0)
+        limits = (float(seen.min()), _colour_top(seen)) if seen.size else (0.0, 1.0)
         mesh = ax.pcolormesh(
             x_edges, y_edges, np.ma.masked_invalid(values), cmap="cividis_r", norm=norm(*limits),
             rasterized=True,
@@ -447,7 +447,10 @@ class HeatMapDisplay:
 
     def _label(self, ax: Axes, mesh: Any, places: Any, edges: Any) -> None:
         figure: Figure = ax.figure  # type: ignore[assignment]
-        bar = figure.colorbar(mesh, ax=ax, label=self.value_name)
+        above = np.any(mesh.get_array() > mesh.norm.vmax)
+        bar = figure.colorbar(
+            mesh, ax=ax, label=self.value_name, extend="max" if above else "neither"
+        )
         if "iterations" in self.value_name and bar.ax.get_yscale() == "log":
             _label_1_2_5(bar.ax.yaxis)
         for axis, values, place in ((ax.xaxis, self.x, places[0]), (ax.yaxis, self.y, places[1])):
@@ -534,6 +537,12 @@ def cell_edges(centres: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.exp(cell_edges(np.log(centres)))
     inner = (centres[1:] + centres[:-1]) / 2
     return np.concatenate([[2 * centres[0] - inner[0]], inner, [2 * centres[-1] - inner[-1]]])
+
+
+def _colour_top(values: NDArray[np.float64]) -> float:
+    """Where the colours end: at the maximum, or before a few values that would take up most of them."""
+    top, most = float(values.max()), float(np.quantile(values, 0.99))
+    return most if top > 3.0 * most > 3.0 * values.min() > 0 else top
 
 
 def _is_geometric(values: Sequence[Any]) -> bool:

@@ -1,1 +1,115 @@
-"""The published studies that fastgd reproduces, one module each."""
+"""The published studies that fastgd reproduces, one module each: data in, tables and figures out."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from importlib import import_module
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from fastgd.studies.report import Section
+
+__all__ = ["STUDIES", "Options", "Reproduced", "reproduce"]
+
+STUDIES = {
+    "rate-vs-iterations": "fastgd.studies.rate_vs_iterations",
+}
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a study is told: where its data may lie, and whether to hurry."""
+
+    data: Path | None = None
+    quick: bool = False
+    download: bool = True
+
+
+@dataclass(frozen=True)
+class Reproduced:
+    """The outcome of `reproduce`: what each study found, and the files that were written."""
+
+    sections: list[Section]
+    files: list[Path]
+
+
+def reproduce(
+    names: Iterable[str] = (),
+    out: str | PathLike[str] = "report",
+    *,
+    data: str | PathLike[str] | None = None,
+    quick: bool = False,
+    download: bool = True,
+) -> Reproduced:
+    """Reproduce published studies and write a report.
+
+    Parameters
+    ----------
+    names : iterable of str, optional
+        Which; all of `STUDIES` by default.
+    out : str or path-like, default "report"
+        The folder to write: ``report.md``, ``report.html``, tables as CSV, figures as PNG. Files
+        of the same names are replaced.
+    data : str or path-like, optional
+        The data file, or a folder laid out as FASTGD_DATA is. Without it the loaders look in
+        FASTGD_DATA, their cache and the network, and fall back to a stand-in, which the report
+        then says on its first line.
+    quick : bool, default False
+        Coarser grids for what goes beyond the published numbers.
+    download : bool, default True
+        Whether the network may be used.
+
+    Returns
+    -------
+    Reproduced
+        Sections (with their numbers as ``results``) and files.
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown, or the data file is not what it should be.
+    FileNotFoundError
+        If `data` does not exist.
+    NotADirectoryError
+        If `out` is a file.
+
+    Examples
+    --------
+    >>> done = reproduce(["rate-vs-iterations"], out="report")  # doctest: +SKIP
+    >>> done.sections[0].results["exact"]  # doctest: +SKIP
+    26
+    """
+    wanted = list(dict.fromkeys(names)) or list(STUDIES)
+    unknown = [name for name in wanted if name not in STUDIES]
+    if unknown:
+        raise ValueError(f"names must be among {', '.join(STUDIES)}, got {unknown[0]!r}")
+    folder = Path(out)
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(f"out must be a folder, and {str(out)!r} is a file")
+    if data is not None and not Path(data).exists():
+        raise FileNotFoundError(f"data: there is no file or folder {str(data)!r}")
+    options = Options(None if data is None else Path(data), quick=quick, download=download)
+    sections = [_study(name)(options) for name in wanted]
+
+    from fastgd.studies.report import write_report  # noqa: PLC0415  (only when something is written)
+
+    return Reproduced(sections, write_report(sections, folder, _made_with()))
+
+
+def _study(name: str) -> Callable[[Options], Section]:
+    return cast("Callable[[Options], Section]", import_module(STUDIES[name]).study)
+
+
+def _made_with() -> str:
+    import numpy as np  # noqa: PLC0415
+
+    from fastgd import __version__  # noqa: PLC0415
+
+    return (
+        f"Made by `fastgd reproduce`, fastgd {__version__}, NumPy {np.__version__}, "
+        f"Python {platform.python_version()}, {platform.machine()}."
+    )

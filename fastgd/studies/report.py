@@ -1,0 +1,293 @@
+"""What a study found, and its report: tables as CSV, figures as PNG, one Markdown and one HTML page."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import html
+import math
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as MatplotlibFigure
+
+__all__ = ["Column", "Figure", "Formula", "Section", "Table", "Text", "write_report"]
+
+
+@dataclass(frozen=True)
+class Text:
+    """A paragraph; `code` and **strong** may stand in it."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Formula:
+    """Lines that keep their layout."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column's heading, how its numbers are written, and what stands for ``None``."""
+
+    name: str
+    form: str = ""
+    missing: str = ""
+
+    def write(self, value: Any) -> str:
+        """The value as the report shows it, with a real minus sign."""
+        if value is None:
+            return self.missing
+        text = format(value, "d" if value == 0 and self.form == "+d" else self.form)
+        return text if isinstance(value, str) else text.replace("-", "−")
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of raw values; `marked` holds the numbers of rows to stand out in the HTML page."""
+
+    name: str
+    caption: str
+    columns: Sequence[Column]
+    rows: Sequence[Sequence[Any]]
+    marked: frozenset[int] = frozenset()
+
+    def texts(self) -> list[list[str]]:
+        """Every cell as the report shows it."""
+        columns = self.columns
+        return [[c.write(v) for c, v in zip(columns, row, strict=True)] for row in self.rows]
+
+    def numeric(self) -> list[bool]:
+        """Which columns hold numbers, and so are set to the right."""
+        return [
+            all(isinstance(row[k], int | float | None) for row in self.rows)
+            for k in range(len(self.columns))
+        ]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A picture: `draw` puts it on an empty matplotlib figure."""
+
+    name: str
+    caption: str
+    draw: Callable[[MatplotlibFigure], None]
+    size: tuple[float, float] = (8.0, 4.8)
+
+
+Block = Text | Formula | Table | Figure
+
+
+@dataclass(frozen=True)
+class Section:
+    """One study's outcome.
+
+    Attributes
+    ----------
+    name, title : str
+        As on the command line, and in words.
+    data : str
+        Which data were used; this opens the report.
+    stand_in : bool
+        Whether they only stand in for the real ones.
+    summary : str
+        One sentence: what was reproduced, how closely.
+    blocks : list of Text, Formula, Table and Figure
+        In the order of reading.
+    results : dict
+        The same in numbers, for programs.
+    """
+
+    name: str
+    title: str
+    data: str
+    stand_in: bool
+    summary: str
+    blocks: list[Block]
+    results: dict[str, Any] = field(default_factory=dict)
+
+    def file_name(self, block: Table | Figure) -> str:
+        """The name of a table's or a figure's file."""
+        return f"{self.name}-{block.name}{'.csv' if isinstance(block, Table) else '.png'}"
+
+
+def write_report(sections: Sequence[Section], folder: Path, made_with: str) -> list[Path]:
+    """Write everything below `folder`, which is made if need be; returns the files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for section in sections:
+        for block in section.blocks:
+            if isinstance(block, Table):
+                _write_csv(block, folder / section.file_name(block))
+            elif isinstance(block, Figure):
+                _write_png(block, folder / section.file_name(block))
+            else:
+                continue
+            written.append(folder / section.file_name(block))
+    pages = {"report.md": _markdown(sections, made_with)}
+    pages["report.html"] = _page(sections, folder, made_with)
+    for name, text in pages.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    return [*written, *(folder / name for name in pages)]
+
+
+def _write_csv(table: Table, path: Path) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow([column.name for column in table.columns])
+        writer.writerows([_raw(value) for value in row] for row in table.rows)
+
+
+def _raw(value: Any) -> Any:
+    return "" if value is None or (isinstance(value, float) and math.isnan(value)) else value
+
+
+def _write_png(figure: Figure, path: Path) -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415  (heavy)
+    from matplotlib.figure import Figure as Canvas  # noqa: PLC0415
+
+    canvas = Canvas(figsize=figure.size, layout="constrained")
+    FigureCanvasAgg(canvas)
+    figure.draw(canvas)
+    # No software version or date in the file: the same study gives the same bytes.
+    canvas.savefig(path, dpi=160, metadata={"Software": None})
+
+
+def _data_line(sections: Iterable[Section]) -> str:
+    return "Data: " + " ".join(dict.fromkeys(section.data for section in sections))
+
+
+# --- Markdown ---------------------------------------------------------------------------------------
+
+
+def _markdown(sections: Sequence[Section], made_with: str) -> str:
+    parts = [_data_line(sections), "# Published studies, reproduced", made_with]
+    parts.append("\n".join(f"- **{s.title}** (`{s.name}`): {s.summary}" for s in sections))
+    for section in sections:
+        parts += [f"## {section.title}"]
+        parts += [_markdown_block(section, block) for block in section.blocks]
+    return "\n\n".join(parts) + "\n"
+
+
+def _markdown_block(section: Section, block: Block) -> str:
+    if isinstance(block, Text):
+        return block.text
+    if isinstance(block, Formula):
+        return f"```text\n{block.text}\n```"
+    file = section.file_name(block)
+    if isinstance(block, Figure):
+        return f"![{_plain(block.caption)}]({file})\n\n*{block.caption}*"
+    rule = ["---:" if right else "---" for right in block.numeric()]
+    rows = [[column.name for column in block.columns], rule, *block.texts()]
+    lines = [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in rows]
+    return "\n".join([f"**{block.caption}** ([{file}]({file}))", "", *lines])
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[`*\[\]]", "", text)
+
+
+# --- HTML -------------------------------------------------------------------------------------------
+
+_STYLE = """
+:root { color-scheme: light; }
+body { font: 17px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif;
+       color: #222; background: #fff; max-width: 52rem; margin: 2.5rem auto 5rem; padding: 0 1.25rem; }
+h1 { font-size: 1.9rem; line-height: 1.2; margin: 1.6rem 0 0.4rem; }
+h2 { font-size: 1.4rem; margin: 2.8rem 0 0.6rem; padding-top: 1.2rem; border-top: 1px solid #ddd; }
+p.data { margin: 0; padding: 0.6rem 0.9rem; border-left: 5px solid #0072b2; background: #eef5fa; }
+p.data.stand-in { border-color: #d55e00; background: #fdf1e9; }
+p.made { color: #666; font-size: 0.87rem; margin-top: 0; }
+code, pre { font: 0.9em/1.5 ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; }
+code { background: #f3f3f3; padding: 0.05em 0.3em; border-radius: 3px; }
+pre { background: #f6f6f6; padding: 0.8rem 1rem; overflow-x: auto; border-radius: 4px; }
+figure { margin: 1.8rem 0; }
+figure img { width: 100%; height: auto; display: block; }
+figcaption { color: #444; font-size: 0.92rem; margin: 0.5rem 0; }
+figure.table { overflow-x: auto; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 0.95rem; }
+th, td { padding: 0.22rem 0.9rem; text-align: left; border-bottom: 1px solid #eaeaea; }
+th { border-bottom: 2px solid #999; vertical-align: bottom; background: #fff; }
+th.number, td.number { text-align: right; }
+tr.marked td { background: #fdf1e9; font-weight: 600; }
+a { color: #005a8c; }
+@media print { body { margin: 0; max-width: none; } figure, tr { break-inside: avoid; } }
+""".strip()
+
+
+def _page(sections: Sequence[Section], folder: Path, made_with: str) -> str:
+    kind = "data stand-in" if any(s.stand_in for s in sections) else "data"
+    body = [
+        f'<p class="{kind}">{_inline(_data_line(sections))}</p>',
+        "<h1>Published studies, reproduced</h1>",
+        f'<p class="made">{_inline(made_with)}</p>',
+        "<ul>",
+        *(
+            f'<li><a href="#{s.name}"><strong>{_inline(s.title)}</strong></a>: '
+            f"{_inline(s.summary)}</li>"
+            for s in sections
+        ),
+        "</ul>",
+    ]
+    for section in sections:
+        body.append(f'<h2 id="{section.name}">{_inline(section.title)}</h2>')
+        body += [_html_block(section, block, folder) for block in section.blocks]
+    head = (
+        '<meta charset="utf-8">\n<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"\n<title>Published studies, reproduced</title>\n<style>\n{_STYLE}\n</style>"
+    )
+    inside = "\n".join(body)
+    return (
+        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n{head}\n</head>\n<body>\n{inside}\n'
+        "</body>\n</html>\n"
+    )
+
+
+def _html_block(section: Section, block: Block, folder: Path) -> str:
+    if isinstance(block, Text):
+        return f"<p>{_inline(block.text)}</p>"
+    if isinstance(block, Formula):
+        return f"<pre>{html.escape(block.text)}</pre>"
+    file = section.file_name(block)
+    if isinstance(block, Figure):
+        # Inside the page, so that it can be sent as one file.
+        picture = base64.b64encode((folder / file).read_bytes()).decode("ascii")
+        return (
+            f'<figure><img alt="{html.escape(_plain(block.caption))}" '
+            f'src="data:image/png;base64,{picture}">'
+            f"<figcaption>{_inline(block.caption)}</figcaption></figure>"
+        )
+    return _html_table(block, file)
+
+
+def _html_table(table: Table, file: str) -> str:
+    classes = [' class="number"' if right else "" for right in table.numeric()]
+    head = "".join(
+        f'<th scope="col"{c}>{_inline(column.name)}</th>'
+        for c, column in zip(classes, table.columns, strict=True)
+    )
+    rows = []
+    for k, row in enumerate(table.texts()):
+        cells = "".join(
+            f"<td{c}>{_inline(cell)}</td>" for c, cell in zip(classes, row, strict=True)
+        )
+        rows.append(f"<tr{' class=marked' if k in table.marked else ''}>{cells}</tr>")
+    inside = "\n".join(rows)
+    return (
+        f'<figure class="table"><figcaption>{_inline(table.caption)} '
+        f'(<a href="{file}">{file}</a>)</figcaption>\n<table>\n'
+        f"<thead><tr>{head}</tr></thead>\n<tbody>\n{inside}\n</tbody>\n</table></figure>"
+    )
+
+
+def _inline(text: str) -> str:
+    """Text with `code` and **strong** as HTML."""
+    escaped = html.escape(text, quote=False)
+    escaped = re.sub(r"`([^`]+)`", r"<code>\1</code>", escaped)
+    return re.sub(r"\*\*([^*]+)\*\*", r"<strong>\1</strong>", escaped)
