@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-
+_LIMITS = {"np.inf": "INFINITY", "np.nan": "NAN"}
 _COMPARISONS = {ast.Gt: "gt", ast.Lt: "lt", ast.GtE: "ge", ast.LtE: "le"}
 
 
@@ -47,7 +47,10 @@ def _assigned(statements: Iterable[ast.stmt]) -> list[str]:
 
 
 class _Vocabulary(ast.NodeTransformer):
-    """Rewrites ``np.f(...)`` as ``f_<suffix>(...)``, and a comparison inside `where` as part of its name."""
+    """Rewrites ``np.f(...)`` as ``f_<suffix>(...)``, and a comparison inside `where` as part of its name.
+
+    Literals, which elementary functions may contain, become numbers of that suffix.
+    """
 
     def __init__(self, suffix: str) -> None:
         self.suffix = suffix
@@ -63,6 +66,15 @@ class _Vocabulary(ast.NodeTransformer):
                 arguments = [condition.left, condition.comparators[0], *arguments[1:]]
             return ast.Call(ast.Name(f"{name}_{self.suffix}"), arguments, [])
         return node
+
+    def visit_Constant(self, node: ast.Constant) -> ast.AST:
+        return ast.Call(ast.Name(f"splat_{self.suffix}"), [node], [])
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        text = ast.unparse(node)
+        if text not in _LIMITS:
+            return node
+        return ast.Call(ast.Name(f"splat_{self.suffix}"), [ast.Name(_LIMITS[text])], [])
 
 
 @dataclass(frozen=True)
@@ -105,6 +117,36 @@ class Rule:
         if ast.unparse(returned[0]) != "p":
             statements.append(ast.Assign([ast.Name("p")], returned[0], lineno=0))
         tree = ast.Module(statements, [])
+        return ast.unparse(ast.fix_missing_locations(_Vocabulary(suffix).visit(tree))).split("\n")
+
+
+@dataclass(frozen=True)
+class ElementaryFunction:
+    """A function of one number as the compilers see it; see `fastgd.rules.elementary`."""
+
+    function: Callable[..., Any]
+
+    @property
+    def name(self) -> str:
+        """Without the precision: `exp` for `exp_single`."""
+        return self.function.__name__.rpartition("_")[0]
+
+    @property
+    def real(self) -> str:
+        """The suffix of its precision: f or d."""
+        return {"single": "f", "double": "d"}[self.function.__name__.rpartition("_")[2]]
+
+    @cached_property
+    def _definition(self) -> ast.FunctionDef:
+        return _definition(self.function)
+
+    @cached_property
+    def locals(self) -> tuple[str, ...]:
+        return tuple(n for n in _assigned(self._definition.body[1:-1]) if n != "x")
+
+    def lines(self, suffix: str) -> list[str]:
+        """The body after its docstring, the vocabulary spelled for one dtype."""
+        tree = ast.Module(copy.deepcopy(self._definition.body[1:]), [])
         return ast.unparse(ast.fix_missing_locations(_Vocabulary(suffix).visit(tree))).split("\n")
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from fastgd.engines.codegen import CoefficientFunction, Rule
+from fastgd.engines.codegen import CoefficientFunction, ElementaryFunction, Rule
 
 # Sweeps that are compiled ahead of time; Numba makes every other combination.
 SWEPT_RULES = ("sgd", "momentum", "nesterov", "adam")
@@ -23,7 +23,7 @@ _HEADER = '''\
 # Written by fastgd.engines.cython_source from fastgd/rules.
 """Update loops, coefficients and sweep kernels, compiled for one instruction set."""
 
-from libc.math cimport exp, log, pow, sqrt
+from libc.math cimport INFINITY, NAN, exp, log, pow, sqrt
 from libc.stdint cimport uintptr_t
 
 cdef extern from "vocabulary.h" nogil:
@@ -40,7 +40,8 @@ def _vocabulary() -> str:
     """Declarations of what `vocabulary.h` offers, for scalars (f, d) and vectors of runs (vf, vd)."""
     lines = []
     for suffix, real in (("f", "float"), ("d", "double"), ("vf", "Vf"), ("vd", "Vd")):
-        lines += [f"{real} {f}_{suffix}({real})" for f in ("sqrt", "abs", "sign")]
+        unary = ("sqrt", "abs", "sign", "pow2", "exponent", "mantissa")
+        lines += [f"{real} {f}_{suffix}({real})" for f in unary]
         lines += [
             f"{real} {f}_{suffix}({real}, {real})"
             for f in ("maximum", "minimum", "larger", "smaller")
@@ -53,6 +54,7 @@ def _vocabulary() -> str:
         v, m = f"V{suffix}", f"M{suffix}"
         lines += [f"{m} {c}_v{suffix}({v}, {v})" for c in ("gt", "lt", "ge", "le")]
         lines += [f"{v} choose_v{suffix}({m}, {v}, {v})", f"{v} splat_v{suffix}({scalar})"]
+        lines.append(f"{scalar} splat_{suffix}({scalar})")
         lines += [f"{v} steeper_v{suffix}({v}, {v})"]
     return "".join(f"    {line} noexcept\n" for line in lines) + "\n"
 
@@ -94,6 +96,33 @@ def _update_loop(rule: Rule, shared: Rule | None, suffix: str) -> str:
             ]
         ),
     )
+
+
+# --- elementary functions ---------------------------------------------------------------------------------------------
+
+
+def _elementary(function: ElementaryFunction) -> str:
+    """For scalars and for vectors, and as loops over arrays (in, out); a vector's are aligned and whole vectors long."""
+    text, name = "", function.name
+    for suffix, real, step in (
+        (function.real, REAL[function.real], "1"),
+        (f"v{function.real}", f"V{function.real}", f"LANES_{function.real}"),
+    ):
+        body = [f"cdef {real} {', '.join(function.locals)}", *function.lines(suffix)]
+        text += f"cdef inline {real} {name}_{suffix}({real} x) noexcept nogil:\n"
+        text += "".join(f"    {line}\n" for line in body) + "\n"
+        scalar = REAL[function.real]
+        text += _function(
+            f"map_{name}_{suffix}("
+            f"{scalar}** arrays, const {scalar}* c, Py_ssize_t lo, Py_ssize_t hi)",
+            f"cdef {scalar}* x = arrays[0]",
+            f"cdef {scalar}* y = arrays[1]",
+            "cdef Py_ssize_t i = lo",
+            "while i < hi:",
+            f"    (<{real}*>(y + i))[0] = {name}_{suffix}((<{real}*>(x + i))[0])",
+            f"    i += {step}",
+        )
+    return text
 
 
 # --- coefficients -----------------------------------------------------------------------------------------------------
@@ -404,11 +433,15 @@ def _observe(rule: Rule, problem: str, suffix: str) -> str:
 
 
 def kernels_source(
-    rules: Iterable[Rule], coefficients: Iterable[CoefficientFunction], prepare: Rule
+    rules: Iterable[Rule],
+    coefficients: Iterable[CoefficientFunction],
+    prepare: Rule,
+    elementary: Iterable[ElementaryFunction],
 ) -> str:
     """The text of a kernel module; its one Python object, `addresses`, maps each kernel's name to its address."""
     parsed, functions = list(rules), list(coefficients)
-    texts = [_HEADER, _vocabulary(), *(_coefficients(f) for f in functions)]
+    texts = [_HEADER, _vocabulary(), *map(_elementary, elementary)]
+    texts += [*(_coefficients(f) for f in functions)]
     for suffix in REAL:
         texts += [_update_loop(rule, s, suffix) for rule in parsed for s in (None, prepare)]
         texts += [_lane_coefficients(f, suffix) for f in functions]

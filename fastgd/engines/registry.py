@@ -7,8 +7,8 @@ from inspect import getmembers, isfunction
 from types import ModuleType
 from typing import Any
 
-from fastgd.engines.codegen import CoefficientFunction, Rule
-from fastgd.rules import coefficients, updates
+from fastgd.engines.codegen import CoefficientFunction, ElementaryFunction, Rule
+from fastgd.rules import coefficients, elementary, updates
 
 
 def _defined_in(module: ModuleType) -> dict[str, Callable[..., Any]]:
@@ -21,10 +21,11 @@ RULES = {name: Rule(function) for name, function in _updates.items()}
 COEFFICIENTS = {
     name: CoefficientFunction(function) for name, function in _defined_in(coefficients).items()
 }
+ELEMENTARY = [ElementaryFunction(function) for function in _defined_in(elementary).values()]
 
 
 def kernels_source() -> str:
     """The text of the kernel modules (see `fastgd.engines.cython_source`)."""
     from fastgd.engines import cython_source  # noqa: PLC0415  (only when the package is built)
 
-    return cython_source.kernels_source(RULES.values(), COEFFICIENTS.values(), PREPARE)
+    return cython_source.kernels_source(RULES.values(), COEFFICIENTS.values(), PREPARE, ELEMENTARY)

@@ -7,6 +7,7 @@
 #define FASTGD_VOCABULARY_H
 
 #include <math.h>
+#include <string.h>
 
 #if defined(__AVX512F__) && defined(__AVX512DQ__) && defined(__AVX512VL__)
 #define FGD_WIDTH 64
@@ -22,6 +23,7 @@
 /* ---- scalars ---- */
 
 #define FGD_SCALAR(S, T, SQRT, FABS)                                                                      \
+    static inline T splat_##S(T a) { return a; }                                                           \
     static inline T sqrt_##S(T a) { return SQRT(a); }                                                      \
     static inline T abs_##S(T a) { return FABS(a); }                                                       \
     static inline T sign_##S(T a) { T s = a < 0 ? (T)-1 : a + (T)0; return a > 0 ? (T)1 : s; }                    \
@@ -36,6 +38,29 @@
 
 FGD_SCALAR(f, float, sqrtf, fabsf)
 FGD_SCALAR(d, double, sqrt, fabs)
+
+/* What exp, log and the like (fastgd/rules/elementary.py) need to know of a number's bits. In `exponent`, an integer
+   in the low bits of 2^DIGITS is that much more. */
+#define FGD_BITS(S, T, U, DIGITS, FRACTION, BIAS, SQRT_HALF, POWER)                                       \
+    static inline T pow2_##S(T k) { return from_bits_##S(to_bits_##S(k) << DIGITS); }                      \
+    static inline T exponent_##S(T x) {                                                                    \
+        U biased = (to_bits_##S(x) + ((BIAS << DIGITS) - SQRT_HALF)) >> DIGITS;                            \
+        return from_bits_##S(biased | ((BIAS + DIGITS) << DIGITS)) - POWER;                                \
+    }                                                                                                      \
+    static inline T mantissa_##S(T x) {                                                                    \
+        U rest = (to_bits_##S(x) - SQRT_HALF) & FRACTION;                                         \
+        return from_bits_##S(rest + SQRT_HALF);                                                            \
+    }
+#define FGD_BITS_f(S, T, U) FGD_BITS(S, T, U, 23, 0x7fffffu, 127u, 0x3f3504f3u, 8388735.0f)
+#define FGD_BITS_d(S, T, U) FGD_BITS(S, T, U, 52, 0xfffffffffffffull, 1023ull, 0x3fe6a09e667f3bcdull, 4503599627371519.0)
+
+#define FGD_CAST(S, T, U)                                                                                 \
+    static inline U to_bits_##S(T x) { U b; memcpy(&b, &x, sizeof b); return b; }                          \
+    static inline T from_bits_##S(U b) { T x; memcpy(&x, &b, sizeof x); return x; }
+FGD_CAST(f, float, unsigned int)
+FGD_CAST(d, double, unsigned long long)
+FGD_BITS_f(f, float, unsigned int)
+FGD_BITS_d(d, double, unsigned long long)
 
 /* ---- vectors of runs ---- */
 
@@ -102,6 +127,16 @@ FGD_BY_LANE(vd, fgd_vd, fgd_md, FGD_LANES_d, sqrt)
 FGD_VECTOR(vf, float, fgd_vf, fgd_mf, FGD_LANES_f, 0x7fffffff)
 FGD_VECTOR(vd, double, fgd_vd, fgd_md, FGD_LANES_d, 0x7fffffffffffffffLL)
 
+typedef unsigned int fgd_uf __attribute__((vector_size(FGD_WIDTH)));
+typedef unsigned long long fgd_ud __attribute__((vector_size(FGD_WIDTH)));
+#define FGD_VECTOR_CAST(S, V, U)                                                                          \
+    static inline U to_bits_##S(V x) { return (U)x; }                                                      \
+    static inline V from_bits_##S(U b) { return (V)b; }
+FGD_VECTOR_CAST(vf, fgd_vf, fgd_uf)
+FGD_VECTOR_CAST(vd, fgd_vd, fgd_ud)
+FGD_BITS_f(vf, fgd_vf, fgd_uf)
+FGD_BITS_d(vd, fgd_vd, fgd_ud)
+
 #if FGD_WIDTH != 64
 static inline fgd_vf steeper_vf(fgd_vf a, fgd_vf b) { return larger_vf(abs_vf(a), abs_vf(b)); }
 static inline fgd_vd steeper_vd(fgd_vd a, fgd_vd b) { return larger_vd(abs_vd(a), abs_vd(b)); }
@@ -124,6 +159,9 @@ typedef long long fgd_md;
     static inline M ge_##S(T a, T b) { return -(M)(a >= b); }                                              \
     static inline M le_##S(T a, T b) { return -(M)(a <= b); }                                              \
     static inline T abs_##S(T a) { return abs_##C(a); }                                                    \
+    static inline T pow2_##S(T k) { return pow2_##C(k); }                                                  \
+    static inline T exponent_##S(T x) { return exponent_##C(x); }                                          \
+    static inline T mantissa_##S(T x) { return mantissa_##C(x); }                                          \
     static inline T sqrt_##S(T a) { return sqrt_##C(a); }                                                  \
     static inline T sign_##S(T a) { return sign_##C(a); }                                                  \
     static inline T larger_##S(T a, T b) { return larger_##C(a, b); }                                      \
