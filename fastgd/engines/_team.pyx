@@ -15,7 +15,6 @@ cdef extern from "team.h" nogil:
     ctypedef struct fgd_team:
         int workers
     enum: FGD_MAX_WORKERS
-    enum: FGD_MAX_CHUNKS
     void fgd_work(fgd_team* team, int rank)
     bint fgd_acquire(fgd_team* team)
     void fgd_release(fgd_team* team)
@@ -63,7 +62,7 @@ cdef void _grow(int workers) noexcept with gil:
 cdef int team_run(job fn, void* arg, int chunks, int n_threads) noexcept nogil:
     cdef int chunk
     n_threads = min(n_threads, chunks, FGD_MAX_WORKERS + 1)
-    if n_threads > 1 and chunks <= FGD_MAX_CHUNKS and fgd_acquire(&team):
+    if n_threads > 1 and fgd_acquire(&team):
         if team.workers < n_threads - 1:
             _grow(n_threads - 1)
         fgd_run(&team, fn, arg, chunks, n_threads)

@@ -36,22 +36,25 @@
 
 #define FGD_SPINS 2000       /* pauses before a worker sleeps, or the caller yields */
 #define FGD_MAX_WORKERS 255
-#define FGD_MAX_CHUNKS 0xffffff
+#define FGD_MAX_CLAIMS 0x3ffff
 
 typedef void (*fgd_job)(void *arg, int chunk);
 
 #define FGD_LINE _Alignas(64)
 
 typedef struct {
-    /* limit << 48 | chunks << 24 | next, in one word: a worker that comes late with the ticket of a finished job can
-       never claim from a newer one with stale numbers, for its exchange fails unless all three are today's. */
+    /* limit << 54 | claims << 36 | back << 18 | front, in one word: a worker that comes late with the ticket of a
+       finished job can never claim from a newer one with stale numbers, for its exchange fails unless all are today's.
+       The caller claims from the front, workers from the back: so both find what they left in their own cache. */
     FGD_LINE _Atomic uint64_t ticket;
     FGD_LINE _Atomic int generation;
     FGD_LINE _Atomic int sleepers;
     FGD_LINE _Atomic int done;
     FGD_LINE _Atomic int busy;
-    FGD_LINE fgd_job job; /* job and arg are read after a claim: they cannot change until that chunk is done */
+    FGD_LINE fgd_job job; /* this and the next three are read after a claim: they stay until that claim is done */
     void *arg;
+    int chunks;
+    int per_claim;
     int workers; /* changed by the holder of `busy` only */
 #ifndef FGD_FUTEX
     _Atomic int asleep[FGD_MAX_WORKERS];
@@ -62,16 +65,20 @@ typedef struct {
 static int fgd_claim(fgd_team *team, int rank) {
     uint64_t ticket = atomic_load(&team->ticket);
     for (;;) {
-        int next = (int)(ticket & FGD_MAX_CHUNKS), chunks = (int)(ticket >> 24 & FGD_MAX_CHUNKS);
-        if (next >= chunks || rank >= (int)(ticket >> 48)) return -1;
-        if (atomic_compare_exchange_weak(&team->ticket, &ticket, ticket + 1)) return next;
+        int front = (int)(ticket & FGD_MAX_CLAIMS), back = (int)(ticket >> 18 & FGD_MAX_CLAIMS);
+        int claims = (int)(ticket >> 36 & FGD_MAX_CLAIMS);
+        if (front + back >= claims || rank >= (int)(ticket >> 54)) return -1;
+        if (atomic_compare_exchange_weak(&team->ticket, &ticket, ticket + (rank ? (uint64_t)1 << 18 : 1)))
+            return rank ? claims - 1 - back : front;
     }
 }
 
 static void fgd_take_part(fgd_team *team, int rank) {
-    int chunk;
-    while ((chunk = fgd_claim(team, rank)) >= 0) {
-        team->job(team->arg, chunk);
+    int claim;
+    while ((claim = fgd_claim(team, rank)) >= 0) {
+        int per = team->per_claim, chunk = claim * per;
+        int stop = team->chunks - chunk > per ? chunk + per : team->chunks;
+        for (; chunk < stop; chunk++) team->job(team->arg, chunk);
         atomic_fetch_add(&team->done, 1);
     }
 }
@@ -125,14 +132,17 @@ static void fgd_release(fgd_team *team) { atomic_store(&team->busy, 0); }
 
 /* All chunks, with at most n_threads threads; the caller has acquired the team. */
 static void fgd_run(fgd_team *team, fgd_job job, void *arg, int chunks, int n_threads) {
+    int per = (chunks - 1) / FGD_MAX_CLAIMS + 1, claims = (chunks - 1) / per + 1;
     team->job = job;
     team->arg = arg;
+    team->chunks = chunks;
+    team->per_claim = per;
     atomic_store(&team->done, 0);
-    atomic_store(&team->ticket, (uint64_t)n_threads << 48 | (uint64_t)chunks << 24);
+    atomic_store(&team->ticket, (uint64_t)n_threads << 54 | (uint64_t)claims << 36);
     atomic_fetch_add(&team->generation, 1);
     fgd_wake(team);
     fgd_take_part(team, 0);
-    for (int k = 0; atomic_load(&team->done) < chunks; k++) {
+    for (int k = 0; atomic_load(&team->done) < claims; k++) {
         if (k < FGD_SPINS) fgd_pause();
         else fgd_yield();
     }
