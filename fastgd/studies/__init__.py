@@ -36,6 +36,11 @@ class Reproduced:
     sections: list[Section]
     files: list[Path]
 
+    @property
+    def report(self) -> Path:
+        """The page to open."""
+        return next(path for path in self.files if path.name == "report.html")
+
 
 def reproduce(
     names: Iterable[str] = (),
@@ -86,7 +91,7 @@ def reproduce(
     wanted = list(dict.fromkeys(names)) or list(STUDIES)
     unknown = [name for name in wanted if name not in STUDIES]
     if unknown:
-        raise ValueError(f"names must be among {', '.join(STUDIES)}, got {unknown[0]!r}")
+        raise ValueError(f"names: no study is called {unknown[0]!r}; wanted {', '.join(STUDIES)}")
     folder = Path(out)
     if folder.exists() and not folder.is_dir():
         raise NotADirectoryError(f"out must be a folder, and {str(out)!r} is a file")

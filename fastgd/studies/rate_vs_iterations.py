@@ -111,7 +111,7 @@ def study(options: Options) -> Section:
 
 def _data_statement(rows: Dataset) -> str:
     if rows.source == "stand-in":
-        notes = "; ".join(rows.notes)
+        notes = "; ".join(note.removeprefix("STAND-IN: ") for note in rows.notes)
         return f"heights and weights are a STAND-IN, not the real file ({notes})."
     where = {
         "file": "the named file",
