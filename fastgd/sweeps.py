@@ -1,0 +1,407 @@
+"""`sweep`: very many descents of one problem, over learning rates, hyperparameters, starts and optimizers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from fastgd.engines import config, sweeping
+from fastgd.engines.registry import RULES
+from fastgd.hyperparameters import Method, number
+from fastgd.optimizers import NAG, Optimizer
+from fastgd.problems import Problem
+from fastgd.results import Status, SweepResult
+from fastgd.schedules import as_schedule
+
+__all__ = ["SweepResult", "sweep"]
+
+DIVERGED_BEYOND = {"float32": 1e30, "float64": 1e100}
+DEFAULT_TOL = {"float32": 1e-4, "float64": 1e-8}
+_OWN_AXES = ("optimizer", "x0", "rng")
+_ROWS_WORTH_REREADING = (
+    20_000_000  # rows x runs up to which the last slopes are taken row by row once more
+)
+
+
+def sweep(
+    problem: Problem,
+    optimizer: Optimizer,
+    axes: Mapping[str, Sequence[Any] | NDArray[Any]],
+    *,
+    x0: ArrayLike | None = None,
+    rng: int | np.random.Generator | None = None,
+    max_iter: int = 10_000,
+    tol: float | None = None,
+    dtype: DTypeLike = "float64",
+    max_seconds: float | None = None,
+    backend: str | None = None,
+    n_threads: int | None = None,
+    flush_subnormals: bool = True,
+) -> SweepResult:
+    """Descend a problem once for every combination of the axes' values.
+
+    The loops are compiled and leave Python alone: runs advance as lanes of vector instructions, on all threads. A
+    run ends when its largest slope max|g| is below `tol` (tested at the start and after every update), when it
+    diverges (a parameter not finite or beyond 1e100, in float32 1e30) or after `max_iter` updates; its outcome does
+    not depend on the other runs, the threads or the backend.
+
+    Parameters
+    ----------
+    problem : Problem
+        What is descended, for example `fastgd.LeastSquares`.
+    optimizer : Optimizer
+        By which rule, with all that is not varied. It is not changed.
+    axes : dict of str to sequence
+        What is varied: any hyperparameter of the optimizer ("lr" takes schedules too; "betas" pairs), "x0" (starting
+        points), "rng" (seeds of random starting points), "optimizer" (other optimizers in its place).
+    x0 : array_like of shape (n_parameters,), optional
+        Where all runs start; zeros by default.
+    rng : int or numpy.random.Generator, optional
+        Start at a standard normal draw from it instead, the same for all runs.
+    max_iter : int, default 10000
+        The most updates of a run.
+    tol : float, optional
+        Default 1e-8, in float32 1e-4. With 0 nothing converges, and every run does `max_iter` updates.
+    dtype : {"float64", "float32"}, default "float64"
+        Precision of the runs.
+    max_seconds : float, optional
+        Wall-clock time after which unfinished runs end with status 3.
+    backend : {"auto", "numpy", "cython", "numba"}, optional
+        "cython" has kernels ahead of time for the plain, momentum and Adam rules on quadratics, polynomials and least
+        squares by statistics; "numba" compiles any combination when it is first used; "numpy" is the readable
+        reference. "auto" takes the first that fits.
+    n_threads : int, optional
+        As `fastgd.set_num_threads` has it by default.
+    flush_subnormals : bool, default True
+        Treat subnormal numbers as zero.
+
+    Returns
+    -------
+    SweepResult
+        Arrays shaped like the axes. After Ctrl-C it holds what was finished; runs under way have status 4.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not legal; the message names it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastgd as gd
+    >>> line = gd.LeastSquares([0.0, 0.5, 1.0], [1.0, 2.0, 3.0])
+    >>> out = gd.sweep(line, gd.SGD(), {"lr": [0.1, 1.0, 2.0]}, tol=1e-3)
+    >>> out.iterations[:2], out.regime
+    (array([551,  52]), array(['monotone', 'monotone', 'diverged'], dtype='<U9'))
+    >>> out.best(by="iterations").axes
+    {'lr': 1.0}
+    """
+    started = time.perf_counter()
+    if not isinstance(problem, Problem):
+        raise TypeError(f"problem must be a fastgd.Problem, got {type(problem).__name__}")
+    values = _checked_axes(axes)
+    shape = tuple(len(v) for v in values.values())
+    real = _checked_dtype(dtype)
+    limits = sweeping.Limits(
+        _checked_count("max_iter", max_iter),
+        _checked_tol(tol, real),
+        DIVERGED_BEYOND[real.name],
+        real,
+        np.inf if max_seconds is None else started + _positive("max_seconds", max_seconds),
+    )
+    engine = _engine(backend)
+    places = _Places(values, shape)
+    starts = _starts(problem, places, x0, rng, real)
+    found = _Found(places.total, problem.n_parameters, real)
+    for index, runs in _descents(optimizer, places, starts):
+        outcome = sweeping.descend(
+            problem,
+            runs,
+            limits,
+            backend=engine,
+            n_threads=config.get_num_threads(n_threads),
+            flush=bool(flush_subnormals),
+        )
+        found.take(index, *outcome)
+    return found.result(problem, optimizer, values, shape, starts, limits, started)
+
+
+# --- which runs -------------------------------------------------------------------------------------
+
+
+class _Places:
+    """For every run, its position on each axis."""
+
+    def __init__(self, values: Mapping[str, Sequence[Any]], shape: tuple[int, ...]) -> None:
+        self.values = values
+        self.total = int(np.prod(shape))
+        grid = np.unravel_index(np.arange(self.total), shape) if shape else ()
+        self.of = dict(zip(values, grid, strict=True))
+
+
+def _descents(
+    optimizer: Optimizer, places: _Places, starts: NDArray[Any]
+) -> Iterator[tuple[NDArray[np.intp], sweeping.Descents]]:
+    """The runs, in groups that share a rule."""
+    optimizers = places.values.get("optimizer", (optimizer,))
+    which = places.of.get("optimizer", np.zeros(places.total, np.intp))
+    for k, one in enumerate(optimizers):
+        _check_optimizer(one)
+        mine = np.flatnonzero(which == k)
+        for index, method, schedules, rate_of in _methods(one, places, mine):
+            runs = _described(one, method, starts[:, index], len(index))
+            runs.schedules, runs.rate_of = schedules, rate_of
+            yield index, runs
+
+
+def _methods(
+    optimizer: Optimizer, places: _Places, mine: NDArray[np.intp]
+) -> Iterator[tuple[NDArray[np.intp], Method, list[Any] | None, NDArray[np.int64]]]:
+    columns: dict[str, Any] = {}
+    for name, values in places.values.items():
+        if name not in _OWN_AXES:
+            numbers = _first_rates(values) if name == "lr" else np.asarray(values)
+            columns[name] = numbers[places.of[name][mine]]
+    rates = places.values.get("lr", (optimizer._options["lr"],))
+    schedules = [as_schedule(rate) for rate in rates] if any(map(callable, rates)) else None
+    rate_of = places.of["lr"] if "lr" in places.values else np.zeros(places.total, np.intp)
+    if not columns:
+        columns["lr"] = np.full(len(mine), optimizer.lr)
+    for chosen, method in optimizer._methods(columns):
+        index = mine[chosen]
+        yield index, method, schedules, rate_of[index].astype(np.int64)
+
+
+def _first_rates(rates: Sequence[Any]) -> NDArray[np.float64]:
+    """The rates at the first step, checked; schedules are followed later."""
+    return np.array([r(0) if callable(r) else number("lr", r) for r in rates], np.float64)
+
+
+def _described(
+    optimizer: Optimizer, method: Method, starts: NDArray[Any], runs: int
+) -> sweeping.Descents:
+    """A method with its numbers as rows, one column a run."""
+    lookahead = isinstance(optimizer, NAG)
+    rule = RULES["momentum"] if lookahead else method.rule
+    state = [np.broadcast_to(method.initial.get(name, 0.0), runs) for name in rule.state]
+    shared = None
+    if method.prepared:
+        clip = np.broadcast_to(method.clip_norm, runs)
+        rows = [clip, np.full(runs, method.norm_eps)] if np.isfinite(clip).any() else []
+        shared = np.vstack([np.broadcast_to(method.shared.reshape(6, -1), (6, runs)), *rows])
+    return sweeping.Descents(
+        rule,
+        method.coefficients,
+        np.arange(runs),
+        starts,
+        np.broadcast_to(method.hyper.reshape(len(method.hyper), -1), (len(method.hyper), runs)),
+        np.array(state, np.float64).reshape(len(rule.state), runs),
+        shared,
+        lookahead=lookahead,
+    )
+
+
+def _starts(
+    problem: Problem,
+    places: _Places,
+    x0: ArrayLike | None,
+    rng: int | np.random.Generator | None,
+    dtype: np.dtype[Any],
+) -> NDArray[Any]:
+    """Starting points (n_parameters, runs)."""
+    n = problem.n_parameters
+    given = [name for name, g in (("x0", x0 is not None), ("rng", rng is not None)) if g]
+    given += [f"axes[{name!r}]" for name in ("x0", "rng") if name in places.values]
+    if len(given) > 1:
+        raise ValueError(f"{' and '.join(given)} both say where runs start; give one of them")
+    if "x0" in places.values:
+        points = [_point(f"axes['x0'][{k}]", v, n) for k, v in enumerate(places.values["x0"])]
+        return np.array(points, dtype)[places.of["x0"]].T
+    if "rng" in places.values:
+        draws = [_generator("axes['rng']", v).standard_normal(n) for v in places.values["rng"]]
+        return np.array(draws, dtype)[places.of["rng"]].T
+    start = np.zeros(n)
+    if x0 is not None:
+        start = _point("x0", x0, n)
+    elif rng is not None:
+        start = _generator("rng", rng).standard_normal(n)
+    return np.broadcast_to(start.astype(dtype)[:, None], (n, places.total))
+
+
+# --- what came of them ---------------------------------------------------------------------------------
+
+
+class _Found:
+    """Outcomes of all runs, flat."""
+
+    def __init__(self, total: int, n_parameters: int, dtype: np.dtype[Any]) -> None:
+        self.x = np.zeros((total, n_parameters), dtype)
+        self.before = np.zeros((total, n_parameters), dtype)
+        self.iterations = np.zeros(total, np.int64)
+        self.status = np.full(total, -1, np.int8)
+        self.oscillating = np.zeros(total, bool)
+        self.backends: dict[str, None] = {}
+        self.vector = 1
+
+    def take(
+        self, index: NDArray[np.intp], outcomes: sweeping.Outcomes, backend: str, vector: int
+    ) -> None:
+        for name in ("x", "before", "iterations", "status", "oscillating"):
+            getattr(self, name)[index] = getattr(outcomes, name)
+        self.backends[backend] = None
+        self.vector = max(self.vector, vector)
+
+    def result(
+        self,
+        problem: Problem,
+        optimizer: Optimizer,
+        values: Mapping[str, tuple[Any, ...]],
+        shape: tuple[int, ...],
+        starts: NDArray[Any],
+        limits: sweeping.Limits,
+        started: float,
+    ) -> SweepResult:
+        waiting = self.status == Status.NOT_RUN
+        self.x[waiting] = starts.T[waiting]
+        loss = problem.losses(self.x.T)
+        return SweepResult(
+            axes=dict(values),
+            iterations=self.iterations.reshape(shape),
+            status=self.status.reshape(shape),
+            regime=self._regimes(problem, loss).reshape(shape),
+            loss=loss.reshape(shape),
+            slope=_last_slopes(problem, self.x.T).reshape(shape),
+            x=self.x.reshape(*shape, problem.n_parameters),
+            parameter_names=problem.parameter_names,
+            seconds=time.perf_counter() - started,
+            backend="+".join(self.backends),
+            problem=repr(problem),
+            optimizer=repr(optimizer),
+            dtype=limits.dtype.name,
+            tol=limits.tol,
+            max_iter=limits.max_iter,
+            vector_width=self.vector,
+        )
+
+    def _regimes(self, problem: Problem, loss: NDArray[np.float64]) -> NDArray[np.str_]:
+        """Converged, by the signs of the last steps; else, whether the loss fell over the last 64 updates."""
+        regimes = np.where(self.oscillating, "oscillating", "monotone")
+        regimes[self.status == Status.DIVERGED] = "diverged"
+        regimes[self.status == Status.NOT_RUN] = ""
+        unfinished = np.isin(self.status, (Status.MAX_ITER, Status.MAX_SECONDS, Status.INTERRUPTED))
+        falling = loss[unfinished] < problem.losses(self.before[unfinished].T)
+        regimes[unfinished] = np.where(falling, "slow", "cycling")
+        return regimes
+
+
+def _last_slopes(problem: Problem, x: NDArray[Any]) -> NDArray[np.float64]:
+    """max|g| at the points (n_parameters, runs)."""
+    rows = problem.kernel(x.dtype).size * x.shape[1]
+    if rows > _ROWS_WORTH_REREADING and hasattr(problem, "hessian"):
+        with np.errstate(all="ignore"):
+            g = problem.hessian @ x.astype(np.float64) - problem.linear[:, None]  # type: ignore[attr-defined]
+    else:
+        g = problem.slopes(x)
+    return np.asarray(np.abs(g).max(axis=0), np.float64)
+
+
+# --- arguments -------------------------------------------------------------------------------------------
+
+
+def _checked_axes(axes: Any) -> dict[str, tuple[Any, ...]]:
+    if not isinstance(axes, Mapping):
+        raise TypeError(
+            f"axes must be a dict of names to values, for example {{'lr': [0.1, 0.2]}}, "
+            f"got {type(axes).__name__}"
+        )
+    checked = {}
+    for name, values in axes.items():
+        if not isinstance(name, str):
+            raise TypeError(f"axes has the key {name!r}; wanted the name of a hyperparameter")
+        if isinstance(values, str | bytes | Mapping) or not hasattr(values, "__len__"):
+            raise TypeError(f"axes[{name!r}] must be a sequence of values, got {values!r:.60}")
+        if not len(values):
+            raise ValueError(f"axes[{name!r}] is empty; wanted at least one value")
+        checked[name] = tuple(values.tolist() if isinstance(values, np.ndarray) else values)
+    return checked
+
+
+def _check_optimizer(optimizer: Any) -> None:
+    if not isinstance(optimizer, Optimizer):
+        raise TypeError(
+            f"optimizer must be a fastgd optimizer, for example gd.SGD(), "
+            f"got {type(optimizer).__name__}"
+        )
+    if optimizer._groups:
+        raise ValueError("optimizer has groups; a sweep descends one array of parameters")
+
+
+def _checked_dtype(dtype: DTypeLike) -> np.dtype[Any]:
+    try:
+        real = np.dtype(dtype)
+    except TypeError:
+        real = np.dtype(object)
+    if real.name not in DIVERGED_BEYOND:
+        raise ValueError(f"dtype must be 'float32' or 'float64', got {dtype!r}")
+    return real
+
+
+def _checked_count(name: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise TypeError(f"{name} must be an integer >= 0, got {value!r}")
+    if not 0 <= value < 2**53:
+        raise ValueError(f"{name} must be an integer in [0, 2^53), got {value!r}")
+    return int(value)
+
+
+def _checked_tol(tol: Any, dtype: np.dtype[Any]) -> float:
+    if tol is None:
+        return DEFAULT_TOL[dtype.name]
+    x = number("tol", tol)
+    if not 0 <= x < np.inf:
+        raise ValueError(f"tol must be a finite number >= 0, got {tol!r}")
+    return x
+
+
+def _positive(name: str, value: Any) -> float:
+    x = number(name, value)
+    if not x > 0:
+        raise ValueError(f"{name} must be a number > 0, got {value!r}")
+    return x
+
+
+def _point(name: str, point: Any, n: int) -> NDArray[np.float64]:
+    array = np.asarray(point)
+    if array.dtype.kind not in "fiu":
+        raise TypeError(f"{name} must be an array of real numbers, got {point!r:.60}")
+    if array.shape != (n,):
+        raise ValueError(f"{name} has shape {array.shape}, wanted ({n},)")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} must be finite, got {point!r:.60}")
+    return array.astype(np.float64)
+
+
+def _generator(name: str, seed: Any) -> np.random.Generator:
+    if isinstance(seed, np.random.Generator):
+        return seed
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise TypeError(f"{name} must be an integer >= 0 or a numpy.random.Generator, got {seed!r}")
+    return np.random.default_rng(int(seed))
+
+
+def _engine(backend: str | None) -> str:
+    """What `sweeping.descend` is asked for; the blocks of both compiled backends need the compiled core."""
+    chosen = config.resolve_backend(backend)
+    if chosen == "numpy" or config.missing("cython"):
+        if backend == "numba":
+            raise RuntimeError(
+                f"a sweep on Numba needs the compiled core: {config.missing('cython')}"
+            )
+        return "numpy"
+    if chosen == "numba":
+        return "numba"
+    return "cython" if backend == "cython" else "auto"
