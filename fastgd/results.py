@@ -197,9 +197,10 @@ class SweepResult:
 
     def __repr__(self) -> str:
         by = " x ".join(f"{name} ({len(values)})" for name, values in self.axes.items())
-        lines = [f"SweepResult: {self.size:,} runs" + (f" over {by}" if by else "")]
-        about = [text for text in (self.problem, self.optimizer, self.dtype, self.backend) if text]
-        lines.append("  " + ", ".join(about))
+        runs = "1 run" if self.size == 1 else f"{self.size:,} runs"
+        lines = [f"SweepResult: {runs}" + (f" over {by}" if by else "")]
+        about = (self.problem, self.optimizer, self.dtype, self.backend)
+        lines.append("  " + ", ".join(text for text in about if text))
         for status in (*sorted(Status)[1:], Status.NOT_RUN):
             counts = self.iterations[self.status == status]
             if counts.size:
@@ -293,7 +294,7 @@ class SweepResult:
         import pandas as pd  # noqa: PLC0415  (heavy)
 
         columns: dict[str, Any] = {}
-        repeats = np.indices(self.shape, dtype=np.int64).reshape(len(self.shape), -1)
+        repeats = np.indices(self.shape, dtype=np.int64).reshape(len(self.shape), self.size)
         for (name, values), index in zip(self.axes.items(), repeats, strict=True):
             columns[name] = _column(values)[index]
         labels = {int(s): s.label for s in Status}
