@@ -157,11 +157,14 @@ def checked_coefficients(function: Any, results: int) -> UserCoefficients:
 
 def try_out(rule: UserRule) -> None:
     """Call the rule once on small arrays: the right number of results, in the arrays' dtype."""
+    from fastgd.engines.vocabulary import bound, numpy_vocabulary  # noqa: PLC0415
+
+    function = bound(rule.function, numpy_vocabulary())
     count = 2 + len(rule.state) + len(rule.coefficients)
     one = np.float32(0.5)
     arrays = [np.full(2, one) for _ in range(2 + len(rule.state))]
     with np.errstate(all="ignore"):
-        results = rule.function(*arrays, *[one] * (count - len(arrays)))
+        results = function(*arrays, *[one] * (count - len(arrays)))
     wanted = 1 + len(rule.state)
     if not isinstance(results, tuple) or len(results) != wanted:
         raise ValueError(
