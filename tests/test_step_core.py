@@ -112,7 +112,7 @@ def walk(stepper, params, dtype, steps=4):
 @pytest.fixture
 def many_chunks():
     """Threads and chunks from the first element on."""
-    old = _step._set_thresholds(0, 0, 64)
+    old = _step._set_thresholds(0, 0, 0, 0.0, 64)
     yield
     _step._set_thresholds(*old)
 

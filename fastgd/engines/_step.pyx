@@ -21,6 +21,7 @@ cdef extern from "floating.h" nogil:
     int fgd_processor_level()
     double fgd_squares_f(const float* x, Py_ssize_t n)
     double fgd_squares_d(const double* x, Py_ssize_t n)
+    double fgd_seconds()
 
 cdef extern from "Python.h":
     PyObject* PyList_GET_ITEM(object, Py_ssize_t)
@@ -43,10 +44,16 @@ cnp.import_array()
 ctypedef void (*loop_t)(void** arrays, const void* c, Py_ssize_t lo, Py_ssize_t hi) noexcept nogil
 ctypedef void (*evaluate_t)(double t, double* carry, const double* hyper, double* out) noexcept nogil
 
-# Measured on two cores: below these many elements the help costs more than it saves.
-cdef Py_ssize_t RELEASE_GIL = 8192
-cdef Py_ssize_t USE_TEAM = 32768
-cdef Py_ssize_t CHUNK = 16384  # elements that a thread claims at a time
+# Measured on two cores, in bytes of all arrays that a step touches. Releasing the GIL costs 50 ns
+# alone, and a time slice of whoever takes it. Workers that still spin help from USE_TEAM on; to wake
+# them takes the caller 9 us, which pays from WAKE_TEAM on, or where calls follow each other closely
+# (within CLOSE seconds, so that the workers will not have fallen asleep by the next one).
+cdef Py_ssize_t RELEASE_GIL = 512 * 1024
+cdef Py_ssize_t USE_TEAM = 256 * 1024
+cdef Py_ssize_t WAKE_TEAM = 2560 * 1024
+cdef double CLOSE = 15e-6
+cdef Py_ssize_t CHUNK = 8192  # elements that a thread claims at a time: from this to eight times it
+cdef double last_end = 0.0  # of a step that was large enough for the team
 DEF BLOCK = 4096  # elements of a partial sum of squares, see fastgd.engines.stepping
 DEF BLOCKS_CLAIMED = 8
 DEF SHARED = 6  # coefficients of `prepare`
@@ -83,6 +90,7 @@ cdef struct Plan:
     Entry* entries
     Py_ssize_t count
     Py_ssize_t total  # elements
+    Py_ssize_t work  # bytes
     Py_ssize_t* starts  # first element of each array, counted over all
     Py_ssize_t* blocks  # likewise, in blocks of squares
     Py_ssize_t chunk
@@ -182,6 +190,12 @@ cdef void _finish(GroupEntry* g, double t, double lr, double norm) noexcept nogi
         g.rounded[k] = <float>g.numbers[k]
 
 
+cdef Py_ssize_t _chunk(Py_ssize_t total, int n_threads) noexcept nogil:
+    """Elements to claim at a time: four claims a thread, in whole lines of the cache."""
+    cdef Py_ssize_t wanted = (total // (4 * n_threads) + 16) // 16 * 16
+    return max(CHUNK, min(wanted, 8 * CHUNK), total // 0x7fffffff + 1)
+
+
 cdef int _by_address(const void* a, const void* b) noexcept nogil:
     cdef uintptr_t first = (<const Interval*>a).low, second = (<const Interval*>b).low
     return (first > second) - (first < second)
@@ -245,6 +259,7 @@ cdef class Stepper:
 
     cdef Plan plan
     cdef GroupEntry* group_entries
+    cdef Py_ssize_t group_count
     cdef Interval* intervals  # of the parameters, in order; at the end one to compare with
     cdef Py_ssize_t interval_count
     cdef bint disjoint  # nothing has moved since the last check found no overlap
@@ -268,7 +283,8 @@ cdef class Stepper:
         self.slots, self.groups, self.kept = list(slots), list(groups), []
         self.n_threads = n_threads
         self.plan.flush = flush_subnormals
-        self.group_entries = <GroupEntry*>_allocate(len(self.groups), sizeof(GroupEntry))
+        self.group_count = len(self.groups)
+        self.group_entries = <GroupEntry*>_allocate(self.group_count, sizeof(GroupEntry))
         for k, group in enumerate(self.groups):
             self._take_group(&self.group_entries[k], group, cython_backend.address)
         self._take_slots()
@@ -309,7 +325,7 @@ cdef class Stepper:
         return <double*>_data(array)
 
     cdef int _take_slots(self) except -1:
-        cdef Py_ssize_t n = len(self.slots), k, i, total = 0, blocks = 0
+        cdef Py_ssize_t n = len(self.slots), k, total = 0, blocks = 0
         cdef Entry* e
         cdef GroupEntry* g
         cdef Plan* plan = &self.plan
@@ -336,10 +352,10 @@ cdef class Stepper:
             self._take_state(e, slot)
             plan.starts[k], plan.blocks[k] = total, blocks
             total += e.size
+            plan.work += e.size * _bytes(e) * len(state)
             blocks += (e.size + BLOCK - 1) // BLOCK
         plan.starts[n], plan.blocks[n] = total, blocks
         plan.total = total
-        plan.chunk = max(CHUNK, total // 0x7fffff + 1)
         plan.squares = self._doubles(np.zeros(blocks), blocks) if self.clips else NULL
         return 0
 
@@ -481,43 +497,47 @@ cdef class Stepper:
 
     cdef int _update(self, t, lr_override, list params, list grads) except -1:
         cdef double step = t
-        cdef Py_ssize_t k, groups = len(self.groups)
+        cdef Py_ssize_t k
         cdef bint overridden = lr_override is not None
         cdef double lr = lr_override if overridden else 0.0
-        cdef double norm = 0.0
         cdef int n_threads = 1
         cdef GroupEntry* g
-        for k in range(groups):
+        for k in range(self.group_count):
             g = &self.group_entries[k]
             self._evaluate(g, k, step, lr if overridden else g.hyper[0])
-        if self.plan.total >= USE_TEAM:
+        if self.plan.work >= USE_TEAM:
             n_threads = self._threads()
-        if self.plan.total < RELEASE_GIL:
-            if self.clips:
-                norm = _norm(&self.plan, 1)
-            for k in range(groups):
-                g = &self.group_entries[k]
-                _finish(g, step, g.local[0], norm)
-            _update_all(&self.plan)
+        if self.plan.work < RELEASE_GIL:
+            self._run(step, n_threads)
             return 0
         held = (list(params), list(grads))  # the caller's lists may change while others run
         with nogil:
-            if self.clips:
-                norm = _norm(&self.plan, n_threads)
-            for k in range(groups):
-                g = &self.group_entries[k]
-                _finish(g, step, g.local[0], norm)
-            if n_threads > 1:
-                team_run(
-                    _update_chunk, &self.plan,
-                    <int>((self.plan.total + self.plan.chunk - 1) // self.plan.chunk), n_threads,
-                )
-            else:
-                _update_all(&self.plan)
+            self._run(step, n_threads)
         del held
         return 0
 
+    cdef void _run(self, double t, int n_threads) noexcept nogil:
+        """Scale, coefficients, updates: nothing that can fail."""
+        global last_end
+        cdef Py_ssize_t k
+        cdef GroupEntry* g
+        cdef double norm = _norm(&self.plan, n_threads) if self.clips else 0.0
+        for k in range(self.group_count):
+            g = &self.group_entries[k]
+            _finish(g, t, g.local[0], norm)
+        if n_threads > 1:
+            self.plan.chunk = _chunk(self.plan.total, n_threads)
+            k = (self.plan.total + self.plan.chunk - 1) // self.plan.chunk
+            team_run(_update_chunk, &self.plan, <int>k, n_threads)
+        else:
+            _update_all(&self.plan)
+        if self.plan.work >= USE_TEAM:
+            last_end = fgd_seconds()
+
     cdef int _threads(self) except -1:
+        """How many threads this step is worth."""
+        if self.plan.work < WAKE_TEAM and fgd_seconds() - last_end > CLOSE:
+            return 1
         if self.n_threads is not None:
             return self.n_threads
         from fastgd.engines.config import get_num_threads
@@ -586,9 +606,9 @@ cdef extern from *:
     const char* COMPILER "FGD_COMPILER"
 
 
-def _set_thresholds(Py_ssize_t release_gil, Py_ssize_t use_team, Py_ssize_t chunk):
-    """For measurements and tests; returns the old ones. Steppers that exist keep their chunk."""
-    global RELEASE_GIL, USE_TEAM, CHUNK
-    old = (RELEASE_GIL, USE_TEAM, CHUNK)
-    RELEASE_GIL, USE_TEAM, CHUNK = release_gil, use_team, chunk
+def _set_thresholds(*values):
+    """For measurements and tests: the five constants at the top; returns the old ones."""
+    global RELEASE_GIL, USE_TEAM, WAKE_TEAM, CLOSE, CHUNK
+    old = (RELEASE_GIL, USE_TEAM, WAKE_TEAM, CLOSE, CHUNK)
+    RELEASE_GIL, USE_TEAM, WAKE_TEAM, CLOSE, CHUNK = values
     return old

@@ -1,9 +1,14 @@
-/* The processor's floating-point mode, its instruction set, and sums of squares in one stated order. */
+/* The processor's floating-point mode, its instruction set, a clock, and sums of squares in one stated order. */
 #ifndef FASTGD_FLOATING_H
 #define FASTGD_FLOATING_H
 
 #include <stddef.h>
 #include <stdint.h>
+#if defined(_WIN32)
+#include <windows.h>
+#else
+#include <time.h>
+#endif
 
 #if defined(__GNUC__)
 #define FGD_NOINLINE __attribute__((noinline))
@@ -43,6 +48,19 @@ static FGD_NOINLINE uint64_t fgd_flush_subnormals(int flush) {
 static FGD_NOINLINE void fgd_restore_mode(uint64_t before) {
     uint64_t mode = fgd_get_mode();
     if ((mode ^ before) & FGD_FLUSH) fgd_set_mode((mode & ~(uint64_t)FGD_FLUSH) | (before & FGD_FLUSH));
+}
+
+static double fgd_seconds(void) {
+#if defined(_WIN32)
+    LARGE_INTEGER count, frequency;
+    QueryPerformanceCounter(&count);
+    QueryPerformanceFrequency(&frequency);
+    return (double)count.QuadPart / (double)frequency.QuadPart;
+#else
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+#endif
 }
 
 /* x86-64 level that this processor and its operating system have in full: 1, 2 is not told apart, 3, 4; else 0. */
