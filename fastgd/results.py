@@ -463,6 +463,8 @@ def _checked_axes(axes: Any) -> dict[str, tuple[Any, ...]]:
             raise TypeError(f"axes must have texts as names, got {name!r}")
         if isinstance(values, np.ndarray) and values.ndim == 1 and values.dtype.kind != "O":
             checked[name] = tuple(values.tolist())
+        elif set(map(type, values)) <= {float, int}:  # a million rates need no look at each
+            checked[name] = tuple(values)
         else:
             checked[name] = tuple(_plain(value) for value in values)
     return checked

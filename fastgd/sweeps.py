@@ -104,7 +104,6 @@ def sweep(
     if not isinstance(problem, Problem):
         raise TypeError(f"problem must be a fastgd.Problem, got {type(problem).__name__}")
     values = _checked_axes(axes)
-    shape = tuple(len(v) for v in values.values())
     real = _checked_dtype(dtype)
     limits = sweeping.Limits(
         _checked_count("max_iter", max_iter),
@@ -114,7 +113,7 @@ def sweep(
         np.inf if max_seconds is None else started + _positive("max_seconds", max_seconds),
     )
     engine = _engine(backend)
-    places = _Places(values, shape)
+    places = _Places(values)
     starts = _starts(problem, places, x0, rng, real)
     found = _Found(places.total, problem.n_parameters, real)
     for index, runs in _descents(optimizer, places, starts):
@@ -127,7 +126,14 @@ def sweep(
             flush=bool(flush_subnormals),
         )
         found.take(index, *outcome)
-    return found.result(problem, optimizer, values, shape, starts, limits, started)
+    return found.result(
+        problem,
+        limits,
+        starts,
+        axes=values,
+        optimizer=repr(optimizer),
+        seconds=time.perf_counter() - started,
+    )
 
 
 # --- which runs -------------------------------------------------------------------------------------
@@ -136,7 +142,8 @@ def sweep(
 class _Places:
     """For every run, its position on each axis."""
 
-    def __init__(self, values: Mapping[str, Sequence[Any]], shape: tuple[int, ...]) -> None:
+    def __init__(self, values: Mapping[str, Sequence[Any]]) -> None:
+        shape = tuple(map(len, values.values()))
         self.values = values
         self.total = int(np.prod(shape))
         grid = np.unravel_index(np.arange(self.total), shape) if shape else ()
@@ -177,7 +184,9 @@ def _methods(
 
 
 def _first_rates(rates: Sequence[Any]) -> NDArray[np.float64]:
-    """The rates at the first step, checked; schedules are followed later."""
+    """The rates at the first step; schedules are followed later."""
+    if set(map(type, rates)) <= {float, int}:
+        return np.array(rates, np.float64)
     return np.array([r(0) if callable(r) else number("lr", r) for r in rates], np.float64)
 
 
@@ -256,20 +265,13 @@ class _Found:
         self.vector = max(self.vector, vector)
 
     def result(
-        self,
-        problem: Problem,
-        optimizer: Optimizer,
-        values: Mapping[str, tuple[Any, ...]],
-        shape: tuple[int, ...],
-        starts: NDArray[Any],
-        limits: sweeping.Limits,
-        started: float,
+        self, problem: Problem, limits: sweeping.Limits, starts: NDArray[Any], **about: Any
     ) -> SweepResult:
+        shape = tuple(map(len, about["axes"].values()))
         waiting = self.status == Status.NOT_RUN
         self.x[waiting] = starts.T[waiting]
         loss = problem.losses(self.x.T)
         return SweepResult(
-            axes=dict(values),
             iterations=self.iterations.reshape(shape),
             status=self.status.reshape(shape),
             regime=self._regimes(problem, loss).reshape(shape),
@@ -277,14 +279,13 @@ class _Found:
             slope=_last_slopes(problem, self.x.T).reshape(shape),
             x=self.x.reshape(*shape, problem.n_parameters),
             parameter_names=problem.parameter_names,
-            seconds=time.perf_counter() - started,
             backend="+".join(self.backends),
             problem=repr(problem),
-            optimizer=repr(optimizer),
             dtype=limits.dtype.name,
             tol=limits.tol,
             max_iter=limits.max_iter,
             vector_width=self.vector,
+            **about,
         )
 
     def _regimes(self, problem: Problem, loss: NDArray[np.float64]) -> NDArray[np.str_]:
