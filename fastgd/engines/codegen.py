@@ -1,8 +1,9 @@
 """From a rule's source to the text that a compiler reads.
 
-`fastgd.rules` holds scalar mathematics in plain Python. This module parses it (`Rule`, `CoefficientFunction`) and
-hands out its lines, with the names of the vocabulary spelled for one dtype; `fastgd.engines.cython_source` pastes
-them into the loops that Cython compiles. It runs when the package is built, so it needs the standard library alone.
+`fastgd.rules` holds scalar mathematics in plain Python. This module parses it (`Rule`,
+`CoefficientFunction`, `ElementaryFunction`) and hands out its lines, with the names of the
+vocabulary spelled for one dtype; `fastgd.engines.cython_source` pastes them into the loops that
+Cython compiles. It runs when the package is built, so it needs the standard library alone.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def _statements(definition: ast.FunctionDef) -> tuple[list[ast.stmt], list[ast.e
 
 
 def _assigned(statements: Iterable[ast.stmt]) -> list[str]:
-    names = {}
+    names: dict[str, None] = {}
     for statement in statements:
         if not isinstance(statement, ast.Assign) or not isinstance(statement.targets[0], ast.Name):
             raise ValueError(f"only assignments to a name are understood: {ast.unparse(statement)}")
@@ -107,9 +108,7 @@ class Rule:
     def locals(self) -> tuple[str, ...]:
         """Names that the body assigns and that are no argument."""
         arguments = {argument.arg for argument in self._definition.args.args}
-        return tuple(
-            n for n in _assigned(_statements(self._definition)[0]) if n not in arguments
-        )
+        return tuple(n for n in _assigned(_statements(self._definition)[0]) if n not in arguments)
 
     def lines(self, suffix: str) -> list[str]:
         """The body, then ``p = ...``; the vocabulary spelled for one dtype."""
@@ -204,7 +203,8 @@ class CoefficientFunction:
     def split_by_rate(self) -> tuple[list[str], list[str], list[tuple[str, bool]]]:
         """Statements that do not see the rate, those that do, and the results with that mark."""
         tainted = self._depending("lr")
-        shared, own = [], []
+        shared: list[str] = []
+        own: list[str] = []
         for statement in self._parts[0]:
             assert isinstance(statement, ast.Assign)
             sees = bool(_names(statement.value) & tainted)
