@@ -49,7 +49,7 @@ ctypedef void (*evaluate_t)(double t, double* carry, const double* hyper, double
 # them takes the caller 9 us, which pays from WAKE_TEAM on, or where calls follow each other closely
 # (within CLOSE seconds, so that the workers will not have fallen asleep by the next one).
 cdef Py_ssize_t RELEASE_GIL = 512 * 1024
-cdef Py_ssize_t USE_TEAM = 256 * 1024
+cdef Py_ssize_t USE_TEAM = 640 * 1024
 cdef Py_ssize_t WAKE_TEAM = 2560 * 1024
 cdef double CLOSE = 15e-6
 cdef Py_ssize_t CHUNK = 8192  # elements that a thread claims at a time: from this to eight times it
