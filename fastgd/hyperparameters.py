@@ -28,7 +28,10 @@ def number(name: str, value: Any, wanted: str = "a real number") -> float:
         value = value[()]
     if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name} must be {wanted}, got {value!r} ({type(value).__name__})")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        raise ValueError(f"{name} must be {wanted}, got an integer beyond all floats") from None
 
 
 @dataclass(frozen=True)
