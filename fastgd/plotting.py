@@ -56,8 +56,14 @@ def _dress(ax: Axes) -> None:
     ax.set_axisbelow(True)
 
 
-def _legend_above(ax: Axes, columns: int = 3) -> None:
-    """Outside the frame, where it can hide nothing."""
+def _legend_above(ax: Axes) -> None:
+    """Outside the frame, where it can hide nothing; in one row if there is room."""
+    names = ax.get_legend_handles_labels()[1]
+    if not names:
+        return
+    room = 14.0 * ax.figure.get_figwidth() * ax.get_position().width  # type: ignore[union-attr]
+    widths = [len(name) + 7 for name in names]
+    columns = len(names) if sum(widths) <= room else max(1, int(room // max(widths)))
     ax.legend(
         loc="lower left", bbox_to_anchor=(0.0, 1.01), ncols=columns, frameon=False,
         borderaxespad=0.0, handlelength=2.2, columnspacing=1.6,
@@ -94,8 +100,8 @@ class IterationsDisplay:
         What is drawn for each, by the name in the legend; nan where a run gave no value.
     failed : array_like of bool of shape (n,), optional
         Where every run diverged: drawn as a hatched band.
-    unfinished : array_like of bool of shape (n,), optional
-        Where a run neither converged nor diverged: a mark at the top.
+    unfinished : dict of str to array_like of bool of shape (n,), optional
+        By line, where its run neither converged nor diverged: a cross at the top, in its colour.
     curve : tuple of two array_like, optional
         A closed form, (x, y), drawn as a line behind the points.
     unstable_from : float, optional
@@ -120,7 +126,7 @@ class IterationsDisplay:
     x: ArrayLike
     lines: Mapping[str, ArrayLike]
     failed: ArrayLike | None = None
-    unfinished: ArrayLike | None = None
+    unfinished: Mapping[str, ArrayLike] | None = None
     curve: tuple[ArrayLike, ArrayLike] | None = None
     unstable_from: float | None = None
     x_name: str = _NAMES["lr"]
@@ -157,16 +163,11 @@ class IterationsDisplay:
             )  # fmt: skip
         self._scale(ax, x, np.concatenate([y[np.isfinite(y)] for y in lines.values()] or [x]))
         self._draw_band(ax, x)
-        if self.unfinished is not None and np.any(self.unfinished):
-            at = x[np.asarray(self.unfinished, bool)]
-            ax.plot(
-                at, np.full(at.size, 0.97), "x", color=GREY, transform=ax.get_xaxis_transform(),
-                label="not converged in time",
-            )  # fmt: skip
+        self._draw_unfinished(ax, x)
         ax.set_xlabel(self.x_name)
         ax.set_ylabel(self.y_name)
         _dress(ax)
-        _legend_above(ax, 4)
+        _legend_above(ax)
         self.ax_, self.figure_ = ax, ax.figure
         return self
 
@@ -202,6 +203,18 @@ class IterationsDisplay:
                 hatch="///", linewidth=0, zorder=0, label="" if k else "diverged",
             )  # fmt: skip
         ax.set_xlim(left, right)
+
+    def _draw_unfinished(self, ax: Axes, x: NDArray[np.float64]) -> None:
+        label = "not converged in time"
+        for k, name in enumerate(self.lines):
+            mask = np.asarray((self.unfinished or {}).get(name, False), bool)
+            if mask.any():
+                ax.plot(
+                    x[mask], np.full(mask.sum(), 0.97 - 0.035 * k), "x", markersize=5,
+                    color=COLOURS[k % len(COLOURS)], transform=ax.get_xaxis_transform(),
+                    label=label,
+                )  # fmt: skip
+                label = "_"
 
     def _bands(self, x: NDArray[np.float64]) -> list[tuple[float, float]]:
         """Intervals around the failed runs, half way to their neighbours."""
@@ -254,8 +267,7 @@ class IterationsDisplay:
         usable &= ~np.isin(result.status, (Status.DIVERGED, Status.NOT_RUN))
         y = np.where(usable, getattr(result, quantity), np.nan)
         rows = np.moveaxis(y, position, -1).reshape(-1, values.size)
-        usable_rows = np.isfinite(rows)
-        names = _combinations(result, without=x)
+        names = [name or "counted" for name in _combinations(result, without=x)]
         if len(rows) > _MOST_LINES:
             raise ValueError(
                 f'kind="{quantity}" draws at most {_MOST_LINES} lines and this sweep has '
@@ -263,13 +275,14 @@ class IterationsDisplay:
             )
         order = np.argsort(values)
         diverged = np.moveaxis(result.diverged, position, -1).reshape(-1, values.size)
+        unfinished = np.isnan(rows) & ~diverged
         if predicted is not None and not isinstance(predicted, tuple):
             predicted = (values, np.broadcast_to(np.asarray(predicted, np.float64), values.shape))
         display = cls(
             x=values[order],
-            lines={name or "counted": row[order] for name, row in zip(names, rows, strict=True)},
+            lines=dict(zip(names, rows[:, order], strict=True)),
             failed=np.asarray(diverged.all(axis=0))[order],
-            unfinished=np.asarray((~usable_rows & ~diverged).any(axis=0))[order],
+            unfinished=dict(zip(names, unfinished[:, order], strict=True)),
             curve=predicted,
             x_name=_NAMES.get(x, x),
             y_name=_quantity_name(result, quantity),
@@ -464,8 +477,7 @@ class HeatMapDisplay:
         ax.set_ylim(edges[1][0], edges[1][-1])
         ax.set_xlabel(self.x_name)
         ax.set_ylabel(self.y_name)
-        if ax.get_legend_handles_labels()[0]:
-            _legend_above(ax, 4)
+        _legend_above(ax)
 
     @classmethod
     def from_sweep(

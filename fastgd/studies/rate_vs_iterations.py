@@ -267,6 +267,7 @@ def _draw_differences(ax: Axes, counts: list[Count]) -> None:
     ax.plot(rates, differences, "s", color=COLOURS[1], markersize=3.5)
     reach = max(2, *(abs(d) for d in differences)) + 0.9
     ax.set_ylim(-reach, reach)
+    ax.locator_params(axis="y", integer=True, nbins=4)
     ax.set_xlabel("learning rate")
     ax.set_ylabel("fastgd −\npublished")
     ax.spines[["top", "right"]].set_visible(False)
