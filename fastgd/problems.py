@@ -368,6 +368,7 @@ def _point(x: ArrayLike, n: int) -> Array:
 def _names(names: tuple[str, ...] | list[str] | None, n: int) -> tuple[str, ...]:
     if names is None:
         return tuple(f"x{i}" for i in range(n))
-    if isinstance(names, str) or len(names) != n or not all(isinstance(s, str) for s in names):
+    texts = [s for s in names if isinstance(s, str)]
+    if type(names) is str or len(texts) != len(names) or len(names) != n:
         raise ValueError(f"names is {names!r}, wanted {n} strings")
     return tuple(names)

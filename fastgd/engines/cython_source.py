@@ -1,7 +1,7 @@
 """The text of the kernel modules that Cython compiles ahead of time.
 
 One module holds, for float and double: an update loop for every rule, plain and with `prepare` in front of it; every
-coefficient function; and for sweeps the kernels that advance a block of runs, each run a lane of a vector. The same text
+coefficient function; and for sweeps the kernels that advance a block of runs, each run a vector's lane. The same text
 is compiled once per instruction set (see `setup.py`), so a vector is as wide as that set has it.
 
 The kernels' signatures are the library's ABI: Numba makes functions of the same form for what is not compiled here.
@@ -15,7 +15,11 @@ from fastgd.engines.codegen import CoefficientFunction, ElementaryFunction, Rule
 
 # Sweeps that are compiled ahead of time; Numba makes every other combination.
 SWEPT_RULES = ("sgd", "momentum", "nesterov", "adam")
-SWEPT_SIZES = (1, 2, 3)  # that many parameters live in registers; another kernel takes any number from memory
+SWEPT_SIZES = (
+    1,
+    2,
+    3,
+)  # that many parameters live in registers; another kernel takes any number from memory
 REAL = {"f": "float", "d": "double"}
 
 _HEADER = '''\
@@ -70,7 +74,7 @@ def _indented(lines: Iterable[str], levels: int = 1) -> list[str]:
     return ["    " * levels + line for line in lines]
 
 
-# --- update loops: void loop(T** arrays, const T* coefficients, Py_ssize_t lo, Py_ssize_t hi) -------------------------
+# --- update loops: void loop(T** arrays, const T* coefficients, Py_ssize_t lo, Py_ssize_t hi) -----
 
 
 def _update_loop(rule: Rule, shared: Rule | None, suffix: str) -> str:
@@ -98,11 +102,11 @@ def _update_loop(rule: Rule, shared: Rule | None, suffix: str) -> str:
     )
 
 
-# --- elementary functions ---------------------------------------------------------------------------------------------
+# --- elementary functions -------------------------------------------------------------------------
 
 
 def _elementary(function: ElementaryFunction) -> str:
-    """For scalars and for vectors, and as loops over arrays (in, out); a vector's are aligned and whole vectors long."""
+    """For scalars and vectors, and as loops over arrays (in, out); a vector's are aligned and whole."""
     text, name = "", function.name
     for suffix, real, step in (
         (function.real, REAL[function.real], "1"),
@@ -125,7 +129,7 @@ def _elementary(function: ElementaryFunction) -> str:
     return text
 
 
-# --- coefficients -----------------------------------------------------------------------------------------------------
+# --- coefficients ---------------------------------------------------------------------------------
 
 
 def _declared(function: CoefficientFunction) -> str:
@@ -138,8 +142,7 @@ def _coefficients(function: CoefficientFunction) -> str:
     shared, own, results = function.split_by_rate()
     values = [text for text, _ in results]
     return _function(
-        f"coefficients_{function.name}("
-        "double t, double* carried, const double* h, double* out)",
+        f"coefficients_{function.name}(double t, double* carried, const double* h, double* out)",
         _declared(function),
         [f"{name} = h[{k}]" for k, name in enumerate(function.hyperparameters)],
         "carry = carried[0]",
@@ -202,7 +205,7 @@ def _lane_coefficients(function: CoefficientFunction, suffix: str) -> str:
     )
 
 
-# --- sweeps: a block of runs, one lane each -----------------------------------------------------------------------------
+# --- sweeps: a block of runs, one lane each -------------------------------------------------------
 #
 # `x` holds rows of `width` runs: the parameters, then each state array's parameters. `window` advances all lanes by
 # `steps` and keeps the smallest and largest slope max|g| of each; `observe` does the same arithmetic, stops each lane
@@ -233,7 +236,10 @@ def _register_window(rule: Rule, count: int, suffix: str) -> str:
     hessian = {f"h{i}{j}": i * count + j for i in range(count) for j in range(count)}
     offset = {f"h{i}": count * count + i for i in range(count)}
     step = [
-        *(f"{n} = {_at(f'(c + t * stride)', str(k), suffix)}" for k, n in enumerate(rule.coefficients)),
+        *(
+            f"{n} = {_at('(c + t * stride)', str(k), suffix)}"
+            for k, n in enumerate(rule.coefficients)
+        ),
         *(
             f"g{i} = {' + '.join(f'h{i}{j} * p{j}[u]' for j in range(count))} - h{i}"
             for i in range(count)
@@ -280,7 +286,7 @@ def _register_window(rule: Rule, count: int, suffix: str) -> str:
 
 
 def _quadratic_slopes(suffix: str, groups: int) -> list[str]:
-    """work <- gradient, slope[u] <- max|g|; `data` is the Hessian's rows, then the linear term."""
+    """Into work the gradient, into max|g|; `data` is the Hessian's rows, then the linear term."""
     return [
         f"for u in range({groups}):",
         f"    slope[u] = splat_v{suffix}(0)",
@@ -332,7 +338,10 @@ def _memory_locals(rule: Rule, problem: str, suffix: str, groups: int) -> list[s
 def _loaded(rule: Rule, suffix: str) -> list[str]:
     """The rule's arguments for parameter i."""
     return [
-        *(f"{n} = {_at('(c + t * stride)', str(k), suffix)}" for k, n in enumerate(rule.coefficients)),
+        *(
+            f"{n} = {_at('(c + t * stride)', str(k), suffix)}"
+            for k, n in enumerate(rule.coefficients)
+        ),
         f"p = {_at('x', 'i', suffix)}",
         f"g = {_at('work', 'i', suffix)}",
         *(f"{n} = {_at('x', f'{k} * count + i', suffix)}" for k, n in enumerate(rule.state, 1)),
@@ -429,7 +438,7 @@ def _observe(rule: Rule, problem: str, suffix: str) -> str:
     )
 
 
-# --- the module ---------------------------------------------------------------------------------------------------------
+# --- the module -----------------------------------------------------------------------------------
 
 
 def kernels_source(

@@ -414,6 +414,17 @@ def _module(rule: Rule, sizes: Sizes, char: str) -> ModuleType:
     return generated_module("".join(parts), None if own else {"rule": in_numba(rule.function)})
 
 
+@cache
+def vector_bytes() -> int:
+    """How wide LLVM makes vectors here: it keeps to 256 bits on Intel's AVX-512 processors, not on AMD's."""
+    from llvmlite import binding  # noqa: PLC0415
+
+    features = binding.get_host_cpu_features()
+    if features.get("avx512f") and binding.get_host_cpu_name().startswith("znver"):
+        return 64
+    return 32 if features.get("avx2") else 16
+
+
 def window_and_observe(rule: Rule, sizes: Sizes, char: str) -> tuple[int, int]:
     """Addresses of the kernels that advance and observe a block of runs."""
     module = _module(rule, sizes, char)

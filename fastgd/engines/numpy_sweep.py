@@ -147,10 +147,10 @@ class _Columns:
                 before, *values = column
                 carry = [before] if function.carries else []
                 known[column] = tuple(function.function(float(t), *carry, *values))
-            result = known[column]
+            (*carried,) = known[column]
             if function.carries:
-                self.carry[run], *result = result
-            table[:, run] = result
+                self.carry[run] = carried.pop(0)
+            table[:, run] = carried
         return table.astype(self.limits.dtype)
 
 

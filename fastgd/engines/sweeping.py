@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,7 +51,7 @@ class Descents:
     lookahead: bool = False
 
     @property
-    def mode(self) -> str:
+    def mode(self) -> Literal["plain", "prepared", "clipped"]:
         """What stands before the rule: nothing, `prepare`, or that and clipping by norm."""
         if self.shared is None:
             return "plain"
@@ -112,11 +112,10 @@ def choose(problem: Problem, runs: Descents, dtype: np.dtype[Any], backend: str)
         window, observe = ahead
         made_by, vector = "cython", cython_backend.kernels().lanes[char]
     else:
+        from fastgd.engines import numba_sweep  # noqa: PLC0415
+
         window, observe = _just_in_time(kernel, problem.n_parameters, runs, char)
-        made_by, vector = (
-            "numba",
-            min(4 if char == "d" else 8, cython_backend.kernels().lanes[char]),
-        )
+        made_by, vector = "numba", numba_sweep.vector_bytes() // dtype.itemsize
     count = {"plain": 0, "prepared": SHARED, "clipped": SHARED + 2}[runs.mode]
     kernels = _sweep.Kernels(
         window,
@@ -242,9 +241,8 @@ def _blocks(runs: Descents, n_threads: int) -> list[tuple[NDArray[np.int64], boo
         others = np.vstack([others, runs.shared])
     total = runs.hyper.shape[1]
     order = np.lexsort(others) if len(others) else np.arange(total)
-    changes = (
-        np.any(np.diff(others[:, order], axis=1) != 0, axis=0) if len(others) else np.zeros(0, bool)
-    )
+    ordered = others[:, order]
+    changes = np.any(ordered[:, 1:] != ordered[:, :-1], axis=0)
     starts = np.concatenate([[0], np.flatnonzero(changes) + 1, [total]])
     width = int(np.clip(-(-total // (2 * n_threads)), _SMALLEST_BLOCK, WIDTH))
     if len(starts) - 1 > total // 16:  # hardly any runs alike: blocks of different ones

@@ -5,8 +5,8 @@ rule's coefficients in the rule's order, still in double: each is rounded once t
 product over the steps is a second argument `carry`, 1 before the first step, returned first.
 
 The functions are compiled like the rules, because whole compiled descents need them at every step: assignments and one
-return, conditional expressions instead of branches, and `math.pow`, `math.sqrt`, `math.exp`, `math.log` as the only calls. Powers
-are libm's ``pow(b, t)`` everywhere: ``b**t`` with an integer t, or a running product, differs in the last bits.
+return, conditional expressions instead of branches, and `math.pow`, `math.sqrt`, `math.exp`, `math.log` as the only
+calls. Powers are libm's ``pow(b, t)`` everywhere: ``b**t`` with an integer t, or a running product, differs in the last bits.
 """
 
 import math
@@ -22,7 +22,7 @@ def sgd(t, lr):
 
 
 def rate_outside(t, lr, mu):
-    """v <- mu v + g; p <- p - lr v (torch, optax)."""
+    """Velocity mu v + g, p <- p - lr v (torch, optax)."""
     return mu, 1.0, lr
 
 
@@ -32,7 +32,7 @@ def rate_outside_dampened(t, lr, mu, dampening):
 
 
 def rate_inside(t, lr, mu):
-    """v <- mu v + lr g; p <- p - v (Polyak, Keras, scikit-learn)."""
+    """Velocity mu v + lr g, p <- p - v (Polyak, Keras, scikit-learn)."""
     return mu, lr, 1.0
 
 

@@ -30,7 +30,7 @@ def sgd(p, g, lr):
 
 
 def momentum(p, g, buf, mu, inner, outer):
-    """Heavy ball: Polyak (1964). The rate is `inner` or `outer`, as the convention has it inside the velocity or not."""
+    """Heavy ball: Polyak (1964). The rate is `inner` or `outer`: inside the velocity or not."""
     buf = mu * buf + inner * g
     return p - outer * buf, buf
 
@@ -60,7 +60,7 @@ def rmsprop_momentum(p, g, v, buf, mu, inner, outer, alpha, gain, inside, outsid
 
 
 def rmsprop_centered(p, g, mean, variance, lr, alpha, gain, inside, outside):
-    """Graves (2013). The variance is averaged itself: E[g²] - E[g]² would cancel, and turn negative, on a constant g."""
+    """Graves (2013). Averaged as a variance: E[g²] - E[g]² cancels on a constant g, even below zero."""
     error = g - mean
     mean = mean + gain * error
     variance = alpha * (variance + gain * (error * error))
