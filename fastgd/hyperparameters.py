@@ -34,8 +34,14 @@ def number(name: str, value: Any, wanted: str = "a real number") -> float:
         raise ValueError(f"{name} must be {wanted}, got an integer beyond all floats") from None
 
 
+class _Checked:
+    def given(self, value: Any) -> Any:
+        """A checked value as it was given."""
+        return value
+
+
 @dataclass(frozen=True)
-class Real:
+class Real(_Checked):
     """A number in an interval; NaN lies in none. `none` is what None stands for, if it is allowed.
 
     A number whose being zero selects another rule (no momentum, no buffer) is a `switch`.
@@ -73,6 +79,12 @@ class Real:
             raise ValueError(f"{name} must be {self.wanted}, got {value!r}")
         return x
 
+    def given(self, value: float) -> float | None:
+        """A checked value as it was given: None where that was allowed and stands for the value."""
+        if self.none is None:
+            return value
+        return None if value == self.none or value != value else value  # noqa: PLR0124  (NaN)
+
     def column(self, name: str, values: Any) -> NDArray[np.float64]:
         """Many values at once, shape (n,)."""
         array = values if isinstance(values, np.ndarray) else np.asarray(values)
@@ -94,7 +106,7 @@ class Real:
 
 
 @dataclass(frozen=True)
-class Pair:
+class Pair(_Checked):
     """Two numbers, such as betas."""
 
     first: Real
@@ -134,7 +146,7 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Flag:
+class Flag(_Checked):
     """True or False."""
 
     def scalar(self, name: str, value: Any) -> bool:
@@ -153,7 +165,7 @@ class Flag:
 
 
 @dataclass(frozen=True)
-class Choice:
+class Choice(_Checked):
     """One of a few words."""
 
     words: tuple[str, ...]
@@ -175,7 +187,7 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Rate:
+class Rate(_Checked):
     """A learning rate: a number >= 0, or a schedule (a pure function of the step)."""
 
     wanted = "a number >= 0 or a schedule"

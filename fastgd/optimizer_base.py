@@ -183,6 +183,7 @@ class Optimizer:
         self._running = _checked_running(running, self._backends())
         self._start()
         self._formula()
+        self._groups: list[tuple[Path, dict[str, Any]]] = []
         self._groups = self._checked_groups(running["groups"])
 
     def _start(self) -> None:
@@ -307,7 +308,7 @@ class Optimizer:
     def __getattr__(self, name: str) -> Any:
         if not name.startswith("_"):
             if name in self._options:
-                return self._options[name]
+                return self._fields[name].given(self._options[name])
             if name in self._running:
                 return self._running[name]
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
@@ -617,11 +618,11 @@ class Optimizer:
         for name, default in self._defaults.items():
             if name == "groups":
                 value: Any = {p if len(p) != 1 else p[0]: o for p, o in self._groups} or None
+            elif name in self._options:
+                value = self._fields[name].given(self._options[name])
             else:
-                value = self._options[name] if name in self._options else self._running[name]
-            if name in _COMMON_FIELDS and default is None and value == math.inf:
-                continue
-            if name == "lr" or not _same(value, default):
+                value = self._running[name]
+            if name == "lr" or value != default:
                 shown.append(f"{name}={value!r}")
         return f"{type(self).__name__}({', '.join(shown)})"
 
@@ -829,9 +830,3 @@ def _alike(keys: Sequence[NDArray[Any]], runs: int) -> list[NDArray[np.intp]]:
     order = np.argsort(codes, kind="stable")
     cuts = np.flatnonzero(np.diff(codes[order])) + 1
     return [index for index in np.split(order, cuts) if index.size]
-
-
-def _same(value: Any, default: Any) -> bool:
-    return bool(type(value) is type(default) and value == default) or (
-        isinstance(default, int | float) and isinstance(value, float) and value == default
-    )
