@@ -8,6 +8,7 @@ operations in the same order, which is the reference that those are tested again
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -102,7 +103,7 @@ class Quadratic(Problem):
         linear: ArrayLike | None = None,
         constant: float = 0.0,
         *,
-        names: tuple[str, ...] | list[str] | None = None,
+        names: Sequence[str] | None = None,
     ) -> None:
         self.hessian = _finite("hessian", hessian)
         n = self.hessian.shape[0] if self.hessian.ndim else 0
@@ -228,7 +229,7 @@ class LeastSquares(Problem):
         intercept: bool = True,
         statistics: bool = True,
         update: Literal["simultaneous", "sequential"] = "simultaneous",
-        names: tuple[str, ...] | list[str] | None = None,
+        names: Sequence[str] | None = None,
     ) -> None:
         inputs, self.y = _finite("X", X), _finite("y", y)
         inputs = inputs[:, None] if inputs.ndim == 1 else inputs
@@ -365,10 +366,9 @@ def _point(x: ArrayLike, n: int) -> Array:
     return point
 
 
-def _names(names: tuple[str, ...] | list[str] | None, n: int) -> tuple[str, ...]:
+def _names(names: Sequence[str] | None, n: int) -> tuple[str, ...]:
     if names is None:
         return tuple(f"x{i}" for i in range(n))
-    texts = [s for s in names if isinstance(s, str)]
-    if type(names) is str or len(texts) != len(names) or len(names) != n:
+    if isinstance(names, str) or len(names) != n or not all(isinstance(s, str) for s in names):
         raise ValueError(f"names is {names!r}, wanted {n} strings")
     return tuple(names)

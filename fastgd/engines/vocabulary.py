@@ -84,7 +84,7 @@ def _numpy_bits(f: _Format) -> dict[str, Any]:
 
 
 def _numba_bits(f: _Format) -> dict[str, Any]:
-    from llvmlite import ir  # type: ignore[import-untyped]  # noqa: PLC0415
+    from llvmlite import ir  # noqa: PLC0415
     from numba import types as nt  # noqa: PLC0415
     from numba.extending import intrinsic  # noqa: PLC0415
 

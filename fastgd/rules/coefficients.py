@@ -6,7 +6,8 @@ product over the steps is a second argument `carry`, 1 before the first step, re
 
 The functions are compiled like the rules, because whole compiled descents need them at every step: assignments and one
 return, conditional expressions instead of branches, and `math.pow`, `math.sqrt`, `math.exp`, `math.log` as the only
-calls. Powers are libm's ``pow(b, t)`` everywhere: ``b**t`` with an integer t, or a running product, differs in the last bits.
+calls. Powers are libm's ``pow(b, t)`` everywhere: ``b**t`` with an integer t, or a running product, differs in the
+last bits.
 """
 
 import math
