@@ -25,7 +25,7 @@ DIRECTIVES = {
 # -ffp-contract=off: a fused multiply-add has other bits than NumPy. alias checks: loops over up to eight arrays.
 FLAGS = {
     "unix": ["-O3", "-g0", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off"],
-    "msvc": ["/O2", "/fp:precise"],
+    "msvc": ["/O2", "/fp:precise", "/std:c11", "/experimental:c11atomics"],
 }
 GCC_ONLY = ["--param=vect-max-version-for-alias-checks=100", "-Wno-psabi"]
 # Kernel modules by instruction set; the best that the processor has is loaded (fastgd.engines.cython_backend).

@@ -7,7 +7,7 @@ everything else, and for every message, `fastgd.engines.reference.check` has the
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from cpython.object cimport PyObject
 from libc.math cimport INFINITY, sqrt
-from libc.stdint cimport int64_t, uint64_t, uintptr_t
+from libc.stdint cimport uint64_t, uintptr_t
 from libc.stdlib cimport qsort
 
 cimport numpy as cnp
@@ -42,21 +42,25 @@ cdef extern from "numpy/arrayobject.h":
 cnp.import_array()
 
 ctypedef void (*loop_t)(void** arrays, const void* c, Py_ssize_t lo, Py_ssize_t hi) noexcept nogil
-ctypedef void (*evaluate_t)(double t, double* carry, const double* hyper, double* out) noexcept nogil
+ctypedef void (*evaluate_t)(
+    double t, double* carry, const double* hyper, double* out
+) noexcept nogil
 
 # Measured on two cores, in bytes of all arrays that a step touches. Releasing the GIL costs 50 ns
-# alone, and a time slice of whoever takes it. Workers that still spin help from USE_TEAM on; to wake
-# them takes the caller 9 us, which pays from WAKE_TEAM on, or where calls follow each other closely
-# (within CLOSE seconds, so that the workers will not have fallen asleep by the next one).
+# alone, and a time slice of whoever takes it. Workers that still spin help from USE_TEAM on; to
+# wake them takes the caller 9 us, which pays from WAKE_TEAM on, or where calls follow each other
+# closely (within CLOSE seconds, so that the workers will not have fallen asleep by the next one).
 cdef Py_ssize_t RELEASE_GIL = 512 * 1024
 cdef Py_ssize_t USE_TEAM = 640 * 1024
 cdef Py_ssize_t WAKE_TEAM = 2560 * 1024
 cdef double CLOSE = 15e-6
 cdef Py_ssize_t CHUNK = 8192  # elements that a thread claims at a time: from this to eight times it
 cdef double last_end = 0.0  # of a step that was large enough for the team
-DEF BLOCK = 4096  # elements of a partial sum of squares, see fastgd.engines.stepping
-DEF BLOCKS_CLAIMED = 8
-DEF SHARED = 6  # coefficients of `prepare`
+
+cdef enum:
+    BLOCK = 4096  # elements of a partial sum of squares, see fastgd.engines.stepping
+    BLOCKS_CLAIMED = 8
+    SHARED = 6  # coefficients of `prepare`
 
 cdef struct Entry:  # one parameter array
     void** arrays  # parameter, gradient, state...: what the loop gets
@@ -98,7 +102,7 @@ cdef struct Plan:
     bint flush
 
 
-# --- arithmetic: no Python from here to the next rule -----------------------------------------------
+# --- arithmetic: no Python from here to the next rule ---------------------------------------------
 
 
 cdef void _update_all(Plan* plan) noexcept nogil:
@@ -111,7 +115,9 @@ cdef void _update_all(Plan* plan) noexcept nogil:
     fgd_restore_mode(mode)
 
 
-cdef Py_ssize_t _holder(const Py_ssize_t* starts, Py_ssize_t count, Py_ssize_t position) noexcept nogil:
+cdef Py_ssize_t _holder(
+    const Py_ssize_t* starts, Py_ssize_t count, Py_ssize_t position
+) noexcept nogil:
     """The last array that starts at or before a position."""
     cdef Py_ssize_t low = 0, high = count, middle
     while high - low > 1:
@@ -201,7 +207,7 @@ cdef int _by_address(const void* a, const void* b) noexcept nogil:
     return (first > second) - (first < second)
 
 
-# --- checks -----------------------------------------------------------------------------------------
+# --- checks ---------------------------------------------------------------------------------------
 
 
 cdef inline void* _data(array) noexcept:

@@ -50,8 +50,8 @@ cdef void _grow(int workers) noexcept with gil:
     try:
         while team.workers < workers and fgd_prepare_worker(&team, team.workers + 1):
             rank = team.workers + 1
-            thread = threading.Thread(target=_work, args=(rank,), name=f"fastgd-{rank}", daemon=True)
-            thread.start()
+            name = f"fastgd-{rank}"
+            threading.Thread(target=_work, args=(rank,), name=name, daemon=True).start()
             team.workers = rank
     except RuntimeError:
         pass  # no more threads, or the interpreter is shutting down: the caller does the work
@@ -111,7 +111,7 @@ cdef void _count(void* arg, int chunk) noexcept nogil:
 
 
 def _exercise(int[::1] counts, int runs, int n_threads, long pauses=0):
-    """Run a counting job `runs` times, a chunk per element of `counts`; how often the team helped."""
+    """Run a counting job `runs` times, a chunk per element; how often the team helped."""
     cdef Tally tally
     cdef int k, helped = 0, chunks = counts.shape[0]
     tally.counts = &counts[0]
