@@ -59,7 +59,7 @@ def _vocabulary() -> str:
         lines += [f"{m} {c}_v{suffix}({v}, {v})" for c in ("gt", "lt", "ge", "le")]
         lines += [f"{v} choose_v{suffix}({m}, {v}, {v})", f"{v} splat_v{suffix}({scalar})"]
         lines.append(f"{scalar} splat_{suffix}({scalar})")
-        lines += [f"{v} steeper_v{suffix}({v}, {v})"]
+        lines += [f"{v} {f}_v{suffix}({v}, {v})" for f in ("steeper", "least")]
     return "".join(f"    {line} noexcept\n" for line in lines) + "\n"
 
 
@@ -246,7 +246,7 @@ def _register_window(rule: Rule, count: int, suffix: str) -> str:
         ),
         f"slope = abs_v{suffix}(g0)" if count == 1 else f"slope = steeper_v{suffix}(g0, g1)",
         *(f"slope = steeper_v{suffix}(slope, g{i})" for i in range(2, count)),
-        f"lowest[u] = smaller_v{suffix}(slope, lowest[u])",
+        f"lowest[u] = least_v{suffix}(slope, lowest[u])",
         f"highest[u] = larger_v{suffix}(slope, highest[u])",
     ]
     for i in range(count):
@@ -365,7 +365,7 @@ def _memory_window(rule: Rule, problem: str, suffix: str) -> str:
         "    for t in range(steps):",
         _indented(_SLOPES[problem](suffix, groups), 2),
         f"        for u in range({groups}):",
-        f"            {_at('low', '0', suffix)} = smaller_v{suffix}(slope[u], {_at('low', '0', suffix)})",
+        f"            {_at('low', '0', suffix)} = least_v{suffix}(slope[u], {_at('low', '0', suffix)})",
         f"            {_at('high', '0', suffix)} = larger_v{suffix}(slope[u], {_at('high', '0', suffix)})",
         "        for i in range(count):",
         f"            for u in range({groups}):",

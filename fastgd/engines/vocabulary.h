@@ -99,6 +99,10 @@ static inline fgd_vd smaller_vd(fgd_vd a, fgd_vd b) { return (fgd_vd)_mm512_min_
 /* |a| or |b|, whichever is larger, in one instruction: immediate 11 is "absolute maximum, sign cleared". */
 static inline fgd_vf steeper_vf(fgd_vf a, fgd_vf b) { return (fgd_vf)_mm512_range_ps((__m512)a, (__m512)b, 11); }
 static inline fgd_vd steeper_vd(fgd_vd a, fgd_vd b) { return (fgd_vd)_mm512_range_pd((__m512d)a, (__m512d)b, 11); }
+/* The smaller of numbers >= 0, whose order is that of their bits (a NaN is the largest): integer units are idle where
+   sums and products wait. */
+static inline fgd_vf least_vf(fgd_vf a, fgd_vf b) { return (fgd_vf)_mm512_min_epu32((__m512i)a, (__m512i)b); }
+static inline fgd_vd least_vd(fgd_vd a, fgd_vd b) { return (fgd_vd)_mm512_min_epu64((__m512i)a, (__m512i)b); }
 static inline fgd_vf sqrt_vf(fgd_vf a) { return (fgd_vf)_mm512_sqrt_ps((__m512)a); }
 static inline fgd_vd sqrt_vd(fgd_vd a) { return (fgd_vd)_mm512_sqrt_pd((__m512d)a); }
 #elif FGD_WIDTH == 32
@@ -138,6 +142,8 @@ FGD_BITS_f(vf, fgd_vf, fgd_uf)
 FGD_BITS_d(vd, fgd_vd, fgd_ud)
 
 #if FGD_WIDTH != 64
+static inline fgd_vf least_vf(fgd_vf a, fgd_vf b) { return smaller_vf(a, b); }
+static inline fgd_vd least_vd(fgd_vd a, fgd_vd b) { return smaller_vd(a, b); }
 static inline fgd_vf steeper_vf(fgd_vf a, fgd_vf b) { return larger_vf(abs_vf(a), abs_vf(b)); }
 static inline fgd_vd steeper_vd(fgd_vd a, fgd_vd b) { return larger_vd(abs_vd(a), abs_vd(b)); }
 #endif
@@ -166,6 +172,7 @@ typedef long long fgd_md;
     static inline T sign_##S(T a) { return sign_##C(a); }                                                  \
     static inline T larger_##S(T a, T b) { return larger_##C(a, b); }                                      \
     static inline T smaller_##S(T a, T b) { return smaller_##C(a, b); }                                    \
+    static inline T least_##S(T a, T b) { return smaller_##C(a, b); }                                      \
     static inline T steeper_##S(T a, T b) { return larger_##C(abs_##C(a), abs_##C(b)); }                   \
     static inline T maximum_##S(T a, T b) { return maximum_##C(a, b); }                                    \
     static inline T minimum_##S(T a, T b) { return minimum_##C(a, b); }                                    \
