@@ -145,7 +145,6 @@ class Pair(_Checked):
         return None
 
 
-@dataclass(frozen=True)
 class Flag(_Checked):
     """True or False."""
 
@@ -186,7 +185,6 @@ class Choice(_Checked):
         return column
 
 
-@dataclass(frozen=True)
 class Rate(_Checked):
     """A learning rate: a number >= 0, or a schedule (a pure function of the step)."""
 

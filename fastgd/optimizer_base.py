@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.engines import config
+from fastgd.engines.reference import is_plain_array
 from fastgd.engines.registry import COEFFICIENTS
 from fastgd.engines.stepping import Group, Slot
 from fastgd.hyperparameters import (
@@ -739,7 +740,7 @@ def _slot(name: str, array: NDArray[Any], group: int, method: Method) -> Slot:
 
 
 def _check_first(name: str, array: Any) -> None:
-    if not isinstance(array, np.ndarray) or isinstance(array, np.ma.MaskedArray):
+    if not is_plain_array(array):
         got = "None" if array is None else type(array).__name__
         raise TypeError(f"{name} must be a NumPy array, got {got}")
     if array.dtype not in (np.float32, np.float64) or not array.dtype.isnative:

@@ -141,9 +141,14 @@ def test_read_only(backend):
 def test_a_parameter_that_repeats_its_memory(backend):
     p = np.lib.stride_tricks.as_strided(np.ones(1), (4,), (0,))
     assert "stride" in str(refused(gd.SGD(backend=backend), p, np.ones(4)))
+    windows = np.lib.stride_tricks.sliding_window_view(np.ones(6), 3, writeable=True)
+    assert "stride" in str(refused(gd.SGD(backend=backend), windows, np.ones((4, 3))))
     q = np.ones(4)
     gd.SGD(lr=1.0, backend=backend).step(q, np.broadcast_to(0.5, 4))  # a gradient may
     assert (q == 0.5).all()
+    cube = np.ones((3, 4, 3))
+    for view in (cube.T[::-1, ::2], np.einsum("iji->ij", cube), cube[:, 1], cube[..., ::-2]):
+        gd.SGD(backend=backend).step(view, np.ones(view.shape))  # what indexing makes is legal
 
 
 @every_backend

@@ -6,7 +6,6 @@ Two settings hold for the whole process. Each starts from the environment (``FAS
 
 from __future__ import annotations
 
-import importlib.metadata
 import importlib.util
 import operator
 import os
@@ -302,6 +301,8 @@ def config() -> dict[str, Any]:
 
 
 def _versions(*, compiled: bool) -> dict[str, str | None]:
+    import importlib.metadata  # noqa: PLC0415  (30 ms)
+
     from fastgd import __version__  # noqa: PLC0415  (the package is still loading at our import)
 
     versions = {"fastgd": __version__, "python": platform.python_version()}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import math
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
@@ -225,21 +226,40 @@ def check(slots: Sequence[Slot], params: Sequence[Any], grads: Sequence[Any]) ->
     for slot, p in zip(slots, params, strict=True):
         if not p.flags.writeable:
             raise ValueError(f"{slot.name} is read-only; it must be writeable")
-        if p.size and any(
-            stride == 0 and length > 1 for stride, length in zip(p.strides, p.shape, strict=True)
-        ):
-            raise ValueError(f"{slot.name} repeats its own memory (a stride is 0)")
+        if _repeats_itself(p):
+            raise ValueError(f"{slot.name} repeats its own memory (strides {p.strides})")
     _check_overlap(slots, params, grads)
 
 
+def is_plain_array(value: Any) -> bool:
+    """Whether this is a NumPy array, but not a masked one, whose mask an update would ignore."""
+    masked = sys.modules.get("numpy.ma")  # its import would cost more than all the rest
+    return isinstance(value, np.ndarray) and not (
+        masked is not None and isinstance(value, masked.MaskedArray)
+    )
+
+
 def _check_array(name: str, array: Any, slot: Slot) -> None:
-    if not isinstance(array, np.ndarray) or isinstance(array, np.ma.MaskedArray):
+    if not is_plain_array(array):
         got = "None" if array is None else type(array).__name__
         raise TypeError(f"{name} must be a NumPy array, got {got}")
     if array.dtype != slot.dtype:
         raise ValueError(f"{name} must have dtype {slot.dtype}, got {array.dtype}")
     if array.shape != slot.shape:
         raise ValueError(f"{name} must have shape {slot.shape}, got {array.shape}")
+
+
+def _repeats_itself(array: Array) -> bool:
+    """Whether two elements may share memory: in any view that indexing makes, a longer stride
+    steps over all that the shorter ones reach.
+    """
+    reach = array.itemsize if array.size else 0
+    lengths = zip(array.strides, array.shape, strict=True)
+    for stride, length in sorted((abs(s), n) for s, n in lengths if n > 1):
+        if stride < reach:
+            return True
+        reach += stride * (length - 1)
+    return False
 
 
 def _check_overlap(slots: Sequence[Slot], params: Sequence[Array], grads: Sequence[Array]) -> None:
