@@ -156,6 +156,7 @@ class IterationsDisplay:
             style = MARKERS[k % len(MARKERS)]
             # Later lines are smaller, so that an equal point shows as one inside the other.
             size = max(3.0, 7.5 - 3.0 * k) if self.curve is not None else 5.0
+            size = size if x.size <= 200 else 2.0
             ax.plot(
                 x, y, style, color=COLOURS[k % len(COLOURS)], markersize=size, label=name,
                 markerfacecolor="white" if k == 0 and len(lines) > 1 else None, zorder=3,
@@ -193,14 +194,18 @@ class IterationsDisplay:
             y = y[np.abs(y) <= 1e6 * np.median(np.abs(y))]
             margin = 0.06 * (np.ptp(y) or 1.0)
             ax.set_ylim(y.min() - margin, y.max() + margin)
+        if ax.get_yscale() == "linear":
+            ax.ticklabel_format(axis="y", useOffset=False)
+            ax.yaxis.get_offset_text().set_horizontalalignment("right")
 
     def _draw_band(self, ax: Axes, x: NDArray[np.float64]) -> None:
-        bands = list(self._bands(x))
         left, right = ax.get_xlim()
-        for k, (start, stop) in enumerate(bands):
-            ax.axvspan(
-                max(start, left), min(stop, right), facecolor="#F1F1F1", edgecolor="#C4C4C4",
-                hatch="///", linewidth=0, zorder=0, label="" if k else "diverged",
+        bands = [(max(start, left), min(stop, right)) for start, stop in self._bands(x)]
+        bands = [(start, stop - start) for start, stop in bands if start < stop]
+        if bands:
+            ax.broken_barh(
+                bands, (0.0, 1.0), transform=ax.get_xaxis_transform(), facecolor="#F1F1F1",
+                edgecolor="#C4C4C4", hatch="///", linewidth=0, zorder=0, label="diverged",
             )  # fmt: skip
         ax.set_xlim(left, right)
 

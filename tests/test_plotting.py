@@ -101,16 +101,22 @@ def test_diverged_rates_lie_in_a_band_half_way_to_their_neighbours(ax):
     rates = [0.4, 0.1, 0.2, 0.3]
     display = IterationsDisplay(rates, {"": [np.nan, 4, 2, np.nan]}, failed=[True, False, False, 1])
     display.plot(ax)
-    (band,) = ax.patches
-    assert band.get_hatch()
-    assert band.get_x() == pytest.approx(0.25)
-    assert band.get_x() + band.get_width() == pytest.approx(ax.get_xlim()[1])
+    (bands,) = ax.collections
+    assert bands.get_hatch()
+    (band,) = bands.get_paths()
+    assert band.vertices[:, 0].min() == pytest.approx(0.25)
+    assert band.vertices[:, 0].max() == pytest.approx(ax.get_xlim()[1])
     draw(display)
 
 
 def test_a_known_limit_moves_the_band(ax):
     IterationsDisplay([0.1, 0.9], {"": [4, 2]}, unstable_from=0.5).plot(ax)
-    assert ax.patches[0].get_x() == 0.5
+    assert ax.collections[0].get_paths()[0].vertices[:, 0].min() == 0.5
+
+
+def test_a_limit_beyond_the_rates_is_no_band(ax):
+    IterationsDisplay([0.1, 0.2], {"": [4, 2]}, unstable_from=5.0).plot(ax)
+    assert not ax.collections
 
 
 def test_a_run_far_away_does_not_flatten_the_others(ax):
