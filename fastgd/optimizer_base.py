@@ -124,7 +124,8 @@ class Optimizer:
     n_threads : int, optional
         Threads for large arrays; by default as `fastgd.set_num_threads` says.
     flush_subnormals : bool, default True
-        Treat subnormal numbers as zero; they slow the arithmetic about a hundredfold.
+        Treat subnormal numbers as zero; they slow the arithmetic about a hundredfold. Without the
+        compiled core this has no effect.
     """
 
     __slots__ = (

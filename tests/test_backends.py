@@ -105,7 +105,8 @@ def test_same_bits(case_id, dtype):
 @pytest.mark.parametrize("case_id", ["Adam-default", "SGD-l1", "Rprop-default", "RMSprop-centered"])
 def test_same_bits_with_subnormals_kept(case_id, dtype):
     params, gradients = draw(wild, dtype, 2)
-    runs = [run(BY_ID[case_id], b, params, gradients, flush_subnormals=False) for b in BACKENDS]
+    present = [b for b in BACKENDS if b != "cython" or cython_backend.available()]
+    runs = [run(BY_ID[case_id], b, params, gradients, flush_subnormals=False) for b in present]
     for actual in runs[1:]:
         assert_same_bits(actual, runs[0])
 
@@ -117,7 +118,7 @@ def test_subnormal_parameters(backend):
     for flush, wanted in ((True, 0.0), (False, np.float32(1e-40))):
         p = tiny.copy()
         gd.SGD(lr=0.1, backend=backend, flush_subnormals=flush).step(p, np.zeros(3, "float32"))
-        if backend != "numpy" or cython_backend.available():
+        if cython_backend.available() or not flush:  # it is what sets the processor's mode
             assert (p == wanted).all()
 
 
