@@ -34,7 +34,8 @@
 #define fgd_pause() ((void)0)
 #endif
 
-#define FGD_SPINS 2000       /* pauses before a worker sleeps, or the caller yields */
+#define FGD_SPINS 2000       /* pauses before a worker sleeps */
+#define FGD_YIELD_EVERY 64   /* pauses after which whoever waits yields: the other may need this processor to go on */
 #define FGD_MAX_WORKERS 255
 #define FGD_MAX_CLAIMS 0x3ffff
 
@@ -61,6 +62,11 @@ typedef struct {
     PyThread_type_lock locks[FGD_MAX_WORKERS];
 #endif
 } fgd_team;
+
+static void fgd_wait(int k) {
+    if (k % FGD_YIELD_EVERY) fgd_pause();
+    else fgd_yield();
+}
 
 static int fgd_claim(fgd_team *team, int rank) {
     uint64_t ticket = atomic_load(&team->ticket);
@@ -118,7 +124,7 @@ static void fgd_work(fgd_team *team, int rank) {
     for (;;) {
         int seen = atomic_load(&team->generation);
         fgd_take_part(team, rank);
-        for (int k = 0; k < FGD_SPINS && atomic_load(&team->generation) == seen; k++) fgd_pause();
+        for (int k = 1; k < FGD_SPINS && atomic_load(&team->generation) == seen; k++) fgd_wait(k);
         if (atomic_load(&team->generation) == seen) fgd_sleep(team, rank, seen);
     }
 }
@@ -142,10 +148,7 @@ static void fgd_run(fgd_team *team, fgd_job job, void *arg, int chunks, int n_th
     atomic_fetch_add(&team->generation, 1);
     fgd_wake(team);
     fgd_take_part(team, 0);
-    for (int k = 0; atomic_load(&team->done) < claims; k++) {
-        if (k < FGD_SPINS) fgd_pause();
-        else fgd_yield();
-    }
+    for (int k = 1; atomic_load(&team->done) < claims; k++) fgd_wait(k);
 }
 
 #endif
