@@ -23,7 +23,7 @@ _HOMES = {
     "fastgd.sweeps": ("SweepResult", "sweep"),
     "fastgd.engines.config": ("set_backend", "set_num_threads", "show_config"),
 }  # fmt: skip
-_SUBMODULES = ("schedules", "datasets", "optimizers", "plotting", "problems", "studies", "sweeps")
+_SUBMODULES = ("schedules", "datasets", "optimizers", "plotting", "problems", "studies", "sweeps", "theory")
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = ["__version__", *sorted(_HOME_OF), *_SUBMODULES]  # noqa: PLE0604

@@ -82,7 +82,7 @@ class Quadratic(Problem):
     constant : float, default 0
         c.
     names : sequence of str, optional
-        Parameter names; "x0", "x1", ... by default.
+        Parameter names; "p0", "p1", ... by default.
 
     Raises
     ------
@@ -368,7 +368,7 @@ def _point(x: ArrayLike, n: int) -> Array:
 
 def _names(names: Sequence[str] | None, n: int) -> tuple[str, ...]:
     if names is None:
-        return tuple(f"x{i}" for i in range(n))
+        return tuple(f"p{i}" for i in range(n))
     if isinstance(names, str) or len(names) != n or not all(isinstance(s, str) for s in names):
         raise ValueError(f"names is {names!r}, wanted {n} strings")
     return tuple(names)

@@ -22,6 +22,7 @@ __all__ = ["SweepResult", "sweep"]
 DIVERGED_BEYOND = {"float32": 1e30, "float64": 1e100}
 DEFAULT_TOL = {"float32": 1e-4, "float64": 1e-8}
 _OWN_AXES = ("optimizer", "x0", "rng")
+_EARLY = (Status.NOT_RUN, Status.MAX_SECONDS, Status.INTERRUPTED)
 _ROWS_WORTH_REREADING = (
     20_000_000  # rows x runs up to which the last slopes are taken row by row once more
 )
@@ -69,7 +70,7 @@ def sweep(
     dtype : {"float64", "float32"}, default "float64"
         Precision of the runs.
     max_seconds : float, optional
-        Wall-clock time after which unfinished runs end with status 3.
+        Wall-clock time after which runs under way end with status 3; those not begun have status -1.
     backend : {"auto", "numpy", "cython", "numba"}, optional
         "cython" has kernels ahead of time for the plain, momentum and Adam rules on quadratics, polynomials and least
         squares by statistics; "numba" compiles any combination when it is first used; "numpy" is the readable
@@ -82,7 +83,8 @@ def sweep(
     Returns
     -------
     SweepResult
-        Arrays shaped like the axes. After Ctrl-C it holds what was finished; runs under way have status 4.
+        Arrays shaped like the axes. After Ctrl-C it holds what was finished; runs under way have status 4, those
+        not begun -1.
 
     Raises
     ------
@@ -95,8 +97,8 @@ def sweep(
     >>> import fastgd as gd
     >>> line = gd.LeastSquares([0.0, 0.5, 1.0], [1.0, 2.0, 3.0])
     >>> out = gd.sweep(line, gd.SGD(), {"lr": [0.1, 1.0, 2.0]}, tol=1e-3)
-    >>> out.iterations[:2], out.regime
-    (array([551,  52]), array(['monotone', 'monotone', 'diverged'], dtype='<U9'))
+    >>> out.iterations[:2].tolist(), out.regime.tolist()
+    ([379, 36], ['monotone', 'monotone', 'diverged'])
     >>> out.best(by="iterations").axes
     {'lr': 1.0}
     """
@@ -104,6 +106,10 @@ def sweep(
     if not isinstance(problem, Problem):
         raise TypeError(f"problem must be a fastgd.Problem, got {type(problem).__name__}")
     values = _checked_axes(axes)
+    if "optimizer" not in values:
+        _check_optimizer("optimizer", optimizer)
+    for k, one in enumerate(values.get("optimizer", ())):
+        _check_optimizer(f"axes['optimizer'][{k}]", one)
     real = _checked_dtype(dtype)
     limits = sweeping.Limits(
         _checked_count("max_iter", max_iter),
@@ -116,16 +122,23 @@ def sweep(
     places = _Places(values)
     starts = _starts(problem, places, x0, rng, real)
     found = _Found(places.total, problem.n_parameters, real)
-    for index, runs in _descents(optimizer, places, starts):
-        outcome = sweeping.descend(
-            problem,
-            runs,
-            limits,
-            backend=engine,
-            n_threads=config.get_num_threads(n_threads),
-            flush=bool(flush_subnormals),
-        )
-        found.take(index, *outcome)
+    threads = config.get_num_threads(n_threads)
+    try:
+        for index, runs in _descents(optimizer, places, starts):
+            _check_order(problem, runs)
+            outcome = sweeping.descend(
+                problem,
+                runs,
+                limits,
+                backend=engine,
+                n_threads=threads,
+                flush=bool(flush_subnormals),
+            )
+            found.take(index, *outcome)
+            if np.isin(outcome[0].status, _EARLY).any():
+                break
+    except KeyboardInterrupt:  # between the groups; within one, `descend` answers it
+        pass
     return found.result(
         problem,
         limits,
@@ -156,8 +169,8 @@ def _descents(
     """The runs, in groups that share a rule."""
     optimizers = places.values.get("optimizer", (optimizer,))
     which = places.of.get("optimizer", np.zeros(places.total, np.intp))
-    for k, one in enumerate(optimizers):
-        _check_optimizer(one)
+    for k, given in enumerate(optimizers):
+        one = given.fresh()  # the rate of its schedule is that of the first step
         mine = np.flatnonzero(which == k)
         for index, method, schedules, rate_of in _methods(one, places, mine):
             runs = _described(one, method, starts[:, index], len(index))
@@ -331,14 +344,21 @@ def _checked_axes(axes: Any) -> dict[str, tuple[Any, ...]]:
     return checked
 
 
-def _check_optimizer(optimizer: Any) -> None:
+def _check_optimizer(name: str, optimizer: Any) -> None:
     if not isinstance(optimizer, Optimizer):
         raise TypeError(
-            f"optimizer must be a fastgd optimizer, for example gd.SGD(), "
+            f"{name} must be a fastgd optimizer, for example gd.SGD(), "
             f"got {type(optimizer).__name__}"
         )
     if optimizer._groups:
-        raise ValueError("optimizer has groups; a sweep descends one array of parameters")
+        raise ValueError(f"{name} has groups; a sweep descends one array of parameters")
+
+
+def _check_order(problem: Problem, runs: sweeping.Descents) -> None:
+    if runs.lookahead and problem.kernel("float64").sequential:
+        raise ValueError(
+            "optimizer NAG looks ahead with all parameters at once; problem has update='sequential'"
+        )
 
 
 def _checked_dtype(dtype: DTypeLike) -> np.dtype[Any]:

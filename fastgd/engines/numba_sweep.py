@@ -47,8 +47,8 @@ class Sizes:
 
     @property
     def n_shared(self) -> int:
-        """Coefficients in front of the rule's: those of `prepare`, and the two of clipping by norm."""
-        return {"plain": 0, "prepared": 6, "clipped": 8}[self.mode]
+        """Coefficients in front of the rule's: those of `prepare`, and of clipping by norm two in three parts each."""
+        return {"plain": 0, "prepared": 6, "clipped": 12}[self.mode]
 
     @property
     def rows(self) -> int:
@@ -57,8 +57,16 @@ class Sizes:
 
     @property
     def work(self) -> int:
-        """Gradients, points at which they are taken or sums, sums, residuals."""
+        """Gradients, points at which they are taken, sums, residuals."""
         return 3 * self.count + 1
+
+    @property
+    def scale_row(self) -> int:
+        """Row of the working space that keeps the factor of clipping while parameters are updated.
+
+        Looking ahead, no sums are taken by then; otherwise there are no points.
+        """
+        return 2 * self.count if self.lookahead else self.count
 
 
 # --- slopes: gradients of runs lo..hi, parameters first..last; x at offset xo of the buffer b, results at offset go
@@ -208,8 +216,11 @@ class _Text:
         shared = places[: min(n, 6)]
         lines = []
         if self.sizes.mode == "clipped":
-            shared[1] = f"b[GO + {3 * self.sizes.count} * W + l]"
-        if shared:
+            shared[1] = f"b[GO + {self.sizes.scale_row} * W + l]"
+        if shared and self.sizes.lookahead:  # penalties belong to the point where the gradient is
+            point = f"b[GO + ({self.sizes.count} + {parameter}) * W + l]"
+            lines += [f"_, g = prepare({point}, g, {', '.join(shared)})", f"p = {shared[5]} * p"]
+        elif shared:
             lines.append(f"p, g = prepare(p, g, {', '.join(shared)})")
         arguments = ", ".join(("p", "g", *self.state(parameter), *places[n:]))
         comma = "," if len(self.new) == 1 else ""
@@ -222,15 +233,15 @@ class _Text:
         ]
 
     def scale(self, table: str) -> list[str]:
-        """Clipping by norm: the factor of run l's gradient, kept in the last row of the working space."""
+        """Clipping by norm: the factor of run l's gradient, in double as everywhere."""
         if self.sizes.mode != "clipped":
             return []
-        most, eps = (self.coefficient(k, table) for k in (6, 7))
+        parts = [f"types.float64({self.coefficient(k, table)})" for k in range(6, 12)]
         return [
-            f"most = types.float64({most})",
-            f"factor = most / (norm(b, GO, l) + types.float64({eps}))",
+            f"most = {' + '.join(parts[:3])}",
+            f"factor = most / (norm(b, GO, l) + ({' + '.join(parts[3:])}))",
             "factor = 1.0 if factor > 1.0 or most == math.inf else factor",
-            f"b[GO + {3 * self.sizes.count} * W + l] = REAL(factor)",
+            f"b[GO + {self.sizes.scale_row} * W + l] = REAL(factor)",
         ]
 
     def look_ahead(self, table: str) -> list[str]:
@@ -455,7 +466,7 @@ def lane_coefficients(function: CoefficientFunction, char: str) -> int:
 
 @cache
 def clipped_coefficients(char: str) -> int:
-    """`prepare`'s coefficients and, behind them, the norm to clip at and its epsilon."""
+    """`prepare`'s coefficients and, behind them, the norm to clip at and its epsilon, each in three parts."""
     from fastgd.engines.registry import COEFFICIENTS  # noqa: PLC0415
 
     prepare = COEFFICIENTS["prepare"]
@@ -464,7 +475,7 @@ def clipped_coefficients(char: str) -> int:
     lines = [f"{names} = evaluate(t, {', '.join(f'h[{k} * width + l]' for k in range(n))})"]
     lines += [f"out[{k} * width + l] = REAL(c{k})" for k in range(prepare.count)]
     lines += [
-        f"out[{prepare.count + k} * width + l] = REAL(h[{n + k} * width + l])" for k in range(2)
+        f"out[{prepare.count + k} * width + l] = REAL(h[{n + k} * width + l])" for k in range(6)
     ]
     return _lanes(coefficients_text(prepare), prepare, char, lines)
 

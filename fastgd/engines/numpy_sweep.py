@@ -5,7 +5,7 @@ Readable and slow. It shares no loop with the compiled sweeps, only the rules, a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -27,13 +27,25 @@ MEMORY = 32  # moves whose signs tell oscillating from monotone
 
 
 def descend(
-    problem: Problem, runs: Descents, limits: Limits, out: Outcomes, window: int, *, flush: bool
+    problem: Problem,
+    runs: Descents,
+    limits: Limits,
+    out: Outcomes,
+    window: int,
+    stopped: Callable[[], int | None],
+    *,
+    flush: bool,
 ) -> None:
-    """Runs all descents to their ends and writes them into `out`."""
+    """Runs all descents to their ends and writes them into `out`; `stopped` says with which status to end early."""
     state = _Columns(problem, runs, limits, out, flush=flush)
     with np.errstate(all="ignore"):
         for n in range(limits.max_iter + 1):
-            if n == max(0, limits.max_iter - window):
+            status = stopped()
+            if status is not None:
+                if n:  # those that have not begun are not run
+                    state.leave(np.ones(len(state.run), bool), status, n)
+                return
+            if n == 0 or (n < limits.max_iter and (limits.max_iter - n) % window == 0):
                 out.before[state.run] = state.x.T
             state.leave(state.converged(), 0, n)
             if n == limits.max_iter:
@@ -69,7 +81,8 @@ class _Columns:
 
     def converged(self) -> NDArray[np.bool_]:
         worst = np.maximum.reduce(np.abs(self.slopes(self.x)), axis=0)
-        return np.asarray(worst < np.asarray(self.limits.tol, self.limits.dtype))
+        with self.mode():
+            return np.asarray(worst < np.asarray(self.limits.tol, self.limits.dtype))
 
     def leave(self, which: NDArray[np.bool_], status: int, n: int) -> None:
         """The runs marked end after n updates; the others close up."""
@@ -97,19 +110,25 @@ class _Columns:
         shared = self._shared(t, hyper, g)
         if self.kernel.sequential:
             for i in range(len(self.x)):
-                self._apply(slice(i, i + 1), self.slopes(self.x), coefficients, shared)
+                rows = slice(i, i + 1)
+                self._apply(rows, self.x[rows], self.slopes(self.x)[rows], coefficients, shared)
         else:
-            self._apply(slice(None), g, coefficients, shared)
-        step = self.x - old
-        turned = ((step > 0) & (self.moved < 0)) | ((step < 0) & (self.moved > 0))
+            self._apply(slice(None), at, g, coefficients, shared)
+        with self.mode():
+            step = self.x - old
+            turned = ((step > 0) & (self.moved < 0)) | ((step < 0) & (self.moved > 0))
         self.turns = (self.turns << np.uint32(1)) | turned
         self.moved = step
 
-    def _apply(self, rows: slice, g: Array, coefficients: Array, shared: Array | None) -> None:
-        p, g = self.x[rows], g[rows]
+    def _apply(
+        self, rows: slice, at: Array, g: Array, coefficients: Array, shared: Array | None
+    ) -> None:
+        """The rule for some parameters; `g` was taken at the points `at`, and penalties are too."""
+        p = self.x[rows]
         with self.mode():
             if shared is not None:
-                p, g = self.prepare(p, g, *shared[: len(PREPARE.coefficients)])
+                _, g = self.prepare(at, g, *shared[: len(PREPARE.coefficients)])
+                p = shared[-1] * p
             p, *state = self.rule(p, g, *(s[rows] for s in self.state), *coefficients)
         self.x[rows] = p
         for old, new in zip(self.state, state, strict=True):
@@ -133,7 +152,7 @@ class _Columns:
         if len(clip):
             most, eps = clip
             with self.mode():
-                norms = np.sqrt([block_sums(column).sum() for column in g.T])
+                norms = np.sqrt([sum(block_sums(column).tolist()) for column in g.T])
                 scales = most / (norms + eps)
             table[1] = np.where((scales > 1) | np.isinf(most), 1.0, scales)
         return table

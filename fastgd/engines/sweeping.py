@@ -116,7 +116,7 @@ def choose(problem: Problem, runs: Descents, dtype: np.dtype[Any], backend: str)
 
         window, observe = _just_in_time(kernel, problem.n_parameters, runs, char)
         made_by, vector = "numba", numba_sweep.vector_bytes() // dtype.itemsize
-    count = {"plain": 0, "prepared": SHARED, "clipped": SHARED + 2}[runs.mode]
+    count = {"plain": 0, "prepared": SHARED, "clipped": SHARED + 6}[runs.mode]
     kernels = _sweep.Kernels(
         window,
         observe,
@@ -141,7 +141,7 @@ def _ahead_of_time(kernel: Kernel, runs: Descents, char: str) -> tuple[int, int]
         runs.mode != "plain"
         or runs.lookahead
         or kernel.sequential
-        or runs.rule.name not in _shipped()
+        or _shipped().get(runs.rule.name) != runs.rule  # a user's rule may have the same name
     ):
         return None
     name = f"{runs.rule.name}_{kernel.kind}"
@@ -203,7 +203,8 @@ def descend(
 ) -> tuple[Outcomes, str, int]:
     """Runs all descents; returns what came of them, the backend that did it and its vector width in runs.
 
-    A KeyboardInterrupt ends the runs that are under way with status 4 and is answered by returning.
+    A KeyboardInterrupt ends the runs that are under way with status 4 and is answered by returning; those that had
+    not begun keep status -1. The deadline does the same with status 3.
     """
     shape = (len(runs.index), problem.n_parameters)
     if backend == "numpy":
@@ -216,7 +217,12 @@ def descend(
             np.full(shape[0], -1, np.int8),
             np.zeros(shape[0], np.uint8),
         )
-        numpy_sweep.descend(problem, runs, limits, out, WINDOW, flush=flush)
+        _watched(
+            lambda stopped: numpy_sweep.descend(
+                problem, runs, limits, out, WINDOW, stopped, flush=flush
+            ),
+            limits.deadline,
+        )
         return out, "numpy", 1
     from fastgd.engines import _sweep  # noqa: PLC0415
 
@@ -284,7 +290,9 @@ class _Crew:
             self._run(progress)
         except KeyboardInterrupt:
             self.stop = 4
-            self._run(None)
+        except BaseException:  # of a user's schedule; the other threads are not to go on
+            self.stop = 4
+            raise
         finally:
             if self.failure is None and self.stop is None and any(t.is_alive() for t in others):
                 self._await(others, progress)
@@ -298,8 +306,8 @@ class _Crew:
     ) -> None:
         """Waits in short naps, so that Ctrl-C is answered while other threads finish."""
         try:
-            while any(thread.is_alive() for thread in others):
-                others[0 if others[0].is_alive() else -1].join(SLICE)
+            while alive := [thread for thread in others if thread.is_alive()]:
+                alive[0].join(SLICE)
                 if progress is not None:
                     progress(self.ended)
         except KeyboardInterrupt:
@@ -313,7 +321,7 @@ class _Crew:
 
     def _run(self, progress: Callable[[int], None] | None) -> None:
         windows = 4
-        while True:
+        while self._going_on():
             with self.lock:
                 task = next(self.waiting, None)
             if task is None:
@@ -346,7 +354,13 @@ class _Crew:
         runs, limits = self.runs, self.limits
         hyper = runs.hyper[:, columns]
         if runs.shared is not None:
-            hyper = np.vstack([hyper, hyper[:1], runs.shared[:, columns]])
+            shared = runs.shared[:, columns]
+            clip = [_parts(row, limits.dtype) for row in shared[SHARED:]]
+            hyper = np.vstack([hyper, hyper[:1], shared[:SHARED], *clip])
+        schedules, rate_of = runs.schedules, None
+        if schedules is not None:  # only those of this block
+            used, rate_of = np.unique(runs.rate_of[columns], return_inverse=True)
+            schedules = [schedules[k] for k in used]
         return Block(
             self.kernels,
             self.outcomes,
@@ -354,14 +368,51 @@ class _Crew:
             runs.x0[:, columns],
             runs.state0[:, columns],
             hyper,
-            schedules=runs.schedules,
-            rate_of=runs.rate_of[columns] if runs.schedules is not None else None,
+            schedules=schedules,
+            rate_of=rate_of,
             uniform=uniform,
             max_iter=limits.max_iter,
             tol=limits.tol,
             limit=limits.bound,
             flush=self.flush,
         )
+
+
+def _parts(values: NDArray[np.float64], dtype: np.dtype[Any]) -> NDArray[np.float64]:
+    """Three rows of numbers of the dtype whose sum in double is exactly the values: 53 = 24 + 24 + 5 bits."""
+    parts = np.zeros((3, len(values)))
+    with np.errstate(over="ignore"):
+        for part in parts:
+            part[:] = values.astype(dtype)
+            values = np.where(np.isfinite(part), values - part, 0.0)
+    return parts
+
+
+def _watched(work: Callable[[Callable[[], int | None]], None], deadline: float) -> None:
+    """Runs `work` in a thread, so that Ctrl-C reaches it between two updates: as the status it is told to end with."""
+    stop: list[int] = []
+    failure: list[BaseException] = []
+
+    def stopped() -> int | None:
+        if not stop and time.perf_counter() > deadline:
+            stop.append(3)
+        return stop[0] if stop else None
+
+    def guarded() -> None:
+        try:
+            work(stopped)
+        except BaseException as error:
+            failure.append(error)
+
+    thread = threading.Thread(target=guarded, daemon=True)
+    thread.start()
+    while thread.is_alive():
+        try:
+            thread.join(SLICE)
+        except KeyboardInterrupt:
+            stop.append(4)
+    if failure:
+        raise failure[0]
 
 
 def _paced(windows: int, took: float) -> int:
