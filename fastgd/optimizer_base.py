@@ -322,7 +322,9 @@ class Optimizer:
 
     @lr.setter
     def lr(self, value: float | Schedule) -> None:
-        self._options["lr"] = self._fields["lr"].scalar("lr", value)
+        rate: Any = self._fields["lr"].scalar("lr", value)
+        self._rate(rate)  # a schedule that returns nonsense now is refused now
+        self._options["lr"] = rate
         if self._plan is not None:
             self._plan.moving = self._moving()
             self._write_rates(None)
@@ -583,8 +585,6 @@ class Optimizer:
         else:
             self._pending = arrays if "params" in arrays else None
         self._t = steps
-        if self._plan is not None:
-            self._write_rates(None)
 
     def _rules(self) -> list[str]:
         optimizers = [self, *(self.with_options(**options) for _, options in self._groups)]
@@ -644,9 +644,10 @@ class Optimizer:
         ----------
         rule : function
             ``rule(p, g, *state, *coefficients) -> (p, *state)``: straight-line arithmetic on
-            arguments, locals and the functions of `np` that rules know (sqrt, abs, sign, maximum,
-            minimum, where, exp, log, tanh, erf). It is called with whole arrays, or compiled for
-            single numbers. It holds no number: numbers are coefficients.
+            arguments, locals and those functions of NumPy, under the name `np`, that rules know
+            (sqrt, abs, sign, maximum, minimum, where, exp, log, tanh, erf, ...). It is called with
+            whole arrays, or compiled for single numbers. It holds no number: numbers are
+            coefficients.
         state : sequence of str
             Names of the state variables, which start at 0; also the rule's third argument and on.
         coefficients : function

@@ -143,14 +143,14 @@ def _written(text: str) -> Path | None:
     from fastgd.engines.config import cache_folder  # noqa: PLC0415
 
     name = "fastgd_" + hashlib.sha256(_stamp() + text.encode()).hexdigest()[:32]
+    content = f"CACHE = True\n{text}".encode()
     try:
-        folder = Path(cache_folder())
-        path = folder / f"{name}.py"
-        if not path.exists():
-            folder.mkdir(parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(suffix=".tmp", dir=folder)
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(f"CACHE = True\n{text}")
+        path = Path(cache_folder()) / f"{name}.py"
+        if not (path.exists() and path.read_bytes() == content):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle, temporary = tempfile.mkstemp(suffix=".tmp", dir=path.parent)
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
             os.replace(temporary, path)  # whole or not at all, whoever else writes the same
     except OSError:
         return None
