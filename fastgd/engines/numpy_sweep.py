@@ -32,8 +32,8 @@ def descend(
     limits: Limits,
     out: Outcomes,
     window: int,
-    stopped: Callable[[], int | None],
     *,
+    stopped: Callable[[], int | None],
     flush: bool,
 ) -> None:
     """Runs all descents to their ends and writes them into `out`; `stopped` says with which status to end early."""

@@ -219,7 +219,7 @@ def descend(
         )
         _watched(
             lambda stopped: numpy_sweep.descend(
-                problem, runs, limits, out, WINDOW, stopped, flush=flush
+                problem, runs, limits, out, WINDOW, stopped=stopped, flush=flush
             ),
             limits.deadline,
         )
