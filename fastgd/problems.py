@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 Array = NDArray[np.floating[Any]]
 Cost = Literal["1/2m", "1/m", "1/2", "sum"]
 
+_ROUNDING = 1e-12  # of a symmetric matrix computed in some order, for example Q @ D @ Q.T
 ROW_BLOCK = 256  # rows whose sum is taken before it is added to the total
 
 
@@ -76,7 +77,7 @@ class Quadratic(Problem):
     Parameters
     ----------
     hessian : array_like of shape (n, n)
-        H, symmetric.
+        H, symmetric; what rounding left of skewness is averaged out.
     linear : array_like of shape (n,), optional
         b; zero by default.
     constant : float, default 0
@@ -109,11 +110,17 @@ class Quadratic(Problem):
         n = self.hessian.shape[0] if self.hessian.ndim else 0
         if self.hessian.shape != (n, n) or n == 0:
             raise ValueError(f"hessian has shape {self.hessian.shape}, wanted (n, n) with n >= 1")
-        if not np.array_equal(self.hessian, self.hessian.T):
-            raise ValueError("hessian is not symmetric; wanted H equal to its transpose")
+        skew = np.abs(self.hessian - self.hessian.T).max()
+        if skew > _ROUNDING * np.abs(self.hessian).max():
+            raise ValueError(
+                f"hessian is not symmetric: it differs from its transpose by up to {skew:g}"
+            )
+        self.hessian = 0.5 * self.hessian + 0.5 * self.hessian.T
         self.linear = np.zeros(n) if linear is None else _finite("linear", linear)
         if self.linear.shape != (n,):
             raise ValueError(f"linear has shape {self.linear.shape}, wanted ({n},)")
+        if np.ndim(constant):
+            raise ValueError(f"constant has shape {np.shape(constant)}, wanted a number")
         self.constant = float(_finite("constant", constant))
         self._names = _names(names, n)
 
@@ -243,10 +250,13 @@ class LeastSquares(Problem):
                 f"y has shape {self.y.shape}, wanted ({rows},), one target for each row of X"
             )
         factors = {"1/2m": 0.5 / rows, "1/m": 1.0 / rows, "1/2": 0.5, "sum": 1.0}
-        if cost not in factors:
+        if not isinstance(cost, str) or cost not in factors:
             raise ValueError(f"cost is {cost!r}, wanted one of {', '.join(map(repr, factors))}")
-        if update not in ("simultaneous", "sequential"):
+        if not isinstance(update, str) or update not in {"simultaneous", "sequential"}:
             raise ValueError(f"update is {update!r}, wanted 'simultaneous' or 'sequential'")
+        for name, flag in (("intercept", intercept), ("statistics", statistics)):
+            if not isinstance(flag, bool | np.bool_):
+                raise TypeError(f"{name} must be True or False, got {flag!r:.60}")
         self.X = (
             np.column_stack([inputs, np.ones(rows)]) if intercept else np.ascontiguousarray(inputs)
         )
@@ -369,6 +379,7 @@ def _point(x: ArrayLike, n: int) -> Array:
 def _names(names: Sequence[str] | None, n: int) -> tuple[str, ...]:
     if names is None:
         return tuple(f"p{i}" for i in range(n))
-    if isinstance(names, str) or len(names) != n or not all(isinstance(s, str) for s in names):
-        raise ValueError(f"names is {names!r}, wanted {n} strings")
+    sequence = isinstance(names, list | tuple)
+    if not sequence or len(names) != n or not all(isinstance(s, str) for s in names):
+        raise ValueError(f"names is {names!r:.60}, wanted a list or tuple of {n} strings")
     return tuple(names)

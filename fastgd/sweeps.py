@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -55,12 +56,12 @@ def sweep(
     problem : Problem
         What is descended, for example `fastgd.LeastSquares`.
     optimizer : Optimizer
-        By which rule, with all that is not varied. It is not changed.
+        By which rule, with all that is not varied. It is not changed. Ignored where axes has "optimizer".
     axes : dict of str to sequence
         What is varied: any hyperparameter of the optimizer ("lr" takes schedules too; "betas" pairs), "x0" (starting
         points), "rng" (seeds of random starting points), "optimizer" (other optimizers in its place).
     x0 : array_like of shape (n_parameters,), optional
-        Where all runs start; zeros by default.
+        Where all runs start; zeros by default. For a problem of one parameter a number does, here and in axes.
     rng : int or numpy.random.Generator, optional
         Start at a standard normal draw from it instead, the same for all runs.
     max_iter : int, default 10000
@@ -110,7 +111,8 @@ def sweep(
         _check_optimizer("optimizer", optimizer)
     for k, one in enumerate(values.get("optimizer", ())):
         _check_optimizer(f"axes['optimizer'][{k}]", one)
-    real = _checked_dtype(dtype)
+    real, flush = _checked_dtype(dtype), _flag("flush_subnormals", flush_subnormals)
+    _check_data(problem, real)
     limits = sweeping.Limits(
         _checked_count("max_iter", max_iter),
         _checked_tol(tol, real),
@@ -132,7 +134,7 @@ def sweep(
                 limits,
                 backend=engine,
                 n_threads=threads,
-                flush=bool(flush_subnormals),
+                flush=flush,
             )
             found.take(index, *outcome)
             if np.isin(outcome[0].status, _EARLY).any():
@@ -144,7 +146,7 @@ def sweep(
         limits,
         starts,
         axes=values,
-        optimizer=repr(optimizer),
+        optimizer="" if "optimizer" in values else repr(optimizer),
         seconds=time.perf_counter() - started,
     )
 
@@ -158,7 +160,7 @@ class _Places:
     def __init__(self, values: Mapping[str, Sequence[Any]]) -> None:
         shape = tuple(map(len, values.values()))
         self.values = values
-        self.total = int(np.prod(shape))
+        self.total = math.prod(shape)
         grid = np.unravel_index(np.arange(self.total), shape) if shape else ()
         self.of = dict(zip(values, grid, strict=True))
 
@@ -184,7 +186,7 @@ def _methods(
     columns: dict[str, Any] = {}
     for name, values in places.values.items():
         if name not in _OWN_AXES:
-            numbers = _first_rates(values) if name == "lr" else np.asarray(values)
+            numbers = _first_rates(values) if name == "lr" else _column(values)
             columns[name] = numbers[places.of[name][mine]]
     rates = places.values.get("lr", (optimizer._options["lr"],))
     schedules = [as_schedule(rate) for rate in rates] if any(map(callable, rates)) else None
@@ -198,9 +200,20 @@ def _methods(
 
 def _first_rates(rates: Sequence[Any]) -> NDArray[np.float64]:
     """The rates at the first step; schedules are followed later."""
-    if set(map(type, rates)) <= {float, int}:
+    if set(map(type, rates)) == {float}:
         return np.array(rates, np.float64)
     return np.array([r(0) if callable(r) else number("lr", r) for r in rates], np.float64)
+
+
+def _column(values: Sequence[Any]) -> NDArray[Any]:
+    """One entry a value, of whatever kind; the optimizer's fields check them."""
+    try:
+        return np.asarray(values)
+    except ValueError:  # pairs and others mixed
+        column = np.empty(len(values), object)
+        for k, value in enumerate(values):
+            column[k] = value
+        return column
 
 
 def _described(
@@ -241,14 +254,15 @@ def _starts(
     if len(given) > 1:
         raise ValueError(f"{' and '.join(given)} both say where runs start; give one of them")
     if "x0" in places.values:
-        points = [_point(f"axes['x0'][{k}]", v, n) for k, v in enumerate(places.values["x0"])]
+        given_points = enumerate(places.values["x0"])
+        points = [_point(f"axes['x0'][{k}]", v, n, dtype) for k, v in given_points]
         return np.array(points, dtype)[places.of["x0"]].T
     if "rng" in places.values:
         draws = [_generator("axes['rng']", v).standard_normal(n) for v in places.values["rng"]]
         return np.array(draws, dtype)[places.of["rng"]].T
     start = np.zeros(n)
     if x0 is not None:
-        start = _point("x0", x0, n)
+        start = _point("x0", x0, n, dtype)
     elif rng is not None:
         start = _generator("rng", rng).standard_normal(n)
     return np.broadcast_to(start.astype(dtype)[:, None], (n, places.total))
@@ -336,12 +350,24 @@ def _checked_axes(axes: Any) -> dict[str, tuple[Any, ...]]:
     for name, values in axes.items():
         if not isinstance(name, str):
             raise TypeError(f"axes has the key {name!r}; wanted the name of a hyperparameter")
-        if isinstance(values, str | bytes | Mapping) or not hasattr(values, "__len__"):
-            raise TypeError(f"axes[{name!r}] must be a sequence of values, got {values!r:.60}")
-        if not len(values):
-            raise ValueError(f"axes[{name!r}] is empty; wanted at least one value")
-        checked[name] = tuple(values.tolist() if isinstance(values, np.ndarray) else values)
+        checked[name] = _checked_values(f"axes[{name!r}]", values)
     return checked
+
+
+def _checked_values(name: str, values: Any) -> tuple[Any, ...]:
+    try:
+        if isinstance(values, str | bytes | Mapping | set) or not hasattr(values, "__len__"):
+            raise TypeError
+        found = tuple(values.tolist() if isinstance(values, np.ndarray) else values)
+    except TypeError:
+        raise TypeError(f"{name} must be a sequence of values, got {_short(values)}") from None
+    if not found:
+        raise ValueError(f"{name} is empty; wanted at least one value")
+    return found
+
+
+def _short(value: Any) -> str:
+    return f"{value!r:.60} ({type(value).__name__})"
 
 
 def _check_optimizer(name: str, optimizer: Any) -> None:
@@ -364,11 +390,11 @@ def _check_order(problem: Problem, runs: sweeping.Descents) -> None:
 def _checked_dtype(dtype: DTypeLike) -> np.dtype[Any]:
     try:
         real = np.dtype(dtype)
-    except TypeError:
+    except (TypeError, ValueError):
         real = np.dtype(object)
     if real.name not in DIVERGED_BEYOND:
         raise ValueError(f"dtype must be 'float32' or 'float64', got {dtype!r}")
-    return real
+    return np.dtype(real.name)  # in this machine's byte order
 
 
 def _checked_count(name: str, value: Any) -> int:
@@ -395,15 +421,34 @@ def _positive(name: str, value: Any) -> float:
     return x
 
 
-def _point(name: str, point: Any, n: int) -> NDArray[np.float64]:
-    array = np.asarray(point)
+def _flag(name: str, value: Any) -> bool:
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name} must be True or False, got {_short(value)}")
+    return bool(value)
+
+
+def _check_data(problem: Problem, dtype: np.dtype[Any]) -> None:
+    with np.errstate(over="ignore", invalid="ignore"):
+        data = problem.kernel(dtype).data
+    if not np.isfinite(data).all():
+        raise ValueError(f"problem has numbers beyond {dtype.name}: {problem!r}; scale its data")
+
+
+def _point(name: str, point: Any, n: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+    try:
+        array = np.asarray(point)
+    except ValueError:
+        array = np.array(None)
     if array.dtype.kind not in "fiu":
-        raise TypeError(f"{name} must be an array of real numbers, got {point!r:.60}")
+        raise TypeError(f"{name} must be an array of real numbers, got {_short(point)}")
+    array = array[None] if n == 1 and array.ndim == 0 else array  # a number, where it is clear
     if array.shape != (n,):
         raise ValueError(f"{name} has shape {array.shape}, wanted ({n},)")
-    if not np.isfinite(array).all():
-        raise ValueError(f"{name} must be finite, got {point!r:.60}")
-    return array.astype(np.float64)
+    with np.errstate(over="ignore"):
+        converted = array.astype(dtype)
+    if not np.isfinite(converted).all():
+        raise ValueError(f"{name} must be finite in {dtype.name}, got {_short(point)}")
+    return converted
 
 
 def _generator(name: str, seed: Any) -> np.random.Generator:
