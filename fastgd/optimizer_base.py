@@ -137,9 +137,9 @@ class Optimizer:
         "_running",
         "_t",
     )
-    conventions: ClassVar[tuple[str, ...]]
+    conventions: ClassVar[tuple[str, ...]] = ("paper",)
     _fields: ClassVar[dict[str, Field]] = {}
-    _always_decoupled: ClassVar[bool]
+    _always_decoupled: ClassVar[bool] = False
     _defaults: ClassVar[dict[str, Any]]
 
     def __init__(self, **options: Any) -> None:
@@ -147,15 +147,17 @@ class Optimizer:
 
     def __init_subclass__(
         cls,
-        conventions: tuple[str, ...] = ("paper",),
+        conventions: tuple[str, ...] | None = None,
         fields: Mapping[str, Field] | None = None,
-        decoupled: bool = False,
+        decoupled: bool | None = None,
     ) -> None:
         """Take what a class adds: its conventions, its hyperparameters, how its weights decay."""
-        cls.conventions = conventions
+        if conventions is not None:
+            cls.conventions = conventions
+        if decoupled is not None:
+            cls._always_decoupled = decoupled
         cls._fields = {**_COMMON_FIELDS, **cls._fields, **(fields or {})}
-        cls._fields["convention"] = Choice(conventions)
-        cls._always_decoupled = decoupled
+        cls._fields["convention"] = Choice(cls.conventions)
         common = {**_COMMON_DEFAULTS, "convention": cls.conventions[0]}
         own = [
             parameter

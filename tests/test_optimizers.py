@@ -4,6 +4,8 @@ import copy
 import inspect
 import io
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from cases import CASES
 
 import fastgd as gd
 from fastgd import optimizers, schedules
+from fastgd.engines import cython_backend
 
 NAMES = sorted(name for name in optimizers.__all__ if name not in {"Optimizer", "HeavyBall"})
 
@@ -144,6 +147,35 @@ def test_hyperparameters_are_fixed_but_for_the_rate():
 def test_base_class_is_no_optimizer():
     with pytest.raises(TypeError, match="from_rule"):
         gd.Optimizer(lr=0.1)
+
+
+def test_a_subclass_inherits_everything():
+    class Mine(gd.AdamW):
+        def step(self, params, grads, *, lr=None):
+            super().step(params, grads, lr=lr)
+
+    p, q = np.ones(3), np.ones(3)
+    Mine(lr=0.1, convention="keras").step(p, np.ones(3))
+    gd.AdamW(lr=0.1, convention="keras").step(q, np.ones(3))
+    assert (p == q).all()
+    assert inspect.signature(Mine) == inspect.signature(gd.AdamW)
+    assert repr(Mine(lr=0.5)) == "Mine(lr=0.5)"
+
+
+LIGHT = """
+import sys
+import numpy as np
+import fastgd as gd
+p = np.ones(3)
+gd.Adam(groups={}).step(p, np.ones(3))
+heavy = {"numba", "scipy", "sklearn", "pandas", "matplotlib", "rich", "pooch", "numpy.ma"}
+assert not heavy & set(sys.modules), heavy & set(sys.modules)
+"""
+
+
+@pytest.mark.skipif(not cython_backend.available(), reason="nothing is compiled")
+def test_a_step_imports_nothing_heavy():
+    subprocess.run([sys.executable, "-c", LIGHT], check=True)
 
 
 def test_with_options():
