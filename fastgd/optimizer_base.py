@@ -9,16 +9,12 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar, Self, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.engines import config
-from fastgd.engines.reference import is_plain_array
-from fastgd.engines.registry import COEFFICIENTS
-from fastgd.engines.stepping import Group, Slot
 from fastgd.hyperparameters import (
     CLIP,
     NONNEGATIVE,
@@ -31,6 +27,8 @@ from fastgd.hyperparameters import (
     Schedule,
     prepares,
 )
+from fastgd.plans import Plan, check_first, group_for, slot_for, stepper_class
+from fastgd.saved_state import check_state, restore, state_arrays
 from fastgd.trees import Path, Tree, spelled
 
 CONVENTIONS = ("torch", "optax", "keras", "sklearn", "paper")
@@ -78,20 +76,6 @@ _RUNNING = (
     "n_threads",
     "flush_subnormals",
 )  # how, not what: no hyperparameters
-
-
-@dataclass(eq=False, slots=True)
-class _Plan:
-    """What the first step has fixed."""
-
-    tree: Tree
-    leaves: Callable[[Any, str], list[Any]]
-    slots: list[Slot]
-    groups: list[Group]
-    update: Callable[[list[Any], list[Any], int], None]
-    single: bool  # whether the parameters are one array
-    moving: bool  # whether some group's rate changes by itself
-    backend: str
 
 
 class Optimizer:
@@ -192,7 +176,7 @@ class Optimizer:
 
     def _start(self) -> None:
         self._t = 0
-        self._plan: _Plan | None = None
+        self._plan: Plan | None = None
         self._pending: dict[str, NDArray[Any]] | None = None
 
     def _formula(self) -> Formula:
@@ -449,7 +433,7 @@ class Optimizer:
                 plan.update(plan.leaves(params, "params"), plan.leaves(grads, "grads"), t)
         self._t = t
 
-    def _step_with(self, plan: _Plan, params: Any, grads: Any, lr: float) -> None:
+    def _step_with(self, plan: Plan, params: Any, grads: Any, lr: float) -> None:
         rate = self._fields["lr"].scalar("lr", lr)
         if not isinstance(rate, float):
             raise TypeError(
@@ -477,11 +461,11 @@ class Optimizer:
             lr = self._one_rate(lr)
         names = [spelled("params", path) for path in tree.paths]
         for name, array, gradient in zip(names, leaves, gradients, strict=True):
-            _check_first(name, array)
-            _check_first("grads" + name.removeprefix("params"), gradient)
+            check_first(name, array)
+            check_first("grads" + name.removeprefix("params"), gradient)
         plan = self._plan_for(tree, names, leaves, lr)
         if self._pending is not None:
-            _restore(plan, self._pending)
+            restore(plan, self._pending)
         self._plan = plan
         try:
             self._write_rates(None)
@@ -497,7 +481,7 @@ class Optimizer:
 
     def _plan_for(
         self, tree: Tree, names: Sequence[str], leaves: Sequence[Any], lr: float | None
-    ) -> _Plan:
+    ) -> Plan:
         # This step's rate counts here where it sets how state starts (Rprop).
         methods = [self._method(lr)] + [
             self.with_options(**options)._method(None if "lr" in options else lr)
@@ -509,18 +493,16 @@ class Optimizer:
             None if asked == "auto" else asked, supports=self._backends()
         )
         chars = {array.dtype.char for array in leaves}
-        groups = [_group(method, backend, chars) for method in methods]
+        groups = [group_for(method, backend, chars) for method in methods]
         slots = [
-            _slot(name, array, number, methods[number])
+            slot_for(name, array, number, methods[number])
             for name, array, number in zip(names, leaves, numbers, strict=True)
         ]
-        stepper = _stepper(backend)(
+        stepper = stepper_class(backend)(
             slots, groups, self._running["flush_subnormals"], self._running["n_threads"]
         )
         single = tree.paths == [()]
-        return _Plan(
-            tree, tree.leaves, slots, groups, stepper.step, single, self._moving(), backend
-        )
+        return Plan(tree, tree.leaves, slots, groups, stepper.step, single, self._moving(), backend)
 
     def _backends(self) -> tuple[str, ...]:
         return ("cython", "numba", "numpy")
@@ -557,7 +539,7 @@ class Optimizer:
             groups, slots = self._plan.groups, self._plan.slots
             state["carry"] = np.array([group.carry[0] for group in groups])
             state["params"] = np.array([slot.name for slot in slots])
-            for key, array in _state_arrays(groups, slots).items():
+            for key, array in state_arrays(groups, slots).items():
                 state[key] = array.copy()
         elif self._pending is not None:
             state.update({key: array.copy() for key, array in self._pending.items()})
@@ -580,9 +562,9 @@ class Optimizer:
         if not isinstance(state, Mapping):
             raise TypeError(f"state must be a dict of arrays, got {type(state).__name__}")
         arrays = {str(key): np.array(state[key]) for key in state}
-        steps = _check_state(arrays, type(self).__name__, self._rules())
+        steps = check_state(arrays, type(self).__name__, self._rules())
         if self._plan is not None:
-            _restore(self._plan, arrays)
+            restore(self._plan, arrays)
             self._pending = None
         else:
             self._pending = arrays if "params" in arrays else None
@@ -691,123 +673,6 @@ class Optimizer:
         from fastgd.user_optimizer import from_rule  # noqa: PLC0415
 
         return from_rule(rule, state, coefficients, defaults or {})
-
-
-# --- from methods to steppers ----------------------------------------------------------------------
-
-
-def _stepper(backend: str) -> Any:
-    """The compiled stepper, or its twin where it is missing or asked for."""
-    from fastgd.engines import cython_backend, reference  # noqa: PLC0415
-
-    if backend == "numpy" or not cython_backend.available():
-        return reference.Stepper
-    from fastgd.engines._step import Stepper  # noqa: PLC0415
-
-    return Stepper
-
-
-def _group(method: Method, backend: str, chars: Iterable[str]) -> Group:
-    group = Group(
-        method.rule,
-        method.coefficients,
-        method.hyper,
-        method.shared,
-        method.prepared,
-        method.clip_norm,
-        method.norm_eps,
-    )
-    if backend == "cython":
-        from fastgd.engines.cython_backend import address  # noqa: PLC0415
-
-        kind = "prepared" if method.prepared else "plain"
-        group.loops = {char: address(f"{kind}_{method.rule.name}_{char}") for char in chars}
-    elif backend == "numba":
-        from fastgd.engines.numba_backend import update_loop  # noqa: PLC0415
-
-        group.loops = {char: update_loop(method.rule, char, method.prepared) for char in chars}
-    if backend == "numba" or method.coefficients.name not in COEFFICIENTS:
-        from fastgd.user_optimizer import evaluation  # noqa: PLC0415
-
-        group.evaluate = evaluation(method.coefficients, backend)
-    return group
-
-
-def _slot(name: str, array: NDArray[Any], group: int, method: Method) -> Slot:
-    state = tuple(
-        np.full(array.shape, method.initial[variable], array.dtype)
-        if method.initial.get(variable)
-        else np.zeros(array.shape, array.dtype)
-        for variable in method.rule.state
-    )
-    return Slot(name, array.shape, array.dtype, group, state)
-
-
-def _check_first(name: str, array: Any) -> None:
-    if not is_plain_array(array):
-        got = "None" if array is None else type(array).__name__
-        raise TypeError(f"{name} must be a NumPy array, got {got}")
-    if array.dtype not in (np.float32, np.float64) or not array.dtype.isnative:
-        raise ValueError(f"{name} must have dtype float32 or float64, got {array.dtype}")
-
-
-# --- saved state ------------------------------------------------------------------------------------
-
-
-def _state_arrays(groups: Sequence[Group], slots: Sequence[Slot]) -> dict[str, NDArray[Any]]:
-    """State arrays under their names, such as ``state.m['w'][0]``."""
-    return {
-        f"state.{variable}{slot.name.removeprefix('params')}": array
-        for slot in slots
-        for variable, array in zip(groups[slot.group].rule.state, slot.state, strict=True)
-    }
-
-
-def _check_state(arrays: Mapping[str, NDArray[Any]], optimizer: str, rules: Sequence[str]) -> int:
-    """Whether a state may be this optimizer's at all; returns its number of steps."""
-    for key in ("optimizer", "rules", "t"):
-        if key not in arrays:
-            raise ValueError(f"state has no {key!r}: it is not what state_dict() returns")
-    if str(arrays["optimizer"]) != optimizer:
-        raise ValueError(f"state is that of {arrays['optimizer']}, not of {optimizer}")
-    saved = list(map(str, arrays["rules"].ravel()))
-    if saved != list(rules):
-        raise ValueError(f"state is that of the rules {saved}, not of {list(rules)}")
-    t = arrays["t"]
-    if t.shape != () or t.dtype.kind not in "iu" or t < 0:
-        raise ValueError(f"state['t'] must be one number of steps, got {t!r}")
-    if ("params" in arrays) != ("carry" in arrays):
-        raise ValueError("state must have both 'params' and 'carry', or neither")
-    return int(t)
-
-
-def _restore(plan: _Plan, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Copy a saved state into the arrays of a plan, after checking all of it."""
-    targets = _state_arrays(plan.groups, plan.slots)
-    names = list(map(str, arrays.get("params", np.array([])).ravel()))
-    expected = [slot.name for slot in plan.slots]
-    if names != expected:
-        raise ValueError(f"state is that of the parameters {names}, not of {expected}")
-    known = {"optimizer", "rules", "t", "carry", "params", *targets}
-    for key in arrays:
-        if key not in known:
-            raise ValueError(f"state[{key!r}] belongs to no parameter")
-    carry = np.asarray(arrays["carry"])
-    if carry.shape != (len(plan.groups),) or carry.dtype != np.float64:
-        raise ValueError(f"state['carry'] must be {len(plan.groups)} float64 numbers")
-    for key, target in targets.items():
-        source = arrays.get(key)
-        if source is None:
-            raise ValueError(f"state[{key!r}] is missing")
-        if source.shape != target.shape or source.dtype != target.dtype:
-            raise ValueError(
-                f"state[{key!r}] must have shape {target.shape} and dtype {target.dtype}, got "
-                f"{source.shape} and {source.dtype}"
-            )
-    for key, target in targets.items():
-        target[...] = arrays[key]
-    for group, value in zip(plan.groups, carry, strict=True):
-        group.carry[0] = value
 
 
 # --- small things -----------------------------------------------------------------------------------
