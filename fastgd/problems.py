@@ -221,8 +221,8 @@ class LeastSquares(Problem):
     --------
     >>> import fastgd as gd
     >>> line = gd.LeastSquares([0.0, 1.0, 2.0], [1.0, 3.0, 5.0])
-    >>> line.parameter_names, line.loss([2.0, 1.0]), line.gradient([0.0, 0.0])
-    (('w', 'b'), 0.0, array([-4.33333333, -3.        ]))
+    >>> line.parameter_names, line.gradient([0.0, 0.0])
+    (('w', 'b'), array([-4.33333333, -3.        ]))
     >>> line.solution.round(12)
     array([2., 1.])
     """
