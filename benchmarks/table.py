@@ -1,0 +1,235 @@
+"""From pytest-benchmark's JSON to the Markdown table of the README.
+
+    pytest --benchmark-only --benchmark-json=benchmarks.json
+    python benchmarks/table.py benchmarks.json README.md
+
+It replaces what stands between the lines ``<!-- benchmarks -->`` and ``<!-- /benchmarks -->``. Ratios stand first:
+how many times as long a peer takes for the same work, the median of interleaved rounds, the peer's best form. One
+and the same peer has one column, whichever form of it was the fastest; the form is named.
+"""
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+START, END = "<!-- benchmarks -->", "<!-- /benchmarks -->"
+Record = Mapping[str, Any]
+
+# What a table shows: for each column the peers it stands for, by how their names begin.
+COLUMNS = {
+    "One step": {
+        "PyTorch": "torch",
+        "optax (JAX)": "optax",
+        "NumPy": "NumPy reference",
+        "constant rate": "fastgd, constant",
+    },
+    "Subnormal numbers": {
+        "normal numbers": "fastgd, normal",
+        "not flushing": "fastgd not",
+        "PyTorch": "torch",
+        "NumPy, not flushing": "NumPy",
+    },
+    "Sweep": {
+        "JAX": "JAX",
+        "NumPy, all rates at once": "NumPy",
+        "loop of Python over NumPy": "loop",
+        "through Numba": "fastgd Numba",
+        "one thread": "fastgd 1 thread",
+    },
+    "A new process": {
+        "NumPy": "NumPy",
+        "PyTorch": "torch",
+        "JAX, optax": ("optax", "JAX"),
+        "Numba, empty cache": "fastgd Numba, empty",
+        "Numba, full cache": "fastgd Numba, full",
+    },
+}
+RATES = {"iteration": " iterations/s", "byte": "B/s", "flop": "flop/s"}
+PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
+INTRODUCTIONS = {
+    "One step": "How many times as long as fastgd the others take for one update in place (best form of each).",
+    "Subnormal numbers": "The same, where the moments have become subnormal.",
+    "Sweep": "Two-parameter least squares, float64, one descent per rate, all iterations executed.",
+    "Number of runs": "The same sweep with more runs: time of an iteration of one run, over that with 1,000 runs.",
+    "A new process": "What a new Python process waits for.",
+    "Machine": "The machine's own limits, measured in the same run.",
+}
+
+
+def tables(records: Iterable[Record]) -> str:
+    """All records as Markdown tables, in the order of `INTRODUCTIONS`."""
+    by_table: dict[str, list[Record]] = {}
+    for record in records:
+        by_table.setdefault(record["table"], []).append(record)
+    parts = []
+    for name in sorted(by_table, key=_place):
+        rows = sorted(by_table[name], key=_order) if name == "One step" else by_table[name]
+        parts.append(f"**{name}.** {INTRODUCTIONS.get(name, '')}".rstrip())
+        parts.append(_markdown(*_WRITERS.get(name, _ratios)(name, rows)))
+        parts += _skipped(rows)
+    return "\n\n".join(parts)
+
+
+def _place(name: str) -> int:
+    order = list(INTRODUCTIONS)
+    return order.index(name) if name in order else len(order)
+
+
+def _order(record: Record) -> tuple[int, str]:
+    """Adam first: it is what most people run."""
+    return (0 if record["workload"].startswith("Adam,") else 1, "")
+
+
+def _ratios(name: str, rows: Sequence[Record]) -> tuple[list[str], list[list[str]]]:
+    """Ratios first, then how close to the machine's limit, then the time or the rate itself."""
+    columns = {
+        title: prefixes
+        for title, prefixes in COLUMNS.get(name, _every_peer(rows)).items()
+        if any(_fastest(row, prefixes) for row in rows)
+    }
+    limits = any(row["limits"] for row in rows)
+    head = ["", "threads", *columns]
+    head += ["of the memory's limit"] * limits + ["fastgd"]
+    body = []
+    for row in rows:
+        cells = [row["workload"], str(row["threads"])]
+        cells += [_ratio(_fastest(row, prefixes)) for prefixes in columns.values()]
+        if limits:
+            cells.append(" ".join(f"{v['ratio']:.0%}" for v in row["limits"].values()))
+        body.append([*cells, amount(row["median"], row["unit"])])
+    return head, body
+
+
+def _every_peer(rows: Sequence[Record]) -> dict[str, Any]:
+    return {peer: peer for row in rows for peer in row["peers"]}
+
+
+def _fastest(row: Record, prefixes: str | tuple[str, ...]) -> tuple[str, Record] | None:
+    found = [(name, peer) for name, peer in row["peers"].items() if name.startswith(prefixes)]
+    return min(found, key=lambda item: item[1]["ratio"], default=None)
+
+
+def _ratio(found: tuple[str, Record] | None) -> str:
+    if found is None:
+        return ""
+    name, peer = found
+    form = name.removeprefix("torch ") if name.startswith("torch ") else ""
+    return significant(peer["ratio"]) + (f" ({form})" if form else "")
+
+
+def _runs(_: str, rows: Sequence[Record]) -> tuple[list[str], list[list[str]]]:
+    """One column for every number of runs, from few to many."""
+    sizes = {row["name"]: None for row in rows} | {
+        peer: None for row in rows for peer in row["peers"]
+    }
+    ordered = sorted(sizes, key=lambda name: int(name.split()[0].replace(",", "")))
+    body = []
+    for row in rows:
+        ratios = {row["name"]: 1.0, **{name: peer["ratio"] for name, peer in row["peers"].items()}}
+        cells = [significant(ratios[name]) if name in ratios else "" for name in ordered]
+        body.append([row["workload"], *cells, amount(row["median"], row["unit"])])
+    return ["", *ordered, "at 1,000"], body
+
+
+def _limits(_: str, rows: Sequence[Record]) -> tuple[list[str], list[list[str]]]:
+    body = [[r["workload"], str(r["threads"]), amount(r["median"], r["unit"])] for r in rows]
+    return ["", "threads", "reached"], body
+
+
+_WRITERS = {"Machine": _limits, "Number of runs": _runs}
+
+
+def _skipped(rows: Sequence[Record]) -> list[str]:
+    reasons = {f"{peer}: {why}" for row in rows for peer, why in row["skipped"].items()}
+    return [f"Left out: {'; '.join(sorted(reasons))}."] if reasons else []
+
+
+def amount(seconds: float, unit: str) -> str:
+    """Seconds per unit of work as people read them: a rate for what comes in billions, else a time.
+
+    >>> amount(2.5e-10, "iteration"), amount(3.4e-3, "step"), amount(1.5e-6, "step")
+    ('4.0 G iterations/s', '3.4 ms', '1.5 µs')
+    """
+    if unit in RATES:
+        value, name = 1.0 / seconds, RATES[unit]
+        prefix = next((p for p in PREFIXES if value >= p[0]), PREFIXES[-1])
+        return f"{significant(value / prefix[0])} {prefix[1]}{name}"
+    for scale, name in ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")):
+        if seconds >= scale:
+            return f"{significant(seconds / scale)} {name}"
+    return f"{significant(seconds / 1e-9)} ns"
+
+
+def significant(value: float) -> str:
+    """Two digits, no exponent.
+
+    >>> significant(0.947), significant(3.44), significant(57.2), significant(1234.0)
+    ('0.95', '3.4', '57', '1,200')
+    """
+    if value < 1:
+        return f"{value:.2f}"
+    if value < 10:
+        return f"{value:.1f}"
+    if value < 100:
+        return f"{value:.0f}"
+    return f"{float(f'{value:.1e}'):,.0f}"
+
+
+def _markdown(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+    rule = ["---", *["---:"] * (len(head) - 1)]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, rule, *body))
+
+
+def footnote(report: Mapping[str, Any]) -> str:
+    """The machine, the versions, and when."""
+    machine = report["machine_info"]
+    versions = machine.get("versions", {})
+    here = ", ".join(f"{name} {version}" for name, version in versions.items())
+    cpu = machine.get("cpu", {})
+    processor = f"{cpu.get('brand_raw', 'unknown processor')}, {cpu.get('count', '?')} cores"
+    width = f"kernels for {machine.get('kernels', 'an unknown processor')}"
+    return f"{processor}, {machine.get('system', '')}, {width}; {here}; {report['datetime'][:10]}."
+
+
+def from_report(report: Mapping[str, Any]) -> str:
+    """What belongs between the markers."""
+    records = [b["extra_info"] for b in report["benchmarks"] if "table" in b["extra_info"]]
+    if not records:
+        raise ValueError(
+            "the report holds no benchmark of this project; make it with pytest --benchmark-only"
+        )
+    return f"{tables(r for r in records if r['headline'])}\n\n{footnote(report)}"
+
+
+def replaced(text: str, content: str) -> str:
+    """The text with the content between the markers.
+
+    Raises
+    ------
+    ValueError
+        If the markers are not there, once each and in order.
+    """
+    if text.count(START) != 1 or text.count(END) != 1 or text.index(END) < text.index(START):
+        raise ValueError(f"wanted one line {START} and one line {END} after it")
+    before, rest = text.split(START)
+    return f"{before}{START}\n{content}\n{END}{rest.split(END)[1]}"
+
+
+def main(arguments: Sequence[str]) -> int:
+    if len(arguments) != 2:
+        sys.stderr.write("usage: python benchmarks/table.py REPORT.json README.md\n")
+        return 2
+    source, target = map(Path, arguments)
+    try:
+        content = from_report(json.loads(source.read_text(encoding="utf-8")))
+        target.write_text(replaced(target.read_text(encoding="utf-8"), content), encoding="utf-8")
+    except (OSError, ValueError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

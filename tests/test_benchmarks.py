@@ -1,0 +1,201 @@
+"""Each benchmarked pair computes the same thing; the table shows what was measured. No time is asserted."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import comparison
+import pytest
+import table
+from comparison import Candidate, interleaved, summary
+
+ROOT = Path(__file__).parent.parent
+FOLDERS = [str(ROOT / "benchmarks"), str(ROOT / "tests")]
+
+
+def in_new_process(program):
+    """What the program prints, from a process in which the peers may be imported."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(FOLDERS), "FASTGD_BENCH_QUICK": "1"}
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=False, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+# --- pairs ----------------------------------------------------------------------------------------
+
+
+PAIRS = """
+import json
+import bench_schedules, bench_step, bench_subnormals, bench_sweep
+from fastgd.engines.config import get_num_threads
+found = {"steps": {}, "sweeps": {}}
+for id, dtype in {(row.values[0], row.values[2]) for row in bench_step.workloads()}:
+    setup = bench_step.Setup(bench_step.BY_ID[id], (1_000, 7), dtype, get_num_threads())
+    found["steps"][f"{id}, {dtype}"] = setup.disagreement()
+for rule in bench_sweep.RULES:
+    found["sweeps"][rule] = bench_sweep.disagreement(rule)
+found["subnormals"] = bench_subnormals.disagreement()
+found["schedules"] = bench_schedules.disagreement()
+print(json.dumps(found))
+"""
+
+
+@pytest.fixture(scope="module")
+def differences():
+    return json.loads(in_new_process(PAIRS).splitlines()[-1])
+
+
+def test_steps_agree(differences):
+    for workload, found in differences["steps"].items():
+        assert found["fastgd"] == found["NumPy reference"] == 0, workload
+        assert max(found.values()) <= 1, (workload, found)
+
+
+def test_sweeps_agree(differences):
+    for rule, found in differences["sweeps"].items():
+        assert found["cython"] == found["numba"] == 0, rule
+        assert max(found.values()) < 1e-9, (rule, found)
+
+
+def test_others_agree(differences):
+    assert differences["subnormals"]["fastgd"] == 0
+    assert max(differences["subnormals"].values()) < 1e-6
+    assert max(differences["schedules"].values(), default=0) < 1e-5
+
+
+def test_collecting_the_benchmarks_imports_no_peer():
+    names = [file.stem for file in (ROOT / "benchmarks").glob("bench_*.py")]
+    assert len(names) >= 6
+    heavy = "torch", "jax", "optax", "numba"
+    program = f"import sys, {', '.join(names)}; print([m for m in {heavy} if m in sys.modules])"
+    assert in_new_process(program).strip() == "[]"
+
+
+# --- measuring ------------------------------------------------------------------------------------
+
+
+def test_candidates_take_turns(monkeypatch):
+    order = []
+    monkeypatch.setattr(comparison, "TURN", 0.0)
+    candidates = {name: Candidate(lambda name=name: order.append(name)) for name in "abc"}
+    interleaved(candidates, 4)
+    assert order[-12:] == list("abc") * 4
+    assert [len(c.times) for c in candidates.values()] == [4] * 3
+
+
+def test_times_are_per_unit_of_work():
+    once, thousand = Candidate(lambda: sum(range(2000))), Candidate(lambda: sum(range(2000)), 1000)
+    interleaved({"once": once, "thousand": thousand}, 3)
+    assert min(once.times) > 20 * max(thousand.times)
+
+
+def test_ratios_are_medians_over_rounds_not_ratios_of_medians():
+    ours, peer, bound = (Candidate(int) for _ in range(3))
+    ours.times, peer.times, bound.times = [1.0, 10.0, 2.0], [3.0, 30.0, 4.0], [0.5, 5.0, 2.0]
+    found = summary({"fastgd": ours, "peer": peer, "limit: memory": bound})
+    assert (found["median"], found["best"]) == (2.0, 1.0)
+    assert found["peers"]["peer"]["ratio"] == 3.0
+    assert list(found["peers"]) == ["peer"]
+    assert found["limits"]["memory"]["ratio"] == 0.5
+
+
+def test_a_missing_peer_is_named():
+    import peers  # noqa: PLC0415
+
+    assert peers.missing("json") == ""
+    assert peers.missing("json", "no_such_thing") == "no_such_thing not installed"
+
+
+# --- the table --------------------------------------------------------------------------------------
+
+
+def record(workload="Adam, 1 k", median=1e-6, **changes):
+    peers = {
+        "torch foreach": {"ratio": 9.0, "median": 9e-6},
+        "torch fused": {"ratio": 7.24, "median": 7e-6},
+        "NumPy reference": {"ratio": 12.6, "median": 1e-5},
+    }
+    base = {"table": "One step", "workload": workload, "threads": 2, "unit": "step"}
+    base |= {"median": median, "name": "fastgd", "peers": peers, "limits": {}, "skipped": {}}
+    return {**base, "headline": True, **changes}
+
+
+def test_ratios_first_times_second_and_the_best_form_by_name():
+    text = table.tables([record()])
+    assert "| Adam, 1 k | 2 | 7.2 (fused) | 13 | 1.0 µs |" in text
+    assert "|  | threads | PyTorch | NumPy | fastgd |" in text
+
+
+def test_share_of_the_machines_limit():
+    limits = {"memory": {"ratio": 0.974, "median": 3e-3}}
+    text = table.tables([record(), record("Adam, 10 M", 3.3e-3, limits=limits)])
+    assert "| of the memory's limit |" in text
+    assert "| 97% | 3.3 ms |" in text
+    assert "|  | 1.0 µs |" in text  # where no limit was measured
+
+
+def test_what_was_left_out_is_named():
+    text = table.tables([record(skipped={"torch": "torch not installed"})])
+    assert "Left out: torch: torch not installed." in text
+
+
+def test_numbers_of_runs_stand_in_order():
+    peers = {f"{n:,} runs": {"ratio": r, "median": r} for n, r in ((10, 4.2), (10**6, 1.1))}
+    row = record("SGD", 2.5e-10, table="Number of runs", unit="iteration", peers=peers)
+    text = table.tables([{**row, "name": "1,000 runs"}])
+    assert "|  | 10 runs | 1,000 runs | 1,000,000 runs | at 1,000 |" in text
+    assert "| SGD | 4.2 | 1.0 | 1.1 | 4.0 G iterations/s |" in text
+
+
+def report(*records):
+    machine = {"versions": {"numpy": "2.4"}, "cpu": {"brand_raw": "Some CPU", "count": 2}}
+    machine |= {"system": "Linux", "kernels": "v4, vectors of 512 bits"}
+    benchmarks = [{"extra_info": r} for r in records]
+    return {"benchmarks": benchmarks, "machine_info": machine, "datetime": "2026-01-02T03:04:05"}
+
+
+def test_report_names_machine_and_versions_and_keeps_to_the_headlines():
+    text = table.from_report(report(record(), record("SGD, 1 k", headline=False)))
+    assert text.endswith(
+        "Some CPU, 2 cores, Linux, kernels for v4, vectors of 512 bits; numpy 2.4; 2026-01-02."
+    )
+    assert "SGD" not in text
+
+
+def test_script_replaces_what_is_between_the_markers(tmp_path):
+    source, target = tmp_path / "report.json", tmp_path / "README.md"
+    source.write_text(json.dumps(report(record())))
+    target.write_text(f"before\n{table.START}\nold\n{table.END}\nafter\n")
+    assert table.main([str(source), str(target)]) == 0
+    first = target.read_text()
+    assert first.startswith(f"before\n{table.START}\n**One step.**")
+    assert first.endswith(f"{table.END}\nafter\n")
+    assert "old" not in first
+    assert table.main([str(source), str(target)]) == 0
+    assert target.read_text() == first  # once more changes nothing
+
+
+@pytest.mark.parametrize("text", ["", table.START, f"{table.END} {table.START}", table.START * 2])
+def test_without_markers_nothing_is_written(tmp_path, capsys, text):
+    source, target = tmp_path / "report.json", tmp_path / "README.md"
+    source.write_text(json.dumps(report(record())))
+    target.write_text(text)
+    assert table.main([str(source), str(target)]) == 2
+    assert target.read_text() == text
+    assert "benchmarks" in capsys.readouterr().err
+
+
+def test_other_reports_are_refused(tmp_path, capsys):
+    target = tmp_path / "README.md"
+    target.write_text(f"{table.START}\n{table.END}")
+    other = tmp_path / "other.json"
+    other.write_text(json.dumps({"benchmarks": [], "machine_info": {}, "datetime": ""}))
+    for name, message in ((other, "no benchmark"), (tmp_path / "none.json", "none.json")):
+        assert table.main([str(name), str(target)]) == 2
+        assert message in capsys.readouterr().err
+    assert table.main([]) == 2
