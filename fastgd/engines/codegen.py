@@ -22,11 +22,23 @@ _COMPARISONS = {ast.Gt: "gt", ast.Lt: "lt", ast.GtE: "ge", ast.LtE: "le"}
 
 
 def _definition(function: Callable[..., Any]) -> ast.FunctionDef:
-    tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
-    definition = tree.body[0]
+    definition = ast.parse(textwrap.dedent(_source(function))).body[0]
     if not isinstance(definition, ast.FunctionDef):
         raise TypeError(f"{function!r} must be defined with `def`")
     return definition
+
+
+def _source(function: Callable[..., Any]) -> str:
+    """As `inspect.getsource`, whose tokenizer would take most of the first step of a process."""
+    code = function.__code__
+    last = max((end or 0 for _, end, _, _ in code.co_positions()), default=0)
+    try:
+        with open(code.co_filename, encoding="utf-8") as file:
+            lines = file.readlines()[code.co_firstlineno - 1 : last]
+    except OSError:
+        lines = []
+    text = "".join(lines)
+    return text if text.startswith("def ") else inspect.getsource(function)
 
 
 def _statements(definition: ast.FunctionDef) -> tuple[list[ast.stmt], list[ast.expr]]:
