@@ -89,6 +89,22 @@ class _NumpyOutcomes:
 
 
 @dataclass(frozen=True)
+class Standing:
+    """How far a group of runs is; `work` counts runs, those under way by their share of `max_iter`."""
+
+    ended: int
+    running: int
+    diverged: int
+    work: float
+
+
+class Watcher(Protocol):
+    """Who is told now and then how far the runs are, by the thread that called; see fastgd.progress."""
+
+    def look(self, standing: Callable[[], Standing]) -> None: ...
+
+
+@dataclass(frozen=True)
 class Chosen:
     """The kernels of a `Descents`: who made them, and how many runs a vector instruction advances."""
 
@@ -199,7 +215,7 @@ def descend(
     backend: str,
     n_threads: int,
     flush: bool,
-    progress: Callable[[int], None] | None = None,
+    progress: Watcher | None = None,
 ) -> tuple[Outcomes, str, int]:
     """Runs all descents; returns what came of them, the backend that did it and its vector width in runs.
 
@@ -221,7 +237,9 @@ def descend(
             lambda stopped: numpy_sweep.descend(
                 problem, runs, limits, out, WINDOW, stopped=stopped, flush=flush
             ),
-            limits.deadline,
+            limits,
+            out,
+            progress,
         )
         return out, "numpy", 1
     from fastgd.engines import _sweep  # noqa: PLC0415
@@ -277,50 +295,48 @@ class _Crew:
         self.flush = flush
         self.waiting: Iterator[tuple[NDArray[np.int64], bool]] = iter(blocks)
         self.lock = threading.Lock()
-        self.ended = 0
+        self.under_way: dict[int, tuple[int, int]] = {}  # by thread: runs left and their step
         self.stop: int | None = None  # the status with which everything ends early
         self.failure: BaseException | None = None
 
-    def work(self, n_threads: int, progress: Callable[[int], None] | None) -> None:
+    def work(self, n_threads: int, progress: Watcher | None) -> None:
         """All blocks, by `n_threads` threads of which the caller is one."""
-        others = [threading.Thread(target=self._guarded, daemon=True) for _ in range(n_threads - 1)]
-        for thread in others:
-            thread.start()
+        # Ended by events: a thread whose join was interrupted counts as ended in Python 3.12 and before.
+        others = [threading.Event() for _ in range(n_threads - 1)]
+        for ended in others:
+            threading.Thread(target=self._guarded, args=(ended,), daemon=True).start()
         try:
             self._run(progress)
+            for ended in others:  # in short naps, so that Ctrl-C is answered meanwhile
+                while not ended.wait(SLICE):
+                    if progress is not None:
+                        progress.look(self.standing)
         except KeyboardInterrupt:
             self.stop = 4
         except BaseException:  # of a user's schedule; the other threads are not to go on
             self.stop = 4
             raise
         finally:
-            if self.failure is None and self.stop is None and any(t.is_alive() for t in others):
-                self._await(others, progress)
-            for thread in others:
-                thread.join()
+            for ended in others:
+                _await(ended)
         if self.failure is not None:
             raise self.failure
 
-    def _await(
-        self, others: list[threading.Thread], progress: Callable[[int], None] | None
-    ) -> None:
-        """Waits in short naps, so that Ctrl-C is answered while other threads finish."""
-        try:
-            while alive := [thread for thread in others if thread.is_alive()]:
-                alive[0].join(SLICE)
-                if progress is not None:
-                    progress(self.ended)
-        except KeyboardInterrupt:
-            self.stop = 4
+    def standing(self) -> Standing:
+        """How far it is, as the caller's thread sees it."""
+        at = list(self.under_way.values())
+        return _standing(self.outcomes.status, at, self.limits.max_iter)
 
-    def _guarded(self) -> None:
+    def _guarded(self, ended: threading.Event) -> None:
         try:
             self._run(None)
         except BaseException as failure:
             self.failure, self.stop = failure, 4
+        finally:
+            ended.set()
 
-    def _run(self, progress: Callable[[int], None] | None) -> None:
-        windows = 4
+    def _run(self, progress: Watcher | None) -> None:
+        windows, me = 4, threading.get_ident()
         while self._going_on():
             with self.lock:
                 task = next(self.waiting, None)
@@ -334,12 +350,12 @@ class _Crew:
                     now = block.advance(windows)
                     took = time.perf_counter() - start
                     windows = _paced(windows, took)
-                    with self.lock:
-                        self.ended += left - now
                     left = now
+                    self.under_way[me] = left, block.n
                     if progress is not None:
-                        progress(self.ended)
+                        progress.look(self.standing)
             finally:
+                self.under_way.pop(me, None)
                 if left:
                     block.stop(4 if self.stop is None else self.stop)
 
@@ -388,13 +404,21 @@ def _parts(values: NDArray[np.float64], dtype: np.dtype[Any]) -> NDArray[np.floa
     return parts
 
 
-def _watched(work: Callable[[Callable[[], int | None]], None], deadline: float) -> None:
+def _watched(
+    work: Callable[[Callable[[], int | None]], None],
+    limits: Limits,
+    out: _NumpyOutcomes,
+    progress: Watcher | None,
+) -> None:
     """Runs `work` in a thread, so that Ctrl-C reaches it between two updates: as the status it is told to end with."""
     stop: list[int] = []
     failure: list[BaseException] = []
+    steps = 0
 
     def stopped() -> int | None:
-        if not stop and time.perf_counter() > deadline:
+        nonlocal steps
+        steps += 1
+        if not stop and time.perf_counter() > limits.deadline:
             stop.append(3)
         return stop[0] if stop else None
 
@@ -404,15 +428,39 @@ def _watched(work: Callable[[Callable[[], int | None]], None], deadline: float) 
         except BaseException as error:
             failure.append(error)
 
+    def standing() -> Standing:
+        left = int(np.count_nonzero(out.status == -1))
+        return _standing(out.status, [(left, steps)], limits.max_iter)
+
     thread = threading.Thread(target=guarded, daemon=True)
     thread.start()
     while thread.is_alive():
         try:
             thread.join(SLICE)
+            if progress is not None:
+                progress.look(standing)
         except KeyboardInterrupt:
             stop.append(4)
     if failure:
         raise failure[0]
+
+
+def _standing(
+    status: NDArray[np.int8], under_way: list[tuple[int, int]], max_iter: int
+) -> Standing:
+    ended = int(np.count_nonzero(status != -1))
+    share = sum(left * min(1.0, n / max(1, max_iter)) for left, n in under_way)
+    running = sum(left for left, _ in under_way)
+    return Standing(ended, running, int(np.count_nonzero(status == 2)), ended + share)
+
+
+def _await(ended: threading.Event) -> None:
+    """Until a thread has ended: an impatient second Ctrl-C must not lose what it brings home."""
+    while not ended.is_set():
+        try:
+            ended.wait()
+        except KeyboardInterrupt:
+            continue
 
 
 def _paced(windows: int, took: float) -> int:
