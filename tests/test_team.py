@@ -114,6 +114,7 @@ def test_clean_exit_with_sleeping_and_spinning_workers():
 def test_interrupt_is_raised_when_the_call_returns():
     code = f"""{PRELUDE}
 import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
 work()
 timer = threading.Timer(0.02, os.kill, (os.getpid(), {int(signal.SIGINT)}))
 timer.start()
