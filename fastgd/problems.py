@@ -257,9 +257,7 @@ class LeastSquares(Problem):
         for name, flag in (("intercept", intercept), ("statistics", statistics)):
             if not isinstance(flag, bool | np.bool_):
                 raise TypeError(f"{name} must be True or False, got {flag!r:.60}")
-        self.X = (
-            np.column_stack([inputs, np.ones(rows)]) if intercept else np.ascontiguousarray(inputs)
-        )
+        self.X = np.concatenate([inputs, np.ones((rows, 1))], axis=1) if intercept else inputs
         self.cost, self.statistics, self.update = cost, bool(statistics), update
         self._factor = factors[cost]
         features = inputs.shape[1]
@@ -358,7 +356,7 @@ def _finite(name: str, values: ArrayLike) -> NDArray[np.float64]:
         array = np.asarray(values)
         if array.dtype.kind not in "fiub":
             raise TypeError
-        array = np.array(array, np.float64)
+        array = np.array(array, np.float64, order="C")  # so that sums do not depend on the caller's
     except (TypeError, ValueError):
         raise TypeError(f"{name} must be an array of real numbers, got {values!r:.60}") from None
     if not np.isfinite(array).all():
