@@ -89,9 +89,13 @@ class Setup:
         if why := peers.missing("torch"):
             self.skipped["torch"] = why
             return
-        peers.torch().set_num_threads(n_threads)
-        for name, peer in peers.torch_steps(self.case, self.params, self.grads):
-            self._add(name, peer.step, peer.arrays)
+        few = n_threads > 1 and sum(p.size for p in self.params) < LARGE[0]
+        for threads in (n_threads, 1) if few else (n_threads,):
+            label = "" if threads == n_threads else ", 1 thread"  # which may be faster: let it be
+            for name, peer in peers.torch_steps(self.case, self.params, self.grads):
+                self._add(name + label, peer.step, peer.arrays)
+                set_threads = partial(peers.torch().set_num_threads, threads)
+                self.candidates[name + label].prepare = set_threads
 
     def _optax(self, n_threads: int) -> None:
         twin = peers.optax_twin(self.case)
@@ -110,8 +114,9 @@ class Setup:
 
     def disagreement(self, steps: int = 3) -> dict[str, float]:
         """The largest difference to the reference after some steps, over what may be expected of rounding."""
-        for _ in range(steps):
-            for candidate in self.candidates.values():
+        for candidate in self.candidates.values():
+            candidate.prepare()
+            for _ in range(steps):
                 candidate.call()
         reference = self.arrays["NumPy reference"]()
         found = {}

@@ -30,12 +30,14 @@ class Candidate:
     """One way to do the work.
 
     `call` does it once. `work` counts what that amounts to (steps, iterations), so that a candidate may do fewer of
-    them than the others; its times are divided by it. `note` says what the reader must know.
+    them than the others; its times are divided by it. `note` says what the reader must know, `prepare` is called
+    at the beginning of a turn.
     """
 
     call: Callable[[], Any]
     work: float = 1.0
     note: str = ""
+    prepare: Callable[[], Any] = int
     calls: int = 0  # in a turn; found by `calibrate`
     times: list[float] = field(default_factory=list)  # of a unit of work
 
@@ -49,6 +51,7 @@ class Candidate:
 
     def calibrate(self) -> None:
         """Choose the calls of a turn; it also warms up (compiles, fills caches)."""
+        self.prepare()
         self.calls = 1
         took = self.loop()
         if took < LONG:
@@ -61,6 +64,7 @@ class Candidate:
     def turn(self) -> None:
         """Let the last candidate's threads go to sleep, wake this one's, then measure."""
         time.sleep(SETTLE)
+        self.prepare()
         if self.calls > 1:
             for _ in repeat(None, max(2, self.calls // 8)):
                 self.call()
@@ -132,9 +136,9 @@ def compare(
     dict
         What has been stored in ``benchmark.extra_info``; the ratios in it come from the turns.
     """
-    rounds = min(rounds, 3) if QUICK else rounds
-    interleaved(candidates, rounds)
     name, ours = next(iter(candidates.items()))
+    rounds = min(rounds, 2 if isinstance(ours, Child) else 3) if QUICK else rounds
+    interleaved(candidates, rounds)
     slow = sum(ours.times) > LONG
     benchmark.pedantic(ours.call, rounds=1 if slow else rounds, iterations=ours.calls)
     info = {**about, "name": name, "rounds": rounds, "skipped": dict(skipped or {})}

@@ -35,6 +35,7 @@ def pytest_benchmark_update_machine_info(machine_info: dict[str, Any]) -> None:
     machine_info["kernels"] = f"{processor['target']}, vectors of {processor['vector_bits']} bits"
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     if comparison.RECORDS:
         terminalreporter.section("ratios of interleaved rounds")
