@@ -1,9 +1,17 @@
 """Closed forms for gradient descent on a quadratic: what a sweep will find, before it is run.
 
 On f(x) = x'Hx/2 - b'x the gradient is g(x) = Hx - b, and plain descent with rate a takes it to
-(I - aH) g. In the basis of H's unit eigenvectors q_i, with eigenvalues l_i, every component lives
-alone: after n steps it is c_i (1 - a l_i)^n, with c_i = q_i·g(x0). Everything here follows from
-that line.
+(I - aH) g. In the basis of H's unit eigenvectors q_i, with eigenvalues l_i, every component (mode)
+lives alone: after n steps it is c_i (1 - a l_i)^n, with c_i = q_i·g(x0).
+
+Momentum mu adds the step before, and a mode becomes a sequence e_n+1 = t e_n - d e_n-1, the iteration of
+the matrix [[t, -d], [1, 0]], with
+
+    heavy ball (Polyak 1964)                  t = 1 + mu - a l,       d = mu
+    Nesterov (1983, as Sutskever 2013 has it)  t = (1 + mu)(1 - a l),  d = mu (1 - a l)
+
+Its eigenvalues are the roots z1, z2 of z² - t z + d = 0. From rest (e_-1 = e_0) it is
+e_n = A z1^n + (1 - A) z2^n with A = z1 (1 - z2) / (z1 - z2). Everything here follows from that line.
 """
 
 from __future__ import annotations
@@ -11,23 +19,37 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["best_momentum", "best_rate", "predicted_iterations", "stable_range"]
+__all__ = [
+    "best_momentum",
+    "best_rate",
+    "critical_momentum",
+    "mode_iterations",
+    "predicted_iterations",
+    "predicted_regime",
+    "spectral_radius",
+    "stable_range",
+]
 
 
-def stable_range(hessian: ArrayLike, momentum: float = 0.0) -> tuple[float, float]:
+def stable_range(
+    hessian: ArrayLike, momentum: float = 0.0, *, nesterov: bool = False
+) -> tuple[float, float]:
     """Rates between which descent converges on a quadratic.
 
     Plain descent multiplies the error along eigenvector i by 1 - a l_i, which is smaller than one
     in size for 0 < a < 2 / l_max. With heavy-ball momentum the factor is a root of
     z² - (1 + mu - a l_i) z + mu = 0, and both roots lie inside the unit circle for
-    0 < a < 2 (1 + mu) / l_max.
+    0 < a < 2 (1 + mu) / l_max. Nesterov's look-ahead narrows that to
+    0 < a < 2 (1 + mu) / ((1 + 2 mu) l_max).
 
     Parameters
     ----------
     hessian : array_like of shape (n, n)
         Symmetric, finite, no negative eigenvalue, at least one positive.
     momentum : float, default 0.0
-        Heavy-ball coefficient in [0, 1).
+        Coefficient of the velocity, in [0, 1).
+    nesterov : bool, default False
+        Nesterov's momentum (`fastgd.NAG`) instead of the heavy ball (`fastgd.Momentum`).
 
     Returns
     -------
@@ -49,11 +71,14 @@ def stable_range(hessian: ArrayLike, momentum: float = 0.0) -> tuple[float, floa
     (0.0, 0.5)
     >>> stable_range([[4.0, 0.0], [0.0, 1.0]], momentum=0.5)
     (0.0, 0.75)
+    >>> stable_range([[4.0, 0.0], [0.0, 1.0]], momentum=0.5, nesterov=True)
+    (0.0, 0.375)
     """
     eigenvalues = _curvatures(hessian)
     if not 0.0 <= momentum < 1.0:
         raise ValueError(f"momentum must be in [0, 1), got {momentum!r}")
-    return 0.0, float(2.0 * (1.0 + momentum) / eigenvalues[-1])
+    narrowing = 1.0 + 2.0 * momentum if nesterov else 1.0
+    return 0.0, float(2.0 * (1.0 + momentum) / narrowing / eigenvalues[-1])
 
 
 def best_rate(hessian: ArrayLike) -> float:
@@ -92,17 +117,23 @@ def best_rate(hessian: ArrayLike) -> float:
     return float(2.0 / (eigenvalues[0] + eigenvalues[-1]))
 
 
-def best_momentum(hessian: ArrayLike) -> tuple[float, float]:
-    """Rate and heavy-ball momentum with the fastest guaranteed convergence on a quadratic.
+def best_momentum(hessian: ArrayLike, *, nesterov: bool = False) -> tuple[float, float]:
+    """Rate and momentum with the fastest guaranteed convergence on a quadratic.
 
-    With a = (2 / (√l_max + √l_min))² and mu = ((√k - 1)/(√k + 1))², k = l_max / l_min, both roots
-    of z² - (1 + mu - a l_i) z + mu = 0 have the size √mu for every l_i: all components shrink
+    Heavy ball: with a = (2 / (√l_max + √l_min))² and mu = ((√k - 1)/(√k + 1))², k = l_max / l_min,
+    both roots of z² - (1 + mu - a l_i) z + mu = 0 have the size √mu for every l_i: all modes shrink
     equally fast, by √mu a step.
+
+    Nesterov: the flattest mode is critically damped and the steepest one overshoots as much, at
+    a = 4 / (3 l_max + l_min), mu = (s - 2)/(s + 2) with s = √(3k + 1); the slowest mode then shrinks by
+    1 - 2/s a step.
 
     Parameters
     ----------
     hessian : array_like of shape (n, n)
         Symmetric and positive definite.
+    nesterov : bool, default False
+        Nesterov's momentum instead of the heavy ball.
 
     Returns
     -------
@@ -116,7 +147,9 @@ def best_momentum(hessian: ArrayLike) -> tuple[float, float]:
 
     References
     ----------
-    Polyak (1964), "Some methods of speeding up the convergence of iteration methods".
+    Polyak (1964), "Some methods of speeding up the convergence of iteration methods"; Lessard, Recht
+    and Packard (2016), "Analysis and design of optimization algorithms via integral quadratic
+    constraints", for Nesterov's pair.
 
     Examples
     --------
@@ -125,23 +158,242 @@ def best_momentum(hessian: ArrayLike) -> tuple[float, float]:
     (0.25, 0.25)
     """
     eigenvalues = _curvatures(hessian, definite=True)
+    if nesterov:
+        flat, steep = eigenvalues[0], eigenvalues[-1]
+        s = np.sqrt(3.0 * steep / flat + 1.0)
+        return float(4.0 / (3.0 * steep + flat)), float((s - 2.0) / (s + 2.0))
     low, high = np.sqrt(eigenvalues[0]), np.sqrt(eigenvalues[-1])
     return float((2.0 / (high + low)) ** 2), float(((high - low) / (high + low)) ** 2)
 
 
-def predicted_iterations(
-    hessian: ArrayLike, linear: ArrayLike, x0: ArrayLike, lr: ArrayLike, tol: float
-) -> NDArray[np.float64]:
-    """Updates that plain descent on a quadratic needs until its slope is below a tolerance.
+def critical_momentum(hessian: ArrayLike, lr: ArrayLike) -> NDArray[np.float64]:
+    """The heavy ball's best momentum at a given rate: where its slowest mode is critically damped.
 
-    Along eigenvector q_i the gradient after n updates is c_i (1 - a l_i)^n q_i, c_i = q_i·g(x0).
-    Its largest component is below `tol` once
+    A mode's roots are real below mu_i = (1 - √(a l_i))² and of size √mu above it. The slowest mode is
+    fastest at mu = max_i mu_i, with √mu a step: less momentum creeps, more rings.
+
+    Parameters
+    ----------
+    hessian : array_like of shape (n, n)
+        Symmetric and positive definite.
+    lr : array_like of float
+        Rates, at least 0, of any shape.
+
+    Returns
+    -------
+    ndarray of float64, shaped like `lr`
+        Momenta; nan where no momentum below 1 converges (a ≥ 4 / l_max).
+
+    Raises
+    ------
+    ValueError
+        If `hessian` is not symmetric and positive definite, or a rate is negative or not finite.
+
+    References
+    ----------
+    Polyak (1964), "Some methods of speeding up the convergence of iteration methods".
+
+    Examples
+    --------
+    >>> critical_momentum([[9.0, 0.0], [0.0, 1.0]], [0.01, 0.25, 0.5])
+    array([0.81, 0.25,  nan])
+    """
+    eigenvalues = _curvatures(hessian, definite=True)
+    rates = _rates(lr)
+    momenta = ((1.0 - np.sqrt(rates[..., None] * eigenvalues)) ** 2).max(axis=-1)
+    return np.asarray(np.where(rates * eigenvalues[-1] < 4.0, momenta, np.nan))
+
+
+def spectral_radius(
+    hessian: ArrayLike, lr: ArrayLike, momentum: ArrayLike = 0.0, *, nesterov: bool = False
+) -> NDArray[np.float64]:
+    """What a step multiplies each mode by in the long run: the size of the larger root, mode by mode.
+
+    Descent converges where all are below one, and the largest says how fast: a decimal digit takes
+    1 / -log10 of it.
+
+    Parameters
+    ----------
+    hessian : array_like of shape (n, n)
+        Symmetric, finite.
+    lr, momentum : array_like of float
+        Rates, at least 0, and momenta in [0, 1); of shapes that broadcast.
+    nesterov : bool, default False
+        Nesterov's momentum instead of the heavy ball.
+
+    Returns
+    -------
+    ndarray of float64, shape (*broadcast, n)
+        One for each eigenvalue of `hessian`, in increasing order of those.
+
+    Raises
+    ------
+    ValueError
+        If `hessian` is not as described, a rate is negative or not finite, or a momentum is outside
+        [0, 1).
+
+    References
+    ----------
+    Polyak (1964), "Some methods of speeding up the convergence of iteration methods"; Nesterov
+    (1983), "A method of solving a convex programming problem with convergence rate O(1/k²)";
+    Sutskever, Martens, Dahl and Hinton (2013), "On the importance of initialization and momentum in
+    deep learning", for the form in which the gradient is taken at the look-ahead point.
+
+    Examples
+    --------
+    >>> spectral_radius([[9.0, 0.0], [0.0, 1.0]], 0.25, [0.0, 0.25])
+    array([[0.75, 1.25],
+           [0.5 , 0.5 ]])
+    """
+    eigenvalues, _ = _eigenpairs(hessian)
+    return np.asarray(np.abs(_roots(eigenvalues, lr, momentum, nesterov)[0]))
+
+
+def predicted_regime(
+    hessian: ArrayLike, lr: ArrayLike, momentum: ArrayLike = 0.0, *, nesterov: bool = False
+) -> NDArray[np.str_]:
+    """How descent ends, in the words of `fastgd.SweepResult`: monotone, oscillating or diverged.
+
+    A mode whose larger root z has the angle phi turns the sign of its steps in a share phi/pi of them,
+    and a sweep calls a run oscillating when that is more than half: where Re z < 0. The mode with the
+    largest root outlives the others and decides; of equal ones (all modes of a heavy ball with much
+    momentum) the steepest.
+
+    Parameters
+    ----------
+    hessian : array_like of shape (n, n)
+        Symmetric, finite, no negative eigenvalue, at least one positive.
+    lr, momentum : array_like of float
+        Rates, at least 0, and momenta in [0, 1); of shapes that broadcast.
+    nesterov : bool, default False
+        Nesterov's momentum instead of the heavy ball.
+
+    Returns
+    -------
+    ndarray of str, shaped like the broadcast
+        ``"monotone"``, ``"oscillating"`` or ``"diverged"`` (which a root of size one counts as).
+
+    Raises
+    ------
+    ValueError
+        As in `spectral_radius`, or if an eigenvalue is negative.
+
+    Examples
+    --------
+    >>> predicted_regime([[4.0, 0.0], [0.0, 1.0]], [0.1, 0.45, 0.55]).tolist()
+    ['monotone', 'oscillating', 'diverged']
+    """
+    eigenvalues = _curvatures(hessian)
+    eigenvalues = eigenvalues[eigenvalues > 0]
+    larger, _ = _roots(eigenvalues, lr, momentum, nesterov)
+    sizes = np.abs(larger)
+    slowest = sizes.max(axis=-1, keepdims=True)
+    # The last of those that are as slow, eigenvalues being sorted; equal but for rounding.
+    which = eigenvalues.size - 1 - (sizes >= slowest * (1.0 - 1e-12))[..., ::-1].argmax(axis=-1)
+    turning = np.take_along_axis(larger.real, which[..., None], axis=-1)[..., 0] < 0
+    regimes = np.where(turning, "oscillating", "monotone")
+    return np.asarray(np.where(slowest[..., 0] >= 1.0, "diverged", regimes))
+
+
+def mode_iterations(
+    hessian: ArrayLike,
+    linear: ArrayLike,
+    x0: ArrayLike,
+    lr: ArrayLike,
+    tol: float,
+    *,
+    momentum: ArrayLike = 0.0,
+    nesterov: bool = False,
+) -> NDArray[np.float64]:
+    """Updates that each mode needs on its own until its share of the slope is below a tolerance.
+
+    Mode i puts c_i e_n q_i into the gradient after n updates, c_i = q_i·g(x0). With real roots,
+    |e_n| is |A| |z1|^n but for what has died out before; with a pair of complex ones, of size √d and
+    angle phi, it rings within the envelope |1 - z| / sin(phi) √d^n. The largest component is below
+    `tol` once
+
+        n > n_i = ln(|c_i| max|q_i| |A| / tol) / -ln|z1|
+
+    and the count is the next whole number. Near a double root, where A grows without bound,
+    |e_n| <= (1 + n |1 - z|) |z|^n takes its place.
+
+    Parameters
+    ----------
+    hessian, linear, x0, lr, tol, momentum, nesterov
+        As in `predicted_iterations`.
+
+    Returns
+    -------
+    ndarray of float64, shape (*broadcast, n)
+        For each eigenvalue, in increasing order: whole numbers, inf for never.
+
+    Raises
+    ------
+    ValueError
+        As in `predicted_iterations`.
+
+    Examples
+    --------
+    >>> mode_iterations([[4.0, 0.0], [0.0, 1.0]], [0.0, 0.0], [1.0, 1.0], [0.1, 0.4], tol=1e-3)
+    array([[66., 17.],
+           [14., 17.]])
+    """
+    eigenvalues, vectors = _eigenpairs(hessian)
+    _refuse_negative(eigenvalues)
+    larger, smaller = _roots(eigenvalues, lr, momentum, nesterov)
+    heights = np.abs(vectors.T @ _slope(hessian, linear, x0)) * np.abs(vectors).max(axis=0)
+    if not 0.0 < tol < np.inf:
+        raise ValueError(f"tol must be positive and finite, got {tol!r}")
+    sizes = np.abs(larger)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        start, shrink = np.log(heights / tol), -np.log(sizes)
+        n = np.floor((start + np.log(_amplitude(larger, smaller))) / shrink) + 1.0
+        n = np.fmin(n, np.floor(_near_double_root(larger, start, shrink)) + 1.0)
+    # A mode that its first step ends; one that is kept or grows; one that is below it at the start.
+    n = np.where(sizes == 0.0, 1.0, np.maximum(n, 1.0))
+    never = (sizes > 1.0) | ((sizes == 1.0) & (heights >= tol))
+    n = np.where((heights < tol) & ~never, 0.0, n)
+    return np.asarray(np.where(heights == 0.0, 0.0, np.where(never, np.inf, n)))
+
+
+def _amplitude(z1: NDArray[np.complex128], z2: NDArray[np.complex128]) -> NDArray[np.float64]:
+    """Of a mode from rest: |A|, and twice that where two complex roots share it; 1 without momentum."""
+    pair = np.where(z1.imag != 0.0, 2.0, 1.0)
+    return np.asarray(np.where(z2 == 0.0, 1.0, pair * np.abs(z1 * (1.0 - z2) / (z1 - z2))))
+
+
+def _near_double_root(
+    z: NDArray[np.complex128], start: NDArray[np.float64], shrink: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """The n of (1 + n |1 - z|) |z|^n = tol / height: a fixed point, approached from below."""
+    n = start / shrink
+    for _ in range(30):
+        n = (start + np.log1p(np.maximum(n, 0.0) * np.abs(1.0 - z))) / shrink
+    return n
+
+
+def predicted_iterations(
+    hessian: ArrayLike,
+    linear: ArrayLike,
+    x0: ArrayLike,
+    lr: ArrayLike,
+    tol: float,
+    *,
+    momentum: ArrayLike = 0.0,
+    nesterov: bool = False,
+) -> NDArray[np.float64]:
+    """Updates that descent on a quadratic needs until its slope is below a tolerance.
+
+    Along eigenvector q_i the gradient of plain descent after n updates is c_i (1 - a l_i)^n q_i,
+    c_i = q_i·g(x0). Its largest component is below `tol` once
 
         n > n_i = ln(|c_i| max|q_i| / tol) / -ln|1 - a l_i|,
 
     and the prediction is the first whole number above max_i n_i. It is exact where one component
     outlives all others, which is so for nearly all rates, and a few updates off where two of them
-    matter at the end.
+    matter at the end. With momentum a mode shrinks by its larger root instead (`mode_iterations`);
+    where the roots are complex it rings, the slope may dip below the tolerance on a swing before its
+    envelope does, and the prediction is an upper bound, seldom twice the count.
 
     Parameters
     ----------
@@ -150,15 +402,19 @@ def predicted_iterations(
     linear : array_like of shape (n,)
         b of the same.
     x0 : array_like of shape (n,)
-        Start.
+        Start, at rest.
     lr : array_like of float
         Rates, at least 0, of any shape.
     tol : float
         Descent ends when max|g(x)| < `tol`; positive.
+    momentum : array_like of float, default 0.0
+        Momenta in [0, 1), of a shape that broadcasts with that of `lr`.
+    nesterov : bool, default False
+        Nesterov's momentum instead of the heavy ball.
 
     Returns
     -------
-    ndarray of float64, shaped like `lr`
+    ndarray of float64, shaped like `lr` and `momentum` broadcast
         Updates, whole numbers; 0 where x0 is good enough, inf where the tolerance is never
         reached (a rate beyond the stable range, a gradient along a direction without curvature,
         or rate 0).
@@ -167,35 +423,50 @@ def predicted_iterations(
     ------
     ValueError
         If a shape does not fit, a number is not finite, `hessian` is not as described, a rate is
-        negative, or `tol` is not positive.
+        negative, a momentum is outside [0, 1), or `tol` is not positive.
 
     Examples
     --------
     >>> predicted_iterations([[1.0]], [0.0], [1.0], [0.5, 1.0, 1.5, 2.0], tol=1e-3)
     array([10.,  1., 10., inf])
+    >>> predicted_iterations([[9.0, 0.0], [0.0, 1.0]], [0, 0], [1, 1], 0.2, 1e-6, momentum=[0, 0.3])
+    array([72., 30.])
     """
-    eigenvalues, vectors = _eigenpairs(hessian)
-    _refuse_negative(eigenvalues)
-    g0 = np.asarray(hessian, np.float64) @ _vector("x0", x0, eigenvalues.size)
-    g0 -= _vector("linear", linear, eigenvalues.size)
+    counts = mode_iterations(hessian, linear, x0, lr, tol, momentum=momentum, nesterov=nesterov)
+    if np.abs(_slope(hessian, linear, x0)).max() < tol:
+        return np.zeros(counts.shape[:-1])
+    return np.asarray(counts.max(axis=-1))
+
+
+# --- the pieces -------------------------------------------------------------------------------
+
+
+def _roots(
+    eigenvalues: NDArray[np.float64], lr: ArrayLike, momentum: ArrayLike, nesterov: bool
+) -> tuple[NDArray[np.complex128], NDArray[np.complex128]]:
+    """Roots of z² - t z + d for every rate, momentum and eigenvalue: the larger in size, the other."""
+    mu = np.asarray(momentum, np.float64)[..., None]
+    if not ((mu >= 0.0) & (mu < 1.0)).all():
+        raise ValueError(f"momentum must be in [0, 1), got {momentum!r}")
+    plain = 1.0 - _rates(lr)[..., None] * eigenvalues
+    trace, product = ((1.0 + mu) * plain, mu * plain) if nesterov else (plain + mu, mu)
+    root = np.sqrt(trace * trace - 4.0 * product + 0j)
+    larger = 0.5 * (trace + np.where(trace < 0.0, -root, root))
+    return larger, np.asarray(trace - larger)
+
+
+def _slope(hessian: ArrayLike, linear: ArrayLike, x0: ArrayLike) -> NDArray[np.float64]:
+    """The gradient at the start."""
+    matrix = np.asarray(hessian, np.float64)
+    n = len(matrix)
+    return np.asarray(matrix @ _vector("x0", x0, n) - _vector("linear", linear, n))
+
+
+def _rates(lr: ArrayLike) -> NDArray[np.float64]:
     rates = np.asarray(lr, np.float64)
     if not (np.isfinite(rates).all() and (rates >= 0).all()):
         raise ValueError(f"lr must hold finite rates >= 0, got {lr!r}")
-    if not 0.0 < tol < np.inf:
-        raise ValueError(f"tol must be positive and finite, got {tol!r}")
-    if np.abs(g0).max() < tol:
-        return np.zeros(rates.shape)
-
-    components = np.abs(vectors.T @ g0)
-    present = components > 0
-    heights = components[present] * np.abs(vectors).max(axis=0)[present]
-    factors = np.abs(1.0 - rates[..., None] * eigenvalues[present])
-    with np.errstate(divide="ignore", invalid="ignore"):
-        shrinking = np.floor(np.log(heights / tol) / -np.log(factors)) + 1.0
-    # A factor of one keeps a component as it is; a larger one lifts it above any tolerance.
-    never = (factors > 1.0) | ((factors == 1.0) & (heights >= tol))
-    updates = np.where(heights < tol, 0.0, shrinking)
-    return np.asarray(np.where(never, np.inf, updates).max(axis=-1))
+    return rates
 
 
 # --- checks -----------------------------------------------------------------------------------

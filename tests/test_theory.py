@@ -5,7 +5,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastgd.theory import best_momentum, best_rate, predicted_iterations, stable_range
+import fastgd as gd
+from fastgd.theory import (
+    best_momentum,
+    best_rate,
+    critical_momentum,
+    mode_iterations,
+    predicted_iterations,
+    predicted_regime,
+    spectral_radius,
+    stable_range,
+)
 
 
 def counted(hessian, linear, x0, lr, tol, *, momentum=0.0, most=20_000):
@@ -127,3 +137,136 @@ def test_bad_arguments_are_refused(name, value):
         stable_range(HESSIAN, momentum=1.0)
     with pytest.raises(ValueError, match="only positive"):
         best_rate([[1.0, 0.0], [0.0, 0.0]])
+
+
+# --- momentum: held against sweeps, which share no code with the closed forms ---------------------
+
+SWEPT = [(False, gd.Momentum()), (True, gd.NAG())]
+VALLEY = gd.Quadratic(HESSIAN, LINEAR)
+MOMENTA = [0.0, 0.2, 0.5, 0.8, 0.95]
+
+
+def companion(eigenvalue, lr, momentum, nesterov):
+    """The matrix that takes (e_n, e_n-1) a step further, from the update written out."""
+    contraction = 1.0 - lr * eigenvalue
+    if nesterov:
+        return np.array([[contraction * (1 + momentum), -contraction * momentum], [1.0, 0.0]])
+    return np.array([[contraction + momentum, -momentum], [1.0, 0.0]])
+
+
+@pytest.mark.parametrize(("nesterov", "optimizer"), SWEPT)
+def test_limits_of_stability_are_those_of_a_sweep(nesterov, optimizer):
+    limits = [stable_range(HESSIAN, m, nesterov=nesterov)[1] for m in MOMENTA]
+    for share, converges in ((0.995, True), (1.005, False)):
+        for limit, momentum in zip(limits, MOMENTA, strict=True):
+            axes = {"lr": [share * limit], "momentum": [momentum]}
+            out = gd.sweep(VALLEY, optimizer, axes, max_iter=1_000_000, tol=1e-6)
+            assert out.converged.all() == converges, (share, momentum)
+
+
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_spectral_radius_is_that_of_the_companion_matrix(nesterov):
+    rates = np.array([0.0, 0.1, 0.5, 0.9, 1.3])
+    radius = spectral_radius(HESSIAN, rates[:, None], MOMENTA, nesterov=nesterov)
+    assert radius.shape == (5, 5, 2)
+    for i, lr in enumerate(rates):
+        for j, momentum in enumerate(MOMENTA):
+            for k, eigenvalue in enumerate(np.linalg.eigvalsh(HESSIAN)):
+                matrix = companion(eigenvalue, lr, momentum, nesterov)
+                wanted = np.abs(np.linalg.eigvals(matrix)).max()
+                assert radius[i, j, k] == pytest.approx(wanted, abs=1e-7), (lr, momentum)
+
+
+@pytest.mark.parametrize(("nesterov", "optimizer"), SWEPT)
+def test_counts_with_momentum_are_those_of_a_sweep(nesterov, optimizer):
+    rates = np.linspace(0.05, 1.9, 38)
+    axes = {"lr": rates, "momentum": MOMENTA}
+    out = gd.sweep(VALLEY, optimizer, axes, x0=[0.0, 0.0], max_iter=100_000, tol=1e-6)
+    predicted = predicted_iterations(
+        HESSIAN, LINEAR, [0, 0], rates[:, None], 1e-6, momentum=MOMENTA, nesterov=nesterov
+    )
+    np.testing.assert_array_equal(np.isfinite(predicted), out.converged)
+    late = (predicted - out.iterations)[out.converged]
+    assert late.min() >= -3  # never early by more than that
+    assert (late == 0).mean() > 0.3  # all that do not ring
+    assert (late <= out.iterations[out.converged]).mean() > 0.99
+
+
+def test_counts_are_exact_where_one_real_root_decides():
+    momentum = np.array([0.0, 0.1, 0.2, 0.3])
+    axes = {"lr": [0.05, 0.1, 0.2], "momentum": momentum}
+    out = gd.sweep(VALLEY, gd.Momentum(), axes, x0=[0.0, 0.0], max_iter=100_000, tol=1e-6)
+    lr = np.array(axes["lr"])[:, None]
+    predicted = predicted_iterations(HESSIAN, LINEAR, [0, 0], lr, 1e-6, momentum=momentum)
+    np.testing.assert_array_equal(predicted, out.iterations)
+
+
+@pytest.mark.parametrize(("nesterov", "optimizer"), SWEPT)
+def test_modes_alone_are_exact_or_bounds(nesterov, optimizer):
+    """One eigenvector at a time: the envelope is never below what is counted."""
+    values, vectors = np.linalg.eigh(HESSIAN)
+    solution = np.linalg.solve(HESSIAN, LINEAR)
+    rates = np.linspace(0.05, 1.2, 24)
+    for k in range(2):
+        start = solution + 3.0 * vectors[:, k]
+        axes = {"lr": rates, "momentum": MOMENTA}
+        out = gd.sweep(VALLEY, optimizer, axes, x0=start, max_iter=100_000, tol=1e-6)
+        alone = mode_iterations(
+            HESSIAN, LINEAR, start, rates[:, None], 1e-6, momentum=MOMENTA, nesterov=nesterov
+        )[..., k]
+        stable = spectral_radius(
+            values[k : k + 1, None], rates[:, None], MOMENTA, nesterov=nesterov
+        )
+        stable = out.converged & (stable[..., 0] < 0.999)
+        assert (out.iterations <= alone + 1)[stable].all()
+        np.testing.assert_array_equal(out.iterations[:, 0][stable[:, 0]], alone[:, 0][stable[:, 0]])
+
+
+@pytest.mark.parametrize(("nesterov", "optimizer"), SWEPT)
+def test_regimes_are_those_of_a_sweep(nesterov, optimizer):
+    rates, momenta = np.linspace(0.03, 3.5, 60), np.linspace(0.0, 0.98, 50)
+    axes = {"lr": rates, "momentum": momenta}
+    out = gd.sweep(VALLEY, optimizer, axes, x0=[0.0, 0.0], max_iter=100_000, tol=1e-6)
+    predicted = predicted_regime(HESSIAN, rates[:, None], momenta, nesterov=nesterov)
+    np.testing.assert_array_equal(predicted != "diverged", out.converged)
+    assert (predicted == out.regime).mean() > 0.95
+
+
+def test_best_pairs_shrink_the_slowest_mode_fastest():
+    for nesterov in (False, True):
+        lr, momentum = best_momentum(HESSIAN, nesterov=nesterov)
+        best = spectral_radius(HESSIAN, lr, momentum, nesterov=nesterov).max()
+        around = np.linspace(0.8, 1.2, 41)
+        others = spectral_radius(
+            HESSIAN, (lr * around)[:, None], momentum * around, nesterov=nesterov
+        ).max(axis=-1)
+        assert best <= others.min() + 1e-9
+    assert critical_momentum(HESSIAN, best_momentum(HESSIAN)[0]) == pytest.approx(
+        best_momentum(HESSIAN)[1]
+    )
+
+
+def test_critical_momentum_is_the_best_at_its_rate():
+    momenta = np.linspace(0.0, 0.999, 1000)
+    for lr in (0.05, 0.4, 1.0, 1.7):
+        slowest = spectral_radius(HESSIAN, lr, momenta).max(axis=-1)
+        assert critical_momentum(HESSIAN, lr) == pytest.approx(momenta[slowest.argmin()], abs=2e-3)
+    assert np.isnan(critical_momentum(HESSIAN, 4.1 / np.linalg.eigvalsh(HESSIAN)[-1]))
+
+
+def test_edges_of_the_closed_forms_with_momentum():
+    line = [[2.0]]
+    assert predicted_iterations(line, [0.0], [1.0], 0.5, 1e-3, nesterov=True, momentum=0.9) == 1
+    assert predicted_iterations(line, [0.0], [1.0], 0.0, 1e-3, momentum=0.5) == np.inf
+    # A double root exactly: (1 - sqrt(0.5))² at a l = 0.5.
+    momentum = (1 - np.sqrt(0.5)) ** 2
+    predicted = float(predicted_iterations(line, [0.0], [1.0], 0.25, 1e-9, momentum=momentum))
+    done = counted(np.array(line), [0.0], [1.0], 0.25, 1e-9, momentum=momentum)
+    assert abs(predicted - done) <= 2
+    for bad in (-0.1, 1.0, np.nan, [0.5, 2.0]):
+        with pytest.raises(ValueError, match="momentum"):
+            spectral_radius(HESSIAN, 0.1, bad)
+        with pytest.raises(ValueError, match="momentum"):
+            predicted_iterations(HESSIAN, LINEAR, [0, 0], 0.1, 1e-3, momentum=bad)
+    with pytest.raises(ValueError, match="lr"):
+        predicted_regime(HESSIAN, -1.0)
