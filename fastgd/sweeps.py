@@ -15,6 +15,7 @@ from fastgd.engines.registry import RULES
 from fastgd.hyperparameters import Method, number
 from fastgd.optimizers import NAG, Optimizer
 from fastgd.problems import Problem
+from fastgd.progress import Progress
 from fastgd.results import Status, SweepResult
 from fastgd.schedules import as_schedule
 
@@ -43,6 +44,7 @@ def sweep(
     backend: str | None = None,
     n_threads: int | None = None,
     flush_subnormals: bool = True,
+    progress: bool | None = None,
 ) -> SweepResult:
     """Descend a problem once for every combination of the axes' values.
 
@@ -80,6 +82,10 @@ def sweep(
         As `fastgd.set_num_threads` has it by default.
     flush_subnormals : bool, default True
         Treat subnormal numbers as zero.
+    progress : bool, optional
+        Whether to say how far it is, after a second, on standard error: runs done, running and diverged, runs per
+        second, and the time left if all that run go on to `max_iter`. By default a bar where that is a terminal;
+        True also writes a line every ten seconds where it is none; False is silent.
 
     Returns
     -------
@@ -125,6 +131,8 @@ def sweep(
     starts = _starts(problem, places, x0, rng, real)
     found = _Found(places.total, problem.n_parameters, real)
     threads = config.get_num_threads(n_threads)
+    show = None if progress is None else _flag("progress", progress)
+    watcher = Progress(places.total, show, deadline=limits.deadline)
     try:
         for index, runs in _descents(optimizer, places, starts):
             _check_order(problem, runs)
@@ -135,12 +143,17 @@ def sweep(
                 backend=engine,
                 n_threads=threads,
                 flush=flush,
+                progress=watcher,
             )
             found.take(index, *outcome)
-            if np.isin(outcome[0].status, _EARLY).any():
+            status = outcome[0].status
+            if np.isin(status, _EARLY).any():
                 break
+            watcher.close_group(len(index), int(np.count_nonzero(status == Status.DIVERGED)))
     except KeyboardInterrupt:  # between the groups; within one, `descend` answers it
         pass
+    finally:
+        watcher.close()
     return found.result(
         problem,
         limits,

@@ -302,12 +302,15 @@ class _Crew:
     def work(self, n_threads: int, progress: Watcher | None) -> None:
         """All blocks, by `n_threads` threads of which the caller is one."""
         # Ended by events: a thread whose join was interrupted counts as ended in Python 3.12 and before.
-        others = [threading.Event() for _ in range(n_threads - 1)]
-        for ended in others:
-            threading.Thread(target=self._guarded, args=(ended,), daemon=True).start()
+        others: list[tuple[threading.Thread, threading.Event]] = []
         try:
+            for _ in range(n_threads - 1):
+                ended = threading.Event()
+                thread = threading.Thread(target=self._guarded, args=(ended,), daemon=True)
+                others.append((thread, ended))
+                thread.start()
             self._run(progress)
-            for ended in others:  # in short naps, so that Ctrl-C is answered meanwhile
+            for _, ended in others:  # in short naps, so that Ctrl-C is answered meanwhile
                 while not ended.wait(SLICE):
                     if progress is not None:
                         progress.look(self.standing)
@@ -317,8 +320,8 @@ class _Crew:
             self.stop = 4
             raise
         finally:
-            for ended in others:
-                _await(ended)
+            for thread, ended in others:
+                _await(thread, ended)
         if self.failure is not None:
             raise self.failure
 
@@ -344,6 +347,7 @@ class _Crew:
                 return
             block = self._block(*task)
             left = len(task[0])
+            self.under_way[me] = left, 0
             try:
                 while left and self._going_on():
                     start = time.perf_counter()
@@ -413,6 +417,7 @@ def _watched(
     """Runs `work` in a thread, so that Ctrl-C reaches it between two updates: as the status it is told to end with."""
     stop: list[int] = []
     failure: list[BaseException] = []
+    ended = threading.Event()
     steps = 0
 
     def stopped() -> int | None:
@@ -427,18 +432,20 @@ def _watched(
             work(stopped)
         except BaseException as error:
             failure.append(error)
+        finally:
+            ended.set()
 
     def standing() -> Standing:
         left = int(np.count_nonzero(out.status == -1))
         return _standing(out.status, [(left, steps)], limits.max_iter)
 
-    thread = threading.Thread(target=guarded, daemon=True)
-    thread.start()
-    while thread.is_alive():
+    threading.Thread(target=guarded, daemon=True).start()
+    while True:
         try:
-            thread.join(SLICE)
-            if progress is not None:
-                progress.look(standing)
+            while not ended.wait(SLICE):
+                if progress is not None:
+                    progress.look(standing)
+            break
         except KeyboardInterrupt:
             stop.append(4)
     if failure:
@@ -454,11 +461,14 @@ def _standing(
     return Standing(ended, running, int(np.count_nonzero(status == 2)), ended + share)
 
 
-def _await(ended: threading.Event) -> None:
+def _await(thread: threading.Thread, ended: threading.Event) -> None:
     """Until a thread has ended: an impatient second Ctrl-C must not lose what it brings home."""
-    while not ended.is_set():
+    while True:
         try:
-            ended.wait()
+            while not ended.wait(SLICE):
+                if thread.ident is None:  # the first Ctrl-C came before it began
+                    return
+            return
         except KeyboardInterrupt:
             continue
 
