@@ -181,7 +181,7 @@ def _just_in_time(kernel: Kernel, count: int, runs: Descents, char: str) -> tupl
     sizes = numba_sweep.Sizes(
         kernel.kind, kernel.sequential, runs.lookahead, runs.mode, count, len(runs.state0)
     )
-    return numba_sweep.window_and_observe(runs.rule, sizes, char)
+    return numba_sweep.window_and_observe(runs.rule, sizes, char, kernel.functions)
 
 
 def _lanes(function: CoefficientFunction, char: str) -> int:
@@ -207,6 +207,18 @@ def _shared_lanes(mode: str, char: str) -> int:
     return numba_sweep.clipped_coefficients(char)
 
 
+def engine_of(problem: Problem, backend: str) -> str:
+    """The backend that can descend the problem: a Python function is called from NumPy's loop alone."""
+    if problem.kernel("float64").kind != "python" or backend == "numpy":
+        return backend
+    if backend != "auto":
+        raise ValueError(
+            f"backend={backend!r} cannot call a Python function: {problem!r}; "
+            "compile it with numba.njit, or use backend='auto'"
+        )
+    return "numpy"
+
+
 def descend(
     problem: Problem,
     runs: Descents,
@@ -223,6 +235,7 @@ def descend(
     not begun keep status -1. The deadline does the same with status 3.
     """
     shape = (len(runs.index), problem.n_parameters)
+    backend = engine_of(problem, backend)
     if backend == "numpy":
         from fastgd.engines import numpy_sweep  # noqa: PLC0415
 
