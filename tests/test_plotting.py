@@ -5,7 +5,13 @@ import itertools
 import numpy as np
 import pytest
 
-from fastgd.plotting import HeatMapDisplay, IterationsDisplay, LossCurveDisplay, cell_edges
+from fastgd.plotting import (
+    HeatMapDisplay,
+    IterationsDisplay,
+    LossCurveDisplay,
+    PhaseDiagramDisplay,
+    cell_edges,
+)
 from fastgd.results import SweepResult
 
 matplotlib = pytest.importorskip("matplotlib")
@@ -259,3 +265,35 @@ def test_cell_edges():
     np.testing.assert_allclose(
         cell_edges(np.array([1.0, 10.0, 100.0])), [10**-0.5, 10**0.5, 10**1.5, 10**2.5]
     )
+
+
+# --- phase diagrams -------------------------------------------------------------------------------
+
+
+def test_phase_diagram_shows_every_regime_and_the_predicted_borders():
+    result = sweep_of({"lr": (0.1, 0.2, 0.3), "momentum": (0.0, 0.5)}, [[0, 0], [0, 1], [2, 2]])
+    predicted = [["monotone"] * 2, ["monotone"] * 2, ["diverged"] * 2]
+    display = PhaseDiagramDisplay.from_sweep(result, predicted=predicted, best=(0.2, 0.0))
+    names = display.ax_.get_legend_handles_labels()[1]
+    assert names == ["monotone", "slow", "diverged", "predicted borders", "best pair"]
+    assert np.asarray(display.regimes).shape == (2, 3)
+    assert display.regimes[1, 1] == "slow"
+    assert display.ax_.get_xlabel() == "learning rate"
+
+
+def test_phase_diagram_sorts_its_axes(ax):
+    result = sweep_of({"lr": (0.3, 0.1), "momentum": (0.0, 0.5)}, [[2, 2], [0, 1]])
+    display = PhaseDiagramDisplay.from_sweep(result, ax=ax, legend=False, title="both")
+    assert display.x == [0.1, 0.3]
+    assert display.regimes.tolist() == [["monotone", "diverged"], ["slow", "diverged"]]
+    assert ax.get_title(loc="left") == "both"
+    assert ax.get_legend() is None
+
+
+def test_phase_diagram_needs_two_numeric_axes():
+    with pytest.raises(ValueError, match="two numeric axes"):
+        PhaseDiagramDisplay.from_sweep(sweep_of({"lr": (0.1, 0.2)}))
+    with pytest.raises(ValueError, match=r"predicted.*\(2, 2\)"):
+        PhaseDiagramDisplay.from_sweep(
+            sweep_of({"lr": (0.1, 0.2), "momentum": (0.0, 0.5)}), predicted=[["monotone"]]
+        )

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from fastgd import theory
 from fastgd.datasets import Dataset, load_heights_weights
-from fastgd.optimizers import SGD, Momentum
-from fastgd.plotting import COLOURS, HeatMapDisplay, IterationsDisplay
+from fastgd.optimizers import NAG, SGD, Momentum
+from fastgd.plotting import COLOURS, HeatMapDisplay, IterationsDisplay, PhaseDiagramDisplay
 from fastgd.problems import LeastSquares
 from fastgd.studies.published import COST_PARABOLA, FITTED_LINE, RATE_VS_ITERATIONS
 from fastgd.studies.report import Block, Column, Figure, Formula, Section, Table, Text
@@ -67,10 +67,10 @@ class _Setting:
             self.problem, optimizer, axes, x0=START, max_iter=MOST_ITERATIONS, tol=TOLERANCE
         )
 
-    def closed_form(self, rates: Any) -> NDArray[np.float64]:
+    def closed_form(self, rates: Any, **momentum: Any) -> NDArray[np.float64]:
         """As the source counts: one less than the updates."""
         h, b = self.problem.hessian, self.problem.linear
-        return theory.predicted_iterations(h, b, START, rates, TOLERANCE) - 1.0
+        return theory.predicted_iterations(h, b, START, rates, TOLERANCE, **momentum) - 1.0
 
     def line_in_inches(self) -> tuple[float, float]:
         w, b = self.problem.solution
@@ -90,7 +90,8 @@ def study(options: Options) -> Section:
     counts = _counts(setting)
     tally = _tally(counts)
     plain = _plain(setting, quick=options.quick)
-    momentum = _momentum(setting, quick=options.quick)
+    heavy = _momentum(setting, Momentum(), quick=options.quick)
+    nesterov = _momentum(setting, NAG(), quick=options.quick)
     return Section(
         name=NAME,
         title="Learning rate against iterations",
@@ -103,9 +104,9 @@ def study(options: Options) -> Section:
             _counts_figure(setting, counts),
             _counts_table(counts),
             *_explanation(setting, counts, plain),
-            *_beyond(setting, plain, momentum),
+            *_beyond(setting, plain, heavy, nesterov),
         ],
-        results={**tally, "rows": counts, "best_momentum": momentum.best("iterations").axes},
+        results={**tally, "rows": counts, "best_momentum": heavy.best("iterations").axes},
     )
 
 
@@ -372,34 +373,61 @@ def _landmarks_table(
 # --- beyond the source: momentum --------------------------------------------------------------------
 
 
-def _momentum(setting: _Setting, *, quick: bool) -> SweepResult:
+def _momentum(setting: _Setting, optimizer: Any, *, quick: bool) -> SweepResult:
     rates, momenta = (36, 21) if quick else (181, 101)
     axes = {"lr": np.linspace(0.02, 3.62, rates), "momentum": np.linspace(0.0, 0.99, momenta)}
-    return setting.run(Momentum(), axes)
+    return setting.run(optimizer, axes)
 
 
-def _beyond(setting: _Setting, plain: SweepResult, result: SweepResult) -> list[Block]:
-    best = result.best("iterations")
-    rate, momentum = theory.best_momentum(setting.problem.hessian)
-    guaranteed = setting.run(Momentum(momentum=momentum), {"lr": [rate]})
-    plain_best = plain.best("iterations")
-    rows = [
-        ("plain descent, best rate", plain_best.axes["lr"], 0.0, plain_best.iterations - 1),
-        ("heavy ball, Polyak's pair", rate, momentum, int(guaranteed.iterations[0]) - 1),
-        ("heavy ball, best pair of the grid", *best.axes.values(), best.iterations - 1),
-    ]
-    columns = [Column("method"), Column("rate", ".4f"), Column("momentum", ".4f")]
-    columns.append(Column("iterations", "d"))
+def _beyond(
+    setting: _Setting, plain: SweepResult, heavy: SweepResult, nesterov: SweepResult
+) -> list[Block]:
     return [
         Text(
-            "**Beyond the source: momentum.** The same fit with heavy-ball momentum "
-            f"(v ← μv + rate·g, then w − v), {result.size:,} descents of rate and momentum. With "
-            "it, rates up to 2(1 + μ)/λmax converge, and the best pair needs a fraction of the "
-            "iterations."
+            "**Beyond the source: momentum.** The same fit with momentum, "
+            f"{heavy.size + nesterov.size:,} descents over rate and momentum: the heavy ball "
+            "(v ← μv + rate·g(w), then w − v) and Nesterov's, which takes the slope at the point where "
+            "the velocity alone would lead, w − μv. Along an eigenvector an update is now the matrix "
+            "[[t, −d], [1, 0]] on the last two errors, and the larger root of z² − tz + d says how fast it "
+            "shrinks:"
         ),
-        _heat_map(setting, result),
-        Table("best", "The best of each method, counted as the source counts.", columns, rows),
+        Formula(
+            "heavy ball   t = 1 + μ − rate·λᵢ        d = μ                 "
+            "converges for rate < 2(1 + μ)/λmax\n"
+            "Nesterov     t = (1 + μ)(1 − rate·λᵢ)   d = μ(1 − rate·λᵢ)    "
+            "converges for rate < 2(1 + μ)/((1 + 2μ)λmax)"
+        ),
+        _heat_map(setting, heavy),
+        _best_table(setting, plain, heavy, nesterov),
+        _phase_figure(setting, heavy, nesterov),
+        Text(_phase_check(setting, heavy, nesterov)),
+        _momentum_figure(setting, heavy, nesterov),
     ]
+
+
+def _best_table(
+    setting: _Setting, plain: SweepResult, heavy: SweepResult, nesterov: SweepResult
+) -> Table:
+    hessian = setting.problem.hessian
+    best = plain.best("iterations")
+    rows = [("plain descent, best rate", best.axes["lr"], 0.0, best.iterations - 1)]
+    for name, optimizer, result in (("heavy ball", Momentum, heavy), ("Nesterov", NAG, nesterov)):
+        rate, momentum = theory.best_momentum(hessian, nesterov=optimizer is NAG)
+        guaranteed = setting.run(optimizer(momentum=momentum), {"lr": [rate]})
+        rows.append((f"{name}, best guaranteed pair", rate, momentum, guaranteed.iterations[0] - 1))
+        best = result.best("iterations")
+        rows.append((f"{name}, best pair of the grid", *best.axes.values(), best.iterations - 1))
+    columns = [Column("method"), Column("rate", ".4f"), Column("momentum", ".4f")]
+    columns.append(Column("iterations", "d"))
+    rows = [(name, rate, momentum, int(count)) for name, rate, momentum, count in rows]
+    return Table(
+        "best",
+        "The best of each method, counted as the source counts. Guaranteed: from every start the "
+        "slowest direction shrinks fastest (Polyak's pair; that of Lessard, Recht and Packard). The best of "
+        "the grid has luck besides: a swing brings it within the tolerance early, from this start only.",
+        columns,
+        rows,
+    )
 
 
 def _heat_map(setting: _Setting, result: SweepResult) -> Figure:
@@ -412,8 +440,99 @@ def _heat_map(setting: _Setting, result: SweepResult) -> Figure:
 
     return Figure(
         "momentum",
-        "Iterations against rate and momentum; the dashed line is 2(1 + μ)/λmax, beyond which "
-        "descent diverges (crossed cells). The star is the best pair.",
+        "Iterations of the heavy ball against rate and momentum; the dashed line is 2(1 + μ)/λmax, "
+        "beyond which descent diverges (crossed cells). The star is the best pair.",
         draw,
         size=(8.4, 5.2),
+    )
+
+
+def _predicted_regimes(setting: _Setting, result: SweepResult, nesterov: bool) -> NDArray[np.str_]:
+    rates, momenta = (np.asarray(values) for values in result.axes.values())
+    return theory.predicted_regime(
+        setting.problem.hessian, rates[:, None], momenta, nesterov=nesterov
+    )
+
+
+def _phase_figure(setting: _Setting, heavy: SweepResult, nesterov: SweepResult) -> Figure:
+    hessian = setting.problem.hessian
+    rates = np.linspace(1e-3, setting.stable_limit * 2, 2000)[:-1]
+    ridge = {"slowest mode critical": (rates, theory.critical_momentum(hessian, rates))}
+
+    def draw(canvas: Canvas) -> None:
+        left, right = canvas.subplots(1, 2, sharey=True)
+        PhaseDiagramDisplay.from_sweep(
+            heavy, predicted=_predicted_regimes(setting, heavy, False), ax=left, lines=ridge,
+            best=theory.best_momentum(hessian), legend=False, title="heavy ball",
+        )  # fmt: skip
+        PhaseDiagramDisplay.from_sweep(
+            nesterov, predicted=_predicted_regimes(setting, nesterov, True), ax=right,
+            best=theory.best_momentum(hessian, nesterov=True), legend=False, title="Nesterov",
+        )  # fmt: skip
+        right.set_ylabel("")
+        handles, names = left.get_legend_handles_labels()
+        canvas.legend(handles, names, loc="outside upper left", ncols=3, frameon=False)
+
+    return Figure(
+        "phases",
+        "How each descent ended (colours), and where theory puts the borders: the solid line is the limit of "
+        "stability, the dashed one where the slowest root turns negative in its real part, so that steps "
+        "change sign more often than not. The stars are the best guaranteed pairs; the green line is the best "
+        "momentum at each rate: below it descent creeps, above it rings.",
+        draw,
+        size=(8.6, 5.4),
+    )
+
+
+def _phase_check(setting: _Setting, heavy: SweepResult, nesterov: SweepResult) -> str:
+    parts = []
+    for name, result, look_ahead in (("heavy ball", heavy, False), ("Nesterov", nesterov, True)):
+        predicted = _predicted_regimes(setting, result, look_ahead)
+        right = np.mean((predicted != "diverged") == result.converged)
+        same = np.mean(predicted == result.regime)
+        parts.append(f"{name}: {right:.2%} by whether it converges, {same:.1%} by regime")
+    return (
+        "**Measured against predicted**, over all descents: "
+        + "; ".join(parts)
+        + ". What differs lies "
+        "along the borders, and for the heavy ball in the corner where both directions are equally slow, "
+        "so that the start decides which of them is seen."
+    )
+
+
+def _momentum_figure(setting: _Setting, heavy: SweepResult, nesterov: SweepResult) -> Figure:
+    chosen = (0.0, 0.3, 0.6, 0.9)
+
+    def panel(ax: Axes, result: SweepResult, look_ahead: bool) -> None:
+        rates, momenta = (np.asarray(values) for values in result.axes.values())
+        fine = np.linspace(rates[0], rates[-1], 3000)
+        for k, momentum in enumerate(chosen):
+            column = int(np.abs(momenta - momentum).argmin())
+            mu, colour = momenta[column], COLOURS[k]
+            predicted = setting.closed_form(fine, momentum=mu, nesterov=look_ahead)
+            ax.plot(fine, np.where(np.isfinite(predicted), predicted, np.nan), color=colour, lw=1.0)
+            counts = np.where(result.converged, result.iterations - 1.0, np.nan)[:, column]
+            ax.plot(rates, counts, "os^D"[k], color=colour, ms=2.8, label=f"momentum {mu:.1f}")
+        ax.set_yscale("log")
+        ax.set_ylim(8, 3000)
+        ax.set_xlabel("learning rate")
+        ax.spines[["top", "right"]].set_visible(False)
+        ax.grid(True, color="#E3E3E3", linewidth=0.8)
+
+    def draw(canvas: Canvas) -> None:
+        left, right = canvas.subplots(1, 2, sharey=True)
+        panel(left, heavy, False)
+        panel(right, nesterov, True)
+        left.set_title("heavy ball", fontsize="medium", loc="left")
+        right.set_title("Nesterov", fontsize="medium", loc="left")
+        left.set_ylabel("iterations")
+        handles, names = left.get_legend_handles_labels()
+        canvas.legend(handles, names, loc="outside upper left", ncols=4, frameon=False)
+
+    return Figure(
+        "closed-form-momentum",
+        "Counted (points) and predicted (lines) iterations. Where descent rings, at high momentum, the slope may "
+        "dip below the tolerance on a swing before its envelope does: there the prediction is an upper bound.",
+        draw,
+        size=(8.6, 4.6),
     )
