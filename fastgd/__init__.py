@@ -19,7 +19,7 @@ _HOMES = {
         "Optimizer", "SGD", "Momentum", "HeavyBall", "NAG", "Adagrad", "RMSprop", "Adadelta", "Adam",
         "AdamW", "NAdam", "RAdam", "Adamax", "Rprop", "Lion",
     ),
-    "fastgd.problems": ("Problem", "LeastSquares", "Quadratic", "Polynomial"),
+    "fastgd.problems": ("Problem", "LeastSquares", "Logistic", "Quadratic", "Polynomial"),
     "fastgd.sweeps": ("SweepResult", "sweep"),
     "fastgd.engines.config": ("set_backend", "set_num_threads", "show_config"),
 }  # fmt: skip

@@ -1,0 +1,113 @@
+"""How the rows of a problem are dealt out to updates: in batches, in a new order each epoch.
+
+The order of epoch e is a function of a seed and e alone. So it does not depend on which thread asks first, a run's
+updates can be gone through again, and runs that share a seed share their batches.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+_TOGETHER = 1 << 16  # numbers drawn from one generator: short epochs are drawn many at a time
+_KEPT = 1 << 23  # numbers of the orders that are kept for those who come next
+
+Order = NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Batches:
+    """Rows cut into batches of `size`; the last, short one of an epoch is left out where `drop_last` is set."""
+
+    rows: int
+    size: int
+    shuffle: bool
+    drop_last: bool
+    seed: int
+
+    @property
+    def updates(self) -> int:
+        """Updates of one epoch."""
+        return self.rows // self.size if self.drop_last else -(-self.rows // self.size)
+
+    def orders(self, seed: int, first: int, last: int) -> Order:
+        """The orders of the rows in epochs first..last-1, one below the other: (last - first, rows)."""
+        if not self.shuffle:
+            return np.broadcast_to(np.arange(self.rows, dtype=np.int32), (last - first, self.rows))
+        many = max(1, _TOGETHER // self.rows)
+        drawn = [
+            _ORDERS.get(seed, self.rows, k, many) for k in range(first // many, -(-last // many))
+        ]
+        whole = drawn[0] if len(drawn) == 1 else np.concatenate(drawn)
+        offset = first // many * many
+        return whole[first - offset : last - offset]
+
+    def of_update(self, seed: int, update: int) -> Order:
+        """The rows of an update, counted from 0."""
+        epoch, k = divmod(update, self.updates)
+        order: Order = self.orders(seed, epoch, epoch + 1)[0]
+        return order[k * self.size : (k + 1) * self.size]
+
+
+class _Orders:
+    """The orders drawn last, for all threads."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.known: OrderedDict[tuple[int, int, int], Order] = OrderedDict()
+
+    def get(self, seed: int, rows: int, k: int, many: int) -> Order:
+        """Epochs many * k to many * (k + 1) - 1."""
+        key = (seed, rows, k)
+        with self.lock:
+            if key not in self.known:
+                self.known[key] = _draw(seed, rows, k, many)
+                while len(self.known) > 1 and sum(o.size for o in self.known.values()) > _KEPT:
+                    self.known.popitem(last=False)
+            self.known.move_to_end(key)
+            return self.known[key]
+
+
+_ORDERS = _Orders()
+
+
+def _draw(seed: int, rows: int, k: int, many: int) -> Order:
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(k,)))
+    order = np.tile(np.arange(rows, dtype=np.int32), (many, 1))
+    if many == 1:
+        rng.shuffle(order[0])
+    else:
+        rng.permuted(order, axis=1, out=order)
+    order.flags.writeable = False
+    return order
+
+
+def checked_batches(
+    rows: int, batch_size: Any, shuffle: Any, drop_last: Any, rng: Any
+) -> Batches | None:
+    """What a problem's arguments say; None where every update goes over all rows."""
+    for name, flag in (("shuffle", shuffle), ("drop_last", drop_last)):
+        if not isinstance(flag, bool | np.bool_):
+            raise TypeError(f"{name} must be True or False, got {flag!r:.60}")
+    seed = seed_of("rng", rng)
+    if batch_size is None:
+        return None
+    if isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer):
+        raise TypeError(f"batch_size must be an integer or None, got {batch_size!r:.60}")
+    if not 1 <= batch_size <= rows:
+        raise ValueError(f"batch_size is {batch_size}, wanted 1 to {rows}, the number of rows of X")
+    return Batches(rows, int(batch_size), bool(shuffle), bool(drop_last), seed)
+
+
+def seed_of(name: str, rng: Any) -> int:
+    """An integer as it is; of a generator, its next draw."""
+    if isinstance(rng, np.random.Generator):
+        return int(rng.integers(2**63))
+    if isinstance(rng, bool) or not isinstance(rng, int | np.integer) or rng < 0:
+        raise TypeError(f"{name} must be an integer >= 0 or a numpy.random.Generator, got {rng!r}")
+    return int(rng)

@@ -1,0 +1,128 @@
+"""What every problem is: names, a compiled kernel's data, slopes and losses on NumPy arrays."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from fastgd.batches import Batches
+
+Array = NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """Which compiled gradient a problem uses, and its data as one flat array of the dtype."""
+
+    kind: Literal["quadratic", "polynomial", "rows", "logistic", "softmax", "function", "python"]
+    size: int  # parameters, coefficients of the derivative, or rows
+    data: Array
+    sequential: bool = False
+    outputs: int = 1  # of a linear model: a row times the parameters gives so many numbers
+    functions: tuple[Any, ...] = ()  # a user's, for Numba: fun(x, grad), or fun(x) and jac(x)
+
+    @cached_property
+    def finite(self) -> bool:
+        """Whether all of the data is representable in the dtype."""
+        return bool(np.isfinite(self.data).all())
+
+
+class Problem(ABC):
+    """A function to descend, with its gradient.
+
+    Arrays of points have one column per run: shape (n_parameters, runs). The dtype of the points is the dtype of
+    the slopes; losses are always float64.
+    """
+
+    batches: Batches | None = None  # how an update's rows are chosen, where it does not go over all
+
+    @property
+    def updates_per_epoch(self) -> int:
+        """Updates that go over all rows once: 1 without batches."""
+        return 1 if self.batches is None else self.batches.updates
+
+    @property
+    @abstractmethod
+    def parameter_names(self) -> tuple[str, ...]:
+        """Names of the parameters, in order."""
+
+    @property
+    def n_parameters(self) -> int:
+        """How many parameters are descended."""
+        return len(self.parameter_names)
+
+    @abstractmethod
+    def kernel(self, dtype: DTypeLike) -> Kernel:
+        """The compiled gradient's name and data."""
+
+    @abstractmethod
+    def slopes(self, x: Array) -> Array:
+        """Gradients at the points `x` (n_parameters, runs), operation by operation as the kernels do it."""
+
+    def batch_slopes(self, x: Array, rows: NDArray[np.integer[Any]]) -> Array:
+        """Gradients at the points `x` by some of the rows only."""
+        raise NotImplementedError(f"{self!r} has no rows to choose from")
+
+    @abstractmethod
+    def losses(self, x: Array) -> NDArray[np.float64]:
+        """Losses (runs,) at the points `x` (n_parameters, runs)."""
+
+    def loss(self, x: ArrayLike) -> float:
+        """The loss at one point of shape (n_parameters,)."""
+        return float(self.losses(_point(x, self.n_parameters)[:, None])[0])
+
+    def gradient(self, x: ArrayLike) -> Array:
+        """The gradient at one point of shape (n_parameters,)."""
+        return self.slopes(_point(x, self.n_parameters)[:, None])[:, 0]
+
+
+def finite(name: str, values: ArrayLike) -> NDArray[np.float64]:
+    """A float64 copy, checked; what is no array of real numbers is refused by name."""
+    try:
+        array = np.asarray(values)
+        if array.dtype.kind not in "fiub":
+            raise TypeError
+        array = np.array(array, np.float64, order="C")  # so that sums do not depend on the caller's
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be an array of real numbers, got {values!r:.60}") from None
+    if not np.isfinite(array).all():
+        raise ValueError(
+            f"{name} holds {array[~np.isfinite(array)][0]}; wanted finite numbers only"
+        )
+    return array
+
+
+def _point(x: ArrayLike, n: int) -> Array:
+    point = np.asarray(x)
+    point = point if point.dtype in (np.float32, np.float64) else finite("x", x)
+    if point.shape != (n,):
+        raise ValueError(f"x has shape {point.shape}, wanted ({n},)")
+    return point
+
+
+def checked_names(names: Sequence[str] | None, n: int) -> tuple[str, ...]:
+    """Given names, or "p0", "p1", ..."""
+    if names is None:
+        return tuple(f"p{i}" for i in range(n))
+    sequence = isinstance(names, list | tuple)
+    if not sequence or len(names) != n or not all(isinstance(s, str) for s in names):
+        raise ValueError(f"names is {names!r:.60}, wanted a list or tuple of {n} strings")
+    return tuple(names)
+
+
+def quadratic_slopes(hessian: Array, linear: Array, x: Array) -> Array:
+    """Row by row, from left to right, without BLAS."""
+    g = np.empty_like(x)
+    with np.errstate(all="ignore"):
+        for i, row in enumerate(hessian):
+            total = row[0] * x[0]
+            for j in range(1, len(row)):
+                total = total + row[j] * x[j]
+            g[i] = total - linear[i]
+    return g
