@@ -95,7 +95,7 @@ class Real(_Checked):
             raise ValueError(f"{name} must be one number a run, got shape {x.shape}")
         bad = ~self._contains(x)
         if bad.any():
-            self.scalar(name, x[np.argmax(bad)])  # the message, or infinity where it means None
+            self.scalar(name, x[np.argmax(bad)].item())  # the message, or infinity where it means None
         return x
 
     def switches(self, column: NDArray[np.float64]) -> NDArray[Any] | None:
@@ -298,7 +298,7 @@ class Formula:
         """The numbers of one run, or, where options are columns, of `runs` runs."""
         decay = options["weight_decay"]
         shared = (
-            -1.0 if options["maximize"] else 1.0,
+            np.where(options["maximize"], -1.0, 1.0),
             1.0,
             options["clip_value"],
             options["l2"] if decoupled else options["l2"] + decay,
