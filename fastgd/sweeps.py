@@ -403,7 +403,7 @@ def _check_order(problem: Problem, runs: sweeping.Descents) -> None:
 def _checked_dtype(dtype: DTypeLike) -> np.dtype[Any]:
     try:
         real = np.dtype(dtype)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, SyntaxError):
         real = np.dtype(object)
     if real.name not in DIVERGED_BEYOND:
         raise ValueError(f"dtype must be 'float32' or 'float64', got {dtype!r}")
