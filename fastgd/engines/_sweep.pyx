@@ -35,6 +35,8 @@ ctypedef int64_t* integers
 ctypedef void (*window_t)(void*, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, const void*, Py_ssize_t, const void*, void*, void*, void*) noexcept nogil
 ctypedef void (*observe_f)(float*, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, bint, const float*, Py_ssize_t, const float*, float, float, float*, float*, float*, float*, float*) noexcept nogil
 ctypedef void (*observe_d)(double*, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, bint, const double*, Py_ssize_t, const double*, double, double, double*, double*, double*, double*, double*) noexcept nogil
+ctypedef void (*follow_f)(float*, Py_ssize_t, Py_ssize_t, bint, const float*, Py_ssize_t, const float*, float, float, float, int64_t*) noexcept nogil
+ctypedef void (*follow_d)(double*, Py_ssize_t, Py_ssize_t, bint, const double*, Py_ssize_t, const double*, double, double, double, int64_t*) noexcept nogil
 ctypedef void (*lanes_t)(double, double*, const double*, Py_ssize_t, Py_ssize_t, bint, void*) noexcept nogil
 
 
@@ -47,7 +49,7 @@ cdef class Kernels:
     cdef window_t window
     cdef uintptr_t observe
     cdef lanes_t lanes, shared
-    cdef Py_ssize_t n_shared
+    cdef Py_ssize_t n_shared, dtype_size
 
     def __init__(self, uintptr_t window, uintptr_t observe, uintptr_t lanes, *, uintptr_t shared=0,
                  Py_ssize_t n_shared=0, data, Py_ssize_t size,
@@ -55,7 +57,7 @@ cdef class Kernels:
         """`shared` tabulates the first `n_shared` coefficients from the last rows of `hyper`, its own rate first."""
         self.window, self.observe, self.lanes = <window_t>window, observe, <lanes_t>lanes
         self.shared, self.n_shared = <lanes_t>shared, n_shared
-        self.data, self.dtype = data, data.dtype
+        self.data, self.dtype, self.dtype_size = data, data.dtype, data.dtype.itemsize
         self.size, self.count, self.n_state = size, count, n_state
         self.n_coefficients, self.n_hyper, self.steady = n_coefficients, n_hyper, steady
 
@@ -346,6 +348,159 @@ cdef class Block:
         _move(<char*>self.hyper, self.kernels.n_hyper, sizeof(double), other, lane)
         _move(<char*>self.run, 1, sizeof(int64_t), other, lane)
         _move(<char*>self.rate_of, 1, sizeof(int64_t), other, lane)
+
+
+cdef enum:
+    _ALONE = 16  # runs in a row of a descent that an observing kernel follows: one vector of the widest kind
+    _STEPS = 64  # steps whose coefficients are tabulated at once
+
+
+cdef class Descent:
+    """One run, tested at every iterate, recorded on the way; `status` is -1 until it has ended.
+
+    It is followed by a kernel made for one run, or by an observing kernel in the first of its lanes. Status 5 is a
+    step shorter than `step_tol`, which only the former looks at.
+    """
+
+    cdef readonly Py_ssize_t n
+    cdef readonly int status
+    cdef readonly object x
+    cdef Kernels kernels
+    cdef object _keep
+    cdef Py_ssize_t max_iter, width
+    cdef double tol, limit, step_tol
+    cdef bint own, scheduled, steady, flush
+    cdef row at, coefficients, work, state, seen, moved, turns
+    cdef doubles carry, hyper
+    cdef const char *data
+
+    def __init__(self, Kernels kernels, x0, state0, hyper, *, bint own, bint scheduled, Py_ssize_t max_iter, double tol,
+                 double step_tol, double limit, bint flush):
+        """`own`: the kernel is one for a single run. Otherwise as `Block`, with one column of each."""
+        cdef Py_ssize_t count = kernels.count, k
+        dtype = kernels.dtype
+        self.kernels, self.own, self.scheduled, self.flush = kernels, own, scheduled, flush
+        self.n, self.status, self.max_iter = 0, -1, max_iter
+        self.tol, self.step_tol, self.limit = tol, step_tol, limit
+        self.steady = kernels.steady and not scheduled
+        self.width = 1 if own else _ALONE
+        rows = (1 + kernels.n_state) * count
+        # The working space lies behind the state, where a kernel that knows the sizes looks for it.
+        buffer = aligned((rows + 5 * count + 2, self.width), dtype)
+        table = aligned((_STEPS * kernels.n_coefficients, self.width), dtype)
+        watch = aligned((2 + 2 * count, _ALONE), dtype)
+        reals = np.array([1.0, *hyper])
+        buffer[:count, 0] = x0
+        for k in range(kernels.n_state):
+            buffer[(k + 1) * count : (k + 2) * count, 0] = state0[k]
+        self.x = buffer[:count, 0]
+        self._keep = (buffer, table, watch, reals)
+        self.at, self.work = _pointer(buffer), _pointer(buffer[rows:])
+        self.coefficients, self.data = _pointer(table), _pointer(kernels.data)
+        self.state, self.seen = _pointer(watch), _pointer(watch[1:])
+        self.moved, self.turns = _pointer(watch[2:]), _pointer(watch[2 + count:])
+        self.carry = <double*>_pointer(reals)
+        self.hyper = self.carry + 1
+
+    def advance(self, Py_ssize_t stop, Py_ssize_t every, records, rates):
+        """Up to update number `stop`, or to the end; returns how many iterates were recorded, every `every`-th.
+
+        `rates` are those of the updates from here to `stop`, if a schedule is followed.
+        """
+        cdef Py_ssize_t until, kept = 0, i, count = self.kernels.count, itemsize = self.kernels.dtype_size
+        cdef const double[::1] of_schedule = rates
+        cdef Py_ssize_t start = self.n
+        cdef char* out = NULL
+        cdef uint64_t mode
+        if every:
+            out = _pointer(records)
+        with nogil:
+            mode = fgd_flush_subnormals(self.flush)
+            while self.status < 0:
+                until = stop if every == 0 else min(stop, self.n - self.n % every + every)
+                while self.status < 0 and self.n < until:
+                    self._some(until - self.n, &of_schedule[self.n - start] if self.scheduled else NULL)
+                if self.status < 0 and self.n == self.max_iter:
+                    if self.max_iter == 0:
+                        self._some(0, NULL)
+                    if self.status < 0:
+                        self.status = 1
+                if every and self.status < 0 and self.n % every == 0:
+                    for i in range(count):
+                        memcpy(out + (kept * count + i) * itemsize, self.at + i * self.width * itemsize, itemsize)
+                    kept += 1
+                if self.n == stop:
+                    break
+            fgd_restore_mode(mode)
+        return kept
+
+    cdef void _some(self, Py_ssize_t steps, const double* rates) noexcept nogil:
+        """Steps whose coefficients fit into the table."""
+        cdef Py_ssize_t j, many = min(<Py_ssize_t>_STEPS, steps), size = self.kernels.dtype_size
+        cdef Py_ssize_t stride = 0 if self.steady else self.kernels.n_coefficients * self.width
+        cdef Py_ssize_t own = self.kernels.n_hyper - self.kernels.n_shared - 1
+        cdef row out = self.coefficients
+        cdef double nothing[1]
+        if self.steady:
+            many = steps
+        for j in range(1 if self.steady else many):
+            if self.scheduled:
+                self.hyper[0] = rates[j]
+            if self.kernels.n_shared:
+                if self.scheduled:
+                    self.hyper[own] = rates[j]
+                self.kernels.shared(<double>(self.n + j + 1), nothing, self.hyper + own, 1, 1, True, out)
+                out += self.kernels.n_shared * self.width * size
+            self._coefficients(<double>(self.n + j + 1), out)
+            out += (self.kernels.n_coefficients - self.kernels.n_shared) * self.width * size
+        if self.own:
+            self._follow(many, stride)
+        else:
+            self._observe(many, stride)
+
+    cdef void _coefficients(self, double t, row out) noexcept nogil:
+        """One step's; an observing kernel has them `width` apart."""
+        cdef Py_ssize_t k, size = self.kernels.dtype_size
+        cdef Py_ssize_t many = self.kernels.n_coefficients - self.kernels.n_shared
+        self.kernels.lanes(t, self.carry, self.hyper, 1, 1, True, out)
+        if self.width > 1:
+            for k in range(many - 1, 0, -1):
+                memcpy(out + k * self.width * size, out + k * size, size)
+
+    cdef void _follow(self, Py_ssize_t steps, Py_ssize_t stride) noexcept nogil:
+        cdef int64_t ended[2]
+        cdef bint last = self.n + steps == self.max_iter
+        if self.kernels.dtype_size == 4:
+            (<follow_f>self.kernels.observe)(
+                <float*>self.at, self.kernels.size, steps, last, <float*>self.coefficients, stride,
+                <const float*>self.data, <float>self.tol, <float>self.limit, <float>self.step_tol, ended)
+        else:
+            (<follow_d>self.kernels.observe)(
+                <double*>self.at, self.kernels.size, steps, last, <double*>self.coefficients, stride,
+                <const double*>self.data, self.tol, self.limit, self.step_tol, ended)
+        self.status = <int>ended[0]
+        self.n += ended[1]
+
+    cdef void _observe(self, Py_ssize_t steps, Py_ssize_t stride) noexcept nogil:
+        """As many steps as a lane can count; the other lanes are told that they have ended."""
+        cdef Py_ssize_t many = min(steps, <Py_ssize_t>1 << 20)
+        cdef bint last = self.n + many == self.max_iter
+        if self.kernels.dtype_size == 4:
+            _fill[float](<float*>self.state, 1, _ALONE)
+            (<float*>self.state)[0], (<float*>self.seen)[0] = -1, 0
+            (<observe_f>self.kernels.observe)(
+                <float*>self.at, _ALONE, 1, self.kernels.size, many, last, <float*>self.coefficients, stride,
+                <const float*>self.data, <float>self.tol, <float>self.limit, <float*>self.state, <float*>self.seen,
+                <float*>self.moved, <float*>self.turns, <float*>self.work)
+            self.status, self.n = <int>(<float*>self.state)[0], self.n + <Py_ssize_t>(<float*>self.seen)[0]
+        else:
+            _fill[double](<double*>self.state, 1, _ALONE)
+            (<double*>self.state)[0], (<double*>self.seen)[0] = -1, 0
+            (<observe_d>self.kernels.observe)(
+                <double*>self.at, _ALONE, 1, self.kernels.size, many, last, <double*>self.coefficients, stride,
+                <const double*>self.data, self.tol, self.limit, <double*>self.state, <double*>self.seen,
+                <double*>self.moved, <double*>self.turns, <double*>self.work)
+            self.status, self.n = <int>(<double*>self.state)[0], self.n + <Py_ssize_t>(<double*>self.seen)[0]
 
 
 cdef char* _pointer(array):

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from types import ModuleType
-from typing import Literal
+from typing import Any, Literal
 
 from fastgd.engines.codegen import CoefficientFunction, Rule
 from fastgd.engines.numba_backend import (
@@ -44,6 +44,7 @@ class Sizes:
     mode: Mode
     count: int
     n_state: int
+    width: int = WIDTH  # runs in a row
 
     @property
     def n_shared(self) -> int:
@@ -133,7 +134,32 @@ def slopes(b, xo, go, lo, hi, first, last, size, data):
         for l in range(lo, hi):
             b[go + j * W + l] = scale * b[go + j * W + l]
 """,
+    # A user's function takes one run's parameters side by side; it may do with them what it likes.
+    "function": """
+@njit(error_model="numpy")
+def slopes(b, xo, go, lo, hi, first, last, size, data):
+    so = go + 2 * COUNT * W
+    room = carray(b, (so + 2 * COUNT,))
+    x = room[so : so + COUNT]
+    g = room[so + COUNT : so + 2 * COUNT]
+    for l in range(lo, hi):
+        for i in range(COUNT):
+            x[i] = b[xo + i * W + l]
+            g[i] = ZERO
+        gradient(x, g)
+        for i in range(COUNT):
+            b[go + i * W + l] = g[i]
+""",
 }
+_GRADIENT = """
+@njit(error_model="numpy")
+def gradient(x, g):
+    try:
+        CALL
+    except Exception:  # what cannot be evaluated has no slope
+        g[:] = math.nan
+"""
+_CALLS = {1: "function(x, g)", 2: "g[:] = derivative(x)"}  # by how many functions there are
 
 
 def _indented(lines: Iterable[str], levels: int = 1) -> list[str]:
@@ -144,7 +170,7 @@ def _constants(char: str, sizes: Sizes) -> str:
     """Offsets into a block's buffer: rows of x and state, working space, slopes, table of coefficients."""
     low = sizes.rows + sizes.work
     return f"""
-W = {WIDTH}
+W = {sizes.width}
 COUNT = {sizes.count}
 ROW_BLOCK = {ROW_BLOCK}
 BLOCK = {BLOCK}
@@ -371,6 +397,51 @@ def _observe(text: _Text) -> list[str]:
     ]
 
 
+def _follow(text: _Text) -> list[str]:
+    """A single run with every test: 0 converged, 2 diverged, 5 moved by less than `step_tol`."""
+    sizes = text.sizes
+    test = [
+        "slopes(b, 0, GO, 0, 1, 0, COUNT, size, data)",
+        "slope = abs(b[GO])",
+        "for i in range(1, COUNT):",
+        "    slope = maximum(slope, abs(b[GO + i]))",
+        "if slope < tol:",
+        "    status = 0",
+    ]
+    own = [
+        "old = b[i]",
+        "p = old",
+        "g = b[GO + i]",
+        *text.update("i", "c[o"),
+        "b[i] = p",
+        *text.store("i"),
+        "inside = inside and abs(p) <= limit",
+        "moved = maximum(moved, abs(p - old))",
+    ]
+    step = [*test, "    break", "o = t * stride"]
+    if sizes.lookahead:
+        step += ["for i in range(COUNT):", *_indented(text.look_ahead("c[o"))]
+        step += ["slopes(b, GO + COUNT, GO, 0, 1, 0, COUNT, size, data)"]
+    step += text.scale("c[o")
+    step += ["inside = True", "moved = ZERO", "for i in range(COUNT):"]
+    if sizes.sequential:
+        step += ["    slopes(b, 0, GO, 0, 1, i, i + 1, size, data)"]
+    step += [*_indented(own), "done += 1"]
+    step += ["if not inside:", "    status = 2", "    break"]
+    step += ["if moved < step_tol:", "    status = 5", "    break"]
+    return [
+        "l = 0",
+        "status = -1",
+        "done = 0",
+        "for t in range(steps):",
+        *_indented(step),
+        "if last and status < 0:",
+        *_indented(test),
+        "ended[0] = status",
+        "ended[1] = done",
+    ]
+
+
 _POINTER = "types.CPointer(types.{})"
 
 
@@ -383,24 +454,38 @@ def _function(name: str, signature: str, arguments: str, lines: list[str]) -> st
     return "\n".join([head, f"def {name}({arguments}):", *_indented(lines), ""])
 
 
-@cache
-def _module(rule: Rule, sizes: Sizes, char: str) -> ModuleType:
+def _module(rule: Rule, sizes: Sizes, char: str, functions: tuple[Any, ...]) -> ModuleType:
+    """The kernels for blocks of runs, or for one run where a row is one run wide."""
     text = _Text(rule, sizes)
-    pointer, integer = _POINTER.format(TYPES[char]), "types.intp"
+    own = rule_text(rule)
+    parts = [HEADER, _constants(char, sizes)]
+    given = {} if own else {"rule": in_numba(rule.function)}
+    if functions:
+        parts.append(_GRADIENT.replace("CALL", _CALLS[len(functions)]))
+        given |= dict(zip(("function", "derivative"), functions, strict=False))
+    parts += [_SLOPES[sizes.kind], _norm() if sizes.mode == "clipped" else ""]
+    if sizes.n_shared:
+        parts.append(rule_text(PREPARE, "prepare") or "")
+    parts.append(own or "")
+    parts += [_single(text, char)] if sizes.width == 1 else _blocked(text, char)
+    return generated_module("".join(parts), given or None)
+
+
+def _blocked(text: _Text, char: str) -> list[str]:
+    sizes, pointer, integer = text.sizes, _POINTER.format(TYPES[char]), "types.intp"
     bits = _POINTER.format("int32" if char == "f" else "int64")
     fused = (
         sizes.count <= FUSED
-        and sizes.kind != "rows"
+        and sizes.kind not in {"rows", "function"}
         and not (sizes.sequential or sizes.lookahead or sizes.mode == "clipped")
     )
+    # Whole vectors; what lies behind the last run is never read. A user's function sees no run that is none.
+    padding = ["lanes = (lanes + 15) // 16 * 16"] if sizes.kind != "function" else []
     window = _function(
         "window",
         _signature(pointer, *[integer] * 4, pointer, integer, *[pointer] * 4),
         "b, width, lanes, size, steps, table, stride, data, low, high, work",
-        [
-            "lanes = (lanes + 15) // 16 * 16  # whole vectors; what lies behind the last run is never read",
-            *(_fused_window(text, sizes.kind) if fused else _window(text)),
-        ],
+        [*padding, *(_fused_window(text, sizes.kind) if fused else _window(text))],
     )
     real = f"types.{TYPES[char]}"
     observe = _function(
@@ -412,17 +497,20 @@ def _module(rule: Rule, sizes: Sizes, char: str) -> ModuleType:
         "b, width, lanes, size, steps, last, c, stride, data, tol, limit, status, seen, moved, turns, work",
         _observe(text),
     )  # fmt: skip
-    parts = [
-        HEADER,
-        _constants(char, sizes),
-        _SLOPES[sizes.kind],
-        _norm() if sizes.mode == "clipped" else "",
-    ]
-    if sizes.n_shared:
-        parts.append(rule_text(PREPARE, "prepare") or "")
-    own = rule_text(rule)
-    parts += [own or "", window, observe]
-    return generated_module("".join(parts), None if own else {"rule": in_numba(rule.function)})
+    return [window, observe]
+
+
+def _single(text: _Text, char: str) -> str:
+    pointer, integer, real = _POINTER.format(TYPES[char]), "types.intp", f"types.{TYPES[char]}"
+    return _function(
+        "follow",
+        _signature(
+            pointer, integer, integer, "types.int32", pointer, integer, pointer, real, real, real,
+            _POINTER.format("int64"),
+        ),
+        "b, size, steps, last, c, stride, data, tol, limit, step_tol, ended",
+        _follow(text),
+    )  # fmt: skip
 
 
 @cache
@@ -436,10 +524,25 @@ def vector_bytes() -> int:
     return 32 if features.get("avx2") else 16
 
 
-def window_and_observe(rule: Rule, sizes: Sizes, char: str) -> tuple[int, int]:
+_module_of_file = cache(_module)
+_module_of_functions = lru_cache(maxsize=128)(_module)  # a user's may be many, and hold anything
+
+
+def window_and_observe(
+    rule: Rule, sizes: Sizes, char: str, functions: tuple[Any, ...] = ()
+) -> tuple[int, int]:
     """Addresses of the kernels that advance and observe a block of runs."""
-    module = _module(rule, sizes, char)
+    module = _found(rule, sizes, char, functions)
     return int(module.window.address), int(module.observe.address)
+
+
+def follow(rule: Rule, sizes: Sizes, char: str, functions: tuple[Any, ...] = ()) -> int:
+    """Address of the kernel that follows a single run; `sizes` has the width 1."""
+    return int(_found(rule, sizes, char, functions).follow.address)
+
+
+def _found(rule: Rule, sizes: Sizes, char: str, functions: tuple[Any, ...]) -> ModuleType:
+    return (_module_of_functions if functions else _module_of_file)(rule, sizes, char, functions)
 
 
 # --- coefficients of a block, where no ahead-of-time function has them -----------------------------------------------

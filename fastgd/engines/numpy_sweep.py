@@ -76,6 +76,8 @@ class _Columns:
         self.turns = np.zeros(self.x.shape, np.uint32)
 
     def slopes(self, x: Array) -> Array:
+        if self.kernel.kind == "python":  # a user's code runs in the mode it is used to
+            return self.problem.slopes(x)
         with self.mode():
             return self.problem.slopes(x)
 
