@@ -12,7 +12,15 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fastgd.batches import checked_batches
 from fastgd.engines.vocabulary import numpy_vocabulary
-from fastgd.problem_base import Array, Kernel, Problem, checked_names, finite, quadratic_slopes
+from fastgd.problem_base import (
+    Array,
+    Kernel,
+    Problem,
+    checked_names,
+    finite,
+    quadratic_form,
+    quadratic_slopes,
+)
 
 Cost = Literal["1/2m", "1/m", "1/2", "sum"]
 
@@ -249,7 +257,7 @@ class LeastSquares(LinearModel):
         """Losses at the points: the least loss plus that of the distance from it, which does not cancel."""
         with np.errstate(all="ignore"):
             d = x.astype(np.float64) - self.solution[:, None]
-            return np.asarray(self._least + 0.5 * np.sum(d * (self.hessian @ d), axis=0))
+            return np.asarray(self._least + 0.5 * quadratic_form(self.hessian, d))
 
 
 class Logistic(LinearModel):

@@ -117,12 +117,19 @@ def checked_names(names: Sequence[str] | None, n: int) -> tuple[str, ...]:
 
 
 def quadratic_slopes(hessian: Array, linear: Array, x: Array) -> Array:
-    """Row by row, from left to right, without BLAS."""
-    g = np.empty_like(x)
+    """Sums from left to right, without BLAS: a run's bits do not depend on how many others there are."""
     with np.errstate(all="ignore"):
-        for i, row in enumerate(hessian):
-            total = row[0] * x[0]
-            for j in range(1, len(row)):
-                total = total + row[j] * x[j]
-            g[i] = total - linear[i]
-    return g
+        total = hessian[:, :1] * x[0]
+        for j in range(1, len(x)):
+            total = total + hessian[:, j : j + 1] * x[j]
+        return np.asarray(total - linear[:, None])
+
+
+def quadratic_form(hessian: Array, x: Array) -> Array:
+    """X'Hx for every column x, with the same promise."""
+    terms = x * quadratic_slopes(hessian, np.zeros(len(x)), x)
+    total = terms[0]
+    with np.errstate(all="ignore"):
+        for term in terms[1:]:
+            total = total + term
+    return np.asarray(total)

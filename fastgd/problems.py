@@ -13,7 +13,15 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fastgd.linear_models import LeastSquares, Logistic
-from fastgd.problem_base import Array, Kernel, Problem, checked_names, finite, quadratic_slopes
+from fastgd.problem_base import (
+    Array,
+    Kernel,
+    Problem,
+    checked_names,
+    finite,
+    quadratic_form,
+    quadratic_slopes,
+)
 
 __all__ = ["Kernel", "LeastSquares", "Logistic", "Polynomial", "Problem", "Quadratic"]
 
@@ -90,8 +98,10 @@ class Quadratic(Problem):
     def losses(self, x: Array) -> NDArray[np.float64]:  # noqa: D102
         x = x.astype(np.float64)
         with np.errstate(all="ignore"):
-            bowl = 0.5 * np.sum(x * (self.hessian @ x), axis=0)
-            return np.asarray(bowl - self.linear @ x + self.constant)
+            bowl = 0.5 * quadratic_form(self.hessian, x)
+            for b, row in zip(self.linear, x, strict=True):
+                bowl = bowl - b * row
+            return np.asarray(bowl + self.constant)
 
 
 class Polynomial(Problem):
