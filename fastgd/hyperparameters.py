@@ -95,7 +95,9 @@ class Real(_Checked):
             raise ValueError(f"{name} must be one number a run, got shape {x.shape}")
         bad = ~self._contains(x)
         if bad.any():
-            self.scalar(name, x[np.argmax(bad)].item())  # the message, or infinity where it means None
+            self.scalar(
+                name, x[np.argmax(bad)].item()
+            )  # the message, or infinity where it means None
         return x
 
     def switches(self, column: NDArray[np.float64]) -> NDArray[Any] | None:
@@ -119,7 +121,8 @@ class Pair(_Checked):
 
     def scalar(self, name: str, value: Any) -> tuple[float, float]:
         """One value, checked."""
-        if isinstance(value, str | bytes | dict) or not isinstance(value, Sequence | np.ndarray):
+        sequence = isinstance(value, Sequence | np.ndarray) and getattr(value, "ndim", 1)
+        if isinstance(value, str | bytes | dict) or not sequence:
             raise TypeError(f"{name} must be two numbers, got {value!r}")
         if len(value) != 2:
             raise ValueError(f"{name} must be two numbers, got {value!r}")

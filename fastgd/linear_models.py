@@ -113,7 +113,9 @@ class LinearModel(Problem):
     def _row_names(self, names: Sequence[str] | None) -> tuple[str, ...]:
         features = self.X.shape[1] - self.intercept
         default = ("w",) if features == 1 else tuple(f"w{j}" for j in range(features))
-        return checked_names(names or default, features) + (("b",) if self.intercept else ())
+        return checked_names(default if names is None else names, features) + (
+            ("b",) if self.intercept else ()
+        )
 
 
 class LeastSquares(LinearModel):

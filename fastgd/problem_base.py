@@ -99,8 +99,8 @@ def finite(name: str, values: ArrayLike) -> NDArray[np.float64]:
 
 
 def _point(x: ArrayLike, n: int) -> Array:
-    point = np.asarray(x)
-    point = point if point.dtype in (np.float32, np.float64) else finite("x", x)
+    kept = isinstance(x, np.ndarray) and x.dtype in (np.float32, np.float64)
+    point = np.asarray(x) if kept else finite("x", x)
     if point.shape != (n,):
         raise ValueError(f"x has shape {point.shape}, wanted ({n},)")
     return point

@@ -76,9 +76,10 @@ class Quadratic(Problem):
         self.linear = np.zeros(n) if linear is None else finite("linear", linear)
         if self.linear.shape != (n,):
             raise ValueError(f"linear has shape {self.linear.shape}, wanted ({n},)")
-        if np.ndim(constant):
-            raise ValueError(f"constant has shape {np.shape(constant)}, wanted a number")
-        self.constant = float(finite("constant", constant))
+        number = finite("constant", constant)
+        if number.shape != ():
+            raise ValueError(f"constant has shape {number.shape}, wanted a number")
+        self.constant = float(number)
         self._names = checked_names(names, n)
 
     def __repr__(self) -> str:

@@ -215,14 +215,15 @@ def _first_rates(rates: Sequence[Any]) -> NDArray[np.float64]:
     """The rates at the first step; schedules are followed later."""
     if set(map(type, rates)) == {float}:
         return np.array(rates, np.float64)
-    return np.array([r(0) if callable(r) else number("lr", r) for r in rates], np.float64)
+    first = [as_schedule(r)(0) if callable(r) else number("lr", r) for r in rates]
+    return np.array(first, np.float64)
 
 
 def _column(values: Sequence[Any]) -> NDArray[Any]:
     """One entry a value, of whatever kind; the optimizer's fields check them."""
     try:
         return np.asarray(values)
-    except ValueError:  # pairs and others mixed
+    except (TypeError, ValueError):  # pairs and others mixed
         column = np.empty(len(values), object)
         for k, value in enumerate(values):
             column[k] = value
@@ -450,7 +451,7 @@ def _check_data(problem: Problem, dtype: np.dtype[Any]) -> None:
 def _point(name: str, point: Any, n: int, dtype: np.dtype[Any]) -> NDArray[Any]:
     try:
         array = np.asarray(point)
-    except ValueError:
+    except (TypeError, ValueError):
         array = np.array(None)
     if array.dtype.kind not in "fiu":
         raise TypeError(f"{name} must be an array of real numbers, got {_short(point)}")

@@ -23,7 +23,7 @@ _num_threads: int | None = None
 
 
 def _checked_backend(name: str, source: str) -> str:
-    if name not in BACKENDS:
+    if not isinstance(name, str) or name not in BACKENDS:
         raise ValueError(f"{source} must be one of {', '.join(map(repr, BACKENDS))}, got {name!r}")
     return name
 
