@@ -121,7 +121,8 @@ class Pair(_Checked):
 
     def scalar(self, name: str, value: Any) -> tuple[float, float]:
         """One value, checked."""
-        sequence = isinstance(value, Sequence | np.ndarray) and getattr(value, "ndim", 1)
+        unsized = isinstance(value, np.ndarray) and value.ndim == 0
+        sequence = isinstance(value, Sequence | np.ndarray) and not unsized
         if isinstance(value, str | bytes | dict) or not sequence:
             raise TypeError(f"{name} must be two numbers, got {value!r}")
         if len(value) != 2:

@@ -522,6 +522,22 @@ def test_cython_refuses_what_it_has_no_kernel_for():
         gd.sweep(PROBLEMS["line"], gd.Lion(), {}, backend="cython")
 
 
+def test_coefficients_in_python_only_run_on_numpy():
+    table = {0: 0.25}
+    kind = gd.Optimizer.from_rule(
+        lambda p, g, lr: (p - lr * g,),
+        state=(),
+        coefficients=lambda t, lr: (lr * table[0],),
+        defaults={"lr": 1.0},
+    )
+    found = gd.sweep(PROBLEMS["quadratic1"], kind(), {}, max_iter=5)
+    assert found.backend == "numpy"
+    wanted = gd.sweep(PROBLEMS["quadratic1"], gd.SGD(lr=0.25), {}, max_iter=5)
+    assert bits(found.x) == bits(wanted.x)
+    with pytest.raises(ValueError, match="backend='numba' cannot compile the optimizer's coeff"):
+        gd.sweep(PROBLEMS["quadratic1"], kind(), {}, backend="numba")
+
+
 def test_nag_refuses_one_parameter_after_the_other():
     with pytest.raises(ValueError, match="sequential"):
         gd.sweep(PROBLEMS["line-sequential"], gd.NAG(), {})

@@ -150,6 +150,10 @@ def choose(problem: Problem, runs: Descents, dtype: np.dtype[Any], backend: str)
     return Chosen(made_by, kernels, vector)
 
 
+class NotCompiled(ValueError):
+    """A user's coefficient function that runs in Python only."""
+
+
 def _ahead_of_time(kernel: Kernel, runs: Descents, char: str) -> tuple[int, int] | None:
     from fastgd.engines import cython_backend  # noqa: PLC0415
 
@@ -190,9 +194,17 @@ def _lanes(function: CoefficientFunction, char: str) -> int:
 
     if COEFFICIENTS.get(function.name) == function:
         return int(cython_backend.kernels().addresses[f"lanes_{function.name}_{char}"])
+    from numba.core.errors import NumbaError  # noqa: PLC0415
+
     from fastgd.engines import numba_sweep  # noqa: PLC0415
 
-    return numba_sweep.lane_coefficients(function, char)
+    try:
+        return numba_sweep.lane_coefficients(function, char)
+    except NumbaError as error:
+        raise NotCompiled(
+            "backend='numba' cannot compile the optimizer's coefficients function, which holds more than "
+            "Numba knows; use backend='auto' or 'numpy'"
+        ) from error
 
 
 def _shared_lanes(mode: str, char: str) -> int:
@@ -236,6 +248,15 @@ def descend(
     """
     shape = (len(runs.index), problem.n_parameters)
     backend = engine_of(problem, backend)
+    if backend != "numpy":
+        from fastgd.engines import _sweep  # noqa: PLC0415
+
+        try:
+            chosen = choose(problem, runs, limits.dtype, backend)
+        except NotCompiled:
+            if backend != "auto":
+                raise
+            backend = "numpy"
     if backend == "numpy":
         from fastgd.engines import numpy_sweep  # noqa: PLC0415
 
@@ -255,9 +276,6 @@ def descend(
             progress,
         )
         return out, "numpy", 1
-    from fastgd.engines import _sweep  # noqa: PLC0415
-
-    chosen = choose(problem, runs, limits.dtype, backend)
     outcomes = _sweep.Outcomes(*shape, limits.dtype)
     blocks = _blocks(runs, n_threads)
     crew = _Crew(chosen.kernels, outcomes, runs, limits, blocks, flush=flush)
