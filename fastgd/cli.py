@@ -1,13 +1,14 @@
-"""The command line: ``fastgd reproduce``, ``fastgd info``, ``fastgd --version``."""
+"""The command line: ``fastgd sweep``, ``minimize``, ``reproduce``, ``info``, ``--version``."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, NoReturn
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from fastgd import __version__
+from fastgd import __version__, own_file, ranges
+from fastgd.own_file import NUMBERS, OPTIMIZERS, SCALES, Said, Table
 from fastgd.studies import STUDIES, reproduce
 
 if TYPE_CHECKING:
@@ -30,6 +31,21 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"fastgd {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="command", parser_class=_Parser)
 
+    _add_sweep(
+        commands.add_parser(
+            "sweep",
+            help="try many learning rates on a file of your own",
+            description="Fit a column of a file by gradient descent, once for each learning rate: a table of what "
+            "came of each descent, and which rate is best.",
+        )
+    )
+    _add_minimize(
+        commands.add_parser(
+            "minimize",
+            help="one descent on a file of your own",
+            description="Fit a column of a file by one gradient descent, and say what came out.",
+        )
+    )
     again = commands.add_parser(
         "reproduce",
         help="reproduce published studies and write a report",
@@ -51,6 +67,135 @@ def _parser() -> argparse.ArgumentParser:
         "info", help="versions, processor features, backends, threads, cache folder"
     )
     return parser
+
+
+def _list_of(read: Callable[[str], Any]) -> Callable[[str], Any]:
+    """A reader whose own words argparse prints."""
+
+    def reads(text: str) -> Any:
+        try:
+            return read(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return reads
+
+
+def _names(text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",")]
+    if not all(names):
+        raise argparse.ArgumentTypeError(f"{text!r} has an empty name")
+    return names
+
+
+def _optimizers(text: str) -> list[str]:
+    known = {name.lower(): name for name in OPTIMIZERS}
+    for name in _names(text):
+        if name.lower() not in known:
+            raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(OPTIMIZERS)}")
+    return list(dict.fromkeys(known[name.lower()] for name in _names(text)))
+
+
+def _one(text: str) -> float:
+    values = ranges.numbers(text)
+    if len(values) != 1:
+        raise ValueError(f"{text!r} has {len(values)} values; wanted one number")
+    return values[0]
+
+
+def _whole(text: str) -> int:
+    value = _one(text)
+    if value != int(value):
+        raise ValueError(f"{text!r} is no whole number")
+    return int(value)
+
+
+def _add_sweep(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `fastgd sweep`."""
+    _add_file(parser)
+    several = _list_of(ranges.numbers)
+    parser.add_argument("--rates", metavar="LIST", type=several, required=True, help="rates to try")
+    parser.add_argument(
+        "--optimizer", metavar="NAMES", type=_optimizers, default=["SGD"],
+        help=f"one or more of {', '.join(OPTIMIZERS)} (default: SGD)",
+    )  # fmt: skip
+    for name, what in NUMBERS.items():
+        parser.add_argument(_flag(name), metavar="LIST", type=several, help=what)
+    parser.add_argument(
+        "--betas", metavar="PAIRS", type=_list_of(ranges.pairs),
+        help="Adam and its kin, Lion: two decay rates, as 0.9/0.999,0.8/0.99",
+    )  # fmt: skip
+    _add_limits(parser)
+    parser.epilog = (
+        f"A LIST is {ranges.SYNTAX}. With several lists every combination is one descent. "
+        "Example: fastgd sweep heights.csv --target weight --rates 0.1:1.8:0.05 "
+        "--optimizer momentum --momentum 0,0.5,0.9 --out results"
+    )
+
+
+def _add_minimize(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `fastgd minimize`."""
+    _add_file(parser)
+    one = _list_of(_one)
+    parser.add_argument(
+        "--rate", metavar="NUMBER", type=one,
+        help="learning rate (default: for plain descent of a linear model the best one, 2 / (smallest + largest "
+        "curvature); otherwise the optimizer's own)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--optimizer", metavar="NAME", type=_optimizers, default=["SGD"],
+        help=f"one of {', '.join(OPTIMIZERS)} (default: SGD)",
+    )  # fmt: skip
+    for name, what in NUMBERS.items():
+        parser.add_argument(_flag(name), metavar="NUMBER", type=one, help=what)
+    parser.add_argument("--betas", metavar="PAIR", type=_list_of(ranges.pairs), help="as 0.9/0.999")
+    _add_limits(parser)
+    parser.epilog = "Example: fastgd minimize heights.csv --target weight --rate 1.4"
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _add_file(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "file", metavar="DATA", help="a table whose first line names the columns: CSV or TSV, also gzipped"
+    )  # fmt: skip
+    parser.add_argument("--target", metavar="COLUMN", required=True, help="what is predicted")
+    parser.add_argument(
+        "--features", metavar="A,B,...", type=_names,
+        help="the columns that predict it (default: all others)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--model", choices=("auto", "linear", "logistic"), default="auto",
+        help="least squares, or classes (default: classes where the target is text or has two values)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--scale", choices=tuple(SCALES), default="minmax",
+        help="features to [0, 1], to mean 0 and deviation 1, or as they are (default: minmax)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--cost", choices=("1/2m", "1/m", "1/2", "sum"),
+        help="what multiplies the sum of squares (default: 1/2m; of classes 1/m)",
+    )  # fmt: skip
+    parser.add_argument("--decimal", choices=(".", ","), default=".", help="decimal mark")
+    parser.add_argument("--thousands", metavar="MARK", help="mark between thousands")
+    parser.add_argument(
+        "--drop-missing", action="store_true", help="leave out rows with a missing value"
+    )
+
+
+def _add_limits(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--tol", metavar="NUMBER", type=_list_of(_one),
+        help="a descent has converged when its largest slope is below this (default: 1e-8)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--max-iter", metavar="N", type=_list_of(_whole), default=100_000,
+        help="most updates of a descent (default: 100000)",
+    )  # fmt: skip
+    parser.add_argument("--max-seconds", metavar="S", type=_list_of(_one), help="most time")
+    parser.add_argument("--out", metavar="FOLDER", help="write the table as CSV and the figure")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -81,6 +226,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if options.command == "reproduce":
             _reproduce(options)
+        elif options.command in ("sweep", "minimize"):
+            return _own_file(options)
         elif options.command == "info":
             _info()
         else:
@@ -103,6 +250,60 @@ def _reproduce(options: argparse.Namespace) -> None:
         download=not options.no_download,
     )
     _print_outcome(done)
+
+
+def _own_file(options: argparse.Namespace) -> int:
+    done = (own_file.sweep if options.command == "sweep" else own_file.minimize)(options)
+    _show(done)
+    if not done.finished:
+        print("fastgd: interrupted; this is what was finished", file=sys.stderr)
+    return 0 if done.finished else INTERRUPTED
+
+
+def _show(said: Said) -> None:
+    for part in said.parts:
+        if isinstance(part, str):
+            print(part)
+        elif sys.stdout.isatty():
+            _show_rich(part)
+        else:
+            _show_plain(part)
+
+
+def _widths(table: Table) -> list[int]:
+    return [max(map(len, column)) for column in zip(table.names, *table.rows, strict=True)]
+
+
+def _show_plain(table: Table) -> None:
+    if table.title:
+        print(table.title)
+    widths = _widths(table)
+    for row in [table.names, *table.rows]:
+        cells = [
+            cell.ljust(width) if k < table.left else cell.rjust(width)
+            for k, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        print("  ".join(cells).rstrip())
+
+
+def _show_rich(table: Table) -> None:
+    from rich import box  # noqa: PLC0415  (heavy)
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table as RichTable  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    console, widths = Console(), _widths(table)
+    shown = len(widths)
+    if sum(widths) + 3 * shown > console.width:
+        shown -= table.dispensable
+    drawn = RichTable(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    if table.title:
+        console.print(Text(table.title, "bold"))
+    for k, name in enumerate(table.names[:shown]):
+        drawn.add_column(Text(name), justify="left" if k < table.left else "right", no_wrap=True)
+    for row in table.rows:
+        drawn.add_row(*map(Text, row[:shown]))  # as it stands: a column may be called [red]
+    console.print(drawn)
 
 
 def _print_outcome(done: Reproduced) -> None:

@@ -1,0 +1,388 @@
+"""A user's own file as numbers to fit: columns chosen by name, checked and scaled.
+
+What cannot be used is refused in one line that names the file, the column and the row, and says what to do. Rows are
+counted from 1, the line of names not included.
+"""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import gzip
+import re
+import warnings
+import zlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Columns", "Scaling", "choose", "read", "scaled"]
+
+Float = NDArray[np.float64]
+Scale = Literal["minmax", "standard", "none"]
+
+MOST_CLASSES = 50
+_SEPARATORS = ",;\t|"
+_MISSING = ("", "?", "-", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "#N/A")
+_THOUSANDS = re.compile(r"[-+]?\d{1,3}(,\d{3})+(\.\d*)?")
+_EUROPEAN = re.compile(r"[-+]?(\d{1,3}(\.\d{3})+|\d+),\d*|[-+]?\d{1,3}(\.\d{3}){2,}")
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What is fitted: `data` (rows, features), and `target` (rows,) as numbers or, with `classes`, as their labels."""
+
+    data: Float
+    target: NDArray[Any]
+    feature_names: tuple[str, ...]
+    target_name: str
+    classes: tuple[Any, ...] | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """Features as (x - offset) / width."""
+
+    offset: Float
+    width: Float
+
+    def undone(self, weights: Float, intercept: Any) -> tuple[Float, Any]:
+        """Weights and intercept of a model of the scaled features as those of a model of the file's own.
+
+        `weights` has the features on its first axis; what follows it, `intercept` has too.
+        """
+        own = (weights.T / self.width).T
+        return own, intercept - np.tensordot(self.offset, own, axes=(0, 0))
+
+
+# --- reading ----------------------------------------------------------------------------------------
+
+
+def read(path: str | Path, *, decimal: str = ".", thousands: str | None = None) -> pd.DataFrame:
+    """Read a table whose first line names its columns: comma, semicolon, tab or bar between them; gzipped or not.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    decimal : {".", ","}, default "."
+        What stands before a number's decimals.
+    thousands : str, optional
+        What stands between its thousands.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns of numbers, and of texts as they stand.
+
+    Raises
+    ------
+    ValueError
+        If the file is no such table.
+    FileNotFoundError
+        If there is none.
+    """
+    path = Path(path)
+    head = _head(path)
+    separator = _separator(head)
+    frame = _parsed(path, separator, decimal, thousands)
+    _check_names(path, next(csv.reader([head], delimiter=separator, skipinitialspace=True)))
+    frame.columns = [str(name).strip() for name in frame.columns]
+    if not len(frame):
+        raise ValueError(f"{path} has a line of names and no rows")
+    return frame
+
+
+def _parsed(path: Path, separator: str, decimal: str, thousands: str | None) -> pd.DataFrame:
+    import pandas as pd  # noqa: PLC0415  (heavy)
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "error", pd.errors.ParserWarning
+            )  # rows longer than the line of names
+            return pd.read_csv(
+                path,
+                sep=separator,
+                decimal=decimal,
+                thousands=thousands,
+                skipinitialspace=True,
+                keep_default_na=False,
+                na_values=list(_MISSING),
+                encoding="utf-8-sig",
+                compression="gzip" if _is_gzip(path) else None,
+                low_memory=False,  # one dtype a column
+                index_col=False,
+            )
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{path} is not UTF-8 text (byte {error.start}); save it as UTF-8"
+        ) from None
+    except pd.errors.ParserWarning:
+        raise ValueError(f"{path} has rows with more cells than its first line has names") from None
+    except (ValueError, OSError, EOFError, zlib.error) as error:
+        reason = str(error).removeprefix("Error tokenizing data. C error: ")
+        raise ValueError(f"{path} cannot be read as a table: {reason}") from None
+
+
+def _is_gzip(path: Path) -> bool:
+    with path.open("rb") as stream:
+        return stream.read(2) == b"\x1f\x8b"
+
+
+def _head(path: Path) -> str:
+    """The line of names."""
+    if not path.exists():
+        raise FileNotFoundError(f"there is no file {path}")
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder; wanted a file with a table")
+    try:
+        with gzip.open(path) if _is_gzip(path) else path.open("rb") as stream:
+            start = stream.read(1 << 20)
+    except (OSError, EOFError, zlib.error) as error:
+        raise ValueError(f"{path} cannot be read: {error}") from None
+    if start[:4] == b"PK\x03\x04":
+        raise ValueError(f"{path} is a spreadsheet or an archive; save the table as CSV")
+    if b"\0" in start:
+        raise ValueError(f"{path} is not text; wanted a table as CSV")
+    lines = [line for line in start.decode("utf-8-sig", "replace").splitlines() if line.strip()]
+    if not lines:
+        raise ValueError(f"{path} is empty")
+    return lines[0]
+
+
+def _separator(head: str) -> str:
+    """Which of the separators the line of names has most of, outside quotes."""
+    bare = re.sub(r'"[^"]*"', "", head)
+    return max(_SEPARATORS, key=bare.count)
+
+
+def _check_names(path: Path, names: Sequence[str]) -> None:
+    names = [name.strip() for name in names]
+    if all(_is_number(name) for name in names):
+        raise ValueError(
+            f"{path} has numbers in its first line ({', '.join(names)[:60]}); it must name the columns"
+        )
+    for name, times in Counter(name for name in names if name).items():
+        if times > 1:
+            raise ValueError(f"{path} has {times} columns called {name!r}")
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+# --- choosing ---------------------------------------------------------------------------------------
+
+
+def choose(
+    frame: pd.DataFrame,
+    target: str,
+    features: Sequence[str] | None = None,
+    *,
+    model: Literal["auto", "linear", "logistic"] = "auto",
+    drop_missing: bool = False,
+) -> Columns:
+    """Take the columns to fit, checked.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        What `read` returned.
+    target : str
+        The column that is predicted.
+    features : sequence of str, optional
+        The columns that predict it; all others by default, but for those without a name.
+    model : {"auto", "linear", "logistic"}, default "auto"
+        Whether the target is a number or a class; "auto": a class where it is text or has two values.
+    drop_missing : bool, default False
+        Leave out rows with a missing value instead of refusing them.
+
+    Returns
+    -------
+    Columns
+
+    Raises
+    ------
+    ValueError
+        If a column is not there, has missing values, holds text or infinities, or is constant.
+    """
+    notes: list[str] = []
+    unnamed = [name for name in frame.columns if re.fullmatch(r"(Unnamed: \d+)?", name)]
+    if features is None:
+        features = [name for name in frame.columns if name not in (target, *unnamed)]
+        if unnamed:
+            notes.append(f"{_count(len(unnamed), 'column')} without a name left out")
+    _check_choice([name for name in frame.columns if name not in unnamed], target, features)
+    frame = frame[[*features, target]]
+    missing = frame.isna()
+    rows = np.flatnonzero(missing.any(axis=1))
+    if len(rows) and drop_missing:
+        notes.append(_count(len(rows), "row") + " with a missing value left out")
+        frame = frame.drop(index=frame.index[rows])
+    elif len(rows):
+        raise ValueError(_about_missing(missing, len(rows)))
+    if len(frame) < 2:
+        raise ValueError(f"{_count(len(frame), 'row')} to fit; wanted two at least")
+    data = np.column_stack([_numbers(frame[name]) for name in features])
+    for name, column in zip(features, data.T, strict=True):
+        if (column == column[0]).all():
+            raise ValueError(
+                f"column {name!r} is {column[0]:g} in every row: {_without(name, features)}"
+            )
+    classes, values = _target(frame[target], model)
+    return Columns(data, values, tuple(features), target, classes, tuple(notes))
+
+
+def _check_choice(known: list[str], target: str, features: Sequence[str]) -> None:
+    for name in (target, *features):
+        if name not in known:
+            lowered = {other.lower(): other for other in known}
+            near = difflib.get_close_matches(name.lower(), lowered, 1, 0.5)
+            hint = f"; did you mean {lowered[near[0]]!r}?" if near else ""
+            raise ValueError(f"there is no column {name!r}; there are {', '.join(known)}{hint}")
+    twice = [name for name, times in Counter([*features, target]).items() if times > 1]
+    if twice:
+        what = "is the target" if twice[0] == target else "stands there twice"
+        raise ValueError(f"feature {twice[0]!r} {what}")
+    if not features:
+        raise ValueError(f"there is no column but {target!r}; nothing predicts it")
+
+
+def _about_missing(missing: pd.DataFrame, rows: int) -> str:
+    """Which columns, and the first row of each."""
+    worst = [
+        f"{name!r} ({_count(int(column.sum()), 'row')}, first in row {int(np.argmax(column)) + 1})"
+        for name, column in missing.items()
+        if column.any()
+    ]
+    listed = ", ".join(worst[:5]) + (f" and {len(worst) - 5} more" if len(worst) > 5 else "")
+    return (
+        f"missing values in column {listed}; {_count(rows, 'row')} of {len(missing)}: fill them, "
+        "choose other columns (--features), or leave out the rows (--drop-missing)"
+    )
+
+
+def _numbers(column: pd.Series[Any]) -> Float:
+    """A column as float64; what is text is named with its first row, and a guess why."""
+    if column.dtype.kind in "iufb":
+        values = column.to_numpy(np.float64)
+        if not np.isfinite(values).all():
+            row = int(np.argmin(np.isfinite(values)))
+            raise ValueError(f"column {column.name!r} is infinite in row {_row(column, row)}")
+        return np.asarray(values)
+    texts = column.astype(str).to_list()
+    row = next((k for k, text in enumerate(texts) if not _is_number(text)), 0)
+    raise ValueError(
+        f"column {column.name!r} has text in row {_row(column, row)}: {texts[row]!r:.40}{_hint(texts[row])}"
+    )
+
+
+def _row(column: pd.Series[Any], position: int) -> int:
+    """As the file counts them, also where rows were left out."""
+    return int(column.index[position]) + 1
+
+
+def _hint(text: str) -> str:
+    text = text.strip()
+    if _THOUSANDS.fullmatch(text):
+        return ' (thousands separators? pass --thousands ","; a decimal comma? --decimal ",")'
+    if _EUROPEAN.fullmatch(text):
+        more = ' --thousands "."' if "." in text else ""
+        return f' (a decimal comma? pass --decimal ","{more})'
+    if re.fullmatch(r"[-+]?[\d ]*\d\s*(%|[^\W\d]+)|[$€£]\s*[\d.,]+", text):
+        return " (a number with a unit? keep the number alone)"
+    return "; leave the column out (--features) or write it as numbers"
+
+
+def _without(name: str, features: Sequence[str]) -> str:
+    rest = ",".join(other for other in features if other != name)
+    return f"leave it out (--features {rest})" if rest else "it predicts nothing"
+
+
+def _target(column: pd.Series[Any], model: str) -> tuple[tuple[Any, ...] | None, NDArray[Any]]:
+    """Classes, if it is one, and the values."""
+    text = column.dtype.kind not in "iuf"
+    if text and model != "linear" and _is_words(column):
+        classes = sorted(set(column.to_list()))
+        if len(classes) > MOST_CLASSES:
+            raise ValueError(
+                f"column {column.name!r} holds {len(classes)} different texts, the first "
+                f"{column.iloc[0]!r:.40}: neither a number nor a class"
+            )
+    else:
+        numbers = _numbers(column)
+        classes = np.unique(numbers[: 10**6]).tolist() if model != "linear" else []
+        if model == "linear" or (model == "auto" and len(classes) != 2):
+            return None, numbers
+        if len(classes) > MOST_CLASSES:
+            raise ValueError(
+                f"column {column.name!r} holds {len(classes)} different numbers: no class; use --model linear"
+            )
+    if len(classes) < 2:
+        raise ValueError(f"column {column.name!r} is {classes[0]!r} in every row: one class only")
+    labels = column.to_numpy()
+    if labels.dtype.kind == "f":  # 0.5 and 1.5 are labels like any other
+        whole = (labels == np.rint(labels)).all()
+        labels = labels.astype(np.int64) if whole else np.array([f"{v:g}" for v in labels])
+    return tuple(np.unique(labels).tolist()), labels
+
+
+def _is_words(column: pd.Series[Any]) -> bool:
+    """Whether it is made of names, rather than of numbers of which some cannot be read."""
+    if column.dtype.kind == "b":
+        return True
+    texts = column.astype(str).to_list()
+    return sum(_is_number(text) or bool(re.match(r"[-+$€£]?\d", text)) for text in texts) * 2 < len(
+        texts
+    )
+
+
+def _count(many: int, what: str) -> str:
+    return f"{many:,} {what}" if many == 1 else f"{many:,} {what}s"
+
+
+# --- scaling ----------------------------------------------------------------------------------------
+
+
+def scaled(data: Float, scale: Scale) -> tuple[Float, Scaling]:
+    """Features on a common scale, and how to come back from it.
+
+    Parameters
+    ----------
+    data : ndarray of shape (rows, features), float64
+        No column constant.
+    scale : {"minmax", "standard", "none"}
+        To [0, 1]; to mean 0 and standard deviation 1; as they are.
+
+    Returns
+    -------
+    tuple of ndarray and Scaling
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastgd.tables import scaled
+    >>> scaled(np.array([[10.0], [15.0], [20.0]]), "minmax")[0].ravel().tolist()
+    [0.0, 0.5, 1.0]
+    """
+    if scale == "minmax":
+        offset, width = data.min(axis=0), np.ptp(data, axis=0)
+    elif scale == "standard":
+        offset, width = data.mean(axis=0), data.std(axis=0)
+    else:
+        offset, width = np.zeros(data.shape[1]), np.ones(data.shape[1])
+    return (data - offset) / width, Scaling(offset, width)
