@@ -4,6 +4,7 @@ import base64
 import csv
 import os
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -12,7 +13,16 @@ import pytest
 from fastgd import studies
 from fastgd.studies import STUDIES, reproduce
 from fastgd.studies.published import RATE_VS_ITERATIONS
-from fastgd.studies.report import Column, Figure, Formula, Section, Table, Text, write_report
+from fastgd.studies.report import (
+    Animation,
+    Column,
+    Figure,
+    Formula,
+    Section,
+    Table,
+    Text,
+    write_report,
+)
 
 DATA = os.environ.get("FASTGD_DATA")
 needs_data = pytest.mark.skipif(not DATA, reason="FASTGD_DATA is not set")
@@ -24,12 +34,14 @@ def stand_in(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("FASTGD_DATA", raising=False)
         patch.setattr("fastgd.datasets._cache_folder", lambda: tmp_path_factory.mktemp("cache"))
-        return reproduce(out=tmp_path_factory.mktemp("report"), quick=True, download=False)
+        out = tmp_path_factory.mktemp("report")
+        return reproduce(["rate-vs-iterations"], out=out, quick=True, download=False)
 
 
 @pytest.fixture(scope="module")
 def real(tmp_path_factory):
-    return reproduce(out=tmp_path_factory.mktemp("report"), quick=True, data=DATA)
+    out = tmp_path_factory.mktemp("report")
+    return reproduce(["rate-vs-iterations"], out=out, quick=True, data=DATA)
 
 
 def naive_count(rows, rate):
@@ -128,7 +140,8 @@ def test_every_published_row_is_in_the_csv_file(stand_in):
 def test_the_same_study_writes_the_same_bytes(stand_in, tmp_path, monkeypatch):
     monkeypatch.delenv("FASTGD_DATA", raising=False)
     monkeypatch.setattr("fastgd.datasets._cache_folder", lambda: tmp_path / "cache")
-    again = reproduce(out=tmp_path / "new" / "folder", quick=True, download=False)
+    out = tmp_path / "new" / "folder"
+    again = reproduce(["rate-vs-iterations"], out=out, quick=True, download=False)
     assert [p.name for p in again.files] == [p.name for p in stand_in.files]
     for one, two in zip(again.files, stand_in.files, strict=True):
         assert one.read_bytes() == two.read_bytes(), one.name
@@ -166,6 +179,11 @@ def test_a_file_of_something_else_is_refused(tmp_path):
 # --- the writer ---------------------------------------------------------------------------------
 
 
+def prepare(canvas):
+    ax = canvas.subplots()
+    return lambda k: ax.plot([k], [k], "o")
+
+
 def section():
     table = Table(
         "numbers",
@@ -175,13 +193,14 @@ def section():
         marked=frozenset({2}),
     )
     figure = Figure("picture", "A `caption`", lambda canvas: canvas.subplots().plot([1, 2]))
+    film = Animation("film", "It moves", prepare, frames=3, size=(2.0, 1.0))
     return Section(
         name="trial",
         title="A & B",
         data="some < data.",
         stand_in=False,
         summary="**all** of it.",
-        blocks=[Text("See `x < y`."), Formula("a < b"), table, figure],
+        blocks=[Text("See `x < y`."), Formula("a < b"), table, figure, film],
     )
 
 
@@ -191,7 +210,9 @@ def written(tmp_path):
 
 
 def test_files(written):
-    assert list(written) == ["trial-numbers.csv", "trial-picture.png", "report.md", "report.html"]
+    files = ["trial-numbers.csv", "trial-picture.png", "trial-film.gif", "report.md", "report.html"]
+    assert list(written) == files
+    assert written["trial-film.gif"].read_bytes().startswith(b"GIF8")
     assert written["trial-picture.png"].read_bytes().startswith(b"\x89PNG")
     with written["trial-numbers.csv"].open(newline="") as file:
         rows = list(csv.reader(file))
@@ -206,6 +227,15 @@ def test_markdown(written):
     assert "| c | never | −2 |" in text
     assert "| --- | ---: | ---: |" in text
     assert "![A caption](trial-picture.png)" in text
+    assert "![It moves](trial-film.gif)" in text
+
+
+def test_data_line_where_some_or_all_studies_need_none(tmp_path):
+    none = replace(section(), data="")
+    write_report([none, section()], tmp_path, "")
+    assert (tmp_path / "report.md").read_text().startswith("Data: some < data.\n")
+    write_report([none], tmp_path, "")
+    assert (tmp_path / "report.md").read_text().startswith("Data: none is needed.\n")
 
 
 class _Balanced(HTMLParser):
@@ -234,6 +264,7 @@ def test_html_is_well_formed_and_needs_nothing_from_elsewhere(written):
     assert not page.open
     assert not any(source.startswith(("http", "//")) for source in page.sources)
     picture = next(s for s in page.sources if s.startswith("data:image/png;base64,"))
+    assert any(s.startswith("data:image/gif;base64,") for s in page.sources)
     assert base64.b64decode(picture.split(",")[1]) == written["trial-picture.png"].read_bytes()
     assert "<td>&lt;script&gt;</td>" in text
     assert "<code>x &lt; y</code>" in text

@@ -16,17 +16,22 @@ if TYPE_CHECKING:
 __all__ = ["STUDIES", "Options", "Reproduced", "reproduce"]
 
 STUDIES = {
+    "cost-function": "fastgd.studies.cost_function",
+    "step-size-1d": "fastgd.studies.step_size",
     "rate-vs-iterations": "fastgd.studies.rate_vs_iterations",
+    "worked-examples": "fastgd.studies.worked_examples",
+    "local-minima": "fastgd.studies.local_minima",
 }
 
 
 @dataclass(frozen=True)
 class Options:
-    """What a study is told: where its data may lie, and whether to hurry."""
+    """What a study is told: where its data may lie, whether to hurry, whether pictures shall move."""
 
     data: Path | None = None
     quick: bool = False
     download: bool = True
+    animate: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,7 @@ def reproduce(
     data: str | PathLike[str] | None = None,
     quick: bool = False,
     download: bool = True,
+    animate: bool = False,
 ) -> Reproduced:
     """Reproduce published studies and write a report.
 
@@ -67,6 +73,8 @@ def reproduce(
         Coarser grids for what goes beyond the published numbers.
     download : bool, default True
         Whether the network may be used.
+    animate : bool, default False
+        Whether to add moving pictures (GIF) to the studies that have some.
 
     Returns
     -------
@@ -97,7 +105,8 @@ def reproduce(
         raise NotADirectoryError(f"out must be a folder, and {str(out)!r} is a file")
     if data is not None and not Path(data).exists():
         raise FileNotFoundError(f"data: there is no file or folder {str(data)!r}")
-    options = Options(None if data is None else Path(data), quick=quick, download=download)
+    found = None if data is None else Path(data)
+    options = Options(found, quick=quick, download=download, animate=animate)
     sections = [_study(name)(options) for name in wanted]
 
     from fastgd.studies.report import write_report  # noqa: PLC0415  (only when something is written)

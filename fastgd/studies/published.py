@@ -2,7 +2,16 @@
 
 from fastgd.datasets import STUDY_LINE
 
-__all__ = ["COST_PARABOLA", "FITTED_LINE", "RATE_VS_ITERATIONS"]
+__all__ = [
+    "COST_PARABOLA",
+    "FITTED_LINE",
+    "LESSON_ERRORS",
+    "LESSON_LINES",
+    "RATE_VS_ITERATIONS",
+    "STEP_SIZES",
+    "TWO_FEATURES",
+    "TWO_FEATURES_PREDICTION",
+]
 
 #: Iterations until both slopes are within the tolerance, against the learning rate; None: never. The source
 #: prints the index of the last repetition, counted from zero: updates - 1.
@@ -18,3 +27,20 @@ FITTED_LINE = STUDY_LINE
 
 #: J(w; b = -210) of the same rows, highest power first: 2326 w^2 - 23090 w + 57360, to four digits.
 COST_PARABOLA = (2326.0, -23090.0, 57360.0)
+
+#: Descents on that parabola from x = 22, 100 iterations: how the source shows each rate to end.
+STEP_SIZES = {0.001: "too slow", 0.2: "converges", 0.8: "diverges"}
+
+#: Rate -> update -> mean square error after it, as printed: x = 0, 1, 3; y = -1, 1, 5; from w = 1, b = 0.
+LESSON_ERRORS = {
+    0.1: {1: "0.35560", 2: "0.26300", 3: "0.19452", 20: "0.00115", 30: "0.00006"},
+    0.5: {1: "9.58333", 2: "4.06250", 3: "39.76562", 29: "537407805.94885", 30: "5223270089.75743"},
+}
+#: The lines printed with rate 0.1: update -> slope, intercept.
+LESSON_LINES = {
+    1: ("1.60", "-0.14"), 2: ("1.66", "-0.26"), 3: ("1.70", "-0.36"), 20: ("1.98", "-0.95"),
+}  # fmt: skip
+
+#: Two features, 1000 updates at rate 0.01: intercept, two slopes; and the prediction at (1, 0).
+TWO_FEATURES = (0.8907546215358821, 2.0237699271134932, 0.057888309859129156)
+TWO_FEATURES_PREDICTION = 2.9145245486493754

@@ -19,6 +19,7 @@ from fastgd.datasets import Dataset, load_heights_weights
 from fastgd.optimizers import NAG, SGD, Momentum
 from fastgd.plotting import COLOURS, HeatMapDisplay, IterationsDisplay, PhaseDiagramDisplay
 from fastgd.problems import LeastSquares
+from fastgd.studies.common import cost_parabola, data_statement, in_inches, min_max
 from fastgd.studies.published import COST_PARABOLA, FITTED_LINE, RATE_VS_ITERATIONS
 from fastgd.studies.report import Block, Column, Figure, Formula, Section, Table, Text
 from fastgd.sweeps import SweepResult, sweep
@@ -46,13 +47,8 @@ class _Setting:
         return np.asarray(self.rows.data[:, 0], np.float64)
 
     @cached_property
-    def scaled_height(self) -> NDArray[np.float64]:
-        low, high = self.height.min(), self.height.max()
-        return np.asarray((self.height - low) / (high - low))
-
-    @cached_property
     def problem(self) -> LeastSquares:
-        return LeastSquares(self.scaled_height, self.rows.target, cost="1/2m", statistics=True)
+        return LeastSquares(min_max(self.height), self.rows.target, cost="1/2m", statistics=True)
 
     @cached_property
     def eigenvalues(self) -> NDArray[np.float64]:
@@ -73,14 +69,10 @@ class _Setting:
         return theory.predicted_iterations(h, b, START, rates, TOLERANCE, **momentum) - 1.0
 
     def line_in_inches(self) -> tuple[float, float]:
-        w, b = self.problem.solution
-        slope = w / np.ptp(self.height)
-        return float(slope), float(b - slope * self.height.min())
+        return in_inches(self.problem.solution, self.height)
 
     def cost_parabola(self) -> tuple[float, float, float]:
-        """J(w; b = -210) over raw heights: coefficients of w², w and 1."""
-        x, rest = self.height, -210.0 - self.rows.target
-        return float(x @ x / 80), float(x @ rest / 40), float(rest @ rest / 80)
+        return cost_parabola(self.height, self.rows.target)
 
 
 def study(options: Options) -> Section:
@@ -95,7 +87,7 @@ def study(options: Options) -> Section:
     return Section(
         name=NAME,
         title="Learning rate against iterations",
-        data=_data_statement(rows),
+        data=data_statement(rows),
         stand_in=rows.source == "stand-in",
         summary=_summary(tally),
         blocks=[
@@ -107,22 +99,6 @@ def study(options: Options) -> Section:
             *_beyond(setting, plain, heavy, nesterov),
         ],
         results={**tally, "rows": counts, "best_momentum": heavy.best("iterations").axes},
-    )
-
-
-def _data_statement(rows: Dataset) -> str:
-    if rows.source == "stand-in":
-        notes = "; ".join(note.removeprefix("STAND-IN: ") for note in rows.notes)
-        return f"heights and weights are a STAND-IN, not the real file ({notes})."
-    where = {
-        "file": "the named file",
-        "FASTGD_DATA": "FASTGD_DATA",
-        "cache": "the cache",
-        "download": "a download",
-    }
-    return (
-        "heights and weights are the real ones, 40 of the 25,000 rows, from "
-        f"{where.get(rows.source, rows.source)}."
     )
 
 

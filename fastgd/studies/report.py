@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as MatplotlibFigure
 
-__all__ = ["Column", "Figure", "Formula", "Section", "Table", "Text", "write_report"]
+__all__ = ["Animation", "Column", "Figure", "Formula", "Section", "Table", "Text", "write_report"]
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,19 @@ class Figure:
     size: tuple[float, float] = (8.0, 4.8)
 
 
-Block = Text | Formula | Table | Figure
+@dataclass(frozen=True)
+class Animation:
+    """A moving picture: `prepare` draws on an empty figure and returns what shows frame k."""
+
+    name: str
+    caption: str
+    prepare: Callable[[MatplotlibFigure], Callable[[int], None]]
+    frames: int
+    size: tuple[float, float] = (8.0, 4.0)
+    frames_per_second: int = 8
+
+
+Block = Text | Formula | Table | Figure | Animation
 
 
 @dataclass(frozen=True)
@@ -93,12 +105,12 @@ class Section:
     name, title : str
         As on the command line, and in words.
     data : str
-        Which data were used; this opens the report.
+        Which data were used; this opens the report. Empty where a study needs none.
     stand_in : bool
         Whether they only stand in for the real ones.
     summary : str
         One sentence: what was reproduced, how closely.
-    blocks : list of Text, Formula, Table and Figure
+    blocks : list of Text, Formula, Table, Figure and Animation
         In the order of reading.
     results : dict
         The same in numbers, for programs.
@@ -112,9 +124,12 @@ class Section:
     blocks: list[Block]
     results: dict[str, Any] = field(default_factory=dict)
 
-    def file_name(self, block: Table | Figure) -> str:
-        """The name of a table's or a figure's file."""
-        return f"{self.name}-{block.name}{'.csv' if isinstance(block, Table) else '.png'}"
+    def file_name(self, block: Table | Figure | Animation) -> str:
+        """The name of a table's or a picture's file."""
+        return f"{self.name}-{block.name}.{_KINDS[type(block)]}"
+
+
+_KINDS = {Table: "csv", Figure: "png", Animation: "gif"}
 
 
 def write_report(sections: Sequence[Section], folder: Path, made_with: str) -> list[Path]:
@@ -123,18 +138,23 @@ def write_report(sections: Sequence[Section], folder: Path, made_with: str) -> l
     written = []
     for section in sections:
         for block in section.blocks:
-            if isinstance(block, Table):
-                _write_csv(block, folder / section.file_name(block))
-            elif isinstance(block, Figure):
-                _write_png(block, folder / section.file_name(block))
-            else:
-                continue
-            written.append(folder / section.file_name(block))
+            if isinstance(block, Table | Figure | Animation):
+                written.append(folder / section.file_name(block))
+                _write(block, written[-1])
     pages = {"report.md": _markdown(sections, made_with)}
     pages["report.html"] = _page(sections, folder, made_with)
     for name, text in pages.items():
         (folder / name).write_text(text, encoding="utf-8")
     return [*written, *(folder / name for name in pages)]
+
+
+def _write(block: Table | Figure | Animation, path: Path) -> None:
+    if isinstance(block, Table):
+        _write_csv(block, path)
+    elif isinstance(block, Figure):
+        _write_png(block, path)
+    else:
+        _write_gif(block, path)
 
 
 def _write_csv(table: Table, path: Path) -> None:
@@ -159,8 +179,29 @@ def _write_png(figure: Figure, path: Path) -> None:
     canvas.savefig(path, dpi=160, metadata={"Software": None})
 
 
+def _write_gif(animation: Animation, path: Path) -> None:
+    from matplotlib.animation import PillowWriter  # noqa: PLC0415  (heavy)
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415
+    from matplotlib.figure import Figure as Canvas  # noqa: PLC0415
+
+    canvas = Canvas(figsize=animation.size, layout="constrained")
+    FigureCanvasAgg(canvas)
+    show = animation.prepare(canvas)
+    show(0)
+    canvas.draw_without_rendering()
+    canvas.set_layout_engine(
+        "none"
+    )  # as the first frame has it: nothing jumps, and it saves half the time
+    writer = PillowWriter(fps=animation.frames_per_second)
+    with writer.saving(canvas, str(path), dpi=80):
+        for k in range(animation.frames):
+            show(k)
+            writer.grab_frame()
+
+
 def _data_line(sections: Iterable[Section]) -> str:
-    return "Data: " + " ".join(dict.fromkeys(section.data for section in sections))
+    statements = dict.fromkeys(section.data for section in sections if section.data)
+    return "Data: " + (" ".join(statements) or "none is needed.")
 
 
 # --- Markdown ---------------------------------------------------------------------------------------
@@ -170,7 +211,7 @@ def _markdown(sections: Sequence[Section], made_with: str) -> str:
     parts = [_data_line(sections), "# Published studies, reproduced", made_with]
     parts.append("\n".join(f"- **{s.title}** (`{s.name}`): {s.summary}" for s in sections))
     for section in sections:
-        parts += [f"## {section.title}"]
+        parts += [f"## {section.title}", f"*`fastgd reproduce {section.name}`*"]
         parts += [_markdown_block(section, block) for block in section.blocks]
     return "\n\n".join(parts) + "\n"
 
@@ -181,7 +222,7 @@ def _markdown_block(section: Section, block: Block) -> str:
     if isinstance(block, Formula):
         return f"```text\n{block.text}\n```"
     file = section.file_name(block)
-    if isinstance(block, Figure):
+    if isinstance(block, Figure | Animation):
         return f"![{_plain(block.caption)}]({file})\n\n*{block.caption}*"
     rule = ["---:" if right else "---" for right in block.numeric()]
     rows = [[column.name for column in block.columns], rule, *block.texts()]
@@ -237,6 +278,7 @@ def _page(sections: Sequence[Section], folder: Path, made_with: str) -> str:
     ]
     for section in sections:
         body.append(f'<h2 id="{section.name}">{_inline(section.title)}</h2>')
+        body.append(f'<p class="made"><code>fastgd reproduce {section.name}</code></p>')
         body += [_html_block(section, block, folder) for block in section.blocks]
     head = (
         '<meta charset="utf-8">\n<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -255,12 +297,12 @@ def _html_block(section: Section, block: Block, folder: Path) -> str:
     if isinstance(block, Formula):
         return f"<pre>{html.escape(block.text)}</pre>"
     file = section.file_name(block)
-    if isinstance(block, Figure):
+    if isinstance(block, Figure | Animation):
         # Inside the page, so that it can be sent as one file.
         picture = base64.b64encode((folder / file).read_bytes()).decode("ascii")
         return (
             f'<figure><img alt="{html.escape(_plain(block.caption))}" '
-            f'src="data:image/png;base64,{picture}">'
+            f'src="data:image/{_KINDS[type(block)]};base64,{picture}">'
             f"<figcaption>{_inline(block.caption)}</figcaption></figure>"
         )
     return _html_table(block, file)
