@@ -62,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     again.add_argument("--quick", action="store_true", help="coarser grids beside the tables")
     again.add_argument("--no-download", action="store_true", help="do not use the network")
+    again.add_argument("--animate", action="store_true", help="moving pictures (GIF) as well")
 
     commands.add_parser(
         "info", help="versions, processor features, backends, threads, cache folder"
@@ -248,6 +249,7 @@ def _reproduce(options: argparse.Namespace) -> None:
         data=options.data,
         quick=options.quick,
         download=not options.no_download,
+        animate=options.animate,
     )
     _print_outcome(done)
 
@@ -307,7 +309,8 @@ def _show_rich(table: Table) -> None:
 
 
 def _print_outcome(done: Reproduced) -> None:
-    for data in dict.fromkeys(section.data for section in done.sections):
+    statements = dict.fromkeys(section.data for section in done.sections if section.data)
+    for data in statements or ("none is needed.",):
         print(f"Data: {data}")
     if sys.stdout.isatty():
         from rich.console import Console  # noqa: PLC0415  (heavy)

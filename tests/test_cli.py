@@ -81,6 +81,7 @@ def test_reproduce_passes_on_its_options(tmp_path, monkeypatch, capsys):
     cli.main(["reproduce", "a", "b", "--out", "o", "--data", "d", "--quick", "--no-download"])
     assert seen == {
         "names": ["a", "b"], "out": "o", "data": "d", "quick": True, "download": False,
+        "animate": False,
     }  # fmt: skip
     assert capsys.readouterr().err == "fastgd: enough\n"
 
@@ -91,7 +92,8 @@ def test_reproduce_says_which_data_and_what_came_out(terminal, tmp_path, monkeyp
     monkeypatch.setattr("fastgd.datasets._cache_folder", lambda: tmp_path / "cache")
     monkeypatch.setattr("sys.stdout.isatty", lambda: terminal, raising=False)
     out = tmp_path / "report"
-    assert cli.main(["reproduce", "--quick", "--no-download", "--out", str(out)]) == 0
+    names = ["step-size-1d", "rate-vs-iterations"] if terminal else ["rate-vs-iterations"]
+    assert cli.main(["reproduce", *names, "--quick", "--no-download", "--out", str(out)]) == 0
     first, *rest = capsys.readouterr().out.splitlines()
     assert first.startswith("Data: heights and weights are a STAND-IN")
     assert any("of 35" in line for line in rest)
