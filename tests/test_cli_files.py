@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -378,6 +379,18 @@ def test_scaling_is_undone():
         weights, intercept = RNG.normal(size=(3, 2)), RNG.normal(size=2)
         own, constant = scaling.undone(weights, intercept)
         np.testing.assert_allclose(data @ own + constant, scaled @ weights + intercept)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no sh")
+def test_the_commands_of_the_readme_run(tmp_path):
+    text = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    block = text.split("## On your own file")[1].split("```sh\n")[1].split("```")[0]
+    commands = block.replace("\nfastgd ", f"\n{sys.executable} -m fastgd ")
+    ran = subprocess.run(
+        ["sh", "-ec", commands], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.count("Best") == 2
+    assert (tmp_path / "results" / "sweep.png").exists()
 
 
 # --- Ctrl-C -----------------------------------------------------------------------------------------
