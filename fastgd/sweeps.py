@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from fastgd.batches import seed_of
 from fastgd.engines import config, sweeping
 from fastgd.engines.registry import RULES
 from fastgd.hyperparameters import Method, number
@@ -61,15 +62,18 @@ def sweep(
         By which rule, with all that is not varied. It is not changed. Ignored where axes has "optimizer".
     axes : dict of str to sequence
         What is varied: any hyperparameter of the optimizer ("lr" takes schedules too; "betas" pairs), "x0" (starting
-        points), "rng" (seeds of random starting points), "optimizer" (other optimizers in its place).
+        points), "rng" (seeds of random starting points and of the orders of batches), "optimizer" (other optimizers in
+        its place).
     x0 : array_like of shape (n_parameters,), optional
         Where all runs start; zeros by default. For a problem of one parameter a number does, here and in axes.
     rng : int or numpy.random.Generator, optional
-        Start at a standard normal draw from it instead, the same for all runs.
+        Start at a standard normal draw from it instead, the same for all runs. Of a problem with batches it is also
+        the seed of the rows' orders, and may stand beside `x0`.
     max_iter : int, default 10000
         The most updates of a run.
     tol : float, optional
-        Default 1e-8, in float32 1e-4. With 0 nothing converges, and every run does `max_iter` updates.
+        Default 1e-8, in float32 1e-4. With 0 nothing converges, and every run does `max_iter` updates; that
+        is the default of a problem with batches, whose slopes of all rows are tested once an epoch.
     dtype : {"float64", "float32"}, default "float64"
         Precision of the runs.
     max_seconds : float, optional
@@ -121,7 +125,7 @@ def sweep(
     _check_data(problem, real)
     limits = sweeping.Limits(
         _checked_count("max_iter", max_iter),
-        _checked_tol(tol, real),
+        _checked_tol(tol, real, problem),
         DIVERGED_BEYOND[real.name],
         real,
         np.inf if max_seconds is None else started + _positive("max_seconds", max_seconds),
@@ -129,6 +133,7 @@ def sweep(
     engine = _engine(backend)
     places = _Places(values)
     starts = _starts(problem, places, x0, rng, real)
+    seeds = _seeds(problem, places, rng)
     found = _Found(places.total, problem.n_parameters, real)
     threads = config.get_num_threads(n_threads)
     show = None if progress is None else _flag("progress", progress)
@@ -136,6 +141,7 @@ def sweep(
     try:
         for index, runs in _descents(optimizer, places, starts):
             _check_order(problem, runs)
+            runs.seeds, runs.seed_of = seeds[0], seeds[1][index]
             outcome = sweeping.descend(
                 problem,
                 runs,
@@ -215,8 +221,13 @@ def _first_rates(rates: Sequence[Any]) -> NDArray[np.float64]:
     """The rates at the first step; schedules are followed later."""
     if set(map(type, rates)) == {float}:
         return np.array(rates, np.float64)
-    first = [as_schedule(r)(0) if callable(r) else number("lr", r) for r in rates]
-    return np.array(first, np.float64)
+    return np.array([_first_rate(rate) for rate in rates], np.float64)
+
+
+def _first_rate(rate: Any) -> float:
+    if callable(rate) and not isinstance(rate, Optimizer):  # which SciPy may call
+        return as_schedule(rate)(0)
+    return number("lr", rate)
 
 
 def _column(values: Sequence[Any]) -> NDArray[Any]:
@@ -263,15 +274,18 @@ def _starts(
 ) -> NDArray[Any]:
     """Starting points (n_parameters, runs)."""
     n = problem.n_parameters
-    given = [name for name, g in (("x0", x0 is not None), ("rng", rng is not None)) if g]
+    said = {"x0": x0 is not None, "rng": rng is not None}
+    given = [name for name in said if said[name]]
     given += [f"axes[{name!r}]" for name in ("x0", "rng") if name in places.values]
+    if problem.batches is not None:  # then `rng` has something else to say
+        given = [name for name in given if "x0" in name] or given[:1]
     if len(given) > 1:
         raise ValueError(f"{' and '.join(given)} both say where runs start; give one of them")
     if "x0" in places.values:
         given_points = enumerate(places.values["x0"])
         points = [_point(f"axes['x0'][{k}]", v, n, dtype) for k, v in given_points]
         return np.array(points, dtype)[places.of["x0"]].T
-    if "rng" in places.values:
+    if "rng" in places.values and x0 is None:
         draws = [_generator("axes['rng']", v).standard_normal(n) for v in places.values["rng"]]
         return np.array(draws, dtype)[places.of["rng"]].T
     start = np.zeros(n)
@@ -280,6 +294,21 @@ def _starts(
     elif rng is not None:
         start = _generator("rng", rng).standard_normal(n)
     return np.broadcast_to(start.astype(dtype)[:, None], (n, places.total))
+
+
+def _seeds(
+    problem: Problem, places: _Places, rng: int | np.random.Generator | None
+) -> tuple[list[int], NDArray[np.int64]]:
+    """Seeds of the orders in which batches of rows are taken, and which of them each run has."""
+    if problem.batches is None:
+        return [], np.zeros(places.total, np.int64)
+    if "rng" in places.values:
+        if rng is not None:
+            raise ValueError("rng and axes['rng'] both say in which order rows come; give one")
+        seeds = [seed_of("axes['rng']", v) for v in places.values["rng"]]
+        return seeds, places.of["rng"].astype(np.int64)
+    seed = problem.batches.seed if rng is None else seed_of("rng", rng)
+    return [seed], np.zeros(places.total, np.int64)
 
 
 # --- what came of them ---------------------------------------------------------------------------------
@@ -419,9 +448,9 @@ def _checked_count(name: str, value: Any) -> int:
     return int(value)
 
 
-def _checked_tol(tol: Any, dtype: np.dtype[Any]) -> float:
+def _checked_tol(tol: Any, dtype: np.dtype[Any], problem: Problem) -> float:
     if tol is None:
-        return DEFAULT_TOL[dtype.name]
+        return DEFAULT_TOL[dtype.name] if problem.batches is None else 0.0
     x = number("tol", tol)
     if not 0 <= x < np.inf:
         raise ValueError(f"tol must be a finite number >= 0, got {tol!r}")
@@ -443,8 +472,8 @@ def _flag(name: str, value: Any) -> bool:
 
 def _check_data(problem: Problem, dtype: np.dtype[Any]) -> None:
     with np.errstate(over="ignore", invalid="ignore"):
-        data = problem.kernel(dtype).data
-    if not np.isfinite(data).all():
+        finite = problem.kernel(dtype).finite
+    if not finite:
         raise ValueError(f"problem has numbers beyond {dtype.name}: {problem!r}; scale its data")
 
 

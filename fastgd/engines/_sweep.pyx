@@ -8,7 +8,7 @@ they do not depend on the number of runs or threads, and so neither do results.
 """
 
 from libc.math cimport INFINITY, sqrt
-from libc.stdint cimport int8_t, int64_t, uint8_t, uint64_t, uintptr_t
+from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint64_t, uintptr_t
 from libc.string cimport memcpy, memset
 
 import numpy as np
@@ -17,8 +17,13 @@ cdef extern from "floating.h" nogil:
     uint64_t fgd_flush_subnormals(int flush)
     void fgd_restore_mode(uint64_t before)
 
+cdef extern from "gather.h" nogil:
+    void fgd_gather(const char* data, Py_ssize_t total, Py_ssize_t row, Py_ssize_t item, const int32_t* order,
+                    Py_ssize_t rows, Py_ssize_t left, Py_ssize_t scale, char* out)
+
 WIDTH = 256
 WINDOW = 64
+_DRAWN = 1 << 22  # numbers of rows in the orders that a block asks for at once
 cdef enum:
     _WIDTH = 256
     _WINDOW = 64
@@ -43,8 +48,8 @@ ctypedef void (*lanes_t)(double, double*, const double*, Py_ssize_t, Py_ssize_t,
 cdef class Kernels:
     """What a sweep calls: addresses of functions of the library's ABI, and the sizes of what they work on."""
 
-    cdef readonly object dtype, data
-    cdef readonly Py_ssize_t size, count, n_state, n_coefficients, n_hyper
+    cdef readonly object dtype, data, batches
+    cdef readonly Py_ssize_t size, count, n_state, n_coefficients, n_hyper, features
     cdef readonly bint steady
     cdef window_t window
     cdef uintptr_t observe
@@ -53,13 +58,18 @@ cdef class Kernels:
 
     def __init__(self, uintptr_t window, uintptr_t observe, uintptr_t lanes, *, uintptr_t shared=0,
                  Py_ssize_t n_shared=0, data, Py_ssize_t size,
-                 Py_ssize_t count, Py_ssize_t n_state, Py_ssize_t n_coefficients, Py_ssize_t n_hyper, bint steady):
-        """`shared` tabulates the first `n_shared` coefficients from the last rows of `hyper`, its own rate first."""
+                 Py_ssize_t count, Py_ssize_t n_state, Py_ssize_t n_coefficients, Py_ssize_t n_hyper, bint steady,
+                 batches=None, Py_ssize_t features=0):
+        """`shared` tabulates the first `n_shared` coefficients from the last rows of `hyper`, its own rate first.
+
+        With `batches` (`fastgd.batches`) each update goes over some of the `size` rows of `features` inputs in `data`.
+        """
         self.window, self.observe, self.lanes = <window_t>window, observe, <lanes_t>lanes
         self.shared, self.n_shared = <lanes_t>shared, n_shared
         self.data, self.dtype, self.dtype_size = data, data.dtype, data.dtype.itemsize
         self.size, self.count, self.n_state = size, count, n_state
         self.n_coefficients, self.n_hyper, self.steady = n_coefficients, n_hyper, steady
+        self.batches, self.features = batches, features
 
 
 cdef class Outcomes:
@@ -107,9 +117,15 @@ cdef class Block:
     cdef int *picked
     cdef const char *data
     cdef double[:, ::1] rates
+    # Rows in batches: how many in each, updates of an epoch, and from which epoch on the rows' orders are at hand.
+    cdef bint batched, tested
+    cdef Py_ssize_t batch_size, updates, first_epoch, batch_rows, batch_of
+    cdef const int32_t[:, :] orders
+    cdef row batch, lowest
+    cdef object seed
 
     def __init__(self, Kernels kernels, Outcomes outcomes, run, x0, state0, hyper, *, schedules=None, rate_of=None,
-                 bint uniform, Py_ssize_t max_iter, double tol, double limit, bint flush):
+                 seed=0, bint uniform, Py_ssize_t max_iter, double tol, double limit, bint flush):
         """`x0` (count, lanes), `state0` (n_state, lanes), `hyper` (n_hyper, lanes) are copied; `run` numbers the lanes."""
         cdef Py_ssize_t count = kernels.count, lanes = len(run)
         dtype = kernels.dtype
@@ -156,6 +172,14 @@ cdef class Block:
         self.rate_of, self.rate_of_scratch = self.run + _WIDTH, self.run + 2 * _WIDTH
         self.picked = <int*>_pointer(picked)
         self.data = _pointer(kernels.data)
+        self.batched, self.seed, self.batch_of = kernels.batches is not None, seed, -1
+        self.tested = self.batched and tol > 0
+        if self.batched:
+            self.batch_size, self.updates = kernels.batches.size, kernels.batches.updates
+            batch = aligned((self.batch_size * (kernels.features + 1) + 1,), dtype)
+            lowest = aligned((_WIDTH,), dtype)
+            self.batch, self.lowest = _pointer(batch), _pointer(lowest)
+            self._keep += (batch, lowest)
         self._save()
         self._save()
 
@@ -167,6 +191,8 @@ cdef class Block:
             stop = min(self.max_iter, self.n + windows * _WINDOW)
             self.rates = np.stack([s.values(self.n_older, stop) for s in self.schedules], axis=1)
             self.rate_start = self.n_older
+        if self.batched:
+            windows = self._draw(windows)
         with nogil:
             mode = fgd_flush_subnormals(self.flush)
             for k in range(windows):
@@ -179,6 +205,29 @@ cdef class Block:
     def stop(self, int8_t status):
         """Ends every run that is left, where it stands."""
         self._stop(status)
+
+    cdef Py_ssize_t _draw(self, Py_ssize_t windows):
+        """The orders of the rows for so many windows, or for fewer if that is much; returns for how many."""
+        cdef Py_ssize_t rows = self.kernels.size, last
+        while True:
+            last = (min(self.max_iter, self.n + windows * _WINDOW) - 1) // self.updates + 1
+            if windows == 1 or (last - self.n_older // self.updates) * rows <= _DRAWN:
+                break
+            windows //= 2
+        self.first_epoch = self.n_older // self.updates
+        self.orders = self.kernels.batches.orders(self.seed, self.first_epoch, max(last, self.first_epoch + 1))
+        return windows
+
+    cdef void _gather_batch(self, Py_ssize_t n) noexcept nogil:
+        """The rows of the update after the n-th, side by side."""
+        cdef Py_ssize_t k = n % self.updates, rows = self.kernels.size, start = k * self.batch_size
+        if n == self.batch_of:
+            return
+        self.batch_of = n
+        self.batch_rows = min(self.batch_size, rows - start)
+        fgd_gather(self.data, rows, self.kernels.features * self.itemsize, self.itemsize,
+                   &self.orders[n // self.updates - self.first_epoch, start], self.batch_rows, rows - start,
+                   1 if self.batch_rows == self.batch_size else 2, self.batch)
 
     cdef void _save(self) noexcept nogil:
         """This window's start becomes the last one's."""
@@ -234,11 +283,42 @@ cdef class Block:
         else:
             _fill[double](<double*>self.low, INFINITY, _WIDTH)
             _fill[double](<double*>self.high, 0, _WIDTH)
+        if self.batched:
+            self._run_batches(steps)
+            return
         while done < steps:
             many = self._tabulate(self.n + done, steps - done, self.carry, self.hyper, self.rate_of, self.lanes)
             self.kernels.window(self.x, _WIDTH, self.lanes, self.kernels.size, many, self.coefficients, self._stride(),
                                 self.data, self.low, self.high, self.work)
             done += many
+
+    cdef void _run_batches(self, Py_ssize_t steps) noexcept nogil:
+        """A window of updates that each have rows of their own; slopes of a batch say nothing of convergence."""
+        cdef Py_ssize_t done, room = self.rows * _WIDTH * self.itemsize
+        self._forget(self.lowest)
+        for done in range(steps):
+            if done == 0 or not self.steady:
+                self._tabulate(self.n + done, 1, self.carry, self.hyper, self.rate_of, self.lanes)
+            if self.tested and (self.n + done) % self.updates == 0:
+                memcpy(self.scratch, self.x, room)  # a step with all rows, for its slopes only
+                self._forget(self.low)
+                self.kernels.window(self.x, _WIDTH, self.lanes, self.kernels.size, 1, self.coefficients, 0, self.data,
+                                    self.low, self.high, self.work)
+                memcpy(self.x, self.scratch, room)
+                if self.itemsize == 4:
+                    _keep_smaller[float](<float*>self.lowest, <const float*>self.low)
+                else:
+                    _keep_smaller[double](<double*>self.lowest, <const double*>self.low)
+            self._gather_batch(self.n + done)
+            self.kernels.window(self.x, _WIDTH, self.lanes, self.batch_rows, 1, self.coefficients, 0, self.batch,
+                                self.low, self.high, self.work)
+        memcpy(self.low, self.lowest, _WIDTH * self.itemsize)
+
+    cdef void _forget(self, row low) noexcept nogil:
+        if self.itemsize == 4:
+            _fill[float](<float*>low, <float>INFINITY, _WIDTH)
+        else:
+            _fill[double](<double*>low, INFINITY, _WIDTH)
 
     cdef void _observe(self, Py_ssize_t picked, const char* rows, const double* carried, Py_ssize_t n,
                        Py_ssize_t steps) noexcept nogil:
@@ -256,23 +336,43 @@ cdef class Block:
             _fill[float](<float*>self.status, -1, _WIDTH)
         else:
             _fill[double](<double*>self.status, -1, _WIDTH)
+        if self.batched:
+            self._observe_batches(picked, n, steps)
+            return
         while True:
             many = self._tabulate(n + done, steps - done, self.carry_scratch, self.hyper_scratch,
                                   self.rate_of_scratch, picked)
             last = done + many == steps
-            if self.itemsize == 4:
-                (<observe_f>self.kernels.observe)(
-                    <float*>self.scratch, _WIDTH, picked, self.kernels.size, many, last, <float*>self.coefficients,
-                    self._stride(), <const float*>self.data, <float>self.tol, <float>self.limit, <float*>self.status,
-                    <float*>self.seen, <float*>self.moved, <float*>self.turns, <float*>self.scratch_work)
-            else:
-                (<observe_d>self.kernels.observe)(
-                    <double*>self.scratch, _WIDTH, picked, self.kernels.size, many, last, <double*>self.coefficients,
-                    self._stride(), <const double*>self.data, self.tol, self.limit, <double*>self.status,
-                    <double*>self.seen, <double*>self.moved, <double*>self.turns, <double*>self.scratch_work)
+            self._look(picked, many, last, self.data, self.kernels.size, self.tol)
             done += many
             if last:
                 break
+
+    cdef void _observe_batches(self, Py_ssize_t picked, Py_ssize_t n, Py_ssize_t steps) noexcept nogil:
+        """The same with rows of their own for each update; after an epoch, all rows decide on convergence."""
+        cdef Py_ssize_t done = 0
+        while True:
+            if self.tested and (n + done) % self.updates == 0 and (done < steps or steps == 0):
+                self._look(picked, 0, True, self.data, self.kernels.size, self.tol)
+            if done == steps:
+                break
+            self._tabulate(n + done, 1, self.carry_scratch, self.hyper_scratch, self.rate_of_scratch, picked)
+            self._gather_batch(n + done)
+            self._look(picked, 1, False, self.batch, self.batch_rows, -1)
+            done += 1
+
+    cdef void _look(self, Py_ssize_t picked, Py_ssize_t steps, bint last, const char* data, Py_ssize_t size,
+                    double tol) noexcept nogil:
+        if self.itemsize == 4:
+            (<observe_f>self.kernels.observe)(
+                <float*>self.scratch, _WIDTH, picked, size, steps, last, <float*>self.coefficients, self._stride(),
+                <const float*>data, <float>tol, <float>self.limit, <float*>self.status, <float*>self.seen,
+                <float*>self.moved, <float*>self.turns, <float*>self.scratch_work)
+        else:
+            (<observe_d>self.kernels.observe)(
+                <double*>self.scratch, _WIDTH, picked, size, steps, last, <double*>self.coefficients, self._stride(),
+                <const double*>data, tol, self.limit, <double*>self.status, <double*>self.seen,
+                <double*>self.moved, <double*>self.turns, <double*>self.scratch_work)
 
     cdef Py_ssize_t _tabulate(self, Py_ssize_t n, Py_ssize_t steps, double* carry, double* hyper,
                               const int64_t* rate_of, Py_ssize_t lanes) noexcept nogil:
@@ -512,6 +612,12 @@ cdef void _fill(real* row, real value, Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t l
     for l in range(n):
         row[l] = value
+
+
+cdef void _keep_smaller(real* kept, const real* other) noexcept nogil:
+    cdef Py_ssize_t l
+    for l in range(_WIDTH):
+        kept[l] = min(kept[l], other[l])
 
 
 cdef void _move(char* rows, Py_ssize_t many, Py_ssize_t itemsize, Py_ssize_t source, Py_ssize_t target) noexcept nogil:

@@ -37,6 +37,11 @@ cdef extern from "vocabulary.h" nogil:
     ctypedef long long Md "fgd_md"
     enum: LANES_f "FGD_LANES_f"
     enum: LANES_d "FGD_LANES_d"
+
+cdef extern from "rows.h" nogil:
+    enum: TOGETHER "FGD_ROWS_TOGETHER"
+    void* fgd_scratch(size_t bytes, void** raw) noexcept
+    void fgd_release(void* raw) noexcept
 '''
 
 
@@ -60,7 +65,25 @@ def _vocabulary() -> str:
         lines += [f"{v} choose_v{suffix}({m}, {v}, {v})", f"{v} splat_v{suffix}({scalar})"]
         lines.append(f"{scalar} splat_{suffix}({scalar})")
         lines += [f"{v} {f}_v{suffix}({v}, {v})" for f in ("steeper", "least")]
-    return "".join(f"    {line} noexcept\n" for line in lines) + "\n"
+    text = "".join(f"    {line} noexcept\n" for line in lines)
+    return f"{text}\n{_row_products()}\n"
+
+
+def _row_products() -> str:
+    """Declarations of what `rows.h` offers."""
+    lines = ['cdef extern from "rows.h" nogil:']
+    for s, real in REAL.items():
+        sizes = f"const {real}*, Py_ssize_t, Py_ssize_t"
+        lines += [
+            f"    void fgd_{way}_{s}({sizes}, const V{s}*, Py_ssize_t, V{s}*) noexcept"
+            for way in ("forward", "backward")
+        ]
+        lines += [
+            f"    void fgd_pack_{s}({sizes}, Py_ssize_t, Py_ssize_t, V{s}*) noexcept",
+            f"    void fgd_unpack_{s}(const V{s}*, Py_ssize_t, {real}, {real}*, Py_ssize_t, "
+            "Py_ssize_t, Py_ssize_t, Py_ssize_t) noexcept",
+        ]
+    return "\n".join(lines) + "\n"
 
 
 def _function(signature: str, *body: str | Iterable[str]) -> str:
@@ -438,6 +461,99 @@ def _observe(rule: Rule, problem: str, suffix: str) -> str:
     )
 
 
+# --- slopes of linear models ------------------------------------------------------------------------
+#
+# `data` holds rows of inputs, then targets, then the scale. What rows times parameters give, `z`, turns into residuals;
+# that is where the models differ. A group of runs is packed, so that everything it touches lies together.
+
+ROW_BLOCK = (
+    256  # rows whose sum is taken before it is added to the total; as in fastgd.linear_models
+)
+_SLOPES_OF_ROWS = (
+    "(const {real}* b, Py_ssize_t xo, Py_ssize_t go, Py_ssize_t width, Py_ssize_t lo, Py_ssize_t hi, "
+    "Py_ssize_t first, Py_ssize_t last, Py_ssize_t rows, Py_ssize_t features, Py_ssize_t outputs, "
+    "const {real}* data)"
+)
+_RESIDUALS = {
+    "rows": [
+        "for v in range(n):",
+        "    z[i * n + v] = z[i * n + v] - y",
+    ],
+    "logistic": [
+        "for v in range(n):",
+        "    z[i * n + v] = one / (one + exp_v{s}(-z[i * n + v])) - y",
+    ],
+    "softmax": [
+        "most = z[i * n]",
+        "for v in range(1, n):",
+        "    most = maximum_v{s}(z[i * n + v], most)",
+        "for v in range(n):",
+        "    z[i * n + v] = exp_v{s}(z[i * n + v] - most)",
+        "most = z[i * n]",
+        "for v in range(1, n):",
+        "    most = most + z[i * n + v]",
+        "for v in range(n):",
+        "    z[i * n + v] = z[i * n + v] / most - (<{real}>1 if v == y else <{real}>0)",
+    ],
+}
+
+
+def _row_slopes(model: str, s: str) -> str:
+    """Gradients of runs lo..hi-1 at the points in the rows from `xo` on, into the rows from `go` on."""
+    real, v = REAL[s], f"V{s}"
+    residuals = [line.format(s=s, real=real) for line in _RESIDUALS[model]]
+    signature = _SLOPES_OF_ROWS.format(real=real).replace("const", "", 1)
+    return _function(
+        f"slopes_{model}_{s}{signature}",
+        f"cdef {v} one = splat_v{s}(1), most = one",
+        f"cdef {v} *z",
+        f"cdef {v} *points",
+        f"cdef {v} *total",
+        f"cdef {v} *sums",
+        f"cdef {real} y, scale = data[rows * (features + 1)]",
+        f"cdef const {real}* targets = data + rows * features",
+        "cdef void* raw",
+        "cdef Py_ssize_t l, k, i, v, start, stop, many, lanes, count = features * outputs",
+        "# Vectors of each output; several outputs have enough of their own.",
+        f"cdef Py_ssize_t groups = 2 if outputs == 1 and hi - lo > LANES_{s} else 1",
+        "cdef Py_ssize_t n = outputs * groups, size = features * n",
+        f"points = <{v}*>fgd_scratch((3 * size + TOGETHER * n) * sizeof({v}), &raw)",
+        "if points == NULL:  # no memory: the runs count as diverged",
+        "    for i in range(first, last):",
+        "        for l in range(lo, hi):",
+        "            b[go + i * width + l] = NAN",
+        "    return",
+        "total, sums, z = points + size, points + 2 * size, points + 3 * size",
+        "l = lo",
+        "while l < hi:",
+        _indented(
+            [
+                f"lanes = min(groups * LANES_{s}, hi - l)",
+                f"fgd_pack_{s}(b + xo + l, width, lanes, count, groups, points)",
+                f"for i in range(size): total[i] = splat_v{s}(0)",
+                "start = 0",
+                "while start < rows:",
+                f"    for i in range(size): sums[i] = splat_v{s}(0)",
+                f"    stop = min(rows, start + {ROW_BLOCK})",
+                "    k = start",
+                "    while k < stop:",
+                "        many = min(<Py_ssize_t>TOGETHER, stop - k)",
+                f"        fgd_forward_{s}(data + k * features, many, features, points, n, z)",
+                "        for i in range(many):",
+                "            y = targets[k + i]",
+                *_indented(residuals, 3),
+                f"        fgd_backward_{s}(data + k * features, many, features, z, n, sums)",
+                "        k += many",
+                "    for i in range(size): total[i] = total[i] + sums[i]",
+                "    start = stop",
+                f"fgd_unpack_{s}(total, groups, scale, b + go + l, width, lanes, first, last)",
+                f"l += groups * LANES_{s}",
+            ]
+        ),
+        "fgd_release(raw)",
+    )
+
+
 # --- the module -----------------------------------------------------------------------------------
 
 
@@ -454,6 +570,7 @@ def kernels_source(
     for suffix in REAL:
         texts += [_update_loop(rule, s, suffix) for rule in parsed for s in (None, prepare)]
         texts += [_lane_coefficients(f, suffix) for f in functions]
+        texts += [_row_slopes(model, suffix) for model in _RESIDUALS]
         for rule in parsed:
             if rule.name in SWEPT_RULES:
                 texts += [_register_window(rule, count, suffix) for count in SWEPT_SIZES]

@@ -25,10 +25,6 @@ from fastgd.engines.numba_backend import (
 from fastgd.engines.registry import PREPARE
 from fastgd.engines.stepping import BLOCK, PARTIALS
 
-ROW_BLOCK = (
-    256  # rows of data whose sum is taken before it is added to the total; as in fastgd.problems
-)
-
 Mode = Literal["plain", "prepared", "clipped"]
 WIDTH = 256  # runs in a row of a block; as in _sweep.pyx
 FUSED = 4  # up to so many parameters are unrolled into one loop over the runs
@@ -45,6 +41,7 @@ class Sizes:
     count: int
     n_state: int
     width: int = WIDTH  # runs in a row
+    outputs: int = 1  # of a linear model
 
     @property
     def n_shared(self) -> int:
@@ -58,7 +55,7 @@ class Sizes:
 
     @property
     def work(self) -> int:
-        """Gradients, points at which they are taken, sums, residuals."""
+        """Gradients, points at which they are taken, and as much again that a problem may use."""
         return 3 * self.count + 1
 
     @property
@@ -99,41 +96,6 @@ def slopes(b, xo, go, lo, hi, first, last, size, data):
         for l in range(lo, hi):
             b[go + l] = b[go + l] * b[xo + l] + h
 """,
-    "rows": """
-@njit(error_model="numpy")
-def slopes(b, xo, go, lo, hi, first, last, size, data):
-    so = go + 2 * COUNT * W  # sums over this block of rows
-    ro = go + 3 * COUNT * W  # this row's residuals
-    for j in range(first, last):
-        for l in range(lo, hi):
-            b[go + j * W + l] = ZERO
-    for start in range(0, size, ROW_BLOCK):
-        for j in range(first, last):
-            for l in range(lo, hi):
-                b[so + j * W + l] = ZERO
-        for k in range(start, min(size, start + ROW_BLOCK)):
-            a = data[k * COUNT]
-            for l in range(lo, hi):
-                b[ro + l] = a * b[xo + l]
-            for j in range(1, COUNT):
-                a = data[k * COUNT + j]
-                for l in range(lo, hi):
-                    b[ro + l] = b[ro + l] + a * b[xo + j * W + l]
-            y = data[size * COUNT + k]
-            for l in range(lo, hi):
-                b[ro + l] = b[ro + l] - y
-            for j in range(first, last):
-                a = data[k * COUNT + j]
-                for l in range(lo, hi):
-                    b[so + j * W + l] = b[so + j * W + l] + b[ro + l] * a
-        for j in range(first, last):
-            for l in range(lo, hi):
-                b[go + j * W + l] = b[go + j * W + l] + b[so + j * W + l]
-    scale = data[size * (COUNT + 1)]
-    for j in range(first, last):
-        for l in range(lo, hi):
-            b[go + j * W + l] = scale * b[go + j * W + l]
-""",
     # A user's function takes one run's parameters side by side; it may do with them what it likes.
     "function": """
 @njit(error_model="numpy")
@@ -151,6 +113,15 @@ def slopes(b, xo, go, lo, hi, first, last, size, data):
             b[go + i * W + l] = g[i]
 """,
 }
+# Linear models' are compiled ahead of time (fastgd.engines.cython_source); the symbol is given to LLVM by `_linked`.
+_LINEAR = ("rows", "logistic", "softmax")
+_LINEAR_SLOPES = """
+model = types.ExternalFunction("SYMBOL", types.void(POINTER, *[types.intp] * 10, POINTER))
+
+@njit(error_model="numpy")
+def slopes(b, xo, go, lo, hi, first, last, size, data):
+    model(b, xo, go, W, lo, hi, first, last, size, COUNT // OUTPUTS, OUTPUTS, data)
+"""
 _GRADIENT = """
 @njit(error_model="numpy")
 def gradient(x, g):
@@ -172,7 +143,7 @@ def _constants(char: str, sizes: Sizes) -> str:
     return f"""
 W = {sizes.width}
 COUNT = {sizes.count}
-ROW_BLOCK = {ROW_BLOCK}
+OUTPUTS = {sizes.outputs}
 BLOCK = {BLOCK}
 GO = {sizes.rows} * W
 LOW = {low} * W
@@ -463,7 +434,10 @@ def _module(rule: Rule, sizes: Sizes, char: str, functions: tuple[Any, ...]) -> 
     if functions:
         parts.append(_GRADIENT.replace("CALL", _CALLS[len(functions)]))
         given |= dict(zip(("function", "derivative"), functions, strict=False))
-    parts += [_SLOPES[sizes.kind], _norm() if sizes.mode == "clipped" else ""]
+    parts += [
+        _linked(sizes.kind, char) if sizes.kind in _LINEAR else _SLOPES[sizes.kind],
+        _norm() if sizes.mode == "clipped" else "",
+    ]
     if sizes.n_shared:
         parts.append(rule_text(PREPARE, "prepare") or "")
     parts.append(own or "")
@@ -471,12 +445,24 @@ def _module(rule: Rule, sizes: Sizes, char: str, functions: tuple[Any, ...]) -> 
     return generated_module("".join(parts), given or None)
 
 
+def _linked(kind: str, char: str) -> str:
+    """Text that calls the kernel module's slopes by a name, which LLVM is told here what it stands for."""
+    from llvmlite import binding  # noqa: PLC0415
+
+    from fastgd.engines import cython_backend  # noqa: PLC0415
+
+    name = f"slopes_{kind}_{char}"
+    binding.add_symbol(f"fastgd_{name}", cython_backend.address(name))
+    text = _LINEAR_SLOPES.replace("SYMBOL", f"fastgd_{name}")
+    return text.replace("POINTER", _POINTER.format(TYPES[char]))
+
+
 def _blocked(text: _Text, char: str) -> list[str]:
     sizes, pointer, integer = text.sizes, _POINTER.format(TYPES[char]), "types.intp"
     bits = _POINTER.format("int32" if char == "f" else "int64")
     fused = (
         sizes.count <= FUSED
-        and sizes.kind not in {"rows", "function"}
+        and sizes.kind not in {*_LINEAR, "function"}
         and not (sizes.sequential or sizes.lookahead or sizes.mode == "clipped")
     )
     # Whole vectors; what lies behind the last run is never read. A user's function sees no run that is none.

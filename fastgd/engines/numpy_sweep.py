@@ -47,7 +47,8 @@ def descend(
                 return
             if n == 0 or (n < limits.max_iter and (limits.max_iter - n) % window == 0):
                 out.before[state.run] = state.x.T
-            state.leave(state.converged(), 0, n)
+            if n % problem.updates_per_epoch == 0 and (problem.batches is None or limits.tol > 0):
+                state.leave(state.converged(), 0, n)
             if n == limits.max_iter:
                 state.leave(np.ones(len(state.run), bool), 1, n)
             if not len(state.run):
@@ -81,6 +82,20 @@ class _Columns:
         with self.mode():
             return self.problem.slopes(x)
 
+    def slopes_of_update(self, x: Array, t: int) -> Array:
+        """Gradients by the rows of update number t."""
+        if self.problem.batches is None:
+            return self.slopes(x)
+        g = np.empty_like(x)
+        seed_of = self.runs.seed_of[self.run] if self.runs.seeds else np.zeros(len(self.run), int)
+        for k in np.unique(seed_of):
+            mine = seed_of == k
+            seed = self.runs.seeds[k] if self.runs.seeds else 0
+            rows = self.problem.batches.of_update(seed, t - 1)
+            with self.mode():
+                g[:, mine] = self.problem.batch_slopes(x[:, mine], rows)
+        return g
+
     def converged(self) -> NDArray[np.bool_]:
         worst = np.maximum.reduce(np.abs(self.slopes(self.x)), axis=0)
         with self.mode():
@@ -108,12 +123,13 @@ class _Columns:
         if self.runs.lookahead:
             with self.mode():
                 at = self.x - coefficients[0] * self.state[0]
-        g = self.slopes(at)
+        g = self.slopes_of_update(at, t)
         shared = self._shared(t, hyper, g)
         if self.kernel.sequential:
             for i in range(len(self.x)):
                 rows = slice(i, i + 1)
-                self._apply(rows, self.x[rows], self.slopes(self.x)[rows], coefficients, shared)
+                now = self.slopes_of_update(self.x, t)[rows]
+                self._apply(rows, self.x[rows], now, coefficients, shared)
         else:
             self._apply(slice(None), at, g, coefficients, shared)
         with self.mode():

@@ -49,6 +49,8 @@ class Descents:
     schedules: list[Schedule] | None = None
     rate_of: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     lookahead: bool = False
+    seeds: list[int] = field(default_factory=list)  # of the order of rows, where there are batches
+    seed_of: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
 
     @property
     def mode(self) -> Literal["plain", "prepared", "clipped"]:
@@ -146,6 +148,8 @@ def choose(problem: Problem, runs: Descents, dtype: np.dtype[Any], backend: str)
         n_coefficients=count + len(runs.rule.coefficients),
         n_hyper=len(runs.hyper) + (1 + count if count else 0),
         steady=runs.coefficients.steady,
+        batches=problem.batches,
+        features=problem.n_parameters // kernel.outputs,
     )
     return Chosen(made_by, kernels, vector)
 
@@ -183,7 +187,13 @@ def _just_in_time(kernel: Kernel, count: int, runs: Descents, char: str) -> tupl
     from fastgd.engines import numba_sweep  # noqa: PLC0415
 
     sizes = numba_sweep.Sizes(
-        kernel.kind, kernel.sequential, runs.lookahead, runs.mode, count, len(runs.state0)
+        kernel.kind,
+        kernel.sequential,
+        runs.lookahead,
+        runs.mode,
+        count,
+        len(runs.state0),
+        outputs=kernel.outputs,
     )
     return numba_sweep.window_and_observe(runs.rule, sizes, char, kernel.functions)
 
@@ -295,11 +305,26 @@ def _blocks(runs: Descents, n_threads: int) -> list[tuple[NDArray[np.int64], boo
     if runs.shared is not None:
         others = np.vstack([others, runs.shared])
     total = runs.hyper.shape[1]
+    width = int(np.clip(-(-total // (2 * n_threads)), _SMALLEST_BLOCK, WIDTH))
+    if len(runs.seeds) < 2:
+        return _alike(others, np.arange(total), width)
+    return [  # runs that go over the rows in different orders stand in different blocks
+        block
+        for seed in range(len(runs.seeds))
+        for block in _alike(others, np.flatnonzero(runs.seed_of == seed), width)
+    ]
+
+
+def _alike(
+    others: NDArray[np.float64], columns: NDArray[np.int64], width: int
+) -> list[tuple[NDArray[np.int64], bool]]:
+    """Some of the runs in blocks of at most `width`."""
+    others, total = others[:, columns], len(columns)
     order = np.lexsort(others) if len(others) else np.arange(total)
     ordered = others[:, order]
+    order = columns[order]
     changes = np.any(ordered[:, 1:] != ordered[:, :-1], axis=0)
     starts = np.concatenate([[0], np.flatnonzero(changes) + 1, [total]])
-    width = int(np.clip(-(-total // (2 * n_threads)), _SMALLEST_BLOCK, WIDTH))
     if len(starts) - 1 > total // 16:  # hardly any runs alike: blocks of different ones
         return [(order[i : i + width], False) for i in range(0, total, width)]
     return [
@@ -422,6 +447,7 @@ class _Crew:
             schedules=schedules,
             rate_of=rate_of,
             uniform=uniform,
+            seed=runs.seeds[runs.seed_of[columns[0]]] if runs.seeds else 0,
             max_iter=limits.max_iter,
             tol=limits.tol,
             limit=limits.bound,
