@@ -87,7 +87,7 @@ def test_import(benchmark: Any) -> None:
     }
     others, skipped = rivals(IMPORT.format("import torch"), IMPORT.format("import jax, optax"))
     info = compare(
-        benchmark, {**found, **others}, rounds=11, about=about("import, with Adam"), skipped=skipped
+        benchmark, {**found, **others}, rounds=7, about=about("import, with Adam"), skipped=skipped
     )
     benchmark.extra_info["more than NumPy"] = info["median"] - info["peers"]["NumPy"]["median"]
 
@@ -99,4 +99,4 @@ def test_first_step(benchmark: Any, restart: str) -> None:
     others, skipped = rivals(torch, optax)
     found = {"fastgd": Child(START + FASTGD.format(restart=restart)), **others}
     what = "first step of Adam, " + ("after the import" if restart else "import included")
-    compare(benchmark, found, rounds=9, about=about(what), skipped=skipped)
+    compare(benchmark, found, rounds=5, about=about(what), skipped=skipped)

@@ -62,4 +62,4 @@ def test_first_sweep(benchmark: Any, tmp_path: Path) -> None:
         "unit": "process",
         "headline": True,
     }
-    compare(benchmark, found, rounds=5, about=about, skipped=skipped)
+    compare(benchmark, found, rounds=3, about=about, skipped=skipped)
