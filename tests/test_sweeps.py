@@ -304,7 +304,7 @@ def test_two_weights_of_one_step():
         ({"lr": [math.inf]}, {}, ValueError, "lr must be a number >= 0"),
         ({"lr": [10**400]}, {}, ValueError, "lr must be"),
         ({"lr": [[0.1, 0.2]]}, {}, TypeError, "lr must be"),
-        ({"lr": [lambda t: -1.0]}, {}, ValueError, "lr must be a number >= 0"),
+        ({"lr": [lambda t: -1.0]}, {}, ValueError, "lr must be finite and not negative"),
         ({"momentum": [0.5, "x"]}, {}, TypeError, "momentum must be"),
         ({"momentum": [0.5, -1]}, {}, ValueError, "momentum must be"),
         ({"momentum": np.zeros((2, 2))}, {}, ValueError, "momentum must be"),
