@@ -19,7 +19,7 @@ from typing import Any
 
 QUICK = os.environ.get("FASTGD_BENCH_QUICK", "") not in ("", "0")
 TURN = 2e-3 if QUICK else 5e-3  # seconds that a turn takes at least
-SETTLE = 2e-3  # OpenMP's and JAX's workers spin for about this long after their last call
+SETTLE = 15e-3  # seconds; OpenMP's workers spin for 10 ms after their last call (JAX's and ours sleep sooner)
 LONG = 1.0  # seconds that are not spent twice to warm up
 LIMIT = "limit: "  # prefix of candidates that are bounds of the machine
 RECORDS: list[dict[str, Any]] = []  # of this session, for the summary on the screen
