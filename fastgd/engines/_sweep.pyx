@@ -101,12 +101,12 @@ def aligned(shape, dtype):
 
 
 cdef class Block:
-    """Up to WIDTH runs of one rule on one problem, at the same step."""
+    """Room for up to WIDTH runs of one rule on one problem, at the same step; `load` brings runs in."""
 
     cdef readonly Py_ssize_t lanes, n
     cdef Kernels kernels
     cdef Outcomes outcomes
-    cdef object schedules, _keep
+    cdef object schedules, _keep, _x, _reals, _whole
     cdef Py_ssize_t max_iter, n_saved, n_older, rate_start, rows, itemsize
     cdef double tol, limit
     cdef bint uniform, steady, scheduled, flush
@@ -124,16 +124,12 @@ cdef class Block:
     cdef row batch, lowest
     cdef object seed
 
-    def __init__(self, Kernels kernels, Outcomes outcomes, run, x0, state0, hyper, *, schedules=None, rate_of=None,
-                 seed=0, bint uniform, Py_ssize_t max_iter, double tol, double limit, bint flush):
-        """`x0` (count, lanes), `state0` (n_state, lanes), `hyper` (n_hyper, lanes) are copied; `run` numbers the lanes."""
-        cdef Py_ssize_t count = kernels.count, lanes = len(run)
+    def __init__(self, Kernels kernels, Outcomes outcomes, *, Py_ssize_t max_iter, double tol, double limit,
+                 bint flush):
+        cdef Py_ssize_t count = kernels.count
         dtype = kernels.dtype
-        self.kernels, self.outcomes, self.schedules = kernels, outcomes, schedules
-        self.lanes, self.n, self.max_iter = lanes, 0, max_iter
-        self.tol, self.limit, self.uniform, self.flush = tol, limit, uniform, flush
-        self.scheduled = schedules is not None
-        self.steady = kernels.steady and not self.scheduled
+        self.kernels, self.outcomes, self.max_iter = kernels, outcomes, max_iter
+        self.tol, self.limit, self.flush = tol, limit, flush
         self.rows, self.itemsize = (1 + kernels.n_state) * count, dtype.itemsize
         # One buffer, in this order: a kernel that knows the sizes addresses all rows from `x` (see numba_sweep).
         work = 3 * count + 1
@@ -149,16 +145,8 @@ cdef class Block:
         for name, many in rows.items():
             at[name] = buffer[start : start + many]
             start += many
-        x = at["x"]
-        x[:count, :lanes] = x0
-        for k in range(kernels.n_state):
-            x[(k + 1) * count : (k + 2) * count, :lanes] = state0[k]
-        reals[0] = 1.0
-        reals[4 : 4 + kernels.n_hyper, :lanes] = hyper
-        whole[0, :lanes] = run
-        if self.scheduled:
-            whole[1, :lanes] = rate_of
-        self.x, self.work, self.low, self.high = _pointer(x), _pointer(at["work"]), _pointer(at["low"]), _pointer(at["high"])
+        self._x, self._reals, self._whole = at["x"], reals, whole
+        self.x, self.work, self.low, self.high = _pointer(at["x"]), _pointer(at["work"]), _pointer(at["low"]), _pointer(at["high"])
         self.coefficients, self.saved, self.older = _pointer(at["coefficients"]), _pointer(at["saved"]), _pointer(at["older"])
         self.scratch, self.status, self.seen = _pointer(at["scratch"]), _pointer(at["status"]), _pointer(at["seen"])
         self.moved, self.turns = _pointer(at["moved"]), _pointer(at["turns"])
@@ -172,14 +160,29 @@ cdef class Block:
         self.rate_of, self.rate_of_scratch = self.run + _WIDTH, self.run + 2 * _WIDTH
         self.picked = <int*>_pointer(picked)
         self.data = _pointer(kernels.data)
-        self.batched, self.seed, self.batch_of = kernels.batches is not None, seed, -1
-        self.tested = self.batched and tol > 0
+        self.batched, self.tested = kernels.batches is not None, kernels.batches is not None and tol > 0
         if self.batched:
             self.batch_size, self.updates = kernels.batches.size, kernels.batches.updates
             batch = aligned((self.batch_size * (kernels.features + 1) + 1,), dtype)
             lowest = aligned((_WIDTH,), dtype)
             self.batch, self.lowest = _pointer(batch), _pointer(lowest)
             self._keep += (batch, lowest)
+
+    def load(self, run, x0, state0, hyper, *, schedules=None, rate_of=None, seed=0, bint uniform):
+        """Runs at their start, copied: `run` numbers them; `x0`, `state0` and `hyper` have a column for each."""
+        cdef Py_ssize_t count = self.kernels.count, lanes = len(run)
+        self.lanes, self.n, self.uniform, self.schedules = lanes, 0, uniform, schedules
+        self.scheduled = schedules is not None
+        self.steady = self.kernels.steady and not self.scheduled
+        self.seed, self.batch_of = seed, -1  # of the rows' order; no batch is at hand
+        self._x[:count, :lanes] = x0
+        for k in range(self.kernels.n_state):
+            self._x[(k + 1) * count : (k + 2) * count, :lanes] = state0[k]
+        self._reals[0] = 1.0
+        self._reals[4 : 4 + self.kernels.n_hyper, :lanes] = hyper
+        self._whole[0, :lanes] = run
+        if self.scheduled:
+            self._whole[1, :lanes] = rate_of
         self._save()
         self._save()
 

@@ -395,13 +395,23 @@ class _Crew:
             ended.set()
 
     def _run(self, progress: Watcher | None) -> None:
-        windows, me = 4, threading.get_ident()
+        from fastgd.engines._sweep import Block  # noqa: PLC0415
+
+        windows, me, limits = 4, threading.get_ident(), self.limits
+        block = Block(
+            self.kernels,
+            self.outcomes,
+            max_iter=limits.max_iter,
+            tol=limits.tol,
+            limit=limits.bound,
+            flush=self.flush,
+        )
         while self._going_on():
             with self.lock:
                 task = next(self.waiting, None)
             if task is None:
                 return
-            block = self._block(*task)
+            self._load(block, *task)
             left = len(task[0])
             self.under_way[me] = left, 0
             try:
@@ -424,22 +434,18 @@ class _Crew:
             self.stop = 3
         return self.stop is None
 
-    def _block(self, columns: NDArray[np.int64], uniform: bool) -> Any:
-        from fastgd.engines._sweep import Block  # noqa: PLC0415
-
-        runs, limits = self.runs, self.limits
+    def _load(self, block: Any, columns: NDArray[np.int64], uniform: bool) -> None:
+        runs, dtype = self.runs, self.limits.dtype
         hyper = runs.hyper[:, columns]
         if runs.shared is not None:
             shared = runs.shared[:, columns]
-            clip = [_parts(row, limits.dtype) for row in shared[SHARED:]]
+            clip = [_parts(row, dtype) for row in shared[SHARED:]]
             hyper = np.vstack([hyper, hyper[:1], shared[:SHARED], *clip])
         schedules, rate_of = runs.schedules, None
         if schedules is not None:  # only those of this block
             used, rate_of = np.unique(runs.rate_of[columns], return_inverse=True)
             schedules = [schedules[k] for k in used]
-        return Block(
-            self.kernels,
-            self.outcomes,
+        block.load(
             columns,
             runs.x0[:, columns],
             runs.state0[:, columns],
@@ -448,10 +454,6 @@ class _Crew:
             rate_of=rate_of,
             uniform=uniform,
             seed=runs.seeds[runs.seed_of[columns[0]]] if runs.seeds else 0,
-            max_iter=limits.max_iter,
-            tol=limits.tol,
-            limit=limits.bound,
-            flush=self.flush,
         )
 
 
