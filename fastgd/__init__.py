@@ -20,10 +20,15 @@ _HOMES = {
         "AdamW", "NAdam", "RAdam", "Adamax", "Rprop", "Lion",
     ),
     "fastgd.problems": ("Problem", "LeastSquares", "Logistic", "Quadratic", "Polynomial"),
+    "fastgd.functions": ("Function",),
+    "fastgd.descent": ("History", "minimize"),
     "fastgd.sweeps": ("SweepResult", "sweep"),
     "fastgd.engines.config": ("set_backend", "set_num_threads", "show_config"),
 }  # fmt: skip
-_SUBMODULES = ("schedules", "datasets", "optimizers", "plotting", "problems", "studies", "sweeps", "theory")
+_SUBMODULES = (
+    "schedules", "datasets", "functions", "optimizers", "plotting", "problems", "studies", "sweeps",
+    "theory",
+)  # fmt: skip
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = ["__version__", *sorted(_HOME_OF), *_SUBMODULES]  # noqa: PLE0604

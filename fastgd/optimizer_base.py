@@ -612,6 +612,41 @@ class Optimizer:
                 shown.append(f"{name}={value!r}")
         return f"{type(self).__name__}({', '.join(shown)})"
 
+    # --- SciPy ------------------------------------------------------------------------------------
+
+    def __call__(self, fun: Any, x0: Any, args: tuple[Any, ...] = (), **options: Any) -> Any:
+        """Minimize as a custom method of `scipy.optimize.minimize`.
+
+        Parameters
+        ----------
+        fun, x0, args : callable, array_like, tuple
+            As `scipy.optimize.minimize` passes them.
+        **options
+            `jac`, `callback`, `tol` and `options` of that call; options are the keyword arguments of
+            `fastgd.minimize` (`maxiter` is `max_iter`, `gtol` is `tol`) and `disp`.
+
+        Returns
+        -------
+        scipy.optimize.OptimizeResult
+            As from `fastgd.minimize`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an option is unknown, or bounds, constraints, `hess` or `hessp` are given.
+
+        Examples
+        --------
+        >>> from scipy.optimize import minimize, rosen, rosen_der
+        >>> import fastgd as gd
+        >>> run = minimize(rosen, [1.2, 1.0], jac=rosen_der, method=gd.Adam(lr=0.02), tol=1e-6)
+        >>> run.success, run.x.round(4)
+        (True, array([1., 1.]))
+        """
+        from fastgd.descent import scipy_minimizer  # noqa: PLC0415
+
+        return scipy_minimizer(self, fun, x0, args, **options)
+
     # --- a user's own -----------------------------------------------------------------------------
 
     @staticmethod

@@ -432,8 +432,13 @@ def _module(rule: Rule, sizes: Sizes, char: str, functions: tuple[Any, ...]) -> 
     parts = [HEADER, _constants(char, sizes)]
     given = {} if own else {"rule": in_numba(rule.function)}
     if functions:
+        parts += [part for part in functions if isinstance(part, str)]  # this library's own
+        given |= {
+            name: part
+            for name, part in zip(("function", "derivative"), functions, strict=False)
+            if not isinstance(part, str)
+        }
         parts.append(_GRADIENT.replace("CALL", _CALLS[len(functions)]))
-        given |= dict(zip(("function", "derivative"), functions, strict=False))
     parts += [
         _linked(sizes.kind, char) if sizes.kind in _LINEAR else _SLOPES[sizes.kind],
         _norm() if sizes.mode == "clipped" else "",
