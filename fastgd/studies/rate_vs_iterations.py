@@ -368,10 +368,10 @@ def _beyond(
             "shrinks:"
         ),
         Formula(
-            "heavy ball   t = 1 + μ − rate·λᵢ        d = μ                 "
-            "converges for rate < 2(1 + μ)/λmax\n"
-            "Nesterov     t = (1 + μ)(1 − rate·λᵢ)   d = μ(1 − rate·λᵢ)    "
-            "converges for rate < 2(1 + μ)/((1 + 2μ)λmax)"
+            "heavy ball   t = 1 + μ − rate·λᵢ         d = μ\n"
+            "             converges for rate < 2(1 + μ)/λmax\n"
+            "Nesterov     t = (1 + μ)(1 − rate·λᵢ)    d = μ(1 − rate·λᵢ)\n"
+            "             converges for rate < 2(1 + μ)/((1 + 2μ)λmax)"
         ),
         _heat_map(setting, heavy),
         _best_table(setting, plain, heavy, nesterov),

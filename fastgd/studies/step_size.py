@@ -90,12 +90,12 @@ def _table(paths: dict[float, NDArray[np.float64]], outcomes: dict[float, str]) 
         return LOWEST + (START - LOWEST) * (1.0 - 4.652 * rate) ** n
 
     columns = [Column("rate", ".3f"), Column("published"), Column("fastgd")]
-    columns += [Column("factor", "+.4f"), Column("x after 1", ".5g"), Column("x after 10", ".5g")]
+    columns += [Column("factor", "+.4f"), Column("x after 1", ".5g")]
     columns += [Column("x after 100", ".5g"), Column("by the formula", ".5g")]
     rows = [
         (
             rate, STEP_SIZES[rate], outcomes[rate], 1.0 - 4.652 * rate,
-            *(float(x[n]) for n in (1, 10, UPDATES)), formula(rate, UPDATES),
+            *(float(x[n]) for n in (1, UPDATES)), formula(rate, UPDATES),
         )
         for rate, x in paths.items()
     ]  # fmt: skip
