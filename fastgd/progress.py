@@ -34,6 +34,8 @@ class Progress:
         default a bar where standard error is a terminal, and the caller the main thread outside a notebook.
     deadline : float, default inf
         When the work ends at the latest, on the clock of `time.perf_counter`.
+    max_iter : int, default 0
+        The most updates of a run; of one run alone the bar tells updates.
 
     Examples
     --------
@@ -42,9 +44,14 @@ class Progress:
     """
 
     def __init__(
-        self, total: int, show: bool | None = None, *, deadline: float = float("inf")
+        self,
+        total: int,
+        show: bool | None = None,
+        *,
+        deadline: float = float("inf"),
+        max_iter: int = 0,
     ) -> None:
-        self.total, self.deadline = total, deadline
+        self.total, self.deadline, self.max_iter = total, deadline, max_iter
         self.started = time.perf_counter()
         self.ended = self.diverged = 0  # of the groups before this one
         shown = show or (show is None and _has_reader())
@@ -112,11 +119,14 @@ class Progress:
         return elapsed * (self.total - done) / done if done else float("inf")
 
     def _counts(self, standing: Standing) -> str:
+        elapsed = time.perf_counter() - self.started
+        if self.total == 1 and self.max_iter:
+            rate = _short(standing.updates / elapsed)
+            return f"{standing.updates:,} of at most {self.max_iter:,} updates, {rate}/s"
         ended = self.ended + standing.ended
-        rate = ended / (time.perf_counter() - self.started)
         return (
             f"{ended:,} of {self.total:,} runs done, {standing.running:,} running, "
-            f"{self.diverged + standing.diverged:,} diverged, {_short(rate)}/s"
+            f"{self.diverged + standing.diverged:,} diverged, {_short(ended / elapsed)}/s"
         )
 
     def _left(self, seconds: float) -> str:

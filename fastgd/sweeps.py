@@ -137,7 +137,7 @@ def sweep(
     found = _Found(places.total, problem.n_parameters, real)
     threads = config.get_num_threads(n_threads)
     show = None if progress is None else _flag("progress", progress)
-    watcher = Progress(places.total, show, deadline=limits.deadline)
+    watcher = Progress(places.total, show, deadline=limits.deadline, max_iter=limits.max_iter)
     try:
         for index, runs in _descents(optimizer, places, starts):
             _check_order(problem, runs)

@@ -12,6 +12,7 @@ import pytest
 
 import fastgd as gd
 from fastgd import progress
+from fastgd.engines import sweeping
 from fastgd.engines.sweeping import Standing
 from fastgd.progress import Progress
 
@@ -180,6 +181,15 @@ def test_the_time_left_is_never_beyond_the_deadline(monkeypatch):
     assert [line.split(", ")[-1] for line in lines] == ["0:05 left", "-:-- left"]
 
 
+def test_of_one_run_updates_are_told(monkeypatch):
+    clock = Clock(monkeypatch)
+    monkeypatch.setattr("sys.stderr", io.StringIO())
+    bar = Progress(1, show=True, max_iter=1000)
+    clock.now = 102.0
+    bar.look(lambda: Standing(0, 1, 0, 0.4, updates=400))
+    assert sys.stderr.getvalue() == "40%, 400 of at most 1,000 updates, 200/s, 0:03 left\n"
+
+
 def test_hours_are_told():
     assert Progress(1)._left(7325.0) == "2:02:05 left"
 
@@ -225,6 +235,57 @@ def test_ctrl_c_returns_what_is_finished(backend):
     assert by_status[-1] == 1998 - by_status[4]
     assert most > 100
     assert took < 5.0
+
+
+LONG_UPDATES = """
+import numpy as np, fastgd as gd
+rng = np.random.default_rng(0)
+X = rng.normal(size=(200_000, 10))
+rows = gd.LeastSquares(X, X.sum(axis=1), statistics=False)
+gd.sweep(rows, gd.SGD(), {"lr": [1e-5] * 64}, max_iter=1, tol=0)  # compiles
+print("begins", flush=True)
+out = gd.sweep(rows, gd.SGD(), {"lr": [1e-5] * 64}, max_iter=10**9, tol=0, n_threads=1)
+print(out.status.tolist() == [4] * 64, out.iterations.max())
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT to a single process")
+def test_ctrl_c_is_answered_within_a_window_where_updates_take_long():
+    command = [sys.executable, "-c", LONG_UPDATES]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout.readline() == "begins\n"
+        time.sleep(0.5)
+        sent = time.perf_counter()
+        child.send_signal(signal.SIGINT)
+        out, _ = child.communicate(timeout=60)
+        took = time.perf_counter() - sent
+    ended, updates = out.split()
+    assert ended == "True"
+    assert int(updates) < 64  # a window's are far from done
+    assert took < 3.0
+
+
+@pytest.mark.parametrize("slice_", [1, 3, 63])
+def test_where_a_window_is_cut_changes_no_bit(slice_, monkeypatch):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(50, 3))
+    y = X @ [1.0, 2.0, 3.0] + rng.normal(size=50)
+    decay = gd.schedules.cosine(peak=0.1, total=500)
+    sweeps = [
+        (gd.LeastSquares(X, y), gd.Adam(), np.geomspace(1e-3, 3, 70)),
+        (gd.LeastSquares(X, y), gd.Momentum(), [decay, 0.05, 9.0]),
+        (gd.LeastSquares(X, y, statistics=False), gd.SGD(), np.geomspace(1e-3, 3, 70)),
+        (gd.LeastSquares(X, y, batch_size=8), gd.Adam(), np.geomspace(1e-3, 3, 70)),
+    ]
+
+    def found():
+        outs = [gd.sweep(p, o, {"lr": lr}, max_iter=1003, tol=1e-6) for p, o, lr in sweeps]
+        return [(o.x.tobytes(), o.iterations.tolist(), o.regime.tolist()) for o in outs]
+
+    whole = found()
+    monkeypatch.setattr(sweeping, "_paced", lambda updates, took: slice_)
+    monkeypatch.setattr(sweeping._Crew, "_first_slice", lambda crew: slice_)
+    assert found() == whole
 
 
 def test_the_time_limit_ends_runs_under_way():

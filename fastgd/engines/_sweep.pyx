@@ -103,7 +103,7 @@ def aligned(shape, dtype):
 cdef class Block:
     """Room for up to WIDTH runs of one rule on one problem, at the same step; `load` brings runs in."""
 
-    cdef readonly Py_ssize_t lanes, n
+    cdef readonly Py_ssize_t lanes, n, part  # updates done: before this window, and of it
     cdef Kernels kernels
     cdef Outcomes outcomes
     cdef object schedules, _keep, _x, _reals, _whole
@@ -171,7 +171,7 @@ cdef class Block:
     def load(self, run, x0, state0, hyper, *, schedules=None, rate_of=None, seed=0, bint uniform):
         """Runs at their start, copied: `run` numbers them; `x0`, `state0` and `hyper` have a column for each."""
         cdef Py_ssize_t count = self.kernels.count, lanes = len(run)
-        self.lanes, self.n, self.uniform, self.schedules = lanes, 0, uniform, schedules
+        self.lanes, self.n, self.part, self.uniform, self.schedules = lanes, 0, 0, uniform, schedules
         self.scheduled = schedules is not None
         self.steady = self.kernels.steady and not self.scheduled
         self.seed, self.batch_of = seed, -1  # of the rows' order; no batch is at hand
@@ -186,8 +186,11 @@ cdef class Block:
         self._save()
         self._save()
 
-    def advance(self, Py_ssize_t windows):
-        """Runs up to `windows` windows without the GIL; returns how many runs have not ended."""
+    def advance(self, Py_ssize_t windows, Py_ssize_t most=_WINDOW):
+        """Runs up to `windows` windows without the GIL; returns how many runs have not ended.
+
+        Where an update takes long it comes back within a window: one window, `most` updates of it.
+        """
         cdef Py_ssize_t k
         cdef uint64_t mode
         if self.scheduled:
@@ -201,7 +204,7 @@ cdef class Block:
             for k in range(windows):
                 if self.lanes == 0:
                     break
-                self._advance()
+                self._advance(most)
             fgd_restore_mode(mode)
         return self.lanes
 
@@ -241,13 +244,23 @@ cdef class Block:
         memcpy(self.saved, self.x, self.rows * _WIDTH * self.itemsize)
         memcpy(self.carry_saved, self.carry, _WIDTH * sizeof(double))
 
-    cdef void _advance(self) noexcept nogil:
-        """One window, or what is left before windows of full length; after the last, every run ends."""
+    cdef void _advance(self, Py_ssize_t most) noexcept nogil:
+        """One window, or what is left before windows of full length; after the last, every run ends.
+
+        Or the next `most` updates of a window: it is looked at when it is complete.
+        """
         cdef Py_ssize_t steps = (self.max_iter - self.n) % _WINDOW
         if steps == 0:
             steps = min(<Py_ssize_t>_WINDOW, self.max_iter - self.n)
-        self._save()
-        self._run_window(steps)
+        if self.part == 0:
+            self._save()
+            self._forget(self.low)
+            memset(self.high, 0, _WIDTH * self.itemsize)
+        most = min(steps, self.part + most)
+        self._run_window(self.part, most)
+        self.part = most if most < steps else 0
+        if self.part:
+            return
         self.n += steps
         if self.n == self.max_iter:
             self._test_last()
@@ -275,32 +288,28 @@ cdef class Block:
     cdef void _stop(self, int8_t status) noexcept nogil:
         cdef Py_ssize_t l
         for l in range(self.lanes):
-            self._leave(l, self.x, l, status, self.n)
-        self.lanes = 0
+            self._leave(l, self.x, l, status, self.n + self.part)
+        self.lanes = self.part = 0
 
-    cdef void _run_window(self, Py_ssize_t steps) noexcept nogil:
-        cdef Py_ssize_t done = 0, many
-        if self.itemsize == 4:
-            _fill[float](<float*>self.low, <float>INFINITY, _WIDTH)
-            _fill[float](<float*>self.high, 0, _WIDTH)
-        else:
-            _fill[double](<double*>self.low, INFINITY, _WIDTH)
-            _fill[double](<double*>self.high, 0, _WIDTH)
+    cdef void _run_window(self, Py_ssize_t done, Py_ssize_t stop) noexcept nogil:
+        """A window's updates after the first `done`, up to `stop`."""
+        cdef Py_ssize_t many
         if self.batched:
-            self._run_batches(steps)
+            self._run_batches(done, stop)
             return
-        while done < steps:
-            many = self._tabulate(self.n + done, steps - done, self.carry, self.hyper, self.rate_of, self.lanes)
+        while done < stop:
+            many = self._tabulate(self.n + done, stop - done, self.carry, self.hyper, self.rate_of, self.lanes)
             self.kernels.window(self.x, _WIDTH, self.lanes, self.kernels.size, many, self.coefficients, self._stride(),
                                 self.data, self.low, self.high, self.work)
             done += many
 
-    cdef void _run_batches(self, Py_ssize_t steps) noexcept nogil:
-        """A window of updates that each have rows of their own; slopes of a batch say nothing of convergence."""
+    cdef void _run_batches(self, Py_ssize_t first, Py_ssize_t stop) noexcept nogil:
+        """The same, of updates that each have rows of their own; slopes of a batch say nothing of convergence."""
         cdef Py_ssize_t done, room = self.rows * _WIDTH * self.itemsize
-        self._forget(self.lowest)
-        for done in range(steps):
-            if done == 0 or not self.steady:
+        if first == 0:
+            self._forget(self.lowest)
+        for done in range(first, stop):
+            if done == first or not self.steady:
                 self._tabulate(self.n + done, 1, self.carry, self.hyper, self.rate_of, self.lanes)
             if self.tested and (self.n + done) % self.updates == 0:
                 memcpy(self.scratch, self.x, room)  # a step with all rows, for its slopes only

@@ -92,12 +92,16 @@ class _NumpyOutcomes:
 
 @dataclass(frozen=True)
 class Standing:
-    """How far a group of runs is; `work` counts runs, those under way by their share of `max_iter`."""
+    """How far a group of runs is; `work` counts runs, those under way by their share of `max_iter`.
+
+    `updates` are those of the run that is furthest.
+    """
 
     ended: int
     running: int
     diverged: int
     work: float
+    updates: int = 0
 
 
 class Watcher(Protocol):
@@ -295,6 +299,7 @@ def descend(
 
 WINDOW = 64  # as in _sweep.pyx
 _SMALLEST_BLOCK = 64
+_AT_FIRST = 1_000_000  # numbers of the data that a first slice goes over, once for each parameter, run and update
 
 
 def _blocks(runs: Descents, n_threads: int) -> list[tuple[NDArray[np.int64], bool]]:
@@ -397,7 +402,7 @@ class _Crew:
     def _run(self, progress: Watcher | None) -> None:
         from fastgd.engines._sweep import Block  # noqa: PLC0415
 
-        windows, me, limits = 4, threading.get_ident(), self.limits
+        updates, me, limits = self._first_slice(), threading.get_ident(), self.limits
         block = Block(
             self.kernels,
             self.outcomes,
@@ -417,17 +422,21 @@ class _Crew:
             try:
                 while left and self._going_on():
                     start = time.perf_counter()
-                    now = block.advance(windows)
+                    left = block.advance(max(1, updates // WINDOW), min(updates, WINDOW))
                     took = time.perf_counter() - start
-                    windows = _paced(windows, took)
-                    left = now
-                    self.under_way[me] = left, block.n
+                    updates = _paced(updates, took)
+                    self.under_way[me] = left, block.n + block.part
                     if progress is not None:
                         progress.look(self.standing)
             finally:
                 self.under_way.pop(me, None)
                 if left:
                     block.stop(4 if self.stop is None else self.stop)
+
+    def _first_slice(self) -> int:
+        """Updates before the clock is looked at first: few where an update of a block goes over much data."""
+        kernels = self.kernels
+        return int(np.clip(_AT_FIRST // (max(1, kernels.size) * kernels.count), 1, 4 * WINDOW))
 
     def _going_on(self) -> bool:
         if self.stop is None and time.perf_counter() > self.limits.deadline:
@@ -517,7 +526,8 @@ def _standing(
     ended = int(np.count_nonzero(status != -1))
     share = sum(left * min(1.0, n / max(1, max_iter)) for left, n in under_way)
     running = sum(left for left, _ in under_way)
-    return Standing(ended, running, int(np.count_nonzero(status == 2)), ended + share)
+    updates = max((n for _, n in under_way), default=0)
+    return Standing(ended, running, int(np.count_nonzero(status == 2)), ended + share, updates)
 
 
 def _await(thread: threading.Thread, ended: threading.Event) -> None:
@@ -532,8 +542,8 @@ def _await(thread: threading.Thread, ended: threading.Event) -> None:
             continue
 
 
-def _paced(windows: int, took: float) -> int:
-    """How many windows fill a slice, by what the last ones took."""
+def _paced(updates: int, took: float) -> int:
+    """How many updates fill a slice, by what the last ones took."""
     if took < SLICE / 2:
-        return min(windows * 2, 1 << 20)
-    return max(1, windows // 2) if took > SLICE * 2 else windows
+        return min(updates * 2, 1 << 26)
+    return max(1, updates // 2) if took > SLICE * 2 else updates
