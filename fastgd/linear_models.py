@@ -25,7 +25,7 @@ from fastgd.problem_base import (
 Cost = Literal["1/2m", "1/m", "1/2", "sum"]
 
 ROW_BLOCK = 256  # rows whose sum is taken before it is added to the total
-_AT_ONCE = 1 << 22  # numbers that the losses of many runs take at once
+_AT_ONCE = 1 << 14  # rows whose losses are taken at once
 _FACTORS = {"1/2m": (0.5, True), "1/m": (1.0, True), "1/2": (0.5, False), "sum": (1.0, False)}
 
 
@@ -72,14 +72,15 @@ class LinearModel(Problem):
         return self._kernels[name]
 
     def _made(self, dtype: str) -> Kernel:
-        """Inputs row by row, targets, and what multiplies a sum over all rows or over those of a batch."""
+        """Row by row inputs and target; then what multiplies a sum over all rows, or over those of a batch."""
         rows = len(self.X)
         sizes = [rows]
         if self.batches is not None:
             sizes += [self.batches.size, rows % self.batches.size or self.batches.size]
         scales = [self._scale(m) for m in sizes]
-        parts = (self.X.ravel(), self._targets, scales)
-        data = np.concatenate([np.asarray(part, dtype) for part in parts])
+        data = np.empty(rows * (self.X.shape[1] + 1) + len(scales), dtype)
+        table = data[: -len(scales)].reshape(rows, -1)
+        table[:, :-1], table[:, -1], data[-len(scales) :] = self.X, self._targets, scales
         return Kernel(self._kind, rows, data, self._sequential, self.outputs)
 
     _sequential = False
@@ -314,7 +315,7 @@ class Logistic(LinearModel):
     >>> passed = gd.Logistic([0.5, 1.0, 1.5, 2.0, 2.5, 3.0], ["no", "no", "yes", "no", "yes", "yes"])
     >>> out = gd.sweep(passed, gd.Momentum(lr=1.0), {"lr": [1.0]}, tol=1e-6)
     >>> out.x[0].round(3), passed.predict(out.x[0], [1.0, 2.2]).tolist()
-    (array([ 2.633, -4.607]), ['no', 'yes'])
+    (array([ 2.428, -4.249]), ['no', 'yes'])
     """
 
     def __init__(
@@ -370,13 +371,15 @@ class Logistic(LinearModel):
     def losses(self, x: Array) -> NDArray[np.float64]:
         """Losses (runs,) at the points `x` (n_parameters, runs), stable for log-odds of any size."""
         rows, runs = len(self.X), x.shape[1]
-        points = x.astype(np.float64).reshape(self.X.shape[1], -1)
+        points = np.ascontiguousarray(x.T, np.float64).reshape(runs, self.X.shape[1], self.outputs)
         total = np.zeros(runs)
-        step = max(1, _AT_ONCE // points.shape[1])
         with np.errstate(all="ignore"):
-            for start in range(0, rows, step):
-                z = (self.X[start : start + step] @ points).reshape(-1, self.outputs, runs)
-                total += _surprise(z, self._targets[start : start + step]).sum(axis=0)
+            for start in range(0, rows, _AT_ONCE):
+                part = slice(start, start + _AT_ONCE)
+                for run, point in enumerate(
+                    points
+                ):  # one by one, so that no run's bits depend on the others
+                    total[run] += _surprise(self.X[part] @ point, self._targets[part]).sum()
             return self._scale(rows) * total
 
     def predict_proba(self, x: ArrayLike, X: ArrayLike | None = None) -> NDArray[np.float64]:
@@ -418,12 +421,12 @@ class Logistic(LinearModel):
 
 
 def _surprise(z: NDArray[np.float64], targets: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Minus the log-likelihood of each row (rows, runs) from its log-odds (rows, outputs, runs)."""
+    """Minus the log-likelihood of each row (rows,) from its log-odds (rows, outputs)."""
     if z.shape[1] == 1:
-        wrong = np.where(targets[:, None] > 0, -z[:, 0], z[:, 0])
-        return np.asarray(np.logaddexp(0.0, wrong))
+        wrong = np.where(targets > 0, -z[:, 0], z[:, 0])
+        return np.asarray(np.maximum(wrong, 0.0) + np.log1p(np.exp(-np.abs(wrong))))
     most = z.max(axis=1)
-    own = np.take_along_axis(z, targets.astype(np.intp)[:, None, None], axis=1)[:, 0]
+    own = z[np.arange(len(z)), targets.astype(np.intp)]
     return np.asarray(np.log(np.exp(z - most[:, None]).sum(axis=1)) + (most - own))
 
 

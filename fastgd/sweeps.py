@@ -376,7 +376,7 @@ def _last_slopes(problem: Problem, x: NDArray[Any]) -> NDArray[np.float64]:
         with np.errstate(all="ignore"):
             g = problem.hessian @ x.astype(np.float64) - problem.linear[:, None]  # type: ignore[attr-defined]
     else:
-        g = problem.slopes(x)
+        g = sweeping.slopes(problem, x)
     return np.asarray(np.abs(g).max(axis=0), np.float64)
 
 

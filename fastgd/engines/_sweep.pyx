@@ -18,8 +18,8 @@ cdef extern from "floating.h" nogil:
     void fgd_restore_mode(uint64_t before)
 
 cdef extern from "gather.h" nogil:
-    void fgd_gather(const char* data, Py_ssize_t total, Py_ssize_t row, Py_ssize_t item, const int32_t* order,
-                    Py_ssize_t rows, Py_ssize_t left, Py_ssize_t scale, char* out)
+    void fgd_gather(const char* data, Py_ssize_t row, Py_ssize_t item, const int32_t* order, Py_ssize_t rows,
+                    Py_ssize_t left, const char* scale, char* out)
 
 WIDTH = 256
 WINDOW = 64
@@ -227,13 +227,15 @@ cdef class Block:
     cdef void _gather_batch(self, Py_ssize_t n) noexcept nogil:
         """The rows of the update after the n-th, side by side."""
         cdef Py_ssize_t k = n % self.updates, rows = self.kernels.size, start = k * self.batch_size
+        cdef Py_ssize_t row = (self.kernels.features + 1) * self.itemsize
+        cdef const char* scales = self.data + rows * row  # of all rows, of a batch, of a short one
         if n == self.batch_of:
             return
         self.batch_of = n
         self.batch_rows = min(self.batch_size, rows - start)
-        fgd_gather(self.data, rows, self.kernels.features * self.itemsize, self.itemsize,
-                   &self.orders[n // self.updates - self.first_epoch, start], self.batch_rows, rows - start,
-                   1 if self.batch_rows == self.batch_size else 2, self.batch)
+        fgd_gather(self.data, row, self.itemsize, &self.orders[n // self.updates - self.first_epoch, start],
+                   self.batch_rows, rows - start,
+                   scales + (1 if self.batch_rows == self.batch_size else 2) * self.itemsize, self.batch)
 
     cdef void _save(self) noexcept nogil:
         """This window's start becomes the last one's."""
@@ -613,6 +615,21 @@ cdef class Descent:
                 <const double*>self.data, self.tol, self.limit, <double*>self.state, <double*>self.seen,
                 <double*>self.moved, <double*>self.turns, <double*>self.work)
             self.status, self.n = <int>(<double*>self.state)[0], self.n + <Py_ssize_t>(<double*>self.seen)[0]
+
+
+ctypedef void (*linear_t)(void*, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, const void*) noexcept nogil
+
+
+def linear_slopes(uintptr_t kernel, x, data, Py_ssize_t rows, Py_ssize_t outputs):
+    """Gradients of a linear model at the points `x` (count, runs), as `fastgd.linear_models` takes them."""
+    cdef Py_ssize_t count = x.shape[0], runs = x.shape[1], features = count // outputs
+    both = np.zeros((2 * count, runs), data.dtype)
+    both[:count] = x
+    cdef char *b = _pointer(both)
+    cdef const char *numbers = _pointer(data)
+    with nogil:
+        (<linear_t>kernel)(b, 0, count * runs, runs, 0, runs, 0, count, rows, features, outputs, numbers)
+    return both[count:]
 
 
 cdef char* _pointer(array):

@@ -75,7 +75,7 @@ def _row_products() -> str:
     for s, real in REAL.items():
         sizes = f"const {real}*, Py_ssize_t, Py_ssize_t"
         lines += [
-            f"    void fgd_{way}_{s}({sizes}, const V{s}*, Py_ssize_t, V{s}*) noexcept"
+            f"    void fgd_{way}_{s}({sizes}, Py_ssize_t, const V{s}*, Py_ssize_t, V{s}*) noexcept"
             for way in ("forward", "backward")
         ]
         lines += [
@@ -463,8 +463,8 @@ def _observe(rule: Rule, problem: str, suffix: str) -> str:
 
 # --- slopes of linear models ------------------------------------------------------------------------
 #
-# `data` holds rows of inputs, then targets, then the scale. What rows times parameters give, `z`, turns into residuals;
-# that is where the models differ. A group of runs is packed, so that everything it touches lies together.
+# `data` holds rows of inputs with their target behind, then the scale. What rows times parameters give, `z`, turns
+# into residuals; that is where the models differ. A group of runs is packed, so that everything it touches lies together.
 
 ROW_BLOCK = (
     256  # rows whose sum is taken before it is added to the total; as in fastgd.linear_models
@@ -510,8 +510,8 @@ def _row_slopes(model: str, s: str) -> str:
         f"cdef {v} *points",
         f"cdef {v} *total",
         f"cdef {v} *sums",
-        f"cdef {real} y, scale = data[rows * (features + 1)]",
-        f"cdef const {real}* targets = data + rows * features",
+        "cdef Py_ssize_t row = features + 1",
+        f"cdef {real} y, scale = data[rows * row]",
         "cdef void* raw",
         "cdef Py_ssize_t l, k, i, v, start, stop, many, lanes, count = features * outputs",
         "# Vectors of each output; several outputs have enough of their own.",
@@ -538,11 +538,13 @@ def _row_slopes(model: str, s: str) -> str:
                 "    k = start",
                 "    while k < stop:",
                 "        many = min(<Py_ssize_t>TOGETHER, stop - k)",
-                f"        fgd_forward_{s}(data + k * features, many, features, points, n, z)",
+                f"        fgd_forward_{s}(data + k * row, many, row, features, points, n, z)",
                 "        for i in range(many):",
-                "            y = targets[k + i]",
+                "            y = data[(k + i) * row + features]",
+                f"if groups == 2 and hi - l <= LANES_{s}:  # what is left fits into one",
+                "    groups, n, size = 1, outputs, features * outputs",
                 *_indented(residuals, 3),
-                f"        fgd_backward_{s}(data + k * features, many, features, z, n, sums)",
+                f"        fgd_backward_{s}(data + k * row, many, row, features, z, n, sums)",
                 "        k += many",
                 "    for i in range(size): total[i] = total[i] + sums[i]",
                 "    start = stop",

@@ -1,4 +1,4 @@
-/* The rows of a batch side by side: inputs, then targets, then the scale, as all rows lie in a problem's data. */
+/* The rows of a batch side by side, the scale behind them, as all rows lie in a problem's data. */
 #ifndef FASTGD_GATHER_H
 #define FASTGD_GATHER_H
 
@@ -13,22 +13,18 @@
 #endif
 #define FGD_AHEAD 16 /* rows that are on their way from memory while one is copied */
 
-/* `rows` of `total` rows of `row` bytes, by their numbers in `order`; `left` more numbers may be looked at. */
-static void fgd_gather(const char *data, ptrdiff_t total, ptrdiff_t row, ptrdiff_t item, const int32_t *order,
-                       ptrdiff_t rows, ptrdiff_t left, ptrdiff_t scale, char *out) {
-    const char *targets = data + total * row, *scales = targets + total * item;
-    char *out_targets = out + rows * row;
+/* `rows` rows of `row` bytes, by their numbers in `order`, of which `left` may be looked at; then `scale`. */
+static void fgd_gather(const char *data, ptrdiff_t row, ptrdiff_t item, const int32_t *order, ptrdiff_t rows,
+                       ptrdiff_t left, const char *scale, char *out) {
     for (ptrdiff_t i = 0; i < rows; i++) {
         if (i + FGD_AHEAD < left) {
             const char *next = data + (ptrdiff_t)order[i + FGD_AHEAD] * row;
             for (ptrdiff_t k = 0; k < row; k += 64) FGD_PREFETCH(next + k);
             FGD_PREFETCH(next + row - 1);
-            FGD_PREFETCH(targets + (ptrdiff_t)order[i + FGD_AHEAD] * item);
         }
         memcpy(out + i * row, data + (ptrdiff_t)order[i] * row, (size_t)row);
-        memcpy(out_targets + i * item, targets + (ptrdiff_t)order[i] * item, (size_t)item);
     }
-    memcpy(out_targets + rows * item, scales + scale * item, (size_t)item);
+    memcpy(out + rows * row, scale, (size_t)item);
 }
 
 #endif

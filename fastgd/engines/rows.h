@@ -20,18 +20,19 @@
 #define FGD_UNROLLED
 #endif
 
-/* z[r][v] = sum over features j of a[r][j] * x[j][v], for R rows and N vectors of runs. */
+/* Rows of numbers are `row` apart: the target follows the features.
+   z[r][v] = sum over features j of a[r][j] * x[j][v], for R rows and N vectors of runs. */
 #define FGD_FORWARD(S, T, V, R, N)                                                                        \
-    static void fgd_forward_##S##_##R##_##N(const T *a, ptrdiff_t features, const V *x, ptrdiff_t stride,  \
-                                            V *z) {                                                        \
+    static void fgd_forward_##S##_##R##_##N(const T *a, ptrdiff_t row, ptrdiff_t features, const V *x,       \
+                                            ptrdiff_t stride, V *z) {                                      \
         V total[R][N];                                                                                     \
         FGD_UNROLLED for (int r = 0; r < R; r++)                                                           \
-            FGD_UNROLLED for (int v = 0; v < N; v++) total[r][v] = a[r * features] * x[v];                 \
+            FGD_UNROLLED for (int v = 0; v < N; v++) total[r][v] = a[r * row] * x[v];                      \
         for (ptrdiff_t j = 1; j < features; j++) {                                                         \
-            const V *row = x + j * stride;                                                                 \
+            const V *point = x + j * stride;                                                               \
             FGD_UNROLLED for (int r = 0; r < R; r++)                                                       \
                 FGD_UNROLLED for (int v = 0; v < N; v++)                                                   \
-                    total[r][v] = total[r][v] + a[r * features + j] * row[v];                              \
+                    total[r][v] = total[r][v] + a[r * row + j] * point[v];                                 \
         }                                                                                                  \
         FGD_UNROLLED for (int r = 0; r < R; r++)                                                           \
             FGD_UNROLLED for (int v = 0; v < N; v++) z[r * stride + v] = total[r][v];                      \
@@ -39,16 +40,16 @@
 
 /* g[j][v] += sum over rows k of z[k][v] * a[k][j], for R features and N vectors of runs. */
 #define FGD_BACKWARD(S, T, V, R, N)                                                                       \
-    static void fgd_backward_##S##_##R##_##N(const T *a, ptrdiff_t rows, ptrdiff_t features, const V *z,   \
+    static void fgd_backward_##S##_##R##_##N(const T *a, ptrdiff_t rows, ptrdiff_t row, const V *z,        \
                                              ptrdiff_t stride, V *g) {                                     \
         V total[R][N];                                                                                     \
         FGD_UNROLLED for (int r = 0; r < R; r++)                                                           \
             FGD_UNROLLED for (int v = 0; v < N; v++) total[r][v] = g[r * stride + v];                      \
         for (ptrdiff_t k = 0; k < rows; k++) {                                                             \
-            const V *row = z + k * stride;                                                                 \
+            const V *residual = z + k * stride;                                                            \
             FGD_UNROLLED for (int r = 0; r < R; r++)                                                       \
                 FGD_UNROLLED for (int v = 0; v < N; v++)                                                   \
-                    total[r][v] = total[r][v] + a[k * features + r] * row[v];                              \
+                    total[r][v] = total[r][v] + a[k * row + r] * residual[v];                              \
         }                                                                                                  \
         FGD_UNROLLED for (int r = 0; r < R; r++)                                                           \
             FGD_UNROLLED for (int v = 0; v < N; v++) g[r * stride + v] = total[r][v];                      \
@@ -70,8 +71,8 @@
 #define FGD_PRODUCTS(S, T, V, H, LANES)                                                                   \
     FGD_TILES(FGD_FORWARD, S, T, H)                                                                        \
     FGD_TILES(FGD_BACKWARD, S, T, H)                                                                       \
-    static void fgd_forward_##S(const T *a, ptrdiff_t rows, ptrdiff_t features, const V *points,           \
-                                ptrdiff_t vectors, V *out) {                                               \
+    static void fgd_forward_##S(const T *a, ptrdiff_t rows, ptrdiff_t row, ptrdiff_t features,             \
+                                const V *points, ptrdiff_t vectors, V *out) {                              \
         const ptrdiff_t stride = vectors * (ptrdiff_t)(sizeof(V) / sizeof(H));                             \
         const H *x = (const H *)points;                                                                    \
         H *z = (H *)out;                                                                                   \
@@ -79,8 +80,8 @@
         for (; v + 2 <= stride; v += 2) FGD_CUT(FGD_FORWARD_##S##_2, rows);                                \
         for (; v < stride; v++) FGD_CUT(FGD_FORWARD_##S##_1, rows);                                        \
     }                                                                                                      \
-    static void fgd_backward_##S(const T *a, ptrdiff_t rows, ptrdiff_t features, const V *residuals,       \
-                                 ptrdiff_t vectors, V *sums) {                                             \
+    static void fgd_backward_##S(const T *a, ptrdiff_t rows, ptrdiff_t row, ptrdiff_t features,            \
+                                 const V *residuals, ptrdiff_t vectors, V *sums) {                         \
         const ptrdiff_t stride = vectors * (ptrdiff_t)(sizeof(V) / sizeof(H));                             \
         const H *z = (const H *)residuals;                                                                 \
         H *g = (H *)sums;                                                                                  \
@@ -108,9 +109,9 @@
     }
 
 #define FGD_FORWARD_CALL(S, R, N, r) \
-    fgd_forward_##S##_##R##_##N(a + (r) * features, features, x + v, stride, z + (r) * stride + v)
+    fgd_forward_##S##_##R##_##N(a + (r) * row, row, features, x + v, stride, z + (r) * stride + v)
 #define FGD_BACKWARD_CALL(S, R, N, r) \
-    fgd_backward_##S##_##R##_##N(a + (r), rows, features, z + v, stride, g + (r) * stride + v)
+    fgd_backward_##S##_##R##_##N(a + (r), rows, row, z + v, stride, g + (r) * stride + v)
 #define FGD_FORWARD_f_2(R, r) FGD_FORWARD_CALL(f, R, 2, r)
 #define FGD_FORWARD_f_1(R, r) FGD_FORWARD_CALL(f, R, 1, r)
 #define FGD_FORWARD_d_2(R, r) FGD_FORWARD_CALL(d, R, 2, r)

@@ -162,6 +162,21 @@ class NotCompiled(ValueError):
     """A user's coefficient function that runs in Python only."""
 
 
+def slopes(problem: Problem, x: NDArray[Any]) -> NDArray[Any]:
+    """`problem.slopes(x)`, compiled where that goes over rows."""
+    from fastgd.engines import cython_backend  # noqa: PLC0415
+
+    kernel = problem.kernel(x.dtype)
+    name = f"slopes_{kernel.kind}_{x.dtype.char}"
+    if not cython_backend.available() or name not in cython_backend.kernels().addresses:
+        return problem.slopes(x)
+    from fastgd.engines import _sweep  # noqa: PLC0415
+
+    address = cython_backend.address(name)
+    found: NDArray[Any] = _sweep.linear_slopes(address, x, kernel.data, kernel.size, kernel.outputs)
+    return found
+
+
 def _ahead_of_time(kernel: Kernel, runs: Descents, char: str) -> tuple[int, int] | None:
     from fastgd.engines import cython_backend  # noqa: PLC0415
 
