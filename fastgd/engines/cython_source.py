@@ -64,6 +64,7 @@ def _vocabulary() -> str:
         lines += [f"{m} {c}_v{suffix}({v}, {v})" for c in ("gt", "lt", "ge", "le")]
         lines += [f"{v} choose_v{suffix}({m}, {v}, {v})", f"{v} splat_v{suffix}({scalar})"]
         lines.append(f"{scalar} splat_{suffix}({scalar})")
+        lines.append(f"{scalar} copysign_{suffix}({scalar}, {scalar})")
         lines += [f"{v} {f}_v{suffix}({v}, {v})" for f in ("steeper", "least")]
     text = "".join(f"    {line} noexcept\n" for line in lines)
     return f"{text}\n{_row_products()}\n"
@@ -100,28 +101,40 @@ def _indented(lines: Iterable[str], levels: int = 1) -> list[str]:
 # --- update loops: void loop(T** arrays, const T* coefficients, Py_ssize_t lo, Py_ssize_t hi) -----
 
 
-def _update_loop(rule: Rule, shared: Rule | None, suffix: str) -> str:
-    """A rule over arrays (p, g, state...), alone or with the `shared` rule (`prepare`) in front of it."""
+def _update_loop(rule: Rule, shared: tuple[Rule, Rule] | None, suffix: str) -> str:
+    """A rule over arrays (p, g, state...), alone or with `prepare` in front of it.
+
+    `shared` are `prepare` and `shrink`, which does the same in a quarter of the operations where only weight decay is
+    at work, as mostly it is.
+    """
     real = REAL[suffix]
     arrays = ("p", "g", *rule.state)
-    coefficients = (*(shared.coefficients if shared else ()), *rule.coefficients)
-    kind = "prepared" if shared else "plain"
+    coefficients = (*(shared[0].coefficients if shared else ()), *rule.coefficients)
+
+    def loop(before: list[str]) -> list[str]:
+        own = [
+            *(f"{name} = {name}_array[i]" for name in arrays),
+            *before,
+            *rule.lines(suffix),
+            *(f"{name}_array[i] = {name}" for name in ("p", *rule.state)),
+        ]
+        return ["for i in range(lo, hi):", *_indented(own)]
+
+    body, kind = loop([]), "plain"
+    if shared:
+        prepare, shrink = shared
+        only_decay = "if sign * scale == 1 and clip == INFINITY and l1 == 0:"
+        short = [*_indented(loop(shrink.lines(suffix))), "    return"]
+        body, kind = [only_decay, *short, *loop(prepare.lines(suffix))], "prepared"
     return _function(
         f"{kind}_{rule.name}_{suffix}("
         f"{real}** arrays, const {real}* c, Py_ssize_t lo, Py_ssize_t hi)",
         f"cdef {real} {', '.join((*arrays, *coefficients, *rule.locals))}",
+        f"cdef {real} nought = 0",
         "cdef Py_ssize_t i",
         [f"cdef {real}* {name}_array = arrays[{k}]" for k, name in enumerate(arrays)],
         [f"{name} = c[{k}]" for k, name in enumerate(coefficients)],
-        "for i in range(lo, hi):",
-        _indented(
-            [
-                *(f"{name} = {name}_array[i]" for name in arrays),
-                *(shared.lines(suffix) if shared else ()),
-                *rule.lines(suffix),
-                *(f"{name}_array[i] = {name}" for name in ("p", *rule.state)),
-            ]
-        ),
+        body,
     )
 
 
@@ -563,6 +576,7 @@ def kernels_source(
     rules: Iterable[Rule],
     coefficients: Iterable[CoefficientFunction],
     prepare: Rule,
+    shrink: Rule,
     elementary: Iterable[ElementaryFunction],
 ) -> str:
     """The text of a kernel module; its one Python object, `addresses`, maps each kernel's name to its address."""
@@ -570,7 +584,7 @@ def kernels_source(
     texts = [_HEADER, _vocabulary(), *map(_elementary, elementary)]
     texts += [*(_coefficients(f) for f in functions)]
     for suffix in REAL:
-        texts += [_update_loop(rule, s, suffix) for rule in parsed for s in (None, prepare)]
+        texts += [_update_loop(rule, s, suffix) for rule in parsed for s in (None, (prepare, shrink))]
         texts += [_lane_coefficients(f, suffix) for f in functions]
         texts += [_row_slopes(model, suffix) for model in _RESIDUALS]
         for rule in parsed:

@@ -16,7 +16,7 @@ def _defined_in(module: ModuleType) -> dict[str, Callable[..., Any]]:
 
 
 _updates = _defined_in(updates)
-PREPARE = Rule(_updates.pop("prepare"))
+PREPARE, SHRINK = Rule(_updates.pop("prepare")), Rule(_updates.pop("shrink"))
 RULES = {name: Rule(function) for name, function in _updates.items()}
 COEFFICIENTS = {
     name: CoefficientFunction(function) for name, function in _defined_in(coefficients).items()
@@ -28,4 +28,6 @@ def kernels_source() -> str:
     """The text of the kernel modules (see `fastgd.engines.cython_source`)."""
     from fastgd.engines import cython_source  # noqa: PLC0415  (only when the package is built)
 
-    return cython_source.kernels_source(RULES.values(), COEFFICIENTS.values(), PREPARE, ELEMENTARY)
+    return cython_source.kernels_source(
+        RULES.values(), COEFFICIENTS.values(), PREPARE, SHRINK, ELEMENTARY
+    )

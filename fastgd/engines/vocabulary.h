@@ -22,11 +22,12 @@
 
 /* ---- scalars ---- */
 
-#define FGD_SCALAR(S, T, SQRT, FABS)                                                                      \
+#define FGD_SCALAR(S, T, SQRT, FABS, COPYSIGN)                                                              \
     static inline T splat_##S(T a) { return a; }                                                           \
     static inline T sqrt_##S(T a) { return SQRT(a); }                                                      \
     static inline T abs_##S(T a) { return FABS(a); }                                                       \
     static inline T sign_##S(T a) { T s = a < 0 ? (T)-1 : a + (T)0; return a > 0 ? (T)1 : s; }                    \
+    static inline T copysign_##S(T a, T b) { return COPYSIGN(a, b); }                                      \
     static inline T larger_##S(T a, T b) { return a > b ? a : b; }                                         \
     static inline T smaller_##S(T a, T b) { return a < b ? a : b; }                                        \
     static inline T maximum_##S(T a, T b) { T c = a > b ? a : b; return a != a ? a : c; }                  \
@@ -36,8 +37,8 @@
     static inline T where_ge_##S(T a, T b, T x, T y) { return a >= b ? x : y; }                            \
     static inline T where_le_##S(T a, T b, T x, T y) { return a <= b ? x : y; }
 
-FGD_SCALAR(f, float, sqrtf, fabsf)
-FGD_SCALAR(d, double, sqrt, fabs)
+FGD_SCALAR(f, float, sqrtf, fabsf, copysignf)
+FGD_SCALAR(d, double, sqrt, fabs, copysign)
 
 /* What exp, log and the like (fastgd/rules/elementary.py) need to know of a number's bits. In `exponent`, an integer
    in the low bits of 2^DIGITS is that much more. */

@@ -25,6 +25,13 @@ def prepare(p, g, sign, scale, clip, l2, l1, decay):
     return p, g
 
 
+def shrink(p, g, l2, decay, nought):
+    """`prepare` where only weight decay is at work, bit for bit: l1 * sign(p) is then a zero of p's sign."""
+    g = g + l2 * p + np.copysign(nought, p + nought)
+    p = decay * p
+    return p, g
+
+
 def sgd(p, g, lr):
     return (p - lr * g,)
 
