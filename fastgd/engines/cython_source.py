@@ -541,6 +541,8 @@ def _row_slopes(model: str, s: str) -> str:
         "while l < hi:",
         _indented(
             [
+                f"if groups == 2 and hi - l <= LANES_{s}:  # what is left fits into one",
+                "    groups, n, size = 1, outputs, features * outputs",
                 f"lanes = min(groups * LANES_{s}, hi - l)",
                 f"fgd_pack_{s}(b + xo + l, width, lanes, count, groups, points)",
                 f"for i in range(size): total[i] = splat_v{s}(0)",
@@ -554,8 +556,6 @@ def _row_slopes(model: str, s: str) -> str:
                 f"        fgd_forward_{s}(data + k * row, many, row, features, points, n, z)",
                 "        for i in range(many):",
                 "            y = data[(k + i) * row + features]",
-                f"if groups == 2 and hi - l <= LANES_{s}:  # what is left fits into one",
-                "    groups, n, size = 1, outputs, features * outputs",
                 *_indented(residuals, 3),
                 f"        fgd_backward_{s}(data + k * row, many, row, features, z, n, sums)",
                 "        k += many",
