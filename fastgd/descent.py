@@ -16,6 +16,7 @@ from fastgd.engines import config, following, sweeping
 from fastgd.functions import Function
 from fastgd.optimizers import SGD, Optimizer
 from fastgd.problem_base import Array, Problem
+from fastgd.progress import Progress
 from fastgd.results import Status
 
 if TYPE_CHECKING:
@@ -99,6 +100,7 @@ def minimize(
     backend: str | None = None,
     n_threads: int | None = None,
     flush_subnormals: bool = True,
+    progress: bool | None = None,
 ) -> OptimizeResult:
     """Descend a problem, or any function, from one point.
 
@@ -144,6 +146,8 @@ def minimize(
         Checked, and of no consequence: one run takes one thread.
     flush_subnormals : bool, default True
         Treat subnormal numbers as zero, but not within a Python function.
+    progress : bool, optional
+        Whether to say how far it is, after a second, on standard error; as for `fastgd.sweep`.
 
     Returns
     -------
@@ -207,7 +211,9 @@ def minimize(
         watched=bool(every or call),
     )
     kept = _Kept(problem, run, every)
-    stopped_by = _followed(run, limits, kept, every, call)
+    show = None if progress is None else sweeps._flag("progress", progress)
+    with Progress(1, show, deadline=limits.deadline, max_iter=limits.max_iter) as watcher:
+        stopped_by = _followed(run, limits, kept, every, call, watcher=watcher)
     return kept.result(limits, stopped_by, lookahead=runs.lookahead)
 
 
@@ -217,6 +223,8 @@ def _followed(
     kept: _Kept,
     every: int,
     callback: Callable[[OptimizeResult], None] | None,
+    *,
+    watcher: Progress,
 ) -> str:
     """Runs it to its end, in slices, so that the clock and Ctrl-C are heeded; says what cut it short."""
     steps, called = _FIRST_SLICE, every or 1
@@ -233,6 +241,7 @@ def _followed(
             kept.take(run.advance(stop, every))
             took = time.perf_counter() - start
             steps = _paced(steps, took)
+            watcher.look(lambda: _standing(run, limits))
             if callback is not None and run.n == stop and run.n % called == 0:
                 _call(callback, kept, run)
     except KeyboardInterrupt:
@@ -243,6 +252,10 @@ def _followed(
             run.status = Status.INTERRUPTED
         return "the callback raised StopIteration"
     return ""
+
+
+def _standing(run: following.Follower, limits: sweeping.Limits) -> sweeping.Standing:
+    return sweeping.Standing(0, 1, 0, run.n / max(1, limits.max_iter), run.n)
 
 
 def _paced(steps: int, took: float) -> int:

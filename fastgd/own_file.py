@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import functools
+import time
 from argparse import Namespace
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,9 @@ from fastgd import tables
 from fastgd.results import Status, axis_label
 
 if TYPE_CHECKING:
+    from scipy.optimize import OptimizeResult
+
+    from fastgd.descent import History
     from fastgd.optimizers import Optimizer
     from fastgd.problems import LeastSquares, Logistic
     from fastgd.results import BestRun, SweepResult
@@ -42,6 +46,10 @@ NUMBERS = {
     "clip_norm": "largest norm of a gradient",
 }
 _MOST_ROWS, _BEST_ROWS, _MOST_PARAMETERS, _MOST_TERMS = 60, 20, 4, 8
+_SHORT, _POINTS = (
+    10.0,
+    500,
+)  # seconds of a descent that is repeated for its curve; points of the curve
 SCALES = {
     "minmax": "features scaled to [0, 1]",
     "standard": "features standardized",
@@ -343,7 +351,7 @@ def _write_sweep(folder: Path, out: SweepResult) -> list[str | Table]:
 
 def minimize(options: Namespace) -> Said:
     """Do what `fastgd minimize` was told."""
-    from fastgd import sweeps  # noqa: PLC0415  (imports the engines)
+    import scipy.optimize  # noqa: F401, PLC0415  (heavy; here, so that the descent's time is its own)
 
     optimizer, axes = _optimizer(options.optimizer[0], options)
     if axes or len(options.optimizer) > 1:
@@ -355,29 +363,36 @@ def minimize(options: Namespace) -> Said:
     rate = _default_rate(task, optimizer) if options.rate is None else options.rate
     optimizer = optimizer.with_options(lr=rate)
     folder = _folder(options.out)
-    out = sweeps.sweep(
-        task.problem,
-        optimizer,
-        {},
-        max_iter=options.max_iter,
-        tol=options.tol,
-        max_seconds=options.max_seconds,
-    )
-    status = Status(int(out.status[()]))
-    how = f"{_ENDED[status]} after {int(out.iterations[()]):,} iterations, {out.seconds:.3g} s"
+    started = time.perf_counter()
+    run = _run(task, optimizer, options)
+    took = time.perf_counter() - started
+    status = Status(run.status)
+    how = f"{_ENDED[status]} after {run.nit:,} iterations, {took:.3g} s"
     parts: list[str | Table] = [_task_line(task), f"{optimizer!r}: {how}"]
     if status == Status.DIVERGED:
         parts.append(f"It diverged: {_remedy(task)}.")
-    elif status != Status.NOT_RUN:
-        parts += [_parameters_table(task, out.x), _end_line(task, out)]
-        if folder is not None:
-            parts += _write_parameters(folder, task, out.x)
-    return Said(parts, not _was_interrupted(out))
+    else:
+        slope = np.abs(run.jac).max()
+        end = f"loss {run.fun:.8g}, largest slope {slope:.3g}, {task.quality(run.x)}"
+        parts += [_parameters_table(task, run.x), end]
+    if folder is not None:
+        history = None
+        if took < _SHORT:  # once more, now that its length is known
+            every = max(1, run.nit // _POINTS)
+            history = _run(task, optimizer, options, record=every, max_iter=run.nit).history
+        parts += _write_descent(folder, task, run, history, repr(optimizer))
+    return Said(parts, status != Status.INTERRUPTED)
 
 
-def _end_line(task: _Task, out: SweepResult) -> str:
-    loss, slope = float(out.loss[()]), float(out.slope[()])
-    return f"loss {loss:.8g}, largest slope {slope:.3g}, {task.quality(out.x)}"
+def _run(task: _Task, optimizer: Optimizer, options: Namespace, **more: Any) -> OptimizeResult:
+    from fastgd import descent  # noqa: PLC0415  (imports the engines)
+
+    return descent.minimize(
+        task.problem,
+        optimizer=optimizer,
+        **{"max_iter": options.max_iter, "max_seconds": options.max_seconds, **more},
+        tol=options.tol,
+    )
 
 
 def _default_rate(task: _Task, optimizer: Optimizer) -> float:
@@ -406,9 +421,20 @@ def _parameters_table(task: _Task, x: NDArray[Any]) -> Table:
     return Table("", names, [[row[0], *(f"{v:.8g}" for v in row[1:])] for row in rows], left=1)
 
 
-def _write_parameters(folder: Path, task: _Task, x: NDArray[Any]) -> list[str | Table]:
-    names, rows = _parameters(task, x)
-    path = folder / "parameters.csv"
-    with path.open("w", newline="", encoding="utf-8") as stream:
-        csv.writer(stream).writerows([names, *rows])
-    return [f"Written: {path}"]
+def _write_descent(
+    folder: Path, task: _Task, run: OptimizeResult, history: History | None, name: str
+) -> list[str | Table]:
+    """The parameters, and how the loss fell."""
+    written = []
+    if run.status != Status.DIVERGED:
+        names, rows = _parameters(task, run.x)
+        written.append(folder / "parameters.csv")
+        with written[0].open("w", newline="", encoding="utf-8") as stream:
+            csv.writer(stream).writerows([names, *rows])
+    if history is not None:
+        from fastgd.plotting import LossCurveDisplay  # noqa: PLC0415
+
+        written += [folder / "history.csv", folder / "loss.png"]
+        history.to_pandas().to_csv(written[-2], index=False)
+        _figure(LossCurveDisplay({name: (history.n, history.loss)}).plot, written[-1])
+    return [f"Written: {', '.join(map(str, written))}"] if written else []

@@ -189,6 +189,13 @@ def test_minimize_says_the_parameters_twice(heights, tmp_path, capsys):
         rows = list(csv.DictReader(stream))
     assert [row["parameter"] for row in rows] == ["height", "age", "constant"]
     np.testing.assert_allclose(float(rows[0]["own units"]), w, rtol=1e-6)
+    with (tmp_path / "out" / "history.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    counted = int(lines[1].split("converged after ")[1].split()[0].replace(",", ""))
+    assert (rows[0]["n"], int(rows[-1]["n"])) == ("0", counted)
+    losses = [float(row["loss"]) for row in rows]
+    assert losses == sorted(losses, reverse=True)
+    assert (tmp_path / "out" / "loss.png").exists()
 
 
 def test_minimize_with_everything_said(heights, capsys):

@@ -190,6 +190,16 @@ def test_of_one_run_updates_are_told(monkeypatch):
     assert sys.stderr.getvalue() == "40%, 400 of at most 1,000 updates, 200/s, 0:03 left\n"
 
 
+def test_minimize_tells_updates_too(monkeypatch):
+    monkeypatch.setattr(progress, "PATIENCE", 0.0)
+    monkeypatch.setattr("sys.stderr", io.StringIO())
+    gd.minimize(LINE, optimizer=gd.SGD(lr=0.1), tol=0, max_iter=50_000, progress=True)
+    first, *_ = sys.stderr.getvalue().splitlines()
+    assert " of at most 50,000 updates, " in first
+    with pytest.raises(TypeError, match="progress must be True or False"):
+        gd.minimize(LINE, progress=3)
+
+
 def test_hours_are_told():
     assert Progress(1)._left(7325.0) == "2:02:05 left"
 
