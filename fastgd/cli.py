@@ -179,6 +179,10 @@ def _add_file(parser: argparse.ArgumentParser) -> None:
         "--cost", choices=("1/2m", "1/m", "1/2", "sum"),
         help="what multiplies the sum of squares (default: 1/2m; of classes 1/m)",
     )  # fmt: skip
+    parser.add_argument(
+        "--batch-size", metavar="N", type=_list_of(_whole),
+        help="rows that an update goes over, in an order drawn anew each epoch (default: all)",
+    )  # fmt: skip
     parser.add_argument("--decimal", choices=(".", ","), default=".", help="decimal mark")
     parser.add_argument("--thousands", metavar="MARK", help="mark between thousands")
     parser.add_argument(
@@ -196,7 +200,7 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
         help="most updates of a descent (default: 100000)",
     )  # fmt: skip
     parser.add_argument("--max-seconds", metavar="S", type=_list_of(_one), help="most time")
-    parser.add_argument("--out", metavar="FOLDER", help="write the table as CSV and the figure")
+    parser.add_argument("--out", metavar="FOLDER", help="write tables as CSV, and a figure")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -79,7 +79,7 @@ class _Task:
     def quality(self, x: NDArray[Any]) -> str:
         """How well it fits, in words."""
         if self.columns.classes is not None:
-            return f"{self.problem.accuracy(x):.1%} of the rows classified rightly"  # type: ignore[union-attr]
+            return f"{self.problem.accuracy(x):.1%} of the rows classified correctly"  # type: ignore[union-attr]
         y = self.columns.target
         rest = y - self.problem.X @ np.asarray(x, np.float64)
         spread = np.sum((y - y.mean()) ** 2)
@@ -105,9 +105,15 @@ def _task(options: Namespace) -> _Task:
         raise ValueError(f"{options.file}: the numbers are too large to be scaled")
     names = [f"{name} (feature)" if name == "b" else name for name in columns.feature_names]
     if columns.classes is None:
-        problem: Any = LeastSquares(data, columns.target, cost=options.cost or "1/2m", names=names)
+        cost: Any = options.cost or "1/2m"
+        problem: LeastSquares | Logistic = LeastSquares(
+            data, columns.target, cost=cost, names=names, batch_size=options.batch_size
+        )
     else:
-        problem = Logistic(data, columns.target, cost=options.cost or "1/m", names=names)
+        cost = options.cost or "1/m"
+        problem = Logistic(
+            data, columns.target, cost=cost, names=names, batch_size=options.batch_size
+        )
     return _Task(Path(options.file).name, columns, scaling, options.scale, problem)
 
 
@@ -148,10 +154,10 @@ class Said:
 
 
 def _has_closed_form(task: _Task, optimizer: Optimizer) -> bool:
-    """Plain descent of a linear model, without penalties."""
+    """Plain descent of a linear model by all its rows, without penalties."""
     more = ("momentum", "weight_decay", "l1", "l2", "clip_norm")
     plain = type(optimizer).__name__ == "SGD" and not any(getattr(optimizer, name) for name in more)
-    return plain and task.columns.classes is None
+    return plain and task.columns.classes is None and task.problem.batches is None
 
 
 def _curvatures(task: _Task) -> NDArray[np.float64]:
@@ -166,6 +172,8 @@ def _task_line(task: _Task) -> str:
     names += f" and {more} more" if more > 0 else ""
     kind = "" if columns.classes is None else f" ({len(columns.classes)} classes)"
     parts = [f"{len(columns.data):,} rows of {task.file}", SCALES[task.scale], *columns.notes]
+    if task.problem.batches is not None:
+        parts.append(f"{task.problem.updates_per_epoch:,} updates an epoch")
     return f"{columns.target_name}{kind} from {names}: {'; '.join(parts)}; cost {task.problem.cost}"
 
 

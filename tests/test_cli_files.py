@@ -226,6 +226,61 @@ def test_minimize_takes_one_of_each(more, says, heights, capsys):
     assert says in refused(["minimize", heights, "--target", "weight", *more], capsys)
 
 
+# --- classes ----------------------------------------------------------------------------------------
+
+TALL = np.where(HEIGHT + RNG.normal(0, 1.5, 40) > 68, "tall", "short")
+
+
+@pytest.mark.parametrize("labels", [TALL, (TALL == "tall").astype(int), (TALL == "tall") + 0.5])
+def test_a_target_of_text_or_two_values_is_a_class(labels, tmp_path, capsys):
+    path = write(tmp_path / "a.csv", {"height": HEIGHT, "group": labels})
+    arguments = ["sweep", path, "--target", "group", "--rates", "1,5", "--tol", "1e-6"]
+    lines = said(arguments, capsys)
+    assert lines[0].startswith("group (2 classes) from height: 40 rows of a.csv")
+    assert lines[0].endswith("cost 1/m")
+    x = (HEIGHT - HEIGHT.min()) / np.ptp(HEIGHT)
+    problem = gd.Logistic(x, TALL)
+    out = gd.sweep(problem, gd.SGD(), {"lr": [5.0]}, tol=1e-6, max_iter=100_000)
+    w, b = out.x[0] / [np.ptp(HEIGHT), 1.0]
+    b -= w * HEIGHT.min()
+    label = max(labels.tolist())
+    (line,) = (line for line in lines if line.startswith("There: "))
+    assert line.startswith(f"There: log-odds of group {label} = {w:.6g} height - {-b:.6g}; ")
+    assert line.endswith(f"{problem.accuracy(out.x[0]):.1%} of the rows classified correctly")
+
+
+def test_three_classes(tmp_path, capsys):
+    groups = np.where(TALL == "tall", np.where(AGE > 40, "a", "b"), "c")
+    path = write(tmp_path / "a.csv", {"height": HEIGHT, "age": AGE, "group": groups})
+    arguments = ["minimize", path, "--target", "group", "--rate", "1", "--max-iter", "300"]
+    lines = said([*arguments, "--out", str(tmp_path / "out")], capsys)
+    assert lines[0].startswith("group (3 classes) from height, age")
+    assert lines[2].split()[-1] == "c"
+    with (tmp_path / "out" / "parameters.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    X = np.column_stack([HEIGHT, AGE, np.ones(40)])
+    own = np.array([[float(row[f"own units {name}"]) for name in "abc"] for row in rows])
+    correct = np.mean(np.array(list("abc"))[(X @ own).argmax(axis=1)] == groups)
+    assert lines[-2].endswith(f"{correct:.1%} of the rows classified correctly")
+
+
+def test_two_values_can_be_numbers_all_the_same(tmp_path, capsys):
+    path = write(tmp_path / "a.csv", {"height": HEIGHT, "group": (TALL == "tall").astype(int)})
+    arguments = ["sweep", path, "--target", "group", "--rates", "1", "--model", "linear"]
+    lines = said(arguments, capsys)
+    assert "classes" not in lines[0]
+    assert any(line.startswith("There: group = ") for line in lines)
+
+
+def test_batches(heights, capsys):
+    arguments = ["minimize", heights, "--target", "weight", "--batch-size", "8", "--rate", "0.1"]
+    lines = said([*arguments, "--max-iter", "500"], capsys)
+    assert "5 updates an epoch" in lines[0]
+    assert "not converged after 500 iterations" in lines[1]
+    arguments[-3] = "41"
+    assert "batch_size" in refused(arguments, capsys)
+
+
 # --- files ------------------------------------------------------------------------------------------
 
 GOOD = {"a": [1, 2, 4, 3], "b": [2, 1, 1, 5], "y": [1.5, 2.5, 1, 3]}
