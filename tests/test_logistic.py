@@ -29,7 +29,7 @@ def point(p, seed=0):
 @pytest.mark.parametrize("intercept", [True, False])
 @pytest.mark.parametrize("kind", KINDS)
 def test_gradient_by_differences(kind, intercept, cost):
-    from scipy.optimize import approx_fprime
+    approx_fprime = pytest.importorskip("scipy.optimize").approx_fprime
 
     p = problem(kind, intercept=intercept, cost=cost)
     x = point(p)

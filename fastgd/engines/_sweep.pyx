@@ -366,7 +366,7 @@ cdef class Block:
         """The same with rows of their own for each update; after an epoch, all rows decide on convergence."""
         cdef Py_ssize_t done = 0
         while True:
-            if self.tested and (n + done) % self.updates == 0 and (done < steps or steps == 0):
+            if self.tested and (n + done) % self.updates == 0 and (done < steps or n + done == self.max_iter):
                 self._look(picked, 0, True, self.data, self.kernels.size, self.tol)
             if done == steps:
                 break
