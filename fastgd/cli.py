@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -226,24 +227,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
     >>> main(["reproduce", "no-such-study"])
     2
     """
-    parser = _parser()
+    for stream in (
+        sys.stdout,
+        sys.stderr,
+    ):  # a column's name may have letters that a terminal lacks
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    parser, code = _parser(), 0
     options = parser.parse_args(arguments)
     try:
         if options.command == "reproduce":
             _reproduce(options)
         elif options.command in ("sweep", "minimize"):
-            return _own_file(options)
+            code = _own_file(options)
         elif options.command == "info":
             _info()
         else:
             parser.print_help()
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads has seen enough, as `head` has
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except (ValueError, OSError) as error:
         print(f"fastgd: {' '.join(str(error).split())}", file=sys.stderr)
         return BAD_INPUT
     except KeyboardInterrupt:
         print("fastgd: interrupted", file=sys.stderr)
         return INTERRUPTED
-    return 0
+    return code
 
 
 def _reproduce(options: argparse.Namespace) -> None:

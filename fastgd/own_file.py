@@ -101,8 +101,11 @@ def _task(options: Namespace) -> _Task:
     except ValueError as error:
         raise ValueError(f"{options.file}: {error}") from None
     data, scaling = tables.scaled(columns.data, options.scale)
-    if not np.isfinite(data).all():
-        raise ValueError(f"{options.file}: the numbers are too large to be scaled")
+    for name, width in zip(columns.feature_names, scaling.width.tolist(), strict=True):
+        if not 0 < width < np.inf:
+            raise ValueError(
+                f"{options.file}: column {name!r} has numbers beyond what can be scaled"
+            )
     names = [f"{name} (feature)" if name == "b" else name for name in columns.feature_names]
     if columns.classes is None:
         cost: Any = options.cost or "1/2m"

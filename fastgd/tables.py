@@ -379,10 +379,11 @@ def scaled(data: Float, scale: Scale) -> tuple[Float, Scaling]:
     >>> scaled(np.array([[10.0], [15.0], [20.0]]), "minmax")[0].ravel().tolist()
     [0.0, 0.5, 1.0]
     """
-    if scale == "minmax":
-        offset, width = data.min(axis=0), np.ptp(data, axis=0)
-    elif scale == "standard":
-        offset, width = data.mean(axis=0), data.std(axis=0)
-    else:
-        offset, width = np.zeros(data.shape[1]), np.ones(data.shape[1])
-    return (data - offset) / width, Scaling(offset, width)
+    with np.errstate(all="ignore"):  # a width that is infinite or zero then says so
+        if scale == "minmax":
+            offset, width = data.min(axis=0), np.ptp(data, axis=0)
+        elif scale == "standard":
+            offset, width = data.mean(axis=0), data.std(axis=0)
+        else:
+            offset, width = np.zeros(data.shape[1]), np.ones(data.shape[1])
+        return (data - offset) / width, Scaling(offset, width)

@@ -388,6 +388,7 @@ def test_names_that_collide(tmp_path, capsys):
         (b"a,y\n1,yes\n3,yes\n", "'yes' in every row: one class only"),
         (b"a,y\n\xff\xfe,2\n", "not UTF-8"),
         (b"a,\x00y\n", "is not text"),
+        (b"a,y\n1e308,1\n-1e308,2\n0,3\n", "column 'a' has numbers beyond what can be scaled"),
         (b"PK\x03\x04....", "a spreadsheet or an archive"),
         (b"\x1f\x8b\x08\x00broken", "cannot be read"),
         (b"a,y\n" + b"".join(b"%d,name%d\n" % (k, k) for k in range(60)), "60 different texts"),
@@ -441,6 +442,23 @@ def test_scaling_is_undone():
         weights, intercept = RNG.normal(size=(3, 2)), RNG.normal(size=2)
         own, constant = scaling.undone(weights, intercept)
         np.testing.assert_allclose(data @ own + constant, scaled @ weights + intercept)
+
+
+def test_whatever_the_terminal_can_show(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("größe,θ\n1,2\n2,5\n4,3\n", encoding="utf-8")
+    command = [sys.executable, "-m", "fastgd", "sweep", str(path), "--target", "θ", "--rates", "1"]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    ran = subprocess.run(command, capture_output=True, check=True, env=environment)
+    assert b"? from gr??e" in ran.stdout
+    assert ran.stderr == b""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no sh")
+def test_who_reads_may_leave_early(heights):
+    command = f"{sys.executable} -m fastgd sweep {heights} --target weight --rates 0.1:1:0.1 | true"
+    ran = subprocess.run(["sh", "-c", command], capture_output=True, check=True)
+    assert ran.stderr == b""
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no sh")
