@@ -206,7 +206,8 @@ class Function(Problem):
         points = np.ascontiguousarray(x.T)
         values, slopes = np.empty(len(points)), np.empty_like(points)
         room = np.empty((2, points.shape[1]), points.dtype)
-        numba_sweep.evaluator(self._compiled)(points, room[0], room[1], values, slopes)
+        evaluate = numba_sweep.evaluator(self._compiled, points.dtype.char)
+        evaluate(points, room[0], room[1], values, slopes)
         return values, slopes
 
     def _loss(self, point: NDArray[np.float64]) -> float:

@@ -72,8 +72,8 @@ def test_problems(name, backend, dtype):
         options = {"x0": start(problem), "max_iter": 130, "tol": 1e-2, "dtype": dtype}
         run = gd.minimize(problem, optimizer=optimizer, backend=backend, **options)
         assert run.x.dtype == dtype
-        assert run.backend == ("cython" if backend == "auto" and name not in
-                               {"rows", "sequential", "beale", "logistic", "softmax"} else backend.replace("auto", "numba"))  # fmt: skip
+        ahead = name not in {"rows", "sequential", "beale", "logistic", "softmax"}
+        assert run.backend == (("cython" if ahead else "numba") if backend == "auto" else backend)
         assert_as_in_sweep(problem, optimizer, run, **options)
 
 

@@ -58,6 +58,17 @@ def assert_same(one, other):
 # --- compiled and not ------------------------------------------------------------------------------------
 
 
+@numba.njit("float64(float64[:], float64[:])")
+def signed(x, grad):
+    grad[:] = 2 * x
+    return x.sum()
+
+
+def test_a_function_with_signatures():
+    run = gd.minimize(signed, [1.0, 2.0], gd.SGD(lr=0.5))
+    assert (run.nit, run.status, run.backend) == (1, 0, "numba")
+
+
 @pytest.mark.parametrize(
     "optimizer",
     [gd.SGD(), gd.Adam(), gd.NAG(momentum=0.5), gd.SGD(clip_norm=1.0, weight_decay=0.1)],

@@ -8,6 +8,7 @@ block lie in one buffer at offsets known when a kernel is compiled: only then do
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from types import ModuleType
@@ -432,6 +433,7 @@ def _module(rule: Rule, sizes: Sizes, char: str, functions: tuple[Any, ...]) -> 
     parts = [HEADER, _constants(char, sizes)]
     given = {} if own else {"rule": in_numba(rule.function)}
     if functions:
+        _compile_first(functions, char)
         texts, more = _of_user(functions)
         parts += [*texts, _GRADIENT.replace("CALL", _CALLS[len(functions)])]
         given |= more
@@ -465,6 +467,17 @@ def _of_user(functions: tuple[Any, ...]) -> tuple[list[str], dict[str, Any]]:
     return texts, {name: part for name, part in named.items() if not isinstance(part, str)}
 
 
+def _compile_first(functions: tuple[Any, ...], char: str) -> None:
+    """By its own rules, not by those of what calls it: for a division by zero, these would hold for ever after."""
+    from numba import types  # noqa: PLC0415
+
+    array = types.Array(getattr(types, TYPES[char]), 1, "C")
+    for function in functions:
+        if not isinstance(function, str):
+            with suppress(RuntimeError):  # it has signatures already, and takes no more
+                function.compile((array,) * (3 - len(functions)))
+
+
 _EVALUATE = """
 @njit(error_model="numpy")
 def evaluate(points, x, g, values, slopes):
@@ -484,8 +497,9 @@ _VALUES = {1: "values[k] = function(x, g)", 2: "values[k] = function(x); g[:] = 
 
 
 @lru_cache(maxsize=128)
-def evaluator(functions: tuple[Any, ...]) -> Any:
+def evaluator(functions: tuple[Any, ...], char: str) -> Any:
     """``evaluate(points, x, g, values, slopes)`` at many points (k, n); `x` and `g` are working space (n,)."""
+    _compile_first(functions, char)
     texts, given = _of_user(functions)
     text = _EVALUATE.replace("VALUE", _VALUES[len(functions)])
     return generated_module("".join([HEADER, *texts, text]), given or None).evaluate
