@@ -477,7 +477,7 @@ def _observe(rule: Rule, problem: str, suffix: str) -> str:
 # --- slopes of linear models ------------------------------------------------------------------------
 #
 # `data` holds rows of inputs with their target behind, then the scale. What rows times parameters give, `z`, turns
-# into residuals; that is where the models differ. A group of runs is packed, so that everything it touches lies together.
+# into residuals; that is where the models differ. A group of runs is packed: everything it touches lies together.
 
 ROW_BLOCK = (
     256  # rows whose sum is taken before it is added to the total; as in fastgd.linear_models
