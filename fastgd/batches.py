@@ -78,11 +78,10 @@ _ORDERS = _Orders()
 
 def _draw(seed: int, rows: int, k: int, many: int) -> Order:
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(k,)))
-    order = np.tile(np.arange(rows, dtype=np.int32), (many, 1))
-    if many == 1:
-        rng.shuffle(order[0])
+    if many == 1:  # 64-bit numbers are shuffled faster
+        order = rng.permutation(rows).astype(np.int32)[None]
     else:
-        rng.permuted(order, axis=1, out=order)
+        order = rng.permuted(np.tile(np.arange(rows, dtype=np.int32), (many, 1)), axis=1)
     order.flags.writeable = False
     return order
 
