@@ -20,6 +20,8 @@ STUDIES = {
     "step-size-1d": "fastgd.studies.step_size",
     "rate-vs-iterations": "fastgd.studies.rate_vs_iterations",
     "worked-examples": "fastgd.studies.worked_examples",
+    "batch-sizes": "fastgd.studies.batch_sizes",
+    "schedules": "fastgd.studies.schedules",
     "local-minima": "fastgd.studies.local_minima",
 }
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from fastgd.sweeps import sweep
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -14,7 +17,15 @@ if TYPE_CHECKING:
     from fastgd.optimizers import Optimizer
     from fastgd.problems import Problem
 
-__all__ = ["cost_parabola", "data_statement", "in_inches", "min_max", "path", "quiet"]
+__all__ = [
+    "cost_parabola",
+    "data_statement",
+    "in_inches",
+    "loss_at",
+    "min_max",
+    "path",
+    "quiet",
+]
 
 Vector = NDArray[np.float64]
 
@@ -30,10 +41,7 @@ def data_statement(rows: Dataset) -> str:
         "cache": "the cache",
         "download": "a download",
     }
-    return (
-        "heights and weights are the real ones, 40 of the 25,000 rows, from "
-        f"{where.get(rows.source, rows.source)}."
-    )
+    return f"heights and weights are the real ones, from {where.get(rows.source, rows.source)}."
 
 
 def min_max(x: Vector) -> Vector:
@@ -71,6 +79,20 @@ def path(problem: Problem, optimizer: Optimizer, x0: ArrayLike, updates: int) ->
             break
         points[n] = x
     return points
+
+
+def loss_at(
+    problem: Problem, optimizer: Optimizer, axes: dict[str, Any], marks: Sequence[int]
+) -> Vector:
+    """Losses of a sweep's runs after so many updates, shape (marks, *axes).
+
+    One sweep for each mark: with a seed, each goes over the same batches as the one before it.
+    """
+    start = np.zeros(problem.n_parameters)
+    found = [
+        sweep(problem, optimizer, axes, x0=start, max_iter=mark, tol=0.0).loss for mark in marks
+    ]
+    return np.array(found)
 
 
 def quiet(ax: Axes, *, x: str = "", y: str = "", title: str = "", **legend: Any) -> None:

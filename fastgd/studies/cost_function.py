@@ -80,7 +80,7 @@ def study(options: Options) -> Section:
         Text(f"**Result.** {summary[0].upper()}{summary[1:]}"),
         _parabola_figure(rows, drawn),
         _numbers_table(rows, drawn),
-        Text(_which_rows(drawn)),
+        Text(_which_rows(rows, drawn)),
         _lines_figure(rows),
         *_why_scaled(rows),
         _surface_figure(rows),
@@ -100,11 +100,13 @@ def study(options: Options) -> Section:
     )
 
 
-def _which_rows(drawn: _Rows) -> str:
+def _which_rows(rows: _Rows, drawn: _Rows) -> str:
+    made = rows.data.source == "stand-in"
+    how = "are constructed so as to" if made else "were found by our search and"
     return (
-        "The source's own 40 rows were never published; those used here were found by our search and give its "
-        f"printed numbers. The last column is another 40 of the same {_total(drawn)}, drawn with seed {SEED}: how "
-        "much such numbers depend on the draw."
+        f"The source's own 40 rows were never published; those used here {how} give its printed numbers. The last "
+        f"column is another 40 of the same {_total(drawn)}, drawn with seed {SEED}: how much such numbers depend on "
+        "the draw."
     )
 
 
