@@ -73,7 +73,9 @@ def sweep(
         The most updates of a run.
     tol : float, optional
         Default 1e-8, in float32 1e-4. With 0 nothing converges, and every run does `max_iter` updates; that
-        is the default of a problem with batches, whose slopes of all rows are tested once an epoch.
+        is the default of a problem with batches, whose slopes of all rows are tested once an epoch. The slope is the
+        problem's own: with `weight_decay`, `l1` or `l2` a descent ends at the penalized optimum, where that slope is
+        not 0, and goes on to `max_iter`.
     dtype : {"float64", "float32"}, default "float64"
         Precision of the runs.
     max_seconds : float, optional
