@@ -41,7 +41,7 @@ def slope(x):
 COMPILED = numba.njit(plain)
 APART = numba.njit(value), numba.njit(slope)
 RATES = {"lr": [1e-4, 1e-3, 2e-3, 1e-2]}
-START = {"x0": [-1.2, 1.0], "max_iter": 400, "tol": 1e-2}
+START = {"x0": [-1.2, 1.0], "max_iter": 150, "tol": 1e-2}
 
 
 def bits(array):
