@@ -326,6 +326,8 @@ def _blocks(runs: Descents, n_threads: int) -> list[tuple[NDArray[np.int64], boo
         others = np.vstack([others, runs.shared])
     total = runs.hyper.shape[1]
     width = int(np.clip(-(-total // (2 * n_threads)), _SMALLEST_BLOCK, WIDTH))
+    if runs.seeds:  # each block gathers its batches, so no more blocks than threads
+        width = int(np.clip(-(-total // n_threads) + 15 & -16, 16, WIDTH))
     if len(runs.seeds) < 2:
         return _alike(others, np.arange(total), width)
     return [  # runs that go over the rows in different orders stand in different blocks
