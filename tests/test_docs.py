@@ -6,6 +6,7 @@ import textwrap
 from pathlib import Path
 
 import matplotlib as mpl
+import matplotlib.pyplot as plt
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -33,8 +34,6 @@ def test_the_examples_of_the_readme_run(tmp_path, monkeypatch):
     scope = {"__name__": "readme", "__file__": str(program)}
     exec(compile(program.read_text(encoding="utf-8"), str(program), "exec"), scope)
     assert (tmp_path / "sweep.csv").exists()
-    import matplotlib.pyplot as plt
-
     plt.close("all")
 
 

@@ -584,7 +584,9 @@ def kernels_source(
     texts = [_HEADER, _vocabulary(), *map(_elementary, elementary)]
     texts += [*(_coefficients(f) for f in functions)]
     for suffix in REAL:
-        texts += [_update_loop(rule, s, suffix) for rule in parsed for s in (None, (prepare, shrink))]
+        texts += [
+            _update_loop(rule, s, suffix) for rule in parsed for s in (None, (prepare, shrink))
+        ]
         texts += [_lane_coefficients(f, suffix) for f in functions]
         texts += [_row_slopes(model, suffix) for model in _RESIDUALS]
         for rule in parsed:
