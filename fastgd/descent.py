@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fastgd import sweeps
 from fastgd.engines import config, following, sweeping
+from fastgd.engines.descents import Limits, Standing
 from fastgd.functions import Function
 from fastgd.optimizers import SGD, Optimizer
 from fastgd.problem_base import Array, Problem
@@ -183,7 +184,7 @@ def minimize(
     sweeps._check_optimizer("optimizer", one)
     one = one.fresh()
     sweeps._check_data(problem, real)
-    limits = sweeping.Limits(
+    limits = Limits(
         sweeps._checked_count("max_iter", max_iter),
         sweeps._checked_tol(tol, real, problem),
         sweeps.DIVERGED_BEYOND[real.name],
@@ -219,7 +220,7 @@ def minimize(
 
 def _followed(
     run: following.Follower,
-    limits: sweeping.Limits,
+    limits: Limits,
     kept: _Kept,
     every: int,
     callback: Callable[[OptimizeResult], None] | None,
@@ -254,8 +255,8 @@ def _followed(
     return ""
 
 
-def _standing(run: following.Follower, limits: sweeping.Limits) -> sweeping.Standing:
-    return sweeping.Standing(0, 1, 0, run.n / max(1, limits.max_iter), run.n)
+def _standing(run: following.Follower, limits: Limits) -> Standing:
+    return Standing(0, 1, 0, run.n / max(1, limits.max_iter), run.n)
 
 
 def _paced(steps: int, took: float) -> int:
@@ -301,9 +302,7 @@ class _Kept:
             return np.nan, np.full_like(point[:, 0], np.nan)
         return float(self.problem.losses(point)[0]), self.problem.slopes(point)[:, 0]
 
-    def result(
-        self, limits: sweeping.Limits, stopped_by: str, *, lookahead: bool
-    ) -> OptimizeResult:
+    def result(self, limits: Limits, stopped_by: str, *, lookahead: bool) -> OptimizeResult:
         run = self.run
         loss, g = self.here()
         slope = float(np.abs(g).max())
@@ -377,7 +376,7 @@ def _lowest(losses: NDArray[np.float64]) -> int:
     return int(np.argmin(np.where(np.isnan(losses), np.inf, losses)))
 
 
-def _message(status: Status, slope: float, limits: sweeping.Limits, stopped_by: str) -> str:
+def _message(status: Status, slope: float, limits: Limits, stopped_by: str) -> str:
     if status == Status.CONVERGED:
         if slope < limits.tol:
             return f"Converged: the largest slope {slope:.3g} is below tol={limits.tol:g}."

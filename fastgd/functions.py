@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from fastgd.engines.descents import Kernel
 from fastgd.hyperparameters import number
-from fastgd.problem_base import Array, Kernel, Problem, checked_names
+from fastgd.problem_base import Array, Problem, checked_names
 from fastgd.problems import Quadratic
 
 __all__ = [

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fastgd.batches import checked_batches
+from fastgd.engines.descents import Kernel
 from fastgd.engines.vocabulary import numpy_vocabulary
 from fastgd.problem_base import (
     Array,
-    Kernel,
     Problem,
     checked_names,
     finite,

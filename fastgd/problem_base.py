@@ -4,33 +4,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fastgd.batches import Batches
+from fastgd.engines.descents import Kernel
 
 Array = NDArray[np.floating[Any]]
-
-
-@dataclass(frozen=True)
-class Kernel:
-    """Which compiled gradient a problem uses, and its data as one flat array of the dtype."""
-
-    kind: Literal["quadratic", "polynomial", "rows", "logistic", "softmax", "function", "python"]
-    size: int  # parameters, coefficients of the derivative, or rows
-    data: Array
-    sequential: bool = False
-    outputs: int = 1  # of a linear model: a row times the parameters gives so many numbers
-    functions: tuple[Any, ...] = ()  # a user's, for Numba: fun(x, grad), or fun(x) and jac(x)
-
-    @cached_property
-    def finite(self) -> bool:
-        """Whether all of the data is representable in the dtype."""
-        return bool(np.isfinite(self.data).all())
 
 
 class Problem(ABC):

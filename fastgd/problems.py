@@ -12,10 +12,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from fastgd.engines.descents import Kernel
 from fastgd.linear_models import LeastSquares, Logistic
 from fastgd.problem_base import (
     Array,
-    Kernel,
     Problem,
     checked_names,
     finite,

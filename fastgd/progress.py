@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
-    from fastgd.engines.sweeping import Standing
+    from fastgd.engines.descents import Standing
 
 __all__ = ["Progress"]
 

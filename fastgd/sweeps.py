@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fastgd.batches import seed_of
 from fastgd.engines import config, sweeping
+from fastgd.engines.descents import Descents, Limits, Outcomes
 from fastgd.engines.registry import RULES
 from fastgd.hyperparameters import Method, number
 from fastgd.optimizers import NAG, Optimizer
@@ -125,7 +126,7 @@ def sweep(
         _check_optimizer(f"axes['optimizer'][{k}]", one)
     real, flush = _checked_dtype(dtype), _flag("flush_subnormals", flush_subnormals)
     _check_data(problem, real)
-    limits = sweeping.Limits(
+    limits = Limits(
         _checked_count("max_iter", max_iter),
         _checked_tol(tol, real, problem),
         DIVERGED_BEYOND[real.name],
@@ -188,7 +189,7 @@ class _Places:
 
 def _descents(
     optimizer: Optimizer, places: _Places, starts: NDArray[Any]
-) -> Iterator[tuple[NDArray[np.intp], sweeping.Descents]]:
+) -> Iterator[tuple[NDArray[np.intp], Descents]]:
     """The runs, in groups that share a rule."""
     optimizers = places.values.get("optimizer", (optimizer,))
     which = places.of.get("optimizer", np.zeros(places.total, np.intp))
@@ -243,9 +244,7 @@ def _column(values: Sequence[Any]) -> NDArray[Any]:
         return column
 
 
-def _described(
-    optimizer: Optimizer, method: Method, starts: NDArray[Any], runs: int
-) -> sweeping.Descents:
+def _described(optimizer: Optimizer, method: Method, starts: NDArray[Any], runs: int) -> Descents:
     """A method with its numbers as rows, one column a run."""
     lookahead = isinstance(optimizer, NAG)
     rule = RULES["momentum"] if lookahead else method.rule
@@ -255,7 +254,7 @@ def _described(
         clip = np.broadcast_to(method.clip_norm, runs)
         rows = [clip, np.full(runs, method.norm_eps)] if np.isfinite(clip).any() else []
         shared = np.vstack([np.broadcast_to(method.shared.reshape(6, -1), (6, runs)), *rows])
-    return sweeping.Descents(
+    return Descents(
         rule,
         method.coefficients,
         np.arange(runs),
@@ -328,16 +327,14 @@ class _Found:
         self.backends: dict[str, None] = {}
         self.vector = 1
 
-    def take(
-        self, index: NDArray[np.intp], outcomes: sweeping.Outcomes, backend: str, vector: int
-    ) -> None:
+    def take(self, index: NDArray[np.intp], outcomes: Outcomes, backend: str, vector: int) -> None:
         for name in ("x", "before", "iterations", "status", "oscillating"):
             getattr(self, name)[index] = getattr(outcomes, name)
         self.backends[backend] = None
         self.vector = max(self.vector, vector)
 
     def result(
-        self, problem: Problem, limits: sweeping.Limits, starts: NDArray[Any], **about: Any
+        self, problem: Problem, limits: Limits, starts: NDArray[Any], **about: Any
     ) -> SweepResult:
         shape = tuple(map(len, about["axes"].values()))
         waiting = self.status == Status.NOT_RUN
@@ -425,7 +422,7 @@ def _check_optimizer(name: str, optimizer: Any) -> None:
         raise ValueError(f"{name} has groups; a sweep descends one array of parameters")
 
 
-def _check_order(problem: Problem, runs: sweeping.Descents) -> None:
+def _check_order(problem: Problem, runs: Descents) -> None:
     if runs.lookahead and problem.kernel("float64").sequential:
         raise ValueError(
             "optimizer NAG looks ahead with all parameters at once; problem has update='sequential'"

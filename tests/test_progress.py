@@ -13,7 +13,7 @@ import pytest
 import fastgd as gd
 from fastgd import progress
 from fastgd.engines import sweeping
-from fastgd.engines.sweeping import Standing
+from fastgd.engines.descents import Standing
 from fastgd.progress import Progress
 
 LINE = gd.LeastSquares([0.0, 0.5, 1.0], [1.0, 2.0, 3.5])

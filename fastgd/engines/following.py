@@ -14,13 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.engines import sweeping
-from fastgd.engines.sweeping import SHARED, Descents, Limits
-from fastgd.problem_base import Array, Problem
+from fastgd.engines.descents import SHARED, Descents, Limits, NumpyOutcomes
 
 if TYPE_CHECKING:
     from fastgd.functions import Function
     from fastgd.optimizer_base import Optimizer
+    from fastgd.problem_base import Problem
 
+Array = NDArray[np.floating[Any]]
 SMALL_STEP = 5  # the status of a run whose last update was shorter than it should be
 _INSTANT = 2_000_000  # updates up to which kernels that exist are taken before twice as fast ones that must be compiled
 _MOST_RATES = 1 << 16  # of a schedule, tabulated at once
@@ -316,7 +317,7 @@ class _Columns(_Uncounted):
         self.limits, self.step_tol = limits, step_tol
         self.epoch = problem.updates_per_epoch
         self.tested = problem.batches is None or limits.tol > 0
-        out = sweeping._NumpyOutcomes(
+        out = NumpyOutcomes(
             np.zeros((1, len(runs.x0)), limits.dtype),
             np.zeros((1, len(runs.x0)), limits.dtype),
             np.zeros(1, np.int64),

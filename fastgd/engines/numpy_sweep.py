@@ -13,14 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.engines.codegen import CoefficientFunction
+from fastgd.engines.descents import Descents, Limits, Outcomes
 from fastgd.engines.reference import _block_sums as block_sums
 from fastgd.engines.reference import _flushed as flushed
 from fastgd.engines.registry import COEFFICIENTS, PREPARE
 from fastgd.engines.vocabulary import bound, numpy_vocabulary
 
 if TYPE_CHECKING:
-    from fastgd.engines.sweeping import Descents, Limits, Outcomes
-    from fastgd.problems import Problem
+    from fastgd.problem_base import Problem
 
 Array = NDArray[np.floating[Any]]
 MEMORY = 32  # moves whose signs tell oscillating from monotone
