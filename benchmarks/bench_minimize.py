@@ -30,7 +30,7 @@ def valley(x: Any, grad: Any) -> Any:
 
 @cache
 def compiled_valley() -> Any:
-    import numba  # noqa: PLC0415  (collecting the benchmarks stays light)
+    import numba
 
     return numba.njit(valley)
 
