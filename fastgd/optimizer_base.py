@@ -434,11 +434,7 @@ class Optimizer:
         self._t = t
 
     def _step_with(self, plan: Plan, params: Any, grads: Any, lr: float) -> None:
-        rate = self._fields["lr"].scalar("lr", lr)
-        if not isinstance(rate, float):
-            raise TypeError(
-                "lr of one step must be a number; a schedule belongs in the constructor"
-            )
+        rate = self._one_rate(lr)
         p, g = plan.leaves(params, "params"), plan.leaves(grads, "grads")
         self._write_rates(rate)
         try:

@@ -147,8 +147,6 @@ def _kernels(
     problem: Problem, runs: Descents, limits: Limits, step_tol: float, backend: str
 ) -> tuple[Any, str]:
     """Those compiled ahead of time where no time would be won by waiting for better ones."""
-    from fastgd.engines import _sweep  # noqa: PLC0415
-
     kernel, char = problem.kernel(limits.dtype), "f" if limits.dtype == np.float32 else "d"
     ahead = None if backend == "numba" else sweeping._ahead_of_time(kernel, runs, char)
     if backend == "cython" and (ahead is None or step_tol):
@@ -159,21 +157,7 @@ def _kernels(
     if step_tol or (backend == "auto" and limits.max_iter > _INSTANT):
         ahead = None
     address = _followed(kernel, problem.n_parameters, runs, char) if ahead is None else ahead[1]
-    count = {"plain": 0, "prepared": SHARED, "clipped": SHARED + 6}[runs.mode]
-    kernels = _sweep.Kernels(
-        0,
-        address,
-        sweeping._lanes(runs.coefficients, char),
-        shared=sweeping._shared_lanes(runs.mode, char),
-        n_shared=count,
-        data=kernel.data,
-        size=kernel.size,
-        count=problem.n_parameters,
-        n_state=len(runs.state0),
-        n_coefficients=count + len(runs.rule.coefficients),
-        n_hyper=len(runs.hyper) + (1 + count if count else 0),
-        steady=runs.coefficients.steady,
-    )
+    kernels = sweeping.bound_kernels(0, address, kernel, problem.n_parameters, runs)
     return kernels, "numba" if ahead is None else "cython"
 
 

@@ -52,7 +52,7 @@ def choose(problem: Problem, runs: Descents, dtype: np.dtype[Any], backend: str)
             f"backend='cython' has no sweep of {runs.rule.name} on {problem!r}; "
             "use backend='auto' or 'numba', which compile it when it is first needed"
         )
-    from fastgd.engines import _sweep, cython_backend  # noqa: PLC0415
+    from fastgd.engines import cython_backend  # noqa: PLC0415
 
     if ahead is not None and backend != "numba":
         window, observe = ahead
@@ -62,24 +62,41 @@ def choose(problem: Problem, runs: Descents, dtype: np.dtype[Any], backend: str)
 
         window, observe = _just_in_time(kernel, problem.n_parameters, runs, char)
         made_by, vector = "numba", numba_sweep.vector_bytes() // dtype.itemsize
-    count = {"plain": 0, "prepared": SHARED, "clipped": SHARED + 6}[runs.mode]
-    kernels = _sweep.Kernels(
+    kernels = bound_kernels(
         window,
         observe,
-        _lanes(runs.coefficients, char),
-        shared=_shared_lanes(runs.mode, char),
-        n_shared=count,
-        data=kernel.data,
-        size=kernel.size,
-        count=problem.n_parameters,
-        n_state=len(runs.state0),
-        n_coefficients=count + len(runs.rule.coefficients),
-        n_hyper=len(runs.hyper) + (1 + count if count else 0),
-        steady=runs.coefficients.steady,
+        kernel,
+        problem.n_parameters,
+        runs,
         batches=problem.batches,
         features=problem.n_parameters // kernel.outputs,
     )
     return Chosen(made_by, kernels, vector)
+
+
+def bound_kernels(
+    window: int, observe: int, kernel: Kernel, count: int, runs: Descents, **more: Any
+) -> Any:
+    """Addresses together with a problem's data, the coefficients' functions and the sizes of all that."""
+    from fastgd.engines._sweep import Kernels  # noqa: PLC0415
+
+    char = "f" if kernel.data.dtype == np.float32 else "d"
+    n_shared = {"plain": 0, "prepared": SHARED, "clipped": SHARED + 6}[runs.mode]
+    return Kernels(
+        window,
+        observe,
+        _lanes(runs.coefficients, char),
+        shared=_shared_lanes(runs.mode, char),
+        n_shared=n_shared,
+        data=kernel.data,
+        size=kernel.size,
+        count=count,
+        n_state=len(runs.state0),
+        n_coefficients=n_shared + len(runs.rule.coefficients),
+        n_hyper=len(runs.hyper) + (1 + n_shared if n_shared else 0),
+        steady=runs.coefficients.steady,
+        **more,
+    )
 
 
 class NotCompiled(ValueError):
