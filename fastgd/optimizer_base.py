@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.engines import config
+from fastgd.engines.reference import check
 from fastgd.hyperparameters import (
     CLIP,
     NONNEGATIVE,
@@ -320,12 +321,13 @@ class Optimizer:
         """The number of steps taken."""
         return self._t
 
-    def _rate(self, lr: float | Schedule) -> float:
+    def _rate(self, lr: float | Schedule, t: int | None = None) -> float:
         if isinstance(lr, float):
             return lr
-        rate = lr(self._t)
+        t = self._t if t is None else t
+        rate = lr(t)
         if not 0 <= rate < math.inf:
-            raise ValueError(f"lr at step {self._t} must be a number >= 0, got {rate!r}")
+            raise ValueError(f"lr at step {t} must be a number >= 0, got {rate!r}")
         return rate
 
     def _moving(self) -> bool:
@@ -502,6 +504,42 @@ class Optimizer:
 
     def _backends(self) -> tuple[str, ...]:
         return ("cython", "numba", "numpy")
+
+    # --- for loops that make the steps themselves: a network's training ------------------------------
+
+    def _bound_to(self, params: Sequence[Any]) -> Plan:
+        """The plan for a list of arrays, of which the first call fixes the form; no step is made."""
+        if self._plan is None:
+            tree = Tree(params)
+            leaves = tree.leaves(params, "params")
+            names = [spelled("params", path) for path in tree.paths]
+            for name, array in zip(names, leaves, strict=True):
+                check_first(name, array)
+            plan = self._plan_for(tree, names, leaves, None)
+            if self._pending is not None:
+                restore(plan, self._pending)
+            self._plan, self._pending = plan, None
+        leaves = self._plan.leaves(params, "params")
+        check(self._plan.slots, leaves, [np.empty_like(array) for array in leaves])
+        return self._plan
+
+    def _rates_ahead(self, steps: int) -> NDArray[np.float64]:
+        """The rates of the next steps, shape (steps, groups)."""
+        sources = [self._options["lr"], *(o.get("lr") for _, o in self._groups)]
+        rates = np.empty((steps, len(sources)))
+        for k, source in enumerate(sources):
+            if source is None:
+                rates[:, k] = rates[:, 0]
+            elif isinstance(source, float):
+                rates[:, k] = source
+            else:
+                rates[:, k] = [self._rate(source, self._t + step) for step in range(steps)]
+        return rates
+
+    def _took(self, steps: int) -> None:
+        """Count steps that were made with the plan, and write the rates of the next one."""
+        self._t += steps
+        self._write_rates(None)
 
     # --- state ------------------------------------------------------------------------------------
 

@@ -1,0 +1,465 @@
+"""`MLP`: a network of fully connected layers; its parameters, outputs, loss, gradients and training."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from os import PathLike
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from fastgd.engines import config
+from fastgd.engines.networks import ACTIVATIONS, LOSSES, Architecture, Engine, Rows
+from fastgd.hyperparameters import number
+from fastgd.network_rows import checked_inputs, checked_rows
+
+if TYPE_CHECKING:
+    from fastgd.network_problem import NetworkProblem
+    from fastgd.optimizers import Optimizer
+    from fastgd.training import TrainingHistory
+
+__all__ = ["MLP"]
+
+Array = NDArray[Any]
+
+_GAIN = {"he": 2.0, "glorot": 1.0}  # the variance of a weight is gain / fan, fan as `_spread` has it
+_RECTIFIED = ("relu", "leaky_relu", "gelu", "softplus")
+
+
+class MLP:
+    """A network of fully connected layers, trained in compiled loops.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Inputs, hidden units of each layer, outputs: ``[784, 500, 300, 10]``. Two numbers are a linear model.
+    activation : str or function, default "relu"
+        Of the hidden layers: "relu", "leaky_relu", "sigmoid", "tanh", "gelu" (exact), "softplus", "identity"; or a function
+        ``f(z)`` that returns value and slope as expressions of NumPy under the name `np`, which is compiled.
+    loss : str or function, default "cross_entropy"
+        "cross_entropy" (softmax over the outputs; a target is a class number), "binary_cross_entropy" (sigmoid of each
+        output; targets from 0 to 1, several labels may be 1), "mse", "half_squares" (½ Σ over the outputs), "mae",
+        "huber", "poisson" (the mean is the exponential of the output; half the deviance); or a function ``f(z, y)``
+        of one output that returns value and slope. A batch's loss is the weighted mean of its rows'.
+    sum_outputs : bool, optional
+        Whether a row's loss is the sum over its outputs, or (the default, but for "half_squares") their mean as in
+        PyTorch. Cross-entropy is of all outputs together.
+    leak : float, default 0.01
+        Slope of "leaky_relu" below 0.
+    huber_delta : float, default 1.0
+        Where "huber" turns from a square into a line.
+    init : {"auto", "he", "glorot"}, default "auto"
+        Normal weights of variance 2 / inputs (He et al., 2015), or uniform ones of variance 2 / (inputs + outputs)
+        (Glorot & Bengio, 2010); "auto" takes the first for layers that feed "relu", "leaky_relu", "gelu" or
+        "softplus". Biases start at 0.
+    l1, l2 : float, default 0
+        Penalties l1 Σ|W| + l2/2 Σ W² on all weights, not on biases. The optimizer's `weight_decay` is another way.
+    dropout : float, default 0
+        The share of hidden units left out in each update (Srivastava et al., 2014).
+    dtype : {"float32", "float64"}, default "float32"
+        Precision of parameters and arithmetic.
+    rng : int or numpy.random.Generator, default 0
+        Of the initial weights, the orders of rows and dropout.
+    backend : {"auto", "cython", "numba", "numpy"}, optional
+        What runs the network; "auto" takes the first that is there.
+    n_threads : int, optional
+        As `fastgd.set_num_threads` has it by default. The results do not depend on it.
+
+    Attributes
+    ----------
+    params : list of ndarray
+        [W0, b0, W1, b1, ...], W of shape (inputs, outputs). They may be written to, not replaced.
+    history_ : TrainingHistory
+        What `fit` recorded.
+    status_ : Status
+        How the last `fit` ended.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not legal; the message names it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastgd as gd
+    >>> X = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
+    >>> net = gd.MLP([2, 16, 2], activation="tanh", rng=1)
+    >>> net.fit(X, [0, 1, 1, 0], optimizer=gd.Adam(lr=0.05), batch_size=4, epochs=200).predict(X)
+    array([0, 1, 1, 0])
+    """
+
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        *,
+        activation: str | Callable[..., Any] = "relu",
+        loss: str | Callable[..., Any] = "cross_entropy",
+        sum_outputs: bool | None = None,
+        leak: float = 0.01,
+        huber_delta: float = 1.0,
+        init: str = "auto",
+        l1: float = 0.0,
+        l2: float = 0.0,
+        dropout: float = 0.0,
+        dtype: DTypeLike = "float32",
+        rng: int | np.random.Generator = 0,
+        backend: str | None = None,
+        n_threads: int | None = None,
+    ) -> None:
+        self._start(
+            Architecture(
+                sizes=_checked_sizes(sizes),
+                activation=_named("activation", activation, ACTIVATIONS),
+                loss=_named("loss", loss, LOSSES),
+                dtype=_checked_dtype(dtype),
+                constants=(number("leak", leak),) if activation == "leaky_relu" else (),
+                loss_constants=(_positive("huber_delta", huber_delta),) if loss == "huber" else (),
+                sum_outputs=loss == "half_squares" if sum_outputs is None else bool(sum_outputs),
+                l1=_positive("l1", l1, zero=True),
+                l2=_positive("l2", l2, zero=True),
+                dropout=_share("dropout", dropout),
+            ),
+            _init_named(init),
+            rng,
+            backend,
+            n_threads,
+        )
+
+    def _start(
+        self,
+        architecture: Architecture,
+        init: str,
+        rng: Any,
+        backend: str | None,
+        n_threads: int | None,
+    ) -> None:
+        from fastgd.batches import seed_of  # noqa: PLC0415
+
+        self.architecture = architecture
+        self.seed = seed_of("rng", rng)
+        self.n_threads = n_threads
+        config.get_num_threads(n_threads)
+        self._init = init
+        self._backend = backend
+        self._engine: Engine = _engine(architecture, backend, n_threads)
+        self._flat, self.params = _views(architecture)
+        self.optimizer_: Optimizer | None = None
+        self.reset()
+
+    # --- parameters -------------------------------------------------------------------------------
+
+    def reset(self) -> Self:
+        """New initial weights of the same seed; optimizer, history and position among the rows are forgotten.
+
+        Returns
+        -------
+        MLP
+            Itself.
+        """
+        rng = np.random.default_rng(self.seed)
+        for k, (w, b) in enumerate(zip(self.params[::2], self.params[1::2], strict=True)):
+            w[...] = _initial(rng, w.shape, self._init_of(k))
+            b[...] = 0
+        if self.optimizer_ is not None:
+            self.optimizer_.reset()
+        self.epochs_ = self.steps_ = 0
+        self._within_epoch = 0  # updates done of an epoch that was broken off
+        return self
+
+    def _init_of(self, layer: int) -> str:
+        feeds_hidden = layer < self.architecture.layers - 1
+        rectified = feeds_hidden and self.architecture.activation in _RECTIFIED
+        return ("he" if rectified else "glorot") if self._init == "auto" else self._init
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Inputs, hidden units of each layer, outputs."""
+        return self.architecture.sizes
+
+    @property
+    def n_parameters(self) -> int:
+        """How many numbers are trained."""
+        return sum(p.size for p in self.params)
+
+    # --- outputs ----------------------------------------------------------------------------------
+
+    def forward(self, X: ArrayLike) -> Array:
+        """The outputs before their link: logits, or the predictions of a regression.
+
+        Parameters
+        ----------
+        X : array_like of shape (n, inputs)
+            uint8 is scaled by 1/255, as in `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n, outputs), of the network's dtype
+
+        Raises
+        ------
+        TypeError, ValueError
+            If X is no finite array of that shape.
+        """
+        x, scale = checked_inputs("X", X, self.architecture)
+        return self._engine.forward(self.params, x, scale)
+
+    def predict_proba(self, X: ArrayLike) -> Array:
+        """What the outputs mean: class probabilities, each label's probability, a count's mean, or the value itself.
+
+        Parameters
+        ----------
+        X : array_like of shape (n, inputs)
+
+        Returns
+        -------
+        ndarray of shape (n, outputs)
+        """
+        return linked(self.architecture.link, self.forward(X))
+
+    def predict(self, X: ArrayLike) -> Array:
+        """The likeliest class, the labels whose probability is at least one half, or the predicted value.
+
+        Parameters
+        ----------
+        X : array_like of shape (n, inputs)
+
+        Returns
+        -------
+        ndarray of shape (n,) for classes and for one output, else (n, outputs)
+        """
+        return predicted(self.architecture, self.forward(X))
+
+    def score(self, X: ArrayLike, y: ArrayLike) -> float:
+        """The share of right classes or labels; for values the coefficient of determination R².
+
+        Parameters
+        ----------
+        X, y : array_like
+            As in `fit`.
+
+        Returns
+        -------
+        float
+        """
+        return self.metric(self.rows(X, y))
+
+    def loss(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """The weighted mean loss of the rows, without penalties.
+
+        Parameters
+        ----------
+        X, y, sample_weight : array_like
+            As in `fit`.
+
+        Returns
+        -------
+        float
+        """
+        return self._engine.loss(self.params, self.rows(X, y, sample_weight))
+
+    def loss_and_grad(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> tuple[float, list[Array]]:
+        """Weighted mean loss with its penalties, and its gradients, for use with anything.
+
+        Parameters
+        ----------
+        X, y, sample_weight : array_like
+            As in `fit`. Dropout has no part in it.
+
+        Returns
+        -------
+        float, list of ndarray
+            The gradients in the order of `params`; new arrays at every call.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import fastgd as gd
+        >>> net = gd.MLP([2, 3, 1], loss="mse", dtype="float64")
+        >>> loss, grads = net.loss_and_grad(np.eye(2), [1.0, 2.0])
+        >>> gd.SGD(lr=0.1).step(net.params, grads)
+        >>> [g.shape for g in grads]
+        [(2, 3), (3,), (3, 1), (1,)]
+        """
+        loss, penalty, grads = self._engine.loss_and_grad(
+            self.params, self.rows(X, y, sample_weight), None
+        )
+        return loss + penalty, grads
+
+    def rows(self, X: Any, y: Any, sample_weight: Any = None, *, names: Any = ("X", "y")) -> Rows:
+        """Data checked and in the form that the engines read; large inputs are not copied."""
+        return checked_rows(self.architecture, X, y, sample_weight, names=names)
+
+    def metric(self, rows: Rows) -> float:
+        """As `score`, on rows that are checked."""
+        z = self._engine.forward(self.params, rows.x, rows.scale)
+        guess = predicted(self.architecture, z)
+        y = rows.y[:, 0] if rows.y.ndim == 2 and guess.ndim == 1 else rows.y
+        if self.architecture.link in {"softmax", "sigmoid"}:
+            return float(np.mean(guess == y))
+        y = np.asarray(y, np.float64)
+        with np.errstate(all="ignore"):
+            spread = float(np.sum(np.square(y - y.mean(axis=0))))
+            left = float(np.sum(np.square(y - guess)))
+        return 1.0 - left / spread if spread else math.nan
+
+    # --- training ---------------------------------------------------------------------------------
+
+    def fit(self, X: ArrayLike, y: ArrayLike, **options: Any) -> Self:
+        """Train; see `fastgd.training.fit`, whose keyword arguments these are.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import fastgd as gd
+        >>> X = np.random.default_rng(0).normal(size=(200, 3))
+        >>> net = gd.MLP([3, 8, 1], loss="mse", rng=0)
+        >>> net = net.fit(X, X.sum(axis=1), optimizer=gd.Adam(lr=0.01), epochs=50)
+        >>> net.score(X, X.sum(axis=1)) > 0.9
+        True
+        """
+        from fastgd.training import fit  # noqa: PLC0415
+
+        return fit(self, X, y, **options)
+
+    def problem(self, X: ArrayLike, y: ArrayLike, **options: Any) -> NetworkProblem:
+        """This network on these rows as a problem for `fastgd.sweep`; see `fastgd.network_problem.NetworkProblem`."""
+        from fastgd.network_problem import NetworkProblem  # noqa: PLC0415
+
+        return NetworkProblem(self, X, y, **options)
+
+    def fresh(self, rng: int | np.random.Generator | None = None) -> MLP:
+        """A network of the same architecture with new weights, of the same seed or another."""
+        new = object.__new__(type(self))
+        seed = self.seed if rng is None else rng
+        new._start(self.architecture, self._init, seed, self._backend, self.n_threads)
+        return new
+
+    # --- files ------------------------------------------------------------------------------------
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write architecture, parameters, position and the optimizer's state to an .npz file, without pickle."""
+        from fastgd.network_file import save  # noqa: PLC0415
+
+        save(self, path)
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> MLP:
+        """A network from a file that `save` wrote; to continue exactly, give `fit` the same optimizer again."""
+        from fastgd.network_file import load  # noqa: PLC0415
+
+        return load(path)
+
+    def __repr__(self) -> str:
+        a = self.architecture
+        return f"MLP({list(a.sizes)}, activation={a.activation!r}, loss={a.loss!r}, dtype={a.dtype.name!r})"
+
+
+# --- outputs ----------------------------------------------------------------------------------------
+
+
+def linked(link: str, z: Array) -> Array:
+    """Predictions from outputs: softmax, sigmoid, exp or as they are."""
+    with np.errstate(all="ignore"):
+        if link == "softmax":
+            e = np.exp(z - z.max(axis=1, keepdims=True))
+            return np.asarray(e / e.sum(axis=1, keepdims=True))
+        if link == "sigmoid":
+            e = np.exp(-np.abs(z))
+            return np.where(z < 0, e, z.dtype.type(1)) / (1 + e)
+        return np.exp(z) if link == "exp" else z
+
+
+def predicted(a: Architecture, z: Array) -> Array:
+    """Class numbers, labels or values from outputs."""
+    if a.classes:
+        return np.asarray(z.argmax(axis=1))
+    guess = (z >= 0).astype(np.int64) if a.link == "sigmoid" else linked(a.link, z)
+    return guess[:, 0] if z.shape[1] == 1 else guess
+
+
+# --- arguments --------------------------------------------------------------------------------------
+
+
+def _engine(a: Architecture, backend: str | None, n_threads: int | None) -> Engine:
+    from fastgd.engines.network_reference import Reference  # noqa: PLC0415
+
+    config.resolve_backend(backend, supports=("cython", "numba", "numpy"))
+    return Reference(a)
+
+
+def _views(a: Architecture) -> tuple[Array, list[Array]]:
+    """One stretch of memory for all parameters, and the arrays in it: each begins on a cache line."""
+    line = 64 // a.dtype.itemsize
+    shapes = [s for k in range(a.layers) for s in (a.sizes[k : k + 2], a.sizes[k + 1 : k + 2])]
+    starts = np.cumsum([0, *(-(-math.prod(s) // line) * line for s in shapes)])
+    raw = np.zeros(int(starts[-1]) + line, a.dtype)
+    flat = raw[-raw.ctypes.data % 64 // a.dtype.itemsize :][: int(starts[-1])]
+    return flat, [
+        flat[start : start + math.prod(s)].reshape(s)
+        for start, s in zip(starts[:-1].tolist(), shapes, strict=True)
+    ]
+
+
+def _initial(rng: np.random.Generator, shape: tuple[int, ...], kind: str) -> NDArray[np.float64]:
+    fan_in, fan_out = shape
+    if kind == "he":
+        return rng.normal(0.0, math.sqrt(2.0 / fan_in), shape)
+    limit = math.sqrt(6.0 / (fan_in + fan_out))
+    return rng.uniform(-limit, limit, shape)
+
+
+def _checked_sizes(sizes: Any) -> tuple[int, ...]:
+    if isinstance(sizes, str) or not isinstance(sizes, Sequence | np.ndarray):
+        raise TypeError(f"sizes must be a list of integers, got {sizes!r:.60}")
+    for n in sizes:
+        if isinstance(n, bool) or not isinstance(n, int | np.integer):
+            raise TypeError(f"sizes must hold integers, got {n!r:.60}")
+        if not 1 <= n < 2**31:
+            raise ValueError(f"sizes must hold integers of at least 1, got {n}")
+    if len(sizes) < 2:
+        raise ValueError(f"sizes must name inputs and outputs at least, got {list(sizes)!r:.60}")
+    return tuple(map(int, sizes))
+
+
+def _named(name: str, value: Any, known: Any) -> Any:
+    if isinstance(value, str):
+        if value not in known:
+            raise ValueError(f"{name} must be one of {', '.join(map(repr, known))}, got {value!r}")
+    elif not callable(value):
+        raise TypeError(f"{name} must be a name or a function, got {value!r:.60}")
+    return value
+
+
+def _init_named(init: Any) -> str:
+    if init not in ("auto", "he", "glorot"):
+        raise ValueError(f"init must be 'auto', 'he' or 'glorot', got {init!r:.60}")
+    return str(init)
+
+
+def _checked_dtype(dtype: Any) -> np.dtype[Any]:
+    try:
+        real = np.dtype(dtype)
+    except TypeError:
+        raise TypeError(f"dtype must be float32 or float64, got {dtype!r:.60}") from None
+    if real not in (np.float32, np.float64):
+        raise ValueError(f"dtype must be float32 or float64, got {real}")
+    return np.dtype(real.type)
+
+
+def _positive(name: str, value: Any, zero: bool = False) -> float:
+    x = number(name, value)
+    if not (0 <= x if zero else 0 < x) or x == math.inf:
+        raise ValueError(f"{name} must be a finite number {'>= 0' if zero else '> 0'}, got {x!r}")
+    return x
+
+
+def _share(name: str, value: Any) -> float:
+    x = number(name, value)
+    if not 0 <= x < 1:
+        raise ValueError(f"{name} must be at least 0 and below 1, got {x!r}")
+    return x
