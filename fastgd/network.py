@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Self
 
@@ -149,6 +150,13 @@ class MLP:
         self.optimizer_: Optimizer | None = None
         self.reset()
 
+    @classmethod
+    def _from_architecture(cls, architecture: Architecture, n_threads: int | None = None) -> MLP:
+        """A network of any architecture, for those that write its parameters themselves."""
+        new = object.__new__(cls)
+        new._start(architecture, "glorot", 0, None, n_threads)
+        return new
+
     # --- parameters -------------------------------------------------------------------------------
 
     def reset(self) -> Self:
@@ -165,6 +173,7 @@ class MLP:
             b[...] = 0
         if self.optimizer_ is not None:
             self.optimizer_.reset()
+        self._saved_state: Mapping[str, Array] | None = None  # from a file, until `fit` takes it
         self.epochs_ = self.steps_ = 0
         self._within_epoch = 0  # updates done of an epoch that was broken off
         return self
@@ -332,11 +341,41 @@ class MLP:
 
         return NetworkProblem(self, X, y, **options)
 
-    def fresh(self, rng: int | np.random.Generator | None = None) -> MLP:
-        """A network of the same architecture with new weights, of the same seed or another."""
+    def fresh(self, rng: int | np.random.Generator | None = None, **changes: Any) -> MLP:
+        """A network of the same architecture with new weights, of the same seed or another.
+
+        Parameters
+        ----------
+        rng : int or numpy.random.Generator, optional
+            Its own by default.
+        **changes
+            What is to be other than here: `hidden` (units of the hidden layers, an integer or a sequence of them),
+            `dropout`, `backend`, `n_threads`.
+
+        Returns
+        -------
+        MLP
+
+        Examples
+        --------
+        >>> import fastgd as gd
+        >>> gd.MLP([784, 500, 10]).fresh(rng=1, hidden=(300, 100)).sizes
+        (784, 300, 100, 10)
+        """
+        a = self.architecture
+        rest: dict[str, Any] = {"backend": self._backend, "n_threads": self.n_threads}
+        for name, value in changes.items():
+            if name == "hidden":
+                units = [value] if isinstance(value, int | np.integer) else value
+                a = replace(a, sizes=_with_hidden(a.sizes, units))
+            elif name == "dropout":
+                a = replace(a, dropout=_share("dropout", value))
+            elif name in rest:
+                rest[name] = value
+            else:
+                raise TypeError(f"fresh has no argument {name!r}")
         new = object.__new__(type(self))
-        seed = self.seed if rng is None else rng
-        new._start(self.architecture, self._init, seed, self._backend, self.n_threads)
+        new._start(a, self._init, self.seed if rng is None else rng, **rest)
         return new
 
     # --- files ------------------------------------------------------------------------------------
@@ -424,6 +463,16 @@ def _checked_sizes(sizes: Any) -> tuple[int, ...]:
     if len(sizes) < 2:
         raise ValueError(f"sizes must name inputs and outputs at least, got {list(sizes)!r:.60}")
     return tuple(map(int, sizes))
+
+
+def _with_hidden(sizes: tuple[int, ...], hidden: Any) -> tuple[int, ...]:
+    try:
+        units = _checked_sizes([1, *hidden, 1])[1:-1]
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"hidden must be an integer of at least 1, or a sequence of them, got {hidden!r:.60}"
+        ) from None
+    return (sizes[0], *units, sizes[-1])
 
 
 def _named(name: str, value: Any, known: Any) -> Any:

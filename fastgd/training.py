@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -280,11 +280,33 @@ def _check_stopping(patience: Any, monitor: str, held_out: Rows | None, record: 
 
 
 def _optimizer(network: MLP, optimizer: Any) -> Optimizer:
+    saved = network._saved_state if network.optimizer_ is None else None
     if optimizer is None:
+        if saved is not None:
+            raise ValueError(
+                f"optimizer must be given: the network was loaded from a file, in which its {saved['optimizer']} "
+                "has its state, not its hyperparameters"
+            )
         return network.optimizer_ or Adam()
     if not isinstance(optimizer, Optimizer):
         raise TypeError(f"optimizer must be a fastgd.Optimizer, got {type(optimizer).__name__}")
+    if saved is not None and _is_new(optimizer) and _could_have(optimizer, saved):
+        try:
+            optimizer.load_state_dict(saved)
+            optimizer._bound_to(network.params)
+        except Exception:
+            optimizer.reset()
+            raise
     return optimizer
+
+
+def _is_new(optimizer: Optimizer) -> bool:
+    return not optimizer.t and optimizer._plan is None and optimizer._pending is None
+
+
+def _could_have(optimizer: Optimizer, state: Mapping[str, Array]) -> bool:
+    rules = list(map(str, state["rules"]))
+    return str(state["optimizer"]) == type(optimizer).__name__ and rules == optimizer._rules()
 
 
 @dataclass
