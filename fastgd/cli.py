@@ -1,4 +1,4 @@
-"""The command line: ``fastgd sweep``, ``minimize``, ``reproduce``, ``info``, ``--version``."""
+"""The command line: ``fastgd sweep``, ``minimize``, ``train``, ``compare``, ``predict``, ``reproduce``, ``info``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from fastgd import __version__, own_file, ranges
+from fastgd import __version__, own_file, own_network, ranges
 from fastgd.own_file import NUMBERS, OPTIMIZERS, SCALES, Said, Table
 from fastgd.studies import STUDIES, reproduce
 
@@ -45,6 +45,28 @@ def _parser() -> argparse.ArgumentParser:
             "minimize",
             help="one descent on a file of your own",
             description="Fit a column of a file by one gradient descent, and say what came out.",
+        )
+    )
+    _add_train(
+        commands.add_parser(
+            "train",
+            help="train a network on a file of your own",
+            description="Train a network that predicts a column of a file, a number or a class, and say how good it is "
+            "on rows that were held out.",
+        )
+    )
+    _add_compare(
+        commands.add_parser(
+            "compare",
+            help="several optimizers on one network and a file of your own",
+            description="Train one network by several optimizers, each from the same weights through the same batches.",
+        )
+    )
+    _add_predict(
+        commands.add_parser(
+            "predict",
+            help="what a network that train or compare wrote predicts for another file",
+            description="Predict the rows of a file by a network that fastgd train or compare has written.",
         )
     )
     again = commands.add_parser(
@@ -160,21 +182,10 @@ def _flag(name: str) -> str:
 
 
 def _add_file(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "file", metavar="DATA", help="a table whose first line names the columns: CSV or TSV, also gzipped"
-    )  # fmt: skip
-    parser.add_argument("--target", metavar="COLUMN", required=True, help="what is predicted")
-    parser.add_argument(
-        "--features", metavar="A,B,...", type=_names,
-        help="the columns that predict it (default: all others)",
-    )  # fmt: skip
+    _add_columns(parser, scale="minmax")
     parser.add_argument(
         "--model", choices=("auto", "linear", "logistic"), default="auto",
         help="least squares, or classes (default: classes where the target is text or has two values)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--scale", choices=tuple(SCALES), default="minmax",
-        help="features to [0, 1], to mean 0 and deviation 1, or as they are (default: minmax)",
     )  # fmt: skip
     parser.add_argument(
         "--cost", choices=("1/2m", "1/m", "1/2", "sum"),
@@ -183,6 +194,27 @@ def _add_file(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--batch-size", metavar="N", type=_list_of(_whole),
         help="rows that an update goes over, in an order drawn anew each epoch (default: all)",
+    )  # fmt: skip
+
+
+def _add_columns(parser: argparse.ArgumentParser, scale: str) -> None:
+    """The file, what is predicted from which columns, and how these are scaled."""
+    _add_table(parser)
+    parser.add_argument("--target", metavar="COLUMN", required=True, help="what is predicted")
+    parser.add_argument(
+        "--features", metavar="A,B,...", type=_names,
+        help="the columns that predict it (default: all others)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--scale", choices=tuple(SCALES), default=scale,
+        help=f"features to [0, 1], to mean 0 and deviation 1, or as they are (default: {scale})",
+    )  # fmt: skip
+
+
+def _add_table(parser: argparse.ArgumentParser) -> None:
+    """The file and how it is read."""
+    parser.add_argument(
+        "file", metavar="DATA", help="a table whose first line names the columns: CSV or TSV, also gzipped"
     )  # fmt: skip
     parser.add_argument("--decimal", choices=(".", ","), default=".", help="decimal mark")
     parser.add_argument("--thousands", metavar="MARK", help="mark between thousands")
@@ -202,6 +234,127 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--max-seconds", metavar="S", type=_list_of(_one), help="most time")
     parser.add_argument("--out", metavar="FOLDER", help="write tables as CSV, and a figure")
+
+
+def _add_train(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `fastgd train`."""
+    _add_columns(parser, scale="standard")
+    parser.add_argument(
+        "--optimizer", metavar="NAME", type=_optimizers, default=["Adam"],
+        help=f"one of {', '.join(OPTIMIZERS)} (default: Adam)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--rate", metavar="NUMBER", type=_list_of(lambda text: (_one(text),)),
+        help="learning rate (default: the optimizer's own)",
+    )  # fmt: skip
+    _add_network(parser)
+    parser.epilog = (
+        "Example: fastgd train cars.csv --target mpg --hidden 64,32 --optimizer adam --rate 0.003 --out cars. "
+        "The folder then holds history.csv, metrics.csv, predictions.csv, loss.png, and the network "
+        "for fastgd predict."
+    )
+
+
+def _add_compare(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `fastgd compare`."""
+    _add_columns(parser, scale="standard")
+    several = ["SGD", "Momentum", "Adagrad", "RMSprop", "Adam"]
+    parser.add_argument(
+        "--optimizer", metavar="NAMES", type=_optimizers, default=several,
+        help=f"some of {', '.join(OPTIMIZERS)} (default: {', '.join(several)})",
+    )  # fmt: skip
+    parser.add_argument(
+        "--rate", metavar="LIST", type=_list_of(ranges.numbers),
+        help="learning rate of all, or one for each in their order (default: each optimizer's own)",
+    )  # fmt: skip
+    _add_network(parser)
+    parser.epilog = (
+        "A number such as --momentum goes to those optimizers that have it. Example: fastgd compare cars.csv --target "
+        "mpg --hidden 64,32 --optimizer sgd,momentum,adam --rate 0.1,0.01,0.003 --out cars"
+    )
+
+
+def _add_network(parser: argparse.ArgumentParser) -> None:
+    """What `train` and `compare` have in common."""
+    from fastgd.engines.networks import ACTIVATIONS  # noqa: PLC0415  (with the rules)
+
+    one, whole = _list_of(_one), _list_of(_whole)
+    parser.add_argument(
+        "--task", choices=("auto", "regression", "classification"), default="auto",
+        help="whether the target is a number or a class (default: a class where it is text or has two values)",
+    )  # fmt: skip
+    parser.add_argument("--without", metavar="A,B,...", type=_names, help="columns to leave out")
+    parser.add_argument(
+        "--categories", metavar="A,B,...", type=_names,
+        help="features that are categories though they hold numbers; columns of text always are",
+    )  # fmt: skip
+    parser.add_argument(
+        "--hidden", metavar="N,N,...", type=_list_of(_hidden), default=(100,),
+        help="units of each hidden layer, or none (default: 100)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--activation", choices=tuple(ACTIVATIONS), default="relu", help="of the hidden units (default: relu)"
+    )  # fmt: skip
+    parser.add_argument(
+        "--loss", choices=tuple(own_network.LOSSES),
+        help="what is minimized (default: cross_entropy of classes, else mse)",
+    )  # fmt: skip
+    for name, what in NUMBERS.items():
+        on = " on the network's weights" if name in ("l1", "l2") else ""
+        parser.add_argument(_flag(name), metavar="NUMBER", type=one, help=what + on)
+    parser.add_argument("--betas", metavar="PAIR", type=_list_of(_pair), help="as 0.9/0.999")
+    parser.add_argument(
+        "--dropout", metavar="SHARE", type=one, default=0.0,
+        help="hidden units left out in an update (default: 0)",
+    )  # fmt: skip
+    for flag, default, what in (
+        ("--batch-size", 32, "rows of an update"),
+        ("--epochs", 200, "most passes over the rows"),
+        ("--patience", 20, "stop after so many epochs without a lower validation loss and keep the best; 0: do not"),
+        ("--seed", 0, "of the parts, the first weights and the order of rows"),
+    ):  # fmt: skip
+        parser.add_argument(
+            flag, metavar="N", type=whole, default=default, help=f"{what} (default: {default})"
+        )
+    for flag, share, what in (
+        ("--test", 0.2, "rows that are held out to say how good the network is"),
+        ("--validation", 0.1, "rows that say when to stop"),
+    ):
+        parser.add_argument(
+            flag, metavar="SHARE", type=one, default=share, help=f"{what} (default: {share})"
+        )
+    parser.add_argument(
+        "--dtype", choices=("float32", "float64"), default="float32", help="(default: float32)"
+    )
+    parser.add_argument("--threads", metavar="N", type=whole, help="(default: all processors)")
+    parser.add_argument("--max-seconds", metavar="S", type=one, help="most time of a training")
+    parser.add_argument("--out", metavar="FOLDER", help="write tables, a figure and the network")
+
+
+def _hidden(text: str) -> tuple[int, ...]:
+    if text.strip().lower() == "none":
+        return ()
+    units = ranges.numbers(text)
+    if any(n != int(n) or n < 1 for n in units):
+        raise ValueError(f"{text!r} is no list of layers: wanted whole numbers as 500,300, or none")
+    return tuple(map(int, units))
+
+
+def _pair(text: str) -> tuple[tuple[float, float], ...]:
+    several = ranges.pairs(text)
+    if len(several) != 1:
+        raise ValueError(f"{text!r} has {len(several)} pairs; wanted one")
+    return several
+
+
+def _add_predict(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `fastgd predict`."""
+    parser.add_argument(
+        "folder", metavar="FOLDER", help="what --out was for fastgd train or compare"
+    )
+    _add_table(parser)
+    parser.add_argument("--out", metavar="FILE", help="write all predictions as CSV")
+    parser.epilog = "Example: fastgd predict cars new-cars.csv --out predictions.csv"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -238,7 +391,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if options.command == "reproduce":
             _reproduce(options)
-        elif options.command in ("sweep", "minimize"):
+        elif options.command in _ON_OWN_FILES:
             code = _own_file(options)
         elif options.command == "info":
             _info()
@@ -269,8 +422,17 @@ def _reproduce(options: argparse.Namespace) -> None:
     _print_outcome(done)
 
 
+_ON_OWN_FILES: dict[str, Callable[[argparse.Namespace], Said]] = {
+    "sweep": own_file.sweep,
+    "minimize": own_file.minimize,
+    "train": own_network.train,
+    "compare": own_network.compare,
+    "predict": own_network.predict,
+}
+
+
 def _own_file(options: argparse.Namespace) -> int:
-    done = (own_file.sweep if options.command == "sweep" else own_file.minimize)(options)
+    done = _ON_OWN_FILES[options.command](options)
     _show(done)
     if not done.finished:
         print("fastgd: interrupted; this is what was finished", file=sys.stderr)

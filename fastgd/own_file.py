@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from fastgd.problems import LeastSquares, Logistic
     from fastgd.results import BestRun, SweepResult
 
-__all__ = ["NUMBERS", "OPTIMIZERS", "SCALES", "Said", "Table", "minimize", "sweep"]
+__all__ = [
+    "ENDED", "NUMBERS", "OPTIMIZERS", "SCALES", "Said", "Table", "minimize", "out_folder", "save_figure", "sweep",
+]  # fmt: skip
 
 OPTIMIZERS = (
     "SGD", "Momentum", "HeavyBall", "NAG", "Adagrad", "RMSprop", "Adadelta", "Adam", "AdamW", "NAdam", "RAdam",
@@ -180,17 +182,39 @@ def _task_line(task: _Task) -> str:
     return f"{columns.target_name}{kind} from {names}: {'; '.join(parts)}; cost {task.problem.cost}"
 
 
-def _figure(draw: Callable[..., Any], path: Path) -> None:
-    """Draws without pyplot, which might open a window."""
+def save_figure(path: Path, *draws: Callable[..., Any]) -> None:
+    """Draw pictures side by side, without pyplot, which might open a window.
+
+    Parameters
+    ----------
+    path : Path
+    *draws : callable
+        Each draws on the axes that it is given as `ax`.
+    """
     from matplotlib.figure import Figure  # noqa: PLC0415  (heavy)
 
-    figure = Figure(figsize=(8.0, 5.0), layout="constrained")
-    draw(ax=figure.subplots())
+    figure = Figure(figsize=(2.0 + 6.0 * len(draws), 5.0), layout="constrained")
+    for draw, ax in zip(draws, figure.subplots(1, len(draws), squeeze=False)[0], strict=True):
+        draw(ax=ax)
     figure.savefig(path, dpi=150)
 
 
-def _folder(name: str | None) -> Path | None:
-    """The folder to write to, made before the work that it is for."""
+def out_folder(name: str | None) -> Path | None:
+    """The folder to write to, made before the work that it is for.
+
+    Parameters
+    ----------
+    name : str, optional
+
+    Returns
+    -------
+    Path, or None without a name
+
+    Raises
+    ------
+    ValueError
+        If it is a file.
+    """
     if name is None:
         return None
     folder = Path(name)
@@ -214,7 +238,7 @@ def sweep(options: Namespace) -> Said:
     if len(several) > 1:
         axes = {"optimizer": [optimizer for optimizer, _ in several], **axes}
     task = _task(options)
-    folder = _folder(options.out)
+    folder = out_folder(options.out)
     out = sweeps.sweep(
         task.problem,
         several[0][0],
@@ -243,7 +267,7 @@ def _was_interrupted(out: SweepResult) -> bool:
     return bool(early.any() and not np.any(out.status == Status.MAX_SECONDS))
 
 
-_ENDED = {
+ENDED = {
     Status.CONVERGED: "converged",
     Status.MAX_ITER: "not converged",
     Status.DIVERGED: "diverged",
@@ -254,7 +278,7 @@ _ENDED = {
 
 
 def _outcome_line(out: SweepResult) -> str:
-    ended = [(np.count_nonzero(out.status == status), words) for status, words in _ENDED.items()]
+    ended = [(np.count_nonzero(out.status == status), words) for status, words in ENDED.items()]
     listed = ", ".join(f"{count:,} {words}" for count, words in ended if count)
     return f"{out.size:,} {'run' if out.size == 1 else 'runs'} in {out.seconds:.3g} s: {listed}"
 
@@ -280,7 +304,7 @@ def _run_row(out: SweepResult, k: int, with_parameters: bool) -> list[str]:
     values = [_label(v[i]) for v, i in zip(out.axes.values(), index, strict=True)]
     status, regime = Status(int(out.status[index])), str(out.regime[index])
     known = status not in (Status.DIVERGED, Status.NOT_RUN)
-    outcome = f"{_ENDED[status]}, {regime}" if known else _ENDED[status]
+    outcome = f"{ENDED[status]}, {regime}" if known else ENDED[status]
     numbers = [float(out.loss[index]), *(out.x[index].tolist() if with_parameters else ())]
     texts = [f"{v:.6g}" if known else "-" for v in numbers]
     return [*values, outcome, f"{out.iterations[index]:,}", *texts]
@@ -347,7 +371,7 @@ def _write_sweep(folder: Path, out: SweepResult) -> list[str | Table]:
     written = [folder / "sweep.csv"]
     for kind in ("auto", "heatmap"):  # more lines than can be told apart, but two axes
         try:
-            _figure(functools.partial(out.plot, kind), folder / "sweep.png")
+            save_figure(folder / "sweep.png", functools.partial(out.plot, kind))
             written.append(folder / "sweep.png")
             break
         except ValueError:  # no picture of this kind
@@ -373,12 +397,12 @@ def minimize(options: Namespace) -> Said:
     task = _task(options)
     rate = _default_rate(task, optimizer) if options.rate is None else options.rate
     optimizer = optimizer.with_options(lr=rate)
-    folder = _folder(options.out)
+    folder = out_folder(options.out)
     started = time.perf_counter()
     run = _run(task, optimizer, options)
     took = time.perf_counter() - started
     status = Status(run.status)
-    how = f"{_ENDED[status]} after {run.nit:,} iterations, {took:.3g} s"
+    how = f"{ENDED[status]} after {run.nit:,} iterations, {took:.3g} s"
     parts: list[str | Table] = [_task_line(task), f"{optimizer!r}: {how}"]
     if status == Status.DIVERGED:
         parts.append(f"It diverged: {_remedy(task)}.")
@@ -447,5 +471,5 @@ def _write_descent(
 
         written += [folder / "history.csv", folder / "loss.png"]
         history.to_pandas().to_csv(written[-2], index=False)
-        _figure(LossCurveDisplay({name: (history.n, history.loss)}).plot, written[-1])
+        save_figure(written[-1], LossCurveDisplay({name: (history.n, history.loss)}).plot)
     return [f"Written: {', '.join(map(str, written))}"] if written else []

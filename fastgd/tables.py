@@ -24,12 +24,15 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Columns", "Scaling", "choose", "read", "scaled"]
+__all__ = [
+    "Columns", "Encoding", "Feature", "Mixed", "Scaling", "choose", "choose_mixed", "encoding", "read", "scaled",
+]  # fmt: skip
 
 Float = NDArray[np.float64]
 Scale = Literal["minmax", "standard", "none"]
 
-MOST_CLASSES = 50
+MOST_CLASSES, MOST_LEVELS = 50, 1000
+_FEW = 20  # values that may be classes, or levels however few the rows
 _SEPARATORS = ",;\t|"
 _MISSING = ("", "?", "-", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "#N/A")
 _THOUSANDS = re.compile(r"[-+]?\d{1,3}(,\d{3})+(\.\d*)?")
@@ -220,23 +223,7 @@ def choose(
     ValueError
         If a column is not there, has missing values, holds text or infinities, or is constant.
     """
-    notes: list[str] = []
-    unnamed = [name for name in frame.columns if re.fullmatch(r"(Unnamed: \d+)?", name)]
-    if features is None:
-        features = [name for name in frame.columns if name not in (target, *unnamed)]
-        if unnamed:
-            notes.append(f"{_count(len(unnamed), 'column')} without a name left out")
-    _check_choice([name for name in frame.columns if name not in unnamed], target, features)
-    frame = frame[[*features, target]]
-    missing = frame.isna()
-    rows = np.flatnonzero(missing.any(axis=1))
-    if len(rows) and drop_missing:
-        notes.append(_count(len(rows), "row") + " with a missing value left out")
-        frame = frame.drop(index=frame.index[rows])
-    elif len(rows):
-        raise ValueError(_about_missing(missing, len(rows)))
-    if len(frame) < 2:
-        raise ValueError(f"{_count(len(frame), 'row')} to fit; wanted two at least")
+    frame, features, notes = _selected(frame, target, features, drop_missing)
     data = np.column_stack([_numbers(frame[name]) for name in features])
     for name, column in zip(features, data.T, strict=True):
         if (column == column[0]).all():
@@ -247,13 +234,46 @@ def choose(
     return Columns(data, values, tuple(features), target, classes, tuple(notes))
 
 
-def _check_choice(known: list[str], target: str, features: Sequence[str]) -> None:
-    for name in (target, *features):
+def _selected(
+    frame: pd.DataFrame, target: str, features: Sequence[str] | None, drop_missing: bool
+) -> tuple[pd.DataFrame, Sequence[str], list[str]]:
+    """The columns that were chosen, without missing values; the features' names; what there is to say of it."""
+    notes: list[str] = []
+    unnamed = [name for name in frame.columns if re.fullmatch(r"(Unnamed: \d+)?", name)]
+    if features is None:
+        features = [name for name in frame.columns if name not in (target, *unnamed)]
+        if unnamed:
+            notes.append(f"{_count(len(unnamed), 'column')} without a name left out")
+    _check_choice([name for name in frame.columns if name not in unnamed], target, features)
+    frame, dropped = _complete(frame[[*features, target]], drop_missing)
+    if len(frame) < 2:
+        raise ValueError(f"{_count(len(frame), 'row')} to fit; wanted two at least")
+    return frame, features, notes + dropped
+
+
+def _complete(frame: pd.DataFrame, drop_missing: bool) -> tuple[pd.DataFrame, list[str]]:
+    """The rows without a missing value, where there may be others; and what there is to say of it."""
+    missing = frame.isna()
+    rows = np.flatnonzero(missing.any(axis=1))
+    if not len(rows):
+        return frame, []
+    if not drop_missing:
+        raise ValueError(_about_missing(missing, len(rows)))
+    note = _count(len(rows), "row") + " with a missing value left out"
+    return frame.drop(index=frame.index[rows]), [note]
+
+
+def _check_known(known: Sequence[str], names: Sequence[str]) -> None:
+    for name in names:
         if name not in known:
             lowered = {other.lower(): other for other in known}
             near = difflib.get_close_matches(name.lower(), lowered, 1, 0.5)
             hint = f"; did you mean {lowered[near[0]]!r}?" if near else ""
             raise ValueError(f"there is no column {name!r}; there are {', '.join(known)}{hint}")
+
+
+def _check_choice(known: Sequence[str], target: str, features: Sequence[str]) -> None:
+    _check_known(known, (target, *features))
     twice = [name for name, times in Counter([*features, target]).items() if times > 1]
     if twice:
         what = "is the target" if twice[0] == target else "stands there twice"
@@ -313,8 +333,10 @@ def _without(name: str, features: Sequence[str]) -> str:
     return f"leave it out (--features {rest})" if rest else "it predicts nothing"
 
 
-def _target(column: pd.Series[Any], model: str) -> tuple[tuple[Any, ...] | None, NDArray[Any]]:
-    """Classes, if it is one, and the values."""
+def _target(
+    column: pd.Series[Any], model: str, as_numbers: str = "--model linear"
+) -> tuple[tuple[Any, ...] | None, NDArray[Any]]:
+    """Classes, if it is one, and the values; `as_numbers` is the option that takes it as a number."""
     text = column.dtype.kind not in "iuf"
     if text and model != "linear" and _is_words(column):
         classes = sorted(set(column.to_list()))
@@ -330,7 +352,7 @@ def _target(column: pd.Series[Any], model: str) -> tuple[tuple[Any, ...] | None,
             return None, numbers
         if len(classes) > MOST_CLASSES:
             raise ValueError(
-                f"column {column.name!r} holds {len(classes)} different numbers: no class; use --model linear"
+                f"column {column.name!r} holds {len(classes)} different numbers: no class; use {as_numbers}"
             )
     if len(classes) < 2:
         raise ValueError(f"column {column.name!r} is {classes[0]!r} in every row: one class only")
@@ -387,3 +409,282 @@ def scaled(data: Float, scale: Scale) -> tuple[Float, Scaling]:
         else:
             offset, width = np.zeros(data.shape[1]), np.ones(data.shape[1])
         return (data - offset) / width, Scaling(offset, width)
+
+
+# --- categories -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Mixed:
+    """Columns of numbers and of categories, and a target.
+
+    Attributes
+    ----------
+    frame : pandas.DataFrame
+        The features: numbers as float64, categories as texts. Its index is that of the file's rows, from 0.
+    target : ndarray of shape (rows,)
+        Numbers or, with `classes`, their labels.
+    target_name : str
+    classes : tuple, optional
+    notes : tuple of str
+        What there is to say of the choice.
+    """
+
+    frame: pd.DataFrame
+    target: NDArray[Any]
+    target_name: str
+    classes: tuple[Any, ...] | None = None
+    notes: tuple[str, ...] = ()
+
+
+def choose_mixed(
+    frame: pd.DataFrame,
+    target: str,
+    features: Sequence[str] | None = None,
+    *,
+    without: Sequence[str] = (),
+    categories: Sequence[str] = (),
+    task: Literal["auto", "regression", "classification"] = "auto",
+    drop_missing: bool = False,
+) -> Mixed:
+    """Take columns of numbers and of categories, checked.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        What `read` returned.
+    target : str
+        The column that is predicted.
+    features : sequence of str, optional
+        The columns that predict it; by default all others but for those without a name and those that are the same in
+        every row.
+    without : sequence of str, optional
+        Columns that are left out of these.
+    categories : sequence of str, optional
+        Features that are categories though they hold numbers; a column of words always is.
+    task : {"auto", "regression", "classification"}, default "auto"
+        Whether the target is a number or a class; "auto": a class where it is text or has two values.
+    drop_missing : bool, default False
+        Leave out rows with a missing value instead of refusing them.
+
+    Returns
+    -------
+    Mixed
+
+    Raises
+    ------
+    ValueError
+        If a column is not there, has missing values, is constant, holds texts that are neither numbers nor few enough
+        to be categories, or if a class has one row only.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from fastgd.tables import choose_mixed, encoding
+    >>> file = pd.DataFrame({"hp": [50, 70, 90], "make": ["vw", "bmw", "vw"], "mpg": [40.0, 25, 31]})
+    >>> chosen = choose_mixed(file, "mpg")
+    >>> code = encoding(chosen.frame, "minmax")
+    >>> code.inputs
+    ('hp', 'make=bmw', 'make=vw')
+    >>> code.encoded(chosen.frame).tolist()
+    [[0.0, 0.0, 1.0], [0.5, 1.0, 0.0], [1.0, 0.0, 1.0]]
+    """
+    _check_known(list(frame.columns), without)
+    if target in without:
+        raise ValueError(f"{target!r} is the target and cannot be left out")
+    frame = frame.drop(columns=list(without))
+    named = features is not None
+    frame, features, notes = _selected(frame, target, features, drop_missing)
+    _check_known(features, categories)
+    chosen = _as_inputs(frame, features, categories)
+    for name in features:
+        _check_levels(chosen[name])
+    constant = [name for name in features if chosen[name].nunique() == 1]
+    if constant and (named or len(constant) == len(features)):
+        first = chosen[constant[0]].iloc[0]
+        shown = repr(first) if isinstance(first, str) else f"{first:g}"
+        raise ValueError(f"column {constant[0]!r} is {shown} in every row: it predicts nothing")
+    if constant:
+        which = ", ".join(constant[:3]) + (", ..." if len(constant) > 3 else "")
+        notes.append(f"{_count(len(constant), 'column')} left out as always the same ({which})")
+        chosen = chosen.drop(columns=constant)
+    model = {"regression": "linear", "classification": "logistic"}.get(task, task)
+    classes, values = _target(frame[target], model, "--task regression")
+    if classes is None:
+        if (values == values[0]).all():
+            raise ValueError(f"column {target!r} is {values[0]:g} in every row: nothing to predict")
+        different = np.unique(values)
+        if task == "auto" and len(different) <= _FEW and (different == np.rint(different)).all():
+            notes.append(
+                f"taken as a number (--task classification makes its {len(different)} values classes)"
+            )
+    else:
+        _check_classes(target, values)
+    return Mixed(chosen, values, target, classes, tuple(notes))
+
+
+def _as_inputs(
+    frame: pd.DataFrame, features: Sequence[str], categories: Sequence[str]
+) -> pd.DataFrame:
+    """Numbers as float64, categories as texts."""
+    import pandas as pd  # noqa: PLC0415  (heavy)
+
+    columns = {
+        name: _levels(frame[name])
+        if name in categories or (frame[name].dtype.kind not in "iufb" and _is_words(frame[name]))
+        else _numbers(frame[name])
+        for name in features
+    }
+    return pd.DataFrame(columns, index=frame.index)
+
+
+def _levels(column: pd.Series[Any]) -> NDArray[Any]:
+    """Each row's category as a text: 1 and 1.0 are the same."""
+    if column.dtype.kind in "iuf":
+        return np.array([f"{value:.15g}" for value in column], dtype=object)
+    return np.array([str(value).strip() for value in column], dtype=object)
+
+
+def _check_levels(column: pd.Series[Any]) -> None:
+    if column.dtype.kind == "f":
+        return
+    many = column.nunique()
+    if many > max(_FEW, min(len(column) // 2, MOST_LEVELS)):
+        raise ValueError(
+            f"column {column.name!r} holds {many:,} different texts in {_count(len(column), 'row')}, the first "
+            f"{column.iloc[0]!r:.40}: too many for a category; leave it out (--without {column.name})"
+        )
+
+
+def _check_classes(name: str, labels: NDArray[Any]) -> None:
+    known, counts = np.unique(labels, return_counts=True)
+    if counts.min() < 2:
+        alone = known[counts.argmin()].item()
+        raise ValueError(f"class {alone!r} of column {name!r} has one row; wanted two at least")
+
+
+@dataclass(frozen=True)
+class Feature:
+    """A column as inputs: a number as (x - offset) / width, or with `levels` an input of 0 or 1 for each of them."""
+
+    name: str
+    offset: float = 0.0
+    width: float = 1.0
+    levels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How columns become inputs.
+
+    Attributes
+    ----------
+    features : tuple of Feature
+    """
+
+    features: tuple[Feature, ...]
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The inputs' names."""
+        return tuple(
+            name
+            for f in self.features
+            for name in ([f"{f.name}={level}" for level in f.levels] or [f.name])
+        )
+
+    def columns(self, frame: pd.DataFrame, *, drop_missing: bool = False) -> pd.DataFrame:
+        """The features' columns of another file, checked.
+
+        Parameters
+        ----------
+        frame : pandas.DataFrame
+            What `read` returned.
+        drop_missing : bool, default False
+
+        Returns
+        -------
+        pandas.DataFrame
+
+        Raises
+        ------
+        ValueError
+            If a column is not there, has missing values or holds what cannot be read as numbers.
+        """
+        names = [f.name for f in self.features]
+        absent = [name for name in names if name not in frame.columns]
+        if absent:
+            raise ValueError(
+                f"there is no column {', '.join(map(repr, absent))}, which the network takes; "
+                f"there are {', '.join(map(str, frame.columns))}"
+            )
+        frame, _ = _complete(frame[names], drop_missing)
+        return _as_inputs(frame, names, [f.name for f in self.features if f.levels])
+
+    def encoded(self, frame: pd.DataFrame) -> Float:
+        """Inputs of the network; a level that is not known has 0 in all of its column's.
+
+        Parameters
+        ----------
+        frame : pandas.DataFrame
+            Numbers and texts, as in `Mixed`.
+
+        Returns
+        -------
+        ndarray of shape (rows, inputs), float64
+        """
+        parts = [
+            self._codes(frame, f)[:, None] == np.arange(len(f.levels))
+            if f.levels
+            else ((frame[f.name].to_numpy(np.float64) - f.offset) / f.width)[:, None]
+            for f in self.features
+        ]
+        return np.hstack(parts).astype(np.float64)
+
+    def unknown(self, frame: pd.DataFrame) -> int:
+        """How many rows have a level that is not known."""
+        lost = np.zeros(len(frame), bool)
+        for feature in self.features:
+            if feature.levels:
+                lost |= self._codes(frame, feature) < 0
+        return int(lost.sum())
+
+    @staticmethod
+    def _codes(frame: pd.DataFrame, feature: Feature) -> NDArray[np.intp]:
+        import pandas as pd  # noqa: PLC0415  (heavy)
+
+        return np.asarray(pd.Index(feature.levels, dtype=object).get_indexer(frame[feature.name]))
+
+
+def encoding(frame: pd.DataFrame, scale: Scale) -> Encoding:
+    """The encoding that fits rows: numbers on a common scale, a category's levels in the order of their texts.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Rows of `Mixed.frame`: those trained on.
+    scale : {"minmax", "standard", "none"}
+        As in `scaled`; a number that is the same in all these rows keeps its width.
+
+    Returns
+    -------
+    Encoding
+
+    Raises
+    ------
+    ValueError
+        If a column has numbers beyond what can be scaled.
+    """
+    return Encoding(tuple(_feature(frame[name], scale) for name in frame.columns))
+
+
+def _feature(column: pd.Series[Any], scale: Scale) -> Feature:
+    name = str(column.name)
+    if column.dtype.kind != "f":
+        return Feature(name, levels=tuple(sorted(column.unique())))
+    with np.errstate(all="ignore"):
+        scaling = scaled(column.to_numpy()[:, None], scale)[1]
+    offset, width = scaling.offset.item(), scaling.width.item()
+    if not (np.isfinite(offset) and np.isfinite(width)):
+        raise ValueError(f"column {name!r} has numbers beyond what can be scaled")
+    return Feature(name, offset, width or 1.0)
