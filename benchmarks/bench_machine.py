@@ -39,7 +39,7 @@ def test_triad(benchmark: Any, threads: int) -> None:
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_multiply_add(benchmark: Any, dtype: str) -> None:
     threads = get_num_threads()
-    call, operations = machine.multiply_add(dtype, threads, 200)
+    call, operations = machine.multiply_add(dtype, threads)
     record(benchmark, call, operations, f"fused multiply-adds, {dtype}", threads, "flop")
 
 

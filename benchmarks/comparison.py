@@ -20,6 +20,7 @@ from typing import Any
 QUICK = os.environ.get("FASTGD_BENCH_QUICK", "") not in ("", "0")
 TURN = 2e-3 if QUICK else 5e-3  # seconds that a turn takes at least
 SETTLE = 15e-3  # seconds; OpenMP's workers spin for 10 ms after their last call (JAX's and ours sleep sooner)
+SETTLE_BLAS = 0.15  # OpenBLAS's own workers spin for 0.1 s
 LONG = 1.0  # seconds that are not spent twice to warm up
 LIMIT = "limit: "  # prefix of candidates that are bounds of the machine
 RECORDS: list[dict[str, Any]] = []  # of this session, for the summary on the screen
@@ -31,13 +32,14 @@ class Candidate:
 
     `call` does it once. `work` counts what that amounts to (steps, iterations), so that a candidate may do fewer of
     them than the others; its times are divided by it. `note` says what the reader must know, `prepare` is called
-    at the beginning of a turn.
+    at the beginning of a turn. `settle` is how many seconds its threads need to fall asleep after a turn.
     """
 
     call: Callable[[], Any]
     work: float = 1.0
     note: str = ""
     prepare: Callable[[], Any] = int
+    settle: float = SETTLE
     calls: int = 0  # in a turn; found by `calibrate`
     times: list[float] = field(default_factory=list)  # of a unit of work
 
@@ -60,15 +62,16 @@ class Candidate:
             self.calls *= 2
             took = self.loop()
         self.calls = max(1, math.ceil(self.calls * TURN / took))
+        time.sleep(self.settle)
 
     def turn(self) -> None:
-        """Let the last candidate's threads go to sleep, wake this one's, then measure."""
-        time.sleep(SETTLE)
+        """Wake this candidate's threads, measure, then let them go to sleep."""
         self.prepare()
         if self.calls > 1:
             for _ in repeat(None, max(2, self.calls // 8)):
                 self.call()
         self.times.append(self.loop() / (self.calls * self.work))
+        time.sleep(self.settle)
 
 
 class Child(Candidate):
