@@ -1,0 +1,503 @@
+"""What `MLPClassifier` and `MLPRegressor` share: scikit-learn's weights, orders, batches and stopping, our engine."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_array, check_consistent_length, check_random_state
+
+from fastgd.engines.networks import ACTIVATIONS, Architecture, Array, Rows
+from fastgd.estimator_arguments import (
+    PATIENCE,
+    POSITIVE,
+    SHARE,
+    THREADS,
+    VERBOSE,
+    Choice,
+    ClassWeight,
+    Flag,
+    InvalidParameterError,
+    Kind,
+    Precision,
+    Real,
+    Solver,
+    Whole,
+    named_optimizer,
+)
+from fastgd.estimator_base import Epochs, FitTasks, NetworkEstimator, with_callbacks
+from fastgd.network import MLP
+from fastgd.optimizers import Optimizer
+
+__all__ = ["HeldOut", "MultilayerEstimator"]
+
+_BATCH = 200  # rows of batch_size="auto", at most
+_SMALLEST_RATE = 1e-6  # of learning_rate="adaptive"
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Rows that are not trained on: inputs, targets as the estimator scores them, weights."""
+
+    x: Array
+    y: Array
+    weights: NDArray[np.float64] | None
+
+
+class MultilayerEstimator(NetworkEstimator):
+    """Base of `MLPClassifier` and `MLPRegressor`."""
+
+    _kinds: ClassVar[dict[str, Kind]] = {
+        "activation": Choice(("logistic", *ACTIVATIONS)),
+        "solver": Solver("lbfgs"),
+        "alpha": Real(0.0),
+        "batch_size": Whole(1, ("auto",)),
+        "learning_rate": Choice(("constant", "invscaling", "adaptive")),
+        "learning_rate_init": POSITIVE,
+        "power_t": Real(0.0),
+        "max_iter": Whole(1),
+        "loss": Choice(("log_loss",)),
+        "shuffle": Flag(),
+        "tol": Real(0.0),
+        "verbose": VERBOSE,
+        "warm_start": Flag(),
+        "momentum": Real(0.0, 1.0),
+        "nesterovs_momentum": Flag(),
+        "early_stopping": Flag(),
+        "validation_fraction": SHARE,
+        "beta_1": SHARE,
+        "beta_2": SHARE,
+        "epsilon": POSITIVE,
+        "n_iter_no_change": PATIENCE,
+        "max_fun": Whole(1),
+        "class_weight": ClassWeight(),
+        "dtype": Precision(),
+        "n_threads": THREADS,
+    }
+    class_weight: Any = None
+
+    # --- what the two differ in -------------------------------------------------------------------
+
+    @abstractmethod
+    def _checked_data(self, X: Any, y: Any, first: bool, part: bool) -> tuple[Array, Array]:
+        """Inputs, and targets as they were given."""
+
+    def _begin_part(self, y: Any, classes: Any) -> None:
+        """What `partial_fit` learns before it looks at the data."""
+
+    @abstractmethod
+    def _targets(self, y: Array, dtype: Any) -> Array:
+        """Targets as the engine reads them."""
+
+    @abstractmethod
+    def _count_outputs(self, y: Array) -> int:
+        """How many outputs the network needs."""
+
+    @abstractmethod
+    def _output(self) -> tuple[str, str]:
+        """The network's loss, and scikit-learn's name for what the outputs pass through."""
+
+    @abstractmethod
+    def _score_of(self, z: Array, held_out: HeldOut) -> float:
+        """Score of the outputs for the held-out rows."""
+
+    def _loss_scale(self) -> float:
+        """From the network's data loss to the one that is reported."""
+        return 1.0
+
+    def _stratified(self, targets: Array) -> Array | None:
+        """What a random split of the rows keeps the proportions of."""
+        return None
+
+    # --- the network ------------------------------------------------------------------------------
+
+    def _architecture(self, sizes: tuple[int, ...], dtype: Any) -> Architecture:
+        activation = "sigmoid" if self.activation == "logistic" else self.activation
+        return Architecture(
+            sizes=sizes,
+            activation=activation,
+            loss=self._output()[0],
+            dtype=np.dtype(dtype),
+            constants=(0.01,) if activation == "leaky_relu" else (),
+            sum_outputs=True,
+            l2=float(self.alpha),
+            penalty_per_row=True,
+        )
+
+    def _network(self) -> MLP:
+        """The network with the weights of `coefs_` and `intercepts_`, whoever wrote them."""
+        given = [p for pair in zip(self.coefs_, self.intercepts_, strict=True) for p in pair]
+        sizes = (np.shape(given[0])[0], *(np.shape(b)[0] for b in given[1::2]))
+        single = all(getattr(p, "dtype", None) == np.float32 for p in given)
+        net = self._network_of(self._architecture(sizes, np.float32 if single else np.float64))
+        for p, theirs in zip(net.params, given, strict=True):
+            if theirs is not p:
+                p[...] = theirs
+        return net
+
+    def _hidden(self) -> list[int]:
+        given = self.hidden_layer_sizes
+        sizes = list(given) if hasattr(given, "__iter__") else [given]
+        try:
+            return [int(Whole(1).scalar("hidden_layer_sizes", n)) for n in sizes]
+        except (TypeError, ValueError):
+            raise InvalidParameterError(
+                f"hidden_layer_sizes must be > 0: an integer or integers, got {given!r:.80}"
+            ) from None
+
+    def _initialize(self, features: int, outputs: int, dtype: Any) -> MLP:
+        """A new network with scikit-learn's first weights, and the attributes of one that has learned nothing."""
+        sizes = (features, *self._hidden(), outputs)
+        wide = self.solver == "lbfgs" and self.dtype is None  # SciPy computes in float64
+        self._net = None
+        net = self._network_of(self._architecture(sizes, np.float64 if wide else dtype))
+        factor = 2.0 if self.activation in {"logistic", "sigmoid"} else 6.0
+        for w, b in zip(net.params[::2], net.params[1::2], strict=True):
+            bound = math.sqrt(factor / sum(w.shape))
+            w[...] = self._random_state.uniform(-bound, bound, w.shape).astype(dtype)
+            b[...] = self._random_state.uniform(-bound, bound, b.shape).astype(dtype)
+        self.n_iter_ = self.t_ = 0
+        self.n_layers_, self.n_outputs_ = len(sizes), outputs
+        self.out_activation_ = self._output()[1]
+        self._show(net)
+        self._best = [p.copy() for p in net.params]
+        if self.solver != "lbfgs":
+            self._begin_curves()
+        return net
+
+    def _begin_curves(self) -> None:
+        self.loss_curve_: list[float] = []
+        self._no_improvement_count = 0
+        self.best_loss_: float | None = None if self.early_stopping else math.inf
+        self.validation_scores_: list[float] | None = None
+        self.best_validation_score_: float | None = None
+
+    def _show(self, net: MLP) -> None:
+        """The weights as attributes: the network's own arrays."""
+        self.coefs_, self.intercepts_ = net.params[::2], net.params[1::2]
+
+    def _continued(self, features: int, outputs: int) -> MLP:
+        """The network as it is, if it fits the parameters and the data."""
+        net = self._network()
+        wanted = (features, *self._hidden(), outputs)
+        if net.sizes != wanted:
+            raise ValueError(
+                f"the fitted network has layers of {list(net.sizes)} units, but hidden_layer_sizes and the data "
+                f"ask for {list(wanted)}; fit with warm_start=False to begin anew"
+            )
+        self._show(net)
+        return net
+
+    # --- fitting ----------------------------------------------------------------------------------
+
+    @with_callbacks  # type: ignore[untyped-decorator]
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, validation: Any = None) -> Any:
+        """Fit the network to data.
+
+        Parameters
+        ----------
+        X : array_like or sparse matrix of shape (n, features)
+            Sparse data are spelled out.
+        y : array_like of shape (n,) or (n, outputs)
+            Class labels, indicators of labels, or numbers.
+        sample_weight : array_like of shape (n,) or float, optional
+            Numbers >= 0. A batch's loss is the mean of its rows' weighted by these.
+        validation : (X, y), optional
+            Rows that are not trained on. Their score after each epoch is in `validation_scores_`; with `early_stopping`
+            they take the place of a random part of the training rows. Not for solver="lbfgs".
+
+        Returns
+        -------
+        estimator
+            Itself.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a parameter or the data are not legal, or the weights leave the numbers. The estimator is then as it was
+            before the call.
+
+        Warns
+        -----
+        sklearn.exceptions.ConvergenceWarning
+            If `max_iter` was reached before the stopping rule.
+        """
+        self._check_parameters()
+        metadata = {} if sample_weight is None else {"sample_weight": sample_weight}
+        tasks = FitTasks(self, {"X": X, "y": y, "metadata": metadata}, self.max_iter)
+        first = not hasattr(self, "coefs_") or not self.warm_start
+        with self._or_as_before(in_place=not first):
+            self._fit(X, y, sample_weight, validation=validation, first=first, tasks=tasks)
+        tasks.end(self._fitted)
+        return self
+
+    def _fit_part(self, X: Any, y: Any, sample_weight: Any, classes: Any = None) -> Any:
+        """One epoch with the optimizer of the last time."""
+        self._check_parameters()
+        if self.early_stopping:
+            raise ValueError("partial_fit does not support early_stopping=True")
+        first = not hasattr(self, "coefs_")
+        with self._or_as_before(in_place=not first):
+            self._begin_part(y, classes)
+            self._fit(X, y, sample_weight, validation=None, first=first, tasks=None)
+        return self
+
+    def _fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        *,
+        validation: Any,
+        first: bool,
+        tasks: FitTasks | None,
+    ) -> None:
+        X, y = self._checked_data(X, y, first, tasks is None)
+        weights = self._weights(sample_weight, y, len(X), self.class_weight)
+        outputs = self._count_outputs(y)
+        self._random_state = check_random_state(self.random_state)
+        features = X.shape[1]
+        net = (
+            self._initialize(features, outputs, X.dtype)
+            if first
+            else self._continued(features, outputs)
+        )
+        rows = Rows(X, self._targets(y, net.architecture.dtype), weights)
+        if self.solver == "lbfgs":
+            if validation is not None:
+                raise ValueError("validation is not for solver='lbfgs', which has no epochs")
+            self._fit_lbfgs(net, rows, tasks)
+        else:
+            self._fit_by_descent(net, rows, validation, tasks)
+        self._show(net)
+
+    def _fitted(self) -> dict[str, Any]:
+        """What a copy needs for predicting as if the training had stopped now."""
+        return {
+            "coefs_": [w.copy() for w in self.coefs_],
+            "intercepts_": [b.copy() for b in self.intercepts_],
+        }
+
+    # --- by descent -------------------------------------------------------------------------------
+
+    def _fit_by_descent(
+        self, net: MLP, rows: Rows, validation: Any, tasks: FitTasks | None
+    ) -> None:
+        if tasks is not None or not hasattr(self, "_optimizer"):
+            self._optimizer = self._new_optimizer()
+        if not hasattr(self, "loss_curve_"):  # L-BFGS began
+            self._begin_curves()
+        order, held_out = self._split(rows, validation)
+        epochs = Epochs(
+            net,
+            rows,
+            self._optimizer,
+            batch_size=self._rows_of_batch(len(order)),
+            order=order,
+            rng=self._random_state if self.shuffle else None,
+            loss_scale=self._loss_scale(),
+        )
+        self.n_iter_ = 0
+        try:
+            if tasks is None:
+                self._epoch(epochs, held_out)
+                self._stopped()
+            else:
+                self._go(epochs, held_out, tasks)
+        except KeyboardInterrupt:
+            warnings.warn("training was interrupted; the weights are those so far", stacklevel=4)
+        epochs.check_finite()
+        if self.early_stopping:
+            for p, best in zip(net.params, self._best, strict=True):
+                np.copyto(p, best)
+
+    def _new_optimizer(self) -> Optimizer:
+        if isinstance(self.solver, Optimizer):
+            return self.solver.fresh()
+        return named_optimizer(
+            self.solver,
+            float(self.learning_rate_init),
+            momentum=float(self.momentum),
+            nesterov=bool(self.nesterovs_momentum),
+            betas=(float(self.beta_1), float(self.beta_2)),
+            eps=float(self.epsilon),
+            sklearn=True,
+        )
+
+    def _rows_of_batch(self, n: int) -> int:
+        if self.batch_size == "auto":
+            return min(_BATCH, n)
+        if self.batch_size > n:
+            warnings.warn(
+                f"batch_size={self.batch_size} is clipped to the {n} training rows", stacklevel=5
+            )
+        return min(int(self.batch_size), n)
+
+    def _go(self, epochs: Epochs, held_out: HeldOut | None, tasks: FitTasks) -> None:
+        """Epochs until the stopping rule, a callback or `max_iter`."""
+        while self.n_iter_ < self.max_iter:
+            number = self.n_iter_
+            asked = tasks.epoch(number, self._fitted, lambda: self._epoch(epochs, held_out))
+            if asked or self._stopped():
+                return
+        warnings.warn(
+            f"training reached max_iter={self.max_iter} epochs before its loss or score had stopped improving",
+            ConvergenceWarning,
+            stacklevel=6,
+        )
+
+    def _epoch(self, epochs: Epochs, held_out: HeldOut | None) -> None:
+        """One epoch and what is recorded of it."""
+        self.loss_ = epochs.run()
+        self.n_iter_ += 1
+        self.t_ += len(epochs.order)
+        self.loss_curve_.append(self.loss_)
+        self._say(f"Iteration {self.n_iter_}, loss = {self.loss_:.8f}")
+        if held_out is not None:
+            self._validate(epochs.trainer.network, held_out)
+        if not self.early_stopping:
+            self._watch_loss()
+        if self._scheduled() and self.learning_rate == "invscaling":
+            rate = float(self.learning_rate_init) / (self.t_ + 1) ** self.power_t
+            self._optimizer.lr = rate
+
+    def _scheduled(self) -> bool:
+        """Whether `learning_rate` says anything: an optimizer object has its own, scikit-learn's Adam has none."""
+        return isinstance(self.solver, str) and self.solver != "adam"
+
+    def _watch_loss(self) -> None:
+        best = math.inf if self.best_loss_ is None else self.best_loss_
+        worse = self.loss_ > best - self.tol
+        self._no_improvement_count = self._no_improvement_count + 1 if worse else 0
+        self.best_loss_ = min(best, self.loss_)
+
+    def _validate(self, net: MLP, held_out: HeldOut) -> None:
+        """Score the rows that are held out; with early stopping, count and keep the best weights."""
+        z = net._engine.forward(net.params, held_out.x, 1.0)
+        score = self._score_of(z, held_out) if np.isfinite(z).all() else math.nan
+        self.validation_scores_ = [] if self.validation_scores_ is None else self.validation_scores_
+        self.validation_scores_.append(score)
+        self._say(f"Validation score: {score:f}")
+        best = -math.inf if self.best_validation_score_ is None else self.best_validation_score_
+        if self.early_stopping:
+            worse = score < best + self.tol
+            self._no_improvement_count = self._no_improvement_count + 1 if worse else 0
+            if score > best:
+                self._best = [p.copy() for p in net.params]
+        self.best_validation_score_ = score if score > best else best
+
+    def _stopped(self) -> bool:
+        """Whether there was no improvement for long enough; an adaptive rate is lowered a few times first."""
+        if self._no_improvement_count <= self.n_iter_no_change:
+            return False
+        what = "Validation score" if self.early_stopping else "Training loss"
+        self._say(f"{what} did not improve by tol={self.tol:g} for {self.n_iter_no_change} epochs.")
+        adaptive = self._scheduled() and self.learning_rate == "adaptive"
+        if not adaptive or self._optimizer.lr <= _SMALLEST_RATE:
+            return True
+        self._optimizer.lr = self._optimizer.lr / 5.0
+        self._say(f"Learning rate set to {self._optimizer.lr:g}.")
+        self._no_improvement_count = 0
+        return False
+
+    def _say(self, line: str) -> None:
+        if self.verbose:
+            print(line)  # noqa: T201  (that is what `verbose` is for)
+
+    # --- rows that are held out -------------------------------------------------------------------
+
+    def _split(self, rows: Rows, validation: Any) -> tuple[NDArray[np.int64], HeldOut | None]:
+        """The rows to train on, by their numbers, and those that are not."""
+        everything = np.arange(len(rows), dtype=np.int64)
+        if validation is not None:
+            return everything, self._checked_held_out(validation)
+        if not self.early_stopping:
+            return everything, None
+        train, held_out = train_test_split(
+            everything,
+            random_state=self._random_state,
+            test_size=self.validation_fraction,
+            stratify=self._stratified(rows.y),
+        )
+        if len(held_out) < 2:
+            raise ValueError(
+                f"validation_fraction={self.validation_fraction} of {len(rows)} rows leaves {len(held_out)} to "
+                "validate on; wanted at least 2"
+            )
+        weights = None if rows.weights is None else rows.weights[held_out]
+        return train, HeldOut(rows.x[held_out], rows.y[held_out], weights)
+
+    def _checked_held_out(self, validation: Any) -> HeldOut:
+        if not isinstance(validation, tuple | list) or len(validation) != 2:
+            raise TypeError(f"validation must be a pair (X, y), got {validation!r:.60}")
+        x = self._inputs(validation[0])
+        x = np.ascontiguousarray(x.toarray() if hasattr(x, "toarray") else x)
+        y = check_array(validation[1], ensure_2d=False, dtype=None, accept_sparse=True)
+        check_consistent_length(x, y)
+        try:
+            return HeldOut(x, self._targets(y, self._network().architecture.dtype), None)
+        except ValueError as error:
+            raise ValueError(f"validation[1]: {error}") from None
+
+    # --- by L-BFGS --------------------------------------------------------------------------------
+
+    def _fit_lbfgs(self, net: MLP, rows: Rows, tasks: FitTasks | None) -> None:
+        from scipy.optimize import minimize  # noqa: PLC0415
+
+        flat = [
+            *net.params[::2],
+            *net.params[1::2],
+        ]  # scikit-learn's order: all weights, then all biases
+        ends = np.cumsum([p.size for p in flat])[:-1]
+        rest = 1.0 - self._loss_scale()
+
+        def put(point: NDArray[np.float64]) -> None:
+            for p, part in zip(flat, np.split(point, ends), strict=True):
+                p[...] = part.reshape(p.shape)
+
+        def value_and_slope(point: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+            put(point)
+            loss, penalty, g = net._engine.loss_and_grad(net.params, rows, None)
+            slopes = np.concatenate([a.ravel() for a in (*g[::2], *g[1::2])]).astype(np.float64)
+            return loss + penalty, slopes
+
+        def listen(intermediate_result: Any) -> None:
+            assert tasks is not None
+            put(intermediate_result.x)
+            self.n_iter_ += 1
+            if tasks.epoch(self.n_iter_ - 1, self._fitted, lambda: None):
+                raise StopIteration
+
+        self.n_iter_ = 0
+        result = minimize(
+            value_and_slope,
+            np.concatenate([p.ravel() for p in flat]).astype(np.float64),
+            method="L-BFGS-B",
+            jac=True,
+            options={"maxfun": self.max_fun, "maxiter": self.max_iter, "gtol": self.tol},
+            callback=listen if tasks is not None and tasks.heard else None,
+        )
+        put(result.x)
+        self.n_iter_ = min(int(result.nit), self.max_iter)
+        if not all(np.isfinite(p).all() for p in net.params) or not np.isfinite(result.fun):
+            raise ValueError(
+                "lbfgs produced a non-finite loss or weights: scale the inputs and targets"
+            )
+        self.loss_ = float(result.fun)
+        if rest:
+            self.loss_ -= rest * net._engine.loss(net.params, rows)
+        self._say(f"{result.nit} iterations, {result.nfev} evaluations, loss = {self.loss_:.8f}")
+        if result.status not in {0, 99}:  # 99: a callback stopped it
+            warnings.warn(
+                f"lbfgs ended after {self.n_iter_} iterations (max_iter={self.max_iter}) without converging: "
+                f"{result.message}; scaled inputs or a larger max_iter may help",
+                ConvergenceWarning,
+                stacklevel=5,
+            )

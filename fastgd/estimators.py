@@ -1,0 +1,576 @@
+"""scikit-learn's faces: `MLPClassifier`, `MLPRegressor`, `GDClassifier`, `GDRegressor`.
+
+>>> from sklearn.datasets import load_digits
+>>> from fastgd import MLPClassifier
+>>> X, y = load_digits(return_X_y=True)
+>>> MLPClassifier(max_iter=5, tol=1.0, n_iter_no_change=3, random_state=0).fit(X, y).score(X, y) > 0.9
+True
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import ClassifierMixin, RegressorMixin
+from sklearn.metrics import r2_score
+from sklearn.preprocessing import LabelBinarizer
+from sklearn.utils import column_or_1d
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import type_of_target, unique_labels
+from sklearn.utils.validation import check_is_fitted
+
+from fastgd.engines.networks import Array
+from fastgd.estimator_arguments import Choice, Kind
+from fastgd.estimator_base import class_numbers, first_part
+from fastgd.estimator_mlp import HeldOut, MultilayerEstimator
+from fastgd.linear_estimators import GDClassifier, GDRegressor
+from fastgd.network import linked
+
+__all__ = ["GDClassifier", "GDRegressor", "MLPClassifier", "MLPRegressor"]
+
+
+def _by_descent(estimator: Any) -> bool:
+    if estimator.solver == "lbfgs":
+        raise AttributeError(
+            "partial_fit needs a solver that descends in steps; solver='lbfgs' does not"
+        )
+    return True
+
+
+class MLPClassifier(ClassifierMixin, MultilayerEstimator):  # type: ignore[misc]
+    """A network of fully connected layers that classifies: scikit-learn's `MLPClassifier`, compiled.
+
+    Parameters, defaults, attributes and meaning are scikit-learn's (1.9); the same `random_state` gives the same first
+    weights, orders of rows and batches, and so the same loss curve and predictions within rounding. New are the other
+    activations and solvers, `class_weight`, `dtype`, `n_threads`, callbacks and ``fit(..., validation=(X, y))``.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : int or sequence of int, default (100,)
+        Units of each hidden layer; an empty sequence makes a linear model.
+    activation : str, default "relu"
+        Of the hidden layers: "identity", "logistic", "tanh", "relu"; also "leaky_relu", "gelu", "softplus".
+    solver : str or Optimizer, default "adam"
+        "sgd" and "adam" with scikit-learn's formulas, "lbfgs" through SciPy; "momentum", "nag", "adagrad", "rmsprop",
+        "adadelta", "adamw", "nadam", "radam", "adamax", "rprop" and "lion" with fastgd's, all with the rate
+        `learning_rate_init`; or any `fastgd.Optimizer`, of which a fresh copy is used.
+    alpha : float, default 0.0001
+        Penalty alpha / (2 n) Σ W² on the weights, n the rows of the batch (the sum of their weights).
+    batch_size : int or "auto", default "auto"
+        Rows of an update; "auto" is the smaller of 200 and the number of rows.
+    learning_rate : {"constant", "invscaling", "adaptive"}, default "constant"
+        Of named solvers but "adam". "invscaling" is learning_rate_init / (t + 1)^power_t with t the rows seen before
+        the epoch; "adaptive" divides the rate by 5 where training would stop, until it is 1e-6.
+    learning_rate_init : float, default 0.001
+    power_t : float, default 0.5
+    max_iter : int, default 200
+        Epochs, or iterations of L-BFGS.
+    shuffle : bool, default True
+        Whether each epoch permutes the rows.
+    random_state : int, RandomState instance or None, default None
+        Of the first weights, the split for early stopping and the orders.
+    tol : float, default 1e-4
+        What the loss (or the validation score) must gain on its best for an epoch to count as an improvement; for
+        "lbfgs" the largest gradient component at the end.
+    verbose : bool, default False
+        Print the loss of each epoch.
+    warm_start : bool, default False
+        Whether `fit` continues from the weights that are there.
+    momentum : float, default 0.9
+        Of "sgd", "momentum" and "nag".
+    nesterovs_momentum : bool, default True
+        Of "sgd".
+    early_stopping : bool, default False
+        Watch the accuracy on held-out rows instead of the loss, and keep the weights that were best there.
+    validation_fraction : float, default 0.1
+        The share of the rows that early stopping holds out.
+    beta_1, beta_2, epsilon : float, default 0.9, 0.999, 1e-8
+        Of "adam" and its relatives.
+    n_iter_no_change : int or inf, default 10
+        Epochs without improvement that are borne.
+    max_fun : int, default 15000
+        Evaluations of the loss that "lbfgs" may make.
+    class_weight : dict, "balanced" or None, default None
+        Weights of the classes, which multiply `sample_weight`; "balanced" makes them inversely proportional to the
+        classes' counts. For labels a list of dicts.
+    dtype : {"float32", "float64"} or None, default None
+        Precision of weights and arithmetic; None is that of X (float64 if X is neither), and float64 for "lbfgs".
+    n_threads : int or None, default None
+        As `fastgd.set_num_threads` has it by default.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The labels.
+    coefs_, intercepts_ : list of ndarray
+        Of each layer; they may be written to or replaced, which predictions follow.
+    loss_ : float
+        The last epoch's loss with its penalty: the mean of the batches', each before its update.
+    loss_curve_ : list of float
+        The loss of each epoch.
+    best_loss_ : float or None
+        The smallest; None with early stopping.
+    validation_scores_ : list of float or None
+        Accuracy on the rows held out after each epoch, if there are such.
+    best_validation_score_ : float or None
+        The largest of them.
+    n_iter_ : int
+        Epochs, or iterations of L-BFGS.
+    t_ : int
+        Rows seen.
+    n_layers_, n_outputs_ : int
+        Layers, inputs and outputs included; outputs.
+    out_activation_ : str
+        "softmax", or "logistic" for two classes and for labels.
+    n_features_in_ : int
+    feature_names_in_ : ndarray of str
+        The columns' names, if X had such.
+
+    See Also
+    --------
+    MLPRegressor : The same for numbers.
+    fastgd.MLP : The network itself, with dropout, more losses and initializations.
+
+    Notes
+    -----
+    Where scikit-learn's loss cuts probabilities off at the precision's epsilon this one does not, so the losses of
+    wildly wrong networks are larger. A fit that leaves the numbers ends at once with ValueError and changes nothing;
+    scikit-learn goes on to the end first. Sparse data are spelled out.
+
+    References
+    ----------
+    Glorot & Bengio (2010), Understanding the difficulty of training deep feedforward neural networks.
+    Kingma & Ba (2015), Adam: a method for stochastic optimization.
+
+    Examples
+    --------
+    >>> from fastgd import MLPClassifier
+    >>> from sklearn.datasets import make_classification
+    >>> from sklearn.model_selection import train_test_split
+    >>> X, y = make_classification(n_samples=200, random_state=1)
+    >>> X, X_test, y, y_test = train_test_split(X, y, stratify=y, random_state=1)
+    >>> clf = MLPClassifier(random_state=1, max_iter=400, early_stopping=True).fit(X, y)
+    >>> clf.predict_proba(X_test).shape
+    (50, 2)
+    >>> clf.score(X_test, y_test) > 0.8
+    True
+    """
+
+    loss = "log_loss"
+
+    def __init__(
+        self,
+        hidden_layer_sizes: Any = (100,),
+        activation: str = "relu",
+        *,
+        solver: Any = "adam",
+        alpha: float = 0.0001,
+        batch_size: Any = "auto",
+        learning_rate: str = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: Any = None,
+        tol: float = 1e-4,
+        verbose: Any = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+        class_weight: Any = None,
+        dtype: Any = None,
+        n_threads: int | None = None,
+    ) -> None:
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.solver = solver
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
+        self.max_iter = max_iter
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.tol = tol
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.n_iter_no_change = n_iter_no_change
+        self.max_fun = max_fun
+        self.class_weight = class_weight
+        self.dtype = dtype
+        self.n_threads = n_threads
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.classifier_tags.multi_label = True
+        return tags
+
+    # --- data -------------------------------------------------------------------------------------
+
+    def _checked_data(self, X: Any, y: Any, first: bool, part: bool) -> tuple[Array, Array]:
+        X, y = self._validated(X, y, first)
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        if first and not part:
+            self._learn_classes(y)
+        else:
+            self._check_classes(y, part)
+        return X, y
+
+    def _learn_classes(self, y: Any) -> None:
+        self._label_binarizer = LabelBinarizer().fit(y)
+        self.classes_ = self._label_binarizer.classes_
+
+    def _check_classes(self, y: Array, part: bool) -> None:
+        seen = unique_labels(y)
+        if not part and set(seen) != set(self.classes_):
+            raise ValueError(
+                f"y has the classes {seen}, but warm_start continues a fit of {self.classes_}; wanted the same classes"
+            )
+        if len(np.setdiff1d(seen, self.classes_, assume_unique=True)):
+            raise ValueError(f"y has classes that are not among {self.classes_}: {seen}")
+
+    def _begin_part(self, y: Any, classes: Any) -> None:
+        if isinstance(self.class_weight, str):
+            raise ValueError(f"partial_fit does not support class_weight={self.class_weight!r}")
+        if first_part(self, classes):
+            self._learn_classes(y if type_of_target(y).startswith("multilabel") else classes)
+
+    def _multilabel(self) -> bool:
+        return bool(self._label_binarizer.y_type_.startswith("multilabel"))
+
+    def _count_outputs(self, y: Array) -> int:
+        classes = len(self.classes_)
+        return classes if self._multilabel() or classes > 2 else 1
+
+    def _output(self) -> tuple[str, str]:
+        if self._multilabel() or len(self.classes_) <= 2:
+            return "binary_cross_entropy", "logistic"
+        return "cross_entropy", "softmax"
+
+    def _targets(self, y: Array, dtype: Any) -> Array:
+        if self._multilabel():
+            marks = self._label_binarizer.transform(y)
+            return np.ascontiguousarray(marks, dtype)
+        numbers = class_numbers(self.classes_, y)
+        if len(self.classes_) > 2:
+            return numbers
+        return np.ascontiguousarray(numbers[:, None], dtype)
+
+    def _stratified(self, targets: Array) -> Array | None:
+        return targets[:, 0] if targets.ndim == 2 and targets.shape[1] == 1 else None
+
+    def _score_of(self, z: Array, held_out: HeldOut) -> float:
+        if z.shape[1] > 1 and held_out.y.ndim == 1:
+            right = z.argmax(axis=1) == held_out.y
+        else:
+            right = ((linked("sigmoid", z) > 0.5) == held_out.y).all(axis=1)
+        return float(np.average(right, weights=held_out.weights))
+
+    # --- fitting ----------------------------------------------------------------------------------
+
+    @available_if(_by_descent)  # type: ignore[untyped-decorator]
+    def partial_fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        classes: ArrayLike | None = None,
+    ) -> Self:
+        """Train for one epoch on these rows, with the state that the solver has.
+
+        Parameters
+        ----------
+        X, y, sample_weight : array_like
+            As in `fit`.
+        classes : array_like of shape (n_classes,), optional
+            All classes that will come; needed at the first call.
+
+        Returns
+        -------
+        MLPClassifier
+            Itself.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As in `fit`; also with `early_stopping` or class_weight="balanced".
+        """
+        return self._fit_part(X, y, sample_weight, classes)  # type: ignore[no-any-return]
+
+    # --- predicting -------------------------------------------------------------------------------
+
+    def predict(self, X: ArrayLike) -> Array:
+        """The likeliest class, or the labels with a probability above one half.
+
+        Parameters
+        ----------
+        X : array_like or sparse matrix of shape (n, features)
+
+        Returns
+        -------
+        ndarray of shape (n,) or (n, n_classes)
+        """
+        check_is_fitted(self)
+        p = self._linked(X)
+        if self._multilabel():
+            return self._label_binarizer.inverse_transform(p)  # type: ignore[no-any-return]
+        if p.shape[1] > 1:
+            return np.asarray(self.classes_[p.argmax(axis=1)])
+        return np.asarray(self.classes_.take((p[:, 0] > 0.5).astype(np.intp), mode="clip"))
+
+    def predict_proba(self, X: ArrayLike) -> Array:
+        """Probabilities of the classes, or of each label.
+
+        Parameters
+        ----------
+        X : array_like or sparse matrix of shape (n, features)
+
+        Returns
+        -------
+        ndarray of shape (n, n_classes)
+        """
+        check_is_fitted(self)
+        p = self._linked(X)
+        return np.concatenate([1 - p, p], axis=1) if p.shape[1] == 1 else p
+
+    def predict_log_proba(self, X: ArrayLike) -> Array:
+        """Logarithms of `predict_proba`.
+
+        Parameters
+        ----------
+        X : array_like or sparse matrix of shape (n, features)
+
+        Returns
+        -------
+        ndarray of shape (n, n_classes)
+        """
+        p = self.predict_proba(X)
+        with np.errstate(divide="ignore"):
+            return np.asarray(np.log(p, out=p))
+
+
+class MLPRegressor(RegressorMixin, MultilayerEstimator):  # type: ignore[misc]
+    """A network of fully connected layers that predicts numbers: scikit-learn's `MLPRegressor`, compiled.
+
+    Parameters, defaults, attributes and meaning are scikit-learn's (1.9), where `loss` is the first; see
+    `MLPClassifier` for the others, which are the same here, but for `class_weight`, which regression has not.
+
+    Parameters
+    ----------
+    loss : {"squared_error", "poisson"}, default "squared_error"
+        Half the squared error, or half the deviance of a Poisson distribution whose mean is the exponential of the
+        output (y >= 0).
+    hidden_layer_sizes : int or sequence of int, default (100,)
+    activation : str, default "relu"
+    solver : str or Optimizer, default "adam"
+    alpha : float, default 0.0001
+    batch_size : int or "auto", default "auto"
+    learning_rate : {"constant", "invscaling", "adaptive"}, default "constant"
+    learning_rate_init : float, default 0.001
+    power_t : float, default 0.5
+    max_iter : int, default 200
+    shuffle : bool, default True
+    random_state : int, RandomState instance or None, default None
+    tol : float, default 1e-4
+    verbose : bool, default False
+    warm_start : bool, default False
+    momentum : float, default 0.9
+    nesterovs_momentum : bool, default True
+    early_stopping : bool, default False
+        Watches R² on the rows held out.
+    validation_fraction : float, default 0.1
+    beta_1, beta_2, epsilon : float, default 0.9, 0.999, 1e-8
+    n_iter_no_change : int or inf, default 10
+    max_fun : int, default 15000
+    dtype : {"float32", "float64"} or None, default None
+    n_threads : int or None, default None
+
+    Attributes
+    ----------
+    out_activation_ : str
+        "identity" or "exp".
+    validation_scores_ : list of float or None
+        R² on the rows held out after each epoch, if there are such.
+    coefs_, intercepts_, loss_, loss_curve_, best_loss_, best_validation_score_, n_iter_, t_, n_layers_, n_outputs_, \
+n_features_in_, feature_names_in_
+        As `MLPClassifier` has them.
+
+    See Also
+    --------
+    MLPClassifier : The same for classes.
+
+    Notes
+    -----
+    With several outputs the loss that scikit-learn reports is their mean, while its gradient is that of their sum. The
+    training here follows that gradient and `loss_` reports that mean; "lbfgs" minimizes the sum, of which the gradient
+    is one, so it may end elsewhere than scikit-learn's.
+
+    Examples
+    --------
+    >>> from fastgd import MLPRegressor
+    >>> from sklearn.datasets import make_regression
+    >>> X, y = make_regression(n_samples=200, n_features=20, random_state=1)
+    >>> reg = MLPRegressor(hidden_layer_sizes=50, solver="lbfgs", random_state=1, max_iter=100, tol=1.0)
+    >>> reg.fit(X, y).score(X, y) > 0.99
+    True
+    """
+
+    _kinds: ClassVar[dict[str, Kind]] = {
+        **MultilayerEstimator._kinds,
+        "loss": Choice(("squared_error", "poisson")),
+    }
+
+    def __init__(
+        self,
+        loss: str = "squared_error",
+        hidden_layer_sizes: Any = (100,),
+        activation: str = "relu",
+        *,
+        solver: Any = "adam",
+        alpha: float = 0.0001,
+        batch_size: Any = "auto",
+        learning_rate: str = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: Any = None,
+        tol: float = 1e-4,
+        verbose: Any = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+        dtype: Any = None,
+        n_threads: int | None = None,
+    ) -> None:
+        self.loss = loss
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.solver = solver
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
+        self.max_iter = max_iter
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.tol = tol
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.n_iter_no_change = n_iter_no_change
+        self.max_fun = max_fun
+        self.dtype = dtype
+        self.n_threads = n_threads
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    # --- data -------------------------------------------------------------------------------------
+
+    def _checked_data(self, X: Any, y: Any, first: bool, part: bool) -> tuple[Array, Array]:
+        X, y = self._validated(X, y, first, y_numeric=True)
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        return X, y
+
+    def _count_outputs(self, y: Array) -> int:
+        return 1 if y.ndim == 1 else int(y.shape[1])
+
+    def _output(self) -> tuple[str, str]:
+        return ("poisson", "exp") if self.loss == "poisson" else ("half_squares", "identity")
+
+    def _targets(self, y: Array, dtype: Any) -> Array:
+        with np.errstate(over="ignore"):
+            values = np.ascontiguousarray(y.reshape(len(y), -1), dtype)
+        if values.shape[1] != self.n_outputs_:
+            raise ValueError(f"y must have {self.n_outputs_} columns, got {values.shape[1]}")
+        if not np.isfinite(values).all():
+            raise ValueError(f"y holds numbers beyond {np.dtype(dtype).name}; scale them")
+        if self.loss == "poisson" and (values < 0).any():
+            raise ValueError("y must not be negative for loss='poisson'")
+        return values
+
+    def _loss_scale(self) -> float:
+        return 1.0 if self.loss == "poisson" else 1.0 / self.n_outputs_
+
+    def _score_of(self, z: Array, held_out: HeldOut) -> float:
+        guess = linked(self._network().architecture.link, z)
+        if not np.isfinite(guess).all():
+            return float("nan")
+        return float(r2_score(held_out.y, guess, sample_weight=held_out.weights))
+
+    # --- fitting and predicting ---------------------------------------------------------------------
+
+    @available_if(_by_descent)  # type: ignore[untyped-decorator]
+    def partial_fit(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> Self:
+        """Train for one epoch on these rows, with the state that the solver has.
+
+        Parameters
+        ----------
+        X, y, sample_weight : array_like
+            As in `fit`.
+
+        Returns
+        -------
+        MLPRegressor
+            Itself.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As in `fit`; also with `early_stopping`.
+        """
+        return self._fit_part(X, y, sample_weight)  # type: ignore[no-any-return]
+
+    def predict(self, X: ArrayLike) -> Array:
+        """The predicted numbers.
+
+        Parameters
+        ----------
+        X : array_like or sparse matrix of shape (n, features)
+
+        Returns
+        -------
+        ndarray of shape (n,) or (n, outputs)
+        """
+        check_is_fitted(self)
+        values = self._linked(X)
+        return values[:, 0] if values.shape[1] == 1 else values

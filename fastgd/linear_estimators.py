@@ -1,0 +1,747 @@
+"""`GDRegressor`, `GDClassifier`: linear models fitted by descent on all rows, on batches of them or on single ones."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from abc import abstractmethod
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import ClassifierMixin, RegressorMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils.multiclass import check_classification_targets, unique_labels
+from sklearn.utils.validation import check_is_fitted
+
+from fastgd.engines.networks import Architecture, Array, Rows
+from fastgd.estimator_arguments import (
+    PATIENCE,
+    POSITIVE,
+    THREADS,
+    VERBOSE,
+    Choice,
+    ClassWeight,
+    Flag,
+    InvalidParameterError,
+    Kind,
+    Precision,
+    Real,
+    Solver,
+    Whole,
+    named_optimizer,
+)
+from fastgd.estimator_base import (
+    Epochs,
+    FitTasks,
+    NetworkEstimator,
+    class_numbers,
+    first_part,
+    with_callbacks,
+)
+from fastgd.hyperparameters import Rate
+from fastgd.network import MLP, linked
+from fastgd.optimizers import Optimizer
+
+__all__ = ["GDClassifier", "GDRegressor"]
+
+_PLAIN = ("sgd", "momentum", "heavyball", "nag")  # stable at one over the curvature
+_LOSSES = {
+    "squared_error": "half_squares",
+    "absolute_error": "mae",
+    "huber": "huber",
+    "poisson": "poisson",
+}
+
+
+class _AutoRate:
+    """A learning rate, or "auto"."""
+
+    def scalar(self, name: str, value: Any) -> Any:
+        """One value, checked."""
+        if isinstance(value, str):
+            if value != "auto":
+                raise ValueError(
+                    f"{name} must be a number > 0, a schedule or 'auto', got {value!r}"
+                )
+            return value
+        return Rate().scalar(name, value) if callable(value) else POSITIVE.scalar(name, value)
+
+
+class LinearEstimator(NetworkEstimator):
+    """Base of `GDRegressor` and `GDClassifier`."""
+
+    _kinds: ClassVar[dict[str, Kind]] = {
+        "optimizer": Solver(),
+        "learning_rate": _AutoRate(),
+        "batch_size": Whole(1, (None,)),
+        "l1": Real(0.0),
+        "l2": Real(0.0),
+        "fit_intercept": Flag(),
+        "max_iter": Whole(1),
+        "tol": Real(0.0),
+        "n_iter_no_change": PATIENCE,
+        "shuffle": Flag(),
+        "warm_start": Flag(),
+        "verbose": VERBOSE,
+        "dtype": Precision(),
+        "n_threads": THREADS,
+    }
+    class_weight: Any = None
+    huber_delta = 1.0
+
+    # --- what the two differ in -------------------------------------------------------------------
+
+    @abstractmethod
+    def _checked_data(self, X: Any, y: Any, first: bool, part: bool) -> tuple[Array, Array]:
+        """Inputs, and targets as they were given."""
+
+    @abstractmethod
+    def _targets(self, y: Array, dtype: Any) -> Array:
+        """Targets as the engine reads them."""
+
+    @abstractmethod
+    def _count_outputs(self, y: Array) -> int:
+        """How many outputs the network needs."""
+
+    @abstractmethod
+    def _network_loss(self) -> str:
+        """The network's loss."""
+
+    @abstractmethod
+    def _curvature(self, y: Array) -> float:
+        """A bound of the second derivative of a row's loss by its output."""
+
+    def _begin_part(self, y: Any, classes: Any) -> None:
+        """What `partial_fit` learns before it looks at the data."""
+
+    # --- the network ------------------------------------------------------------------------------
+
+    def _architecture(self, inputs: int, outputs: int, dtype: Any) -> Architecture:
+        loss = self._network_loss()
+        return Architecture(
+            sizes=(inputs, outputs),
+            activation="identity",
+            loss=loss,
+            dtype=np.dtype(dtype),
+            loss_constants=(float(self.huber_delta),) if loss == "huber" else (),
+            sum_outputs=True,
+            l1=float(self.l1),
+            l2=float(self.l2),
+        )
+
+    def _network(self) -> MLP:
+        """The network with the weights of `coef_` and `intercept_`, whoever wrote them."""
+        coef = np.atleast_2d(self.coef_)
+        dtype = np.float32 if coef.dtype == np.float32 else np.float64
+        net = self._network_of(self._architecture(coef.shape[1], coef.shape[0], dtype))
+        net.params[0][...] = coef.T
+        net.params[1][...] = self.intercept_
+        return net
+
+    def _started(self, features: int, outputs: int, dtype: Any, first: bool) -> MLP:
+        if first:
+            self._net = None
+            net = self._network_of(self._architecture(features, outputs, dtype))
+            net._flat[...] = 0
+            self.n_iter_ = self.t_ = 0
+            self.loss_curve_: list[float] = []
+            return net
+        net = self._network()
+        if net.sizes != (features, outputs):
+            raise ValueError(
+                f"the fitted model has {net.sizes[1]} outputs, y asks for {outputs}; fit with warm_start=False"
+            )
+        return net
+
+    def _show(self, net: MLP) -> None:
+        """The weights as attributes, as copies."""
+        self.coef_, self.intercept_ = net.params[0].T.copy(), net.params[1].copy()
+
+    # --- fitting ----------------------------------------------------------------------------------
+
+    @with_callbacks  # type: ignore[untyped-decorator]
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
+        """Fit the model to data.
+
+        Parameters
+        ----------
+        X : array_like or sparse matrix of shape (n, features)
+            Sparse data are spelled out.
+        y : array_like of shape (n,); for regression also (n, outputs)
+            Class labels or numbers.
+        sample_weight : array_like of shape (n,) or float, optional
+            Numbers >= 0. The loss is the mean of the rows' weighted by these.
+
+        Returns
+        -------
+        estimator
+            Itself.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a parameter or the data are not legal, or the weights leave the numbers. The estimator is then as it was
+            before the call.
+
+        Warns
+        -----
+        sklearn.exceptions.ConvergenceWarning
+            If `max_iter` was reached before the stopping rule.
+        """
+        self._check_parameters()
+        metadata = {} if sample_weight is None else {"sample_weight": sample_weight}
+        tasks = FitTasks(self, {"X": X, "y": y, "metadata": metadata}, self.max_iter)
+        first = not hasattr(self, "coef_") or not self.warm_start
+        with self._or_as_before(in_place=False):
+            self._fit(X, y, sample_weight, first, tasks)
+        tasks.end(self._fitted)
+        return self
+
+    def _fit_part(self, X: Any, y: Any, sample_weight: Any, classes: Any = None) -> Any:
+        """One epoch with the optimizer of the last time."""
+        self._check_parameters()
+        first = not hasattr(self, "coef_")
+        try:
+            with self._or_as_before(in_place=False):
+                self._begin_part(y, classes)
+                self._fit(X, y, sample_weight, first, None)
+        except BaseException:
+            self.__dict__.pop("_optimizer", None)  # its state may have moved on
+            raise
+        return self
+
+    def _fit(self, X: Any, y: Any, sample_weight: Any, first: bool, tasks: FitTasks | None) -> None:
+        X, y = self._checked_data(X, y, first, tasks is None)
+        weights = self._weights(sample_weight, y, len(X), self.class_weight)
+        net = self._started(X.shape[1], self._count_outputs(y), X.dtype, first)
+        rows = Rows(X, self._targets(y, net.architecture.dtype), weights)
+        batch = len(X) if self.batch_size is None else min(int(self.batch_size), len(X))
+        if tasks is not None or not hasattr(self, "_optimizer"):
+            self._optimizer = self._new_optimizer(rows, batch)
+        shuffled = self.shuffle and batch < len(X)
+        rng = check_random_state(self.random_state) if shuffled else None
+        order = np.arange(len(X), dtype=np.int64)
+        epochs = Epochs(net, rows, self._optimizer, batch_size=batch, order=order, rng=rng)
+        self._show(net)
+        try:
+            self._go(epochs, tasks)
+        except KeyboardInterrupt:
+            warnings.warn("training was interrupted; the weights are those so far", stacklevel=4)
+        epochs.check_finite()
+        if not self.fit_intercept and net.params[1].any():
+            name = type(self._optimizer).__name__
+            raise ValueError(
+                f"{name} moves parameters whose learning rate is 0: it needs fit_intercept=True"
+            )
+        self._show(net)
+
+    def _go(self, epochs: Epochs, tasks: FitTasks | None) -> None:
+        """Epochs until the stopping rule, a callback or `max_iter`."""
+        if tasks is None:
+            self._epoch(epochs)
+            return
+        best, waited = math.inf, 0
+        for number in range(self.max_iter):
+            self.n_iter_ = number
+            if tasks.epoch(number, self._fitted, lambda: self._epoch(epochs)):
+                return
+            worse = best < math.inf and self.loss_curve_[-1] > best - self.tol * abs(best)
+            waited = waited + 1 if worse else 0
+            best = min(best, self.loss_curve_[-1])
+            if waited >= self.n_iter_no_change:
+                return
+        warnings.warn(
+            f"training reached max_iter={self.max_iter} epochs before its loss had stopped improving; raise max_iter "
+            "or tol, scale the inputs, or try another optimizer",
+            ConvergenceWarning,
+            stacklevel=6,
+        )
+
+    def _epoch(self, epochs: Epochs) -> None:
+        loss = epochs.run()
+        self.n_iter_ = self.n_iter_ + 1
+        self.t_ = self._optimizer.t
+        self.loss_curve_.append(loss)
+        if self.verbose:
+            print(f"Epoch {self.n_iter_}, loss = {loss:.8f}")  # noqa: T201  (that is what `verbose` is for)
+        if self.__dict__.get("_skl_callbacks"):
+            self._show(epochs.trainer.network)
+
+    def _fitted(self) -> dict[str, Any]:
+        """What a copy needs for predicting as if the training had stopped now."""
+        return {"coef_": self.coef_.copy(), "intercept_": np.copy(self.intercept_)}
+
+    # --- the optimizer ----------------------------------------------------------------------------
+
+    def _new_optimizer(self, rows: Rows, batch: int) -> Optimizer:
+        if isinstance(self.optimizer, Optimizer):
+            given = isinstance(self.learning_rate, str)
+            optimizer = self.optimizer.fresh()
+            if not given:
+                optimizer.lr = self.learning_rate
+        else:
+            optimizer = named_optimizer(self.optimizer, self._rate(rows, batch))
+        if self.fit_intercept:
+            return optimizer
+        if any(path[:1] == (1,) for path, _ in optimizer._groups):
+            raise InvalidParameterError(
+                "optimizer has a group for the intercept, but fit_intercept is False"
+            )
+        still: dict[str, Any] = {"lr": 0.0}
+        if "step_sizes" in optimizer._options:
+            still["step_sizes"] = (0.0, 0.0)
+        optimizer._groups = [*optimizer._groups, ((1,), still)]
+        return optimizer
+
+    def _rate(self, rows: Rows, batch: int) -> Any:
+        """The rate that was asked for; "auto" is one over a bound of the curvature, for optimizers of that kind."""
+        if not isinstance(self.learning_rate, str):
+            return self.learning_rate
+        if self.optimizer not in _PLAIN:
+            return None
+        whole = batch >= len(rows)
+        spread = (
+            _spectrum(rows, self.fit_intercept) if whole else _longest(rows, self.fit_intercept)
+        )
+        bound = self._curvature(rows.y) * spread + self.l2
+        if not math.isfinite(bound):
+            raise ValueError("X holds numbers whose squares are not finite; scale them")
+        return 1.0 / bound if bound > 0 else 1.0
+
+
+def _spectrum(rows: Rows, intercept: bool) -> float:
+    """The largest eigenvalue of the inputs' weighted second moments, the constant input included."""
+    share = np.full(len(rows), 1.0) if rows.weights is None else rows.weights
+    share = share / share.sum()
+    x = np.asarray(rows.x, np.float64)
+    with np.errstate(all="ignore"):
+        scaled = x * np.sqrt(share)[:, None]
+        if intercept:
+            scaled = np.concatenate([scaled, np.sqrt(share)[:, None]], axis=1)
+        moments = scaled.T @ scaled if scaled.shape[0] >= scaled.shape[1] else scaled @ scaled.T
+    if not np.isfinite(moments).all():
+        return math.inf
+    return float(np.linalg.eigvalsh(moments)[-1])
+
+
+def _longest(rows: Rows, intercept: bool) -> float:
+    """The largest squared length of a row: no batch's second moments have a larger eigenvalue."""
+    x = np.asarray(rows.x, np.float64)
+    with np.errstate(all="ignore"):
+        return float(np.einsum("ij,ij->i", x, x).max()) + intercept
+
+
+class GDRegressor(RegressorMixin, LinearEstimator):  # type: ignore[misc]
+    """Linear regression by gradient descent, with any optimizer, on all rows or some at a time.
+
+    It minimizes the mean over the rows of a loss, plus l1 Σ|w| + l2/2 Σ w² over the weights but not the intercept,
+    from weights of 0.
+
+    Parameters
+    ----------
+    loss : {"squared_error", "absolute_error", "huber", "poisson"}, default "squared_error"
+        Half the squared error; the absolute one; Huber's of both; or half the deviance of a Poisson distribution whose
+        mean is the exponential of the linear model (y >= 0).
+    optimizer : str or Optimizer, default "sgd"
+        "sgd", "momentum", "nag", "adagrad", "rmsprop", "adadelta", "adam", "adamw", "nadam", "radam", "adamax", "rprop"
+        or "lion"; or any `fastgd.Optimizer`, of which a fresh copy is used.
+    learning_rate : float, schedule or "auto", default "auto"
+        "auto" is, for "sgd", "momentum" and "nag", one over a bound of the loss's curvature: the largest eigenvalue of
+        the inputs' second moments where every update sees all rows, else the largest squared length of a row (for
+        "poisson" times the largest target). For other names it is their class's default; of an optimizer object its
+        own.
+    batch_size : int or None, default None
+        Rows of an update: None all of them, 1 a single one.
+    l1, l2 : float, default 0
+        Penalties. SGDRegressor's (alpha, l1_ratio) are l1 = alpha l1_ratio, l2 = alpha (1 - l1_ratio). By subgradients
+        weights come close to 0 but not onto it.
+    huber_delta : float, default 1.0
+        Where "huber" turns from the square into a line.
+    fit_intercept : bool, default True
+    max_iter : int, default 1000
+        Epochs, passes over all rows.
+    tol : float, default 1e-6
+        The share of the best loss that an epoch must gain on it to count as an improvement.
+    n_iter_no_change : int or inf, default 5
+        Epochs without improvement after which training stops.
+    shuffle : bool, default True
+        Whether each epoch permutes the rows before it cuts them into batches.
+    random_state : int, RandomState instance or None, default None
+        Of these permutations.
+    warm_start : bool, default False
+        Whether `fit` continues from the weights that are there.
+    verbose : bool, default False
+        Print the loss of each epoch.
+    dtype : {"float32", "float64"} or None, default None
+        Precision of weights and arithmetic; None is that of X, float64 if X is neither.
+    n_threads : int or None, default None
+        As `fastgd.set_num_threads` has it by default.
+
+    Attributes
+    ----------
+    coef_ : ndarray of shape (features,) or (outputs, features)
+    intercept_ : float or ndarray of shape (outputs,)
+    n_iter_ : int
+        Epochs of the last fit.
+    t_ : int
+        Updates that the optimizer has done.
+    loss_curve_ : list of float
+        Of each epoch the mean of its batches' losses with penalties, each before its update; outputs are summed.
+    n_features_in_ : int
+    feature_names_in_ : ndarray of str
+        The columns' names, if X had such.
+
+    See Also
+    --------
+    GDClassifier : The same for classes.
+    fastgd.sweep : Very many such descents at once.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastgd import GDRegressor
+    >>> X = np.random.default_rng(0).normal(size=(100, 2))
+    >>> reg = GDRegressor().fit(X, X @ [2.0, -1.0] + 3.0)
+    >>> reg.coef_.round(3), round(reg.intercept_, 3)
+    (array([ 2., -1.]), 3.0)
+    >>> import fastgd as gd
+    >>> GDRegressor(optimizer=gd.Adam(lr=0.05), batch_size=10, random_state=0).fit(X, X[:, 0]).score(X, X[:, 0]) > 0.99
+    True
+    """
+
+    _kinds: ClassVar[dict[str, Kind]] = {
+        **LinearEstimator._kinds,
+        "loss": Choice(tuple(_LOSSES)),
+        "huber_delta": POSITIVE,
+    }
+
+    def __init__(
+        self,
+        loss: str = "squared_error",
+        *,
+        optimizer: Any = "sgd",
+        learning_rate: Any = "auto",
+        batch_size: int | None = None,
+        l1: float = 0.0,
+        l2: float = 0.0,
+        huber_delta: float = 1.0,
+        fit_intercept: bool = True,
+        max_iter: int = 1000,
+        tol: float = 1e-6,
+        n_iter_no_change: float = 5,
+        shuffle: bool = True,
+        random_state: Any = None,
+        warm_start: bool = False,
+        verbose: Any = False,
+        dtype: Any = None,
+        n_threads: int | None = None,
+    ) -> None:
+        self.loss = loss
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.l1 = l1
+        self.l2 = l2
+        self.huber_delta = huber_delta
+        self.fit_intercept = fit_intercept
+        self.max_iter = max_iter
+        self.tol = tol
+        self.n_iter_no_change = n_iter_no_change
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.warm_start = warm_start
+        self.verbose = verbose
+        self.dtype = dtype
+        self.n_threads = n_threads
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.target_tags.multi_output = True
+        return tags
+
+    def _checked_data(self, X: Any, y: Any, first: bool, part: bool) -> tuple[Array, Array]:
+        X, y = self._validated(X, y, first, y_numeric=True)
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        if first:
+            self._one_dimensional = y.ndim == 1
+        return X, y
+
+    def _targets(self, y: Array, dtype: Any) -> Array:
+        with np.errstate(over="ignore"):
+            values = np.ascontiguousarray(y.reshape(len(y), -1), dtype)
+        if not np.isfinite(values).all():
+            raise ValueError(f"y holds numbers beyond {np.dtype(dtype).name}; scale them")
+        if self.loss == "poisson" and (values < 0).any():
+            raise ValueError("y must not be negative for loss='poisson'")
+        return values
+
+    def _count_outputs(self, y: Array) -> int:
+        return 1 if y.ndim == 1 else int(y.shape[1])
+
+    def _network_loss(self) -> str:
+        return _LOSSES[self.loss]
+
+    def _curvature(self, y: Array) -> float:
+        return max(1.0, float(y.max())) if self.loss == "poisson" else 1.0
+
+    def _show(self, net: MLP) -> None:
+        super()._show(net)
+        if self._one_dimensional:
+            self.coef_, self.intercept_ = self.coef_[0], self.intercept_[0]
+
+    def partial_fit(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> Self:
+        """Train for one epoch on these rows, with the state that the optimizer has.
+
+        Parameters
+        ----------
+        X, y, sample_weight : array_like
+            As in `fit`. The rows of the first call determine the rate "auto".
+
+        Returns
+        -------
+        GDRegressor
+            Itself.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As in `fit`.
+        """
+        return self._fit_part(X, y, sample_weight)  # type: ignore[no-any-return]
+
+    def predict(self, X: ArrayLike) -> Array:
+        """The predicted numbers.
+
+        Parameters
+        ----------
+        X : array_like or sparse matrix of shape (n, features)
+
+        Returns
+        -------
+        ndarray of shape (n,) or (n, outputs)
+        """
+        check_is_fitted(self)
+        values = self._linked(X)
+        return values[:, 0] if self._one_dimensional else values
+
+
+class GDClassifier(ClassifierMixin, LinearEstimator):  # type: ignore[misc]
+    """Logistic and softmax regression by gradient descent, with any optimizer, on all rows or some at a time.
+
+    It minimizes the mean cross-entropy over the rows, plus l1 Σ|w| + l2/2 Σ w² over the weights but not the
+    intercepts, from weights of 0: of one output with a sigmoid for two classes, of one for each with a softmax for
+    more.
+
+    Parameters
+    ----------
+    optimizer, learning_rate, batch_size : default "sgd", "auto", None
+        As `GDRegressor` has them.
+    l1, l2 : float, default 0
+        Penalties. LogisticRegression's C is l2 = 1 / (C n).
+    fit_intercept, max_iter, tol, n_iter_no_change : default True, 1000, 1e-6, 5
+        As `GDRegressor` has them.
+    shuffle, random_state, warm_start, verbose : default True, None, False, False
+        As `GDRegressor` has them.
+    class_weight : dict, "balanced" or None, default None
+        Weights of the classes, which multiply `sample_weight`; "balanced" makes them inversely proportional to the
+        classes' counts.
+    dtype, n_threads : default None, None
+        As `GDRegressor` has them.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The labels.
+    coef_ : ndarray of shape (1, features) or (n_classes, features)
+    intercept_ : ndarray of shape (1,) or (n_classes,)
+    n_iter_, t_, loss_curve_, n_features_in_, feature_names_in_
+        As `GDRegressor` has them.
+
+    See Also
+    --------
+    GDRegressor : The same for numbers.
+
+    Examples
+    --------
+    >>> from fastgd import GDClassifier
+    >>> from sklearn.datasets import load_iris
+    >>> X, y = load_iris(return_X_y=True)
+    >>> clf = GDClassifier(optimizer="adam", learning_rate=0.05, batch_size=30, tol=1e-4, random_state=0).fit(X, y)
+    >>> clf.score(X, y) > 0.95
+    True
+    >>> clf.predict_proba(X[:2]).shape
+    (2, 3)
+    """
+
+    _kinds: ClassVar[dict[str, Kind]] = {**LinearEstimator._kinds, "class_weight": ClassWeight()}
+
+    def __init__(
+        self,
+        *,
+        optimizer: Any = "sgd",
+        learning_rate: Any = "auto",
+        batch_size: int | None = None,
+        l1: float = 0.0,
+        l2: float = 0.0,
+        fit_intercept: bool = True,
+        max_iter: int = 1000,
+        tol: float = 1e-6,
+        n_iter_no_change: float = 5,
+        shuffle: bool = True,
+        random_state: Any = None,
+        warm_start: bool = False,
+        verbose: Any = False,
+        class_weight: Any = None,
+        dtype: Any = None,
+        n_threads: int | None = None,
+    ) -> None:
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.l1 = l1
+        self.l2 = l2
+        self.fit_intercept = fit_intercept
+        self.max_iter = max_iter
+        self.tol = tol
+        self.n_iter_no_change = n_iter_no_change
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.warm_start = warm_start
+        self.verbose = verbose
+        self.class_weight = class_weight
+        self.dtype = dtype
+        self.n_threads = n_threads
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    def _checked_data(self, X: Any, y: Any, first: bool, part: bool) -> tuple[Array, Array]:
+        X, y = self._validated(X, y, first)
+        y = column_or_1d(y, warn=True)
+        check_classification_targets(y)
+        if first and not part:
+            self._learn_classes(y)
+        return X, y
+
+    def _learn_classes(self, y: Any) -> None:
+        self.classes_ = unique_labels(y)
+        if len(self.classes_) < 2:
+            raise ValueError(f"y has only one class, {self.classes_[0]!r}; wanted at least two")
+
+    def _begin_part(self, y: Any, classes: Any) -> None:
+        if isinstance(self.class_weight, str):
+            raise ValueError(f"partial_fit does not support class_weight={self.class_weight!r}")
+        if first_part(self, classes):
+            self._learn_classes(classes)
+
+    def _targets(self, y: Array, dtype: Any) -> Array:
+        numbers = class_numbers(self.classes_, y)
+        return numbers if len(self.classes_) > 2 else np.ascontiguousarray(numbers[:, None], dtype)
+
+    def _count_outputs(self, y: Array) -> int:
+        return len(self.classes_) if len(self.classes_) > 2 else 1
+
+    def _network_loss(self) -> str:
+        return "cross_entropy" if len(self.classes_) > 2 else "binary_cross_entropy"
+
+    def _curvature(self, y: Array) -> float:
+        return 0.5 if len(self.classes_) > 2 else 0.25
+
+    def partial_fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
+        """Train for one epoch on these rows, with the state that the optimizer has.
+
+        Parameters
+        ----------
+        X, y : array_like
+            As in `fit`. The rows of the first call determine the rate "auto".
+        classes : array_like of shape (n_classes,), optional
+            All classes that will come; needed at the first call.
+        sample_weight : array_like of shape (n,), optional
+
+        Returns
+        -------
+        GDClassifier
+            Itself.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As in `fit`; also with class_weight="balanced".
+        """
+        return self._fit_part(X, y, sample_weight, classes)  # type: ignore[no-any-return]
+
+    def decision_function(self, X: ArrayLike) -> Array:
+        """The linear model's values: above 0 for the second of two classes, or one for each class.
+
+        Parameters
+        ----------
+        X : array_like or sparse matrix of shape (n, features)
+
+        Returns
+        -------
+        ndarray of shape (n,) or (n, n_classes)
+        """
+        check_is_fitted(self)
+        z = self._outputs(self._inputs(X))
+        return z[:, 0] if z.shape[1] == 1 else z
+
+    def predict(self, X: ArrayLike) -> Array:
+        """The likeliest class.
+
+        Parameters
+        ----------
+        X : array_like or sparse matrix of shape (n, features)
+
+        Returns
+        -------
+        ndarray of shape (n,)
+        """
+        z = self.decision_function(X)
+        numbers: NDArray[np.intp] = z.argmax(axis=1) if z.ndim == 2 else (z > 0).astype(np.intp)
+        return np.asarray(self.classes_[numbers])
+
+    def predict_proba(self, X: ArrayLike) -> Array:
+        """Probabilities of the classes.
+
+        Parameters
+        ----------
+        X : array_like or sparse matrix of shape (n, features)
+
+        Returns
+        -------
+        ndarray of shape (n, n_classes)
+        """
+        z = self.decision_function(X)
+        if z.ndim == 2:
+            return linked("softmax", z)
+        p = linked("sigmoid", z[:, None])
+        return np.concatenate([1 - p, p], axis=1)
+
+    def predict_log_proba(self, X: ArrayLike) -> Array:
+        """Logarithms of `predict_proba`.
+
+        Parameters
+        ----------
+        X : array_like or sparse matrix of shape (n, features)
+
+        Returns
+        -------
+        ndarray of shape (n, n_classes)
+        """
+        p = self.predict_proba(X)
+        with np.errstate(divide="ignore"):
+            return np.asarray(np.log(p, out=p))
