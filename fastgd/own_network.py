@@ -45,7 +45,7 @@ LOSSES = {
 }
 TRAINED, VALIDATED, HELD_OUT = "trained on", "validation", "held out"
 _NETWORK, _COLUMNS, _FORMAT = "network.npz", "columns.json", "fastgd columns 1"
-_MOST_ROWS = 60
+_MOST_ROWS, _EPOCHS = 60, "epoch (a mark: the parameters that were kept)"
 _OF_THE_NETWORK = ("l1", "l2")  # penalties on its weights, not the optimizer's on all parameters
 
 
@@ -570,7 +570,9 @@ def _write_training(
         curves = {"rows trained on": _curve(run, "loss")}
         if VALIDATED in task.parts:
             curves["validation rows"] = _curve(run, "val_loss")
-        save_figure(written[1], LossCurveDisplay(curves, "epoch", LOSSES[task.loss]).plot)
+        kept = dict.fromkeys(curves, run.at("epoch"))
+        display = LossCurveDisplay(curves, _EPOCHS, LOSSES[task.loss], kept if run.usable else None)
+        save_figure(written[1], display.plot)
     if run.usable:
         model = _Model(run.network, task.encoding, task.target)
         written += [folder / "metrics.csv", folder / "predictions.csv", *model.save(folder)]
@@ -698,8 +700,9 @@ def _write_comparison(
         displays = [
             LossCurveDisplay(
                 {run.name: _curve(run, kind) for run in recorded},
-                "epoch",
+                _EPOCHS,
                 f"{LOSSES[task.loss]}, {where}",
+                {run.name: run.at("epoch") for run in recorded if run.usable},
             )
             for kind, where in kinds.items()
         ]

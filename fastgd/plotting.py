@@ -36,6 +36,7 @@ _NAMES = {
     "rng": "seed",
     "iterations": "iterations until the slope is below the tolerance",
     "loss": "loss at the end",
+    "batch_size": "batch size",
 }
 _MOST_LINES = len(COLOURS)
 
@@ -110,6 +111,8 @@ class IterationsDisplay:
         Axis labels.
     curve_name : str, default "closed form"
         Its name in the legend.
+    connected : bool, default True
+        Whether few points are joined by lines.
 
     Attributes
     ----------
@@ -132,6 +135,7 @@ class IterationsDisplay:
     x_name: str = _NAMES["lr"]
     y_name: str = _NAMES["iterations"]
     curve_name: str = "closed form"
+    connected: bool = True
     ax_: Any = field(default=None, init=False, repr=False)
     figure_: Any = field(default=None, init=False, repr=False)
 
@@ -152,6 +156,7 @@ class IterationsDisplay:
         x = np.asarray(self.x, np.float64)
         lines = {name: np.asarray(y, np.float64) for name, y in self.lines.items()}
         self._draw_curve(ax)
+        joined = self.connected and self.curve is None
         for k, (name, y) in enumerate(lines.items()):
             style = MARKERS[k % len(MARKERS)]
             # Later lines are smaller, so that an equal point shows as one inside the other.
@@ -160,7 +165,7 @@ class IterationsDisplay:
             ax.plot(
                 x, y, style, color=COLOURS[k % len(COLOURS)], markersize=size, label=name,
                 markerfacecolor="white" if k == 0 and len(lines) > 1 else None, zorder=3,
-                linestyle="none" if self.curve is not None or x.size > 60 else "-", linewidth=1,
+                linestyle="-" if joined and x.size <= 60 else "none", linewidth=1,
             )  # fmt: skip
         self._scale(ax, x, np.concatenate([y[np.isfinite(y)] for y in lines.values()] or [x]))
         self._draw_band(ax, x)
@@ -238,7 +243,7 @@ class IterationsDisplay:
         cls,
         result: SweepResult,
         *,
-        quantity: Literal["iterations", "loss"] = "iterations",
+        quantity: Literal["iterations", "loss", "metric"] = "iterations",
         x: str | None = None,
         predicted: ArrayLike | tuple[ArrayLike, ArrayLike] | None = None,
         ax: Axes | None = None,
@@ -248,8 +253,8 @@ class IterationsDisplay:
         Parameters
         ----------
         result : SweepResult
-        quantity : {"iterations", "loss"}, default "iterations"
-            Runs that did not converge have no iterations to show; those that diverged, no loss.
+        quantity : {"iterations", "loss", "metric"}, default "iterations"
+            Runs that did not converge have no iterations to show; those that diverged, no loss or metric.
         x : str, optional
             The axis drawn to scale; the longest numeric one by default.
         predicted : array_like, or a pair of them, optional
@@ -267,12 +272,12 @@ class IterationsDisplay:
         """
         x = _numeric_axis(result, x)
         values = np.asarray(result.axes[x], np.float64)
-        position = list(result.axes).index(x)
-        usable = result.converged if quantity == "iterations" else np.isfinite(result.loss)
-        usable &= ~np.isin(result.status, (Status.DIVERGED, Status.NOT_RUN))
-        y = np.where(usable, getattr(result, quantity), np.nan)
+        position = 0 if result.paired else list(result.axes).index(x)
+        y = np.where(_usable(result, quantity), getattr(result, quantity), np.nan)
         rows = np.moveaxis(y, position, -1).reshape(-1, values.size)
         names = [name or "counted" for name in _combinations(result, without=x)]
+        if result.paired or result.metric is not None:
+            names = [name if name != "counted" else "runs" for name in names]
         if len(rows) > _MOST_LINES:
             raise ValueError(
                 f'kind="{quantity}" draws at most {_MOST_LINES} lines and this sweep has '
@@ -291,6 +296,7 @@ class IterationsDisplay:
             curve=predicted,
             x_name=_NAMES.get(x, x),
             y_name=_quantity_name(result, quantity),
+            connected=not result.paired,
         )
         return display.plot(ax)
 
@@ -308,6 +314,8 @@ class LossCurveDisplay:
         By the name in the legend: the loss at steps 0, 1, 2, ..., or (steps, losses).
     x_name, y_name : str
         Axis labels, with units where there are any.
+    marked : dict of str to float, optional
+        By curve, a step at which it has a point: that of the parameters that were kept, say.
 
     Attributes
     ----------
@@ -323,6 +331,7 @@ class LossCurveDisplay:
     curves: Mapping[str, ArrayLike | tuple[ArrayLike, ArrayLike]]
     x_name: str = "iteration"
     y_name: str = "loss"
+    marked: Mapping[str, float] | None = None
     ax_: Any = field(default=None, init=False, repr=False)
     figure_: Any = field(default=None, init=False, repr=False)
 
@@ -346,8 +355,11 @@ class LossCurveDisplay:
             round_, colour = divmod(k, len(COLOURS))
             ax.plot(
                 steps, loss, color=COLOURS[colour], linestyle=DASHES[(k + round_) % len(DASHES)],
-                linewidth=1.6, label=name,
+                linewidth=1.6, label=name, marker="o" if loss.size == 1 else None,
             )  # fmt: skip
+            at = steps == (self.marked or {}).get(name, np.nan)
+            if at.any():
+                ax.plot(steps[at], loss[at], MARKERS[colour], color=COLOURS[colour], markersize=6)
             drawn.append(loss)
         if drawn and _spans_decades(np.concatenate(drawn)):
             ax.set_yscale("log")
@@ -489,7 +501,7 @@ class HeatMapDisplay:
         cls,
         result: SweepResult,
         *,
-        quantity: Literal["iterations", "loss"] = "iterations",
+        quantity: Literal["iterations", "loss", "metric"] = "iterations",
         x: str | None = None,
         y: str | None = None,
         boundary: tuple[ArrayLike, ArrayLike] | None = None,
@@ -500,9 +512,9 @@ class HeatMapDisplay:
         Parameters
         ----------
         result : SweepResult
-        quantity : {"iterations", "loss"}, default "iterations"
-            What the colour says: iterations of the runs that converged, or the loss of all that
-            did not diverge.
+        quantity : {"iterations", "loss", "metric"}, default "iterations"
+            What the colour says: iterations of the runs that converged, or the loss or metric of all
+            that did not diverge.
         x, y : str, optional
             The axes to draw; the two longest by default, ``"lr"`` across.
         boundary : tuple of two array_like, optional
@@ -519,9 +531,9 @@ class HeatMapDisplay:
             If the sweep has fewer than two axes, or `x` or `y` is none of them.
         """
         x, y = _two_axes(result, x, y)
-        usable = result.converged if quantity == "iterations" else np.isfinite(result.loss)
-        usable = usable & ~np.isin(result.status, (Status.DIVERGED, Status.NOT_RUN))
-        values = _on_cells(result, np.where(usable, getattr(result, quantity), np.inf), y, x)
+        sign = -1.0 if quantity == "metric" else 1.0  # whether the highest is the best
+        found = np.where(_usable(result, quantity), sign * getattr(result, quantity), np.inf)
+        values = _on_cells(result, found, y, x)
         rows, columns = _increasing(result.axes[y]), _increasing(result.axes[x])
         cells = values.min(axis=-1)[np.ix_(rows, columns)]
         diverged = np.asarray(_on_cells(result, result.diverged, y, x).all(axis=-1))
@@ -531,7 +543,7 @@ class HeatMapDisplay:
         display = cls(
             x=[result.axes[x][k] for k in columns],
             y=[result.axes[y][k] for k in rows],
-            values=np.where(found, cells, np.nan),
+            values=np.where(found, sign * cells, np.nan),
             diverged=diverged,
             unfinished=~found & ~diverged,
             best=None if best is None else (int(best[0]), int(best[1])),
@@ -685,7 +697,7 @@ class PhaseDiagramDisplay:
         ValueError
             If the sweep has not exactly two numeric axes, or `predicted` another shape.
         """
-        if len(result.axes) != 2 or not all(map(is_numeric, result.axes.values())):
+        if len(result.shape) != 2 or not all(map(is_numeric, result.axes.values())):
             raise ValueError(f"a phase diagram needs two numeric axes, got {list(result.axes)}")
         if predicted is not None and np.shape(predicted) != result.shape:
             raise ValueError(
@@ -770,6 +782,14 @@ def _hatch(ax: Axes, cells: NDArray[np.bool_], edges: Any, look: tuple[str, str,
     ax.add_patch(Rectangle((np.nan, np.nan), 0, 0, linewidth=0.5, label=name, **style))
 
 
+def _usable(result: SweepResult, quantity: str) -> NDArray[np.bool_]:
+    """Which runs have this quantity to show."""
+    usable = result.converged
+    if quantity != "iterations":
+        usable = np.isfinite(np.asarray(getattr(result, quantity), np.float64))
+    return np.asarray(usable & ~np.isin(result.status, (Status.DIVERGED, Status.NOT_RUN)))
+
+
 def _numeric_axis(result: SweepResult, name: str | None) -> str:
     numeric = [n for n, values in result.axes.items() if is_numeric(values)]
     if name is None:
@@ -783,6 +803,10 @@ def _numeric_axis(result: SweepResult, name: str | None) -> str:
 
 def _two_axes(result: SweepResult, x: str | None, y: str | None) -> tuple[str, str]:
     names = list(result.axes)
+    if result.paired:
+        raise ValueError(
+            "a heat map needs a grid; the axes of this sweep are paired, see kind='loss'"
+        )
     for argument, name in (("x", x), ("y", y)):
         if name is not None and name not in names:
             raise ValueError(
@@ -806,6 +830,8 @@ def _on_cells(result: SweepResult, array: NDArray[Any], y: str, x: str) -> NDArr
 def _combinations(result: SweepResult, without: str) -> list[str]:
     """The legend's names for all combinations of the other axes."""
     names = [""]
+    if result.paired:
+        return names
     for axis, values in result.axes.items():
         if axis != without and len(values) > 1:
             labels = [f"{axis} {_short(axis_label(v))}" for v in values]
@@ -816,6 +842,8 @@ def _combinations(result: SweepResult, without: str) -> list[str]:
 def _quantity_name(result: SweepResult, quantity: str) -> str:
     if quantity == "iterations" and np.isfinite(result.tol):
         return f"iterations until max |slope| < {result.tol:g}"
+    if quantity == "metric":
+        return f"{result.metric_name or 'metric'} at the end"
     return _NAMES[quantity]
 
 

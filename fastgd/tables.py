@@ -13,7 +13,7 @@ import re
 import warnings
 import zlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -496,7 +496,10 @@ def choose_mixed(
     named = features is not None
     frame, features, notes = _selected(frame, target, features, drop_missing)
     _check_known(features, categories)
-    chosen = _as_inputs(frame, features, categories)
+    words = [
+        name for name in features if frame[name].dtype.kind not in "iufb" and _is_words(frame[name])
+    ]
+    chosen = _as_inputs(frame, features, {*categories, *words})
     for name in features:
         _check_levels(chosen[name])
     constant = [name for name in features if chosen[name].nunique() == 1]
@@ -524,15 +527,13 @@ def choose_mixed(
 
 
 def _as_inputs(
-    frame: pd.DataFrame, features: Sequence[str], categories: Sequence[str]
+    frame: pd.DataFrame, features: Sequence[str], categories: Collection[str]
 ) -> pd.DataFrame:
     """Numbers as float64, categories as texts."""
     import pandas as pd  # noqa: PLC0415  (heavy)
 
     columns = {
-        name: _levels(frame[name])
-        if name in categories or (frame[name].dtype.kind not in "iufb" and _is_words(frame[name]))
-        else _numbers(frame[name])
+        name: _levels(frame[name]) if name in categories else _numbers(frame[name])
         for name in features
     }
     return pd.DataFrame(columns, index=frame.index)
@@ -559,7 +560,7 @@ def _check_levels(column: pd.Series[Any]) -> None:
 def _check_classes(name: str, labels: NDArray[Any]) -> None:
     known, counts = np.unique(labels, return_counts=True)
     if counts.min() < 2:
-        alone = known[counts.argmin()].item()
+        alone = known.tolist()[counts.argmin()]
         raise ValueError(f"class {alone!r} of column {name!r} has one row; wanted two at least")
 
 
@@ -619,7 +620,7 @@ class Encoding:
                 f"there are {', '.join(map(str, frame.columns))}"
             )
         frame, _ = _complete(frame[names], drop_missing)
-        return _as_inputs(frame, names, [f.name for f in self.features if f.levels])
+        return _as_inputs(frame, names, {f.name for f in self.features if f.levels})
 
     def encoded(self, frame: pd.DataFrame) -> Float:
         """Inputs of the network; a level that is not known has 0 in all of its column's.

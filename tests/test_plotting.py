@@ -193,6 +193,17 @@ def test_many_loss_curves_all_look_different(ax):
     assert all(a != b for a, b in itertools.combinations(dashes, 2))
 
 
+def test_marks_of_loss_curves(ax):
+    curves = {"SGD": ([1, 2, 3], [3.0, 1.0, 2.0]), "Adam": ([1, 2], [2.0, 1.5]), "NAG": [4.0]}
+    LossCurveDisplay(curves, marked={"SGD": 2}).plot(ax)
+    sgd, mark, adam, nag = ax.get_lines()
+    assert mark.get_xydata().tolist() == [[2, 1]]
+    assert mark.get_color() == sgd.get_color()
+    assert adam.get_marker() == "None"
+    assert nag.get_marker() == "o"  # one point is seen only so
+    assert labels(ax) == ["SGD", "Adam", "NAG"]
+
+
 # --- heat maps ----------------------------------------------------------------------------------
 
 
