@@ -23,6 +23,7 @@ _HOMES = {
     "fastgd.functions": ("Function",),
     "fastgd.descent": ("History", "minimize"),
     "fastgd.sweeps": ("SweepResult", "sweep"),
+    "fastgd.axes": ("SampledAxes", "sample_axes"),
     "fastgd.network": ("MLP",),
     "fastgd.estimators": ("MLPClassifier", "MLPRegressor", "GDClassifier", "GDRegressor"),
     "fastgd.engines.config": ("set_backend", "set_num_threads", "show_config"),

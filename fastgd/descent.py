@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fastgd import sweeps
+from fastgd.axes import Places
 from fastgd.engines import config, following, sweeping
 from fastgd.engines.descents import Limits, Standing
 from fastgd.functions import Function
@@ -197,10 +198,10 @@ def minimize(
     config.get_num_threads(n_threads)
     flush = sweeps._flag("flush_subnormals", flush_subnormals)
     engine = sweeps._engine(backend)
-    starts = sweeps._starts(problem, sweeps._Places({}), x0, rng, real)
-    ((_, runs),) = sweeps._descents(one, sweeps._Places({}), starts)
+    starts = sweeps._starts(problem, Places({}), x0, rng, real)
+    ((_, runs),) = sweeps._descents(one, Places({}), starts)
     sweeps._check_order(problem, runs)
-    runs.seeds, runs.seed_of = sweeps._seeds(problem, sweeps._Places({}), rng)
+    runs.seeds, runs.seed_of = sweeps._seeds(problem, Places({}), rng)
     run = following.follower(
         problem,
         one,

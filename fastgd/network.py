@@ -19,6 +19,7 @@ from fastgd.network_rows import checked_inputs, checked_rows
 if TYPE_CHECKING:
     from fastgd.network_problem import NetworkProblem
     from fastgd.optimizers import Optimizer
+    from fastgd.results import Status
     from fastgd.training import TrainingHistory
 
 __all__ = ["MLP"]
@@ -91,6 +92,9 @@ class MLP:
     >>> net.fit(X, [0, 1, 1, 0], optimizer=gd.Adam(lr=0.05), batch_size=4, epochs=200).predict(X)
     array([0, 1, 1, 0])
     """
+
+    history_: TrainingHistory
+    status_: Status
 
     def __init__(
         self,
@@ -362,21 +366,21 @@ class MLP:
         >>> gd.MLP([784, 500, 10]).fresh(rng=1, hidden=(300, 100)).sizes
         (784, 300, 100, 10)
         """
-        a = self.architecture
-        rest: dict[str, Any] = {"backend": self._backend, "n_threads": self.n_threads}
-        for name, value in changes.items():
-            if name == "hidden":
-                units = [value] if isinstance(value, int | np.integer) else value
-                a = replace(a, sizes=_with_hidden(a.sizes, units))
-            elif name == "dropout":
-                a = replace(a, dropout=_share("dropout", value))
-            elif name in rest:
-                rest[name] = value
-            else:
-                raise TypeError(f"fresh has no argument {name!r}")
+        varied = {name: changes.pop(name) for name in ("hidden", "dropout") if name in changes}
+        running = {"backend": self._backend, "n_threads": self.n_threads, **changes}
+        if len(running) > 2:
+            raise TypeError(f"fresh has no argument {list(running)[2]!r}")
         new = object.__new__(type(self))
-        new._start(a, self._init, self.seed if rng is None else rng, **rest)
+        seed = self.seed if rng is None else rng
+        new._start(self._varied(**varied), self._init, seed, **running)
         return new
+
+    def _varied(self, hidden: Any = None, dropout: float | None = None) -> Architecture:
+        a = self.architecture
+        if hidden is not None:
+            units = [hidden] if isinstance(hidden, int | np.integer) else hidden
+            a = replace(a, sizes=_with_hidden(a.sizes, units))
+        return a if dropout is None else replace(a, dropout=_share("dropout", dropout))
 
     # --- files ------------------------------------------------------------------------------------
 

@@ -275,9 +275,8 @@ class IterationsDisplay:
         position = 0 if result.paired else list(result.axes).index(x)
         y = np.where(_usable(result, quantity), getattr(result, quantity), np.nan)
         rows = np.moveaxis(y, position, -1).reshape(-1, values.size)
-        names = [name or "counted" for name in _combinations(result, without=x)]
-        if result.paired or result.metric is not None:
-            names = [name if name != "counted" else "runs" for name in names]
+        only = "counted" if result.metric is None and not result.paired else "runs"
+        names = [name or only for name in _combinations(result, without=x)]
         if len(rows) > _MOST_LINES:
             raise ValueError(
                 f'kind="{quantity}" draws at most {_MOST_LINES} lines and this sweep has '
@@ -286,12 +285,14 @@ class IterationsDisplay:
         order = np.argsort(values)
         diverged = np.moveaxis(result.diverged, position, -1).reshape(-1, values.size)
         unfinished = np.isnan(rows) & ~diverged
+        if result.paired and diverged.any():  # between others, where no band can be
+            names = [f"{only}; {int(diverged.sum())} more diverged"]
         if predicted is not None and not isinstance(predicted, tuple):
             predicted = (values, np.broadcast_to(np.asarray(predicted, np.float64), values.shape))
         display = cls(
             x=values[order],
             lines=dict(zip(names, rows[:, order], strict=True)),
-            failed=np.asarray(diverged.all(axis=0))[order],
+            failed=None if result.paired else np.asarray(diverged.all(axis=0))[order],
             unfinished=dict(zip(names, unfinished[:, order], strict=True)),
             curve=predicted,
             x_name=_NAMES.get(x, x),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from enum import IntEnum
 from os import PathLike
 from pathlib import Path
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+    from fastgd.network import MLP
     from fastgd.plotting import HeatMapDisplay, IterationsDisplay
 
 __all__ = ["BestRun", "Status", "SweepResult"]
@@ -64,6 +65,10 @@ class BestRun:
         Updates done.
     status : Status
     regime : str
+    metric : float, optional
+        Of a network: accuracy, or R².
+    network : MLP, optional
+        Of a sweep of networks, where it was kept: the trained network, which `fit` would train further.
     """
 
     index: tuple[int, ...]
@@ -73,6 +78,8 @@ class BestRun:
     iterations: int
     status: Status
     regime: str
+    metric: float | None = None
+    network: MLP | None = None
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -116,6 +123,16 @@ class SweepResult:
         The most updates a run may do.
     vector_width : int, default 1
         How many runs advance in one machine instruction.
+    paired : bool, default False
+        Whether the axes are combinations, one a run, as `fastgd.sample_axes` draws them: all are of one length, and the
+        arrays are shaped like one of them.
+    metric : ndarray of float64, optional
+        Of networks: accuracy, or R² of values, where the run ended.
+    metric_name : str, default ""
+        Which of them.
+    networks : dict of tuple of int to MLP, optional
+        Of networks: the trained ones that were kept, by their index: that of the lowest loss and that of the best
+        metric. They are not part of files; `MLP.save` writes them.
 
     Raises
     ------
@@ -160,11 +177,19 @@ class SweepResult:
     tol: float = float("nan")
     max_iter: int = 0
     vector_width: int = 1
+    paired: bool = False
+    metric: NDArray[np.float64] | None = None
+    metric_name: str = ""
+    networks: Mapping[tuple[int, ...], MLP] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._set("axes", _checked_axes(self.axes))
+        if self.paired and len({len(values) for values in self.axes.values()}) != 1:
+            raise ValueError("axes must all be of one length where they are paired")
         for name, dtype in _ARRAYS.items():
             self._set(name, _checked_array(name, getattr(self, name), dtype, self.shape))
+        if self.metric is not None:
+            self._set("metric", _checked_array("metric", self.metric, np.float64, self.shape))
         self._set("x", _checked_x(self.x, self.shape))
         self._set("parameter_names", _checked_names(self.parameter_names, self.x.shape[-1]))
         _check_members("status", self.status, [int(s) for s in Status])
@@ -177,8 +202,9 @@ class SweepResult:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The number of values on each axis."""
-        return tuple(len(values) for values in self.axes.values())
+        """The number of values on each axis; of paired axes the number of runs."""
+        lengths = tuple(len(values) for values in self.axes.values())
+        return lengths[:1] if self.paired else lengths
 
     @property
     def size(self) -> int:
@@ -197,6 +223,8 @@ class SweepResult:
 
     def __repr__(self) -> str:
         by = " x ".join(f"{name} ({len(values)})" for name, values in self.axes.items())
+        if self.paired:
+            by = f"{', '.join(self.axes)} together"
         runs = "1 run" if self.size == 1 else f"{self.size:,} runs"
         lines = [f"SweepResult: {runs}" + (f" over {by}" if by else "")]
         about = (self.problem, self.optimizer, self.dtype, self.backend)
@@ -208,19 +236,19 @@ class SweepResult:
                 lines.append(f"  {status.label:<12}{counts.size:>12,}  {span}".rstrip())
         return "\n".join(lines)
 
-    def best(self, by: Literal["loss", "iterations"] = "loss") -> BestRun:
+    def best(self, by: Literal["loss", "iterations", "metric"] = "loss") -> BestRun:
         """Pick the best run, ignoring those that diverged or were not done.
 
         Parameters
         ----------
-        by : {"loss", "iterations"}, default "loss"
-            The lowest loss (fewer iterations break a tie), or the fewest iterations among the
-            runs that converged (the lower loss breaks a tie).
+        by : {"loss", "iterations", "metric"}, default "loss"
+            The lowest loss (fewer iterations break a tie), the fewest iterations among the runs that
+            converged (the lower loss breaks a tie), or, of networks, the highest metric (likewise).
 
         Returns
         -------
         BestRun
-            Index, axis values, `x`, loss, iterations, status, regime.
+            Index, axis values, `x`, loss, iterations, status, regime, metric and network.
 
         Raises
         ------
@@ -234,8 +262,8 @@ class SweepResult:
         >>> out.best().axes, out.best(by="iterations").axes
         ({'lr': 0.1}, {'lr': 0.5})
         """
-        if by not in ("loss", "iterations"):
-            raise ValueError(f'by must be "loss" or "iterations", got {by!r}')
+        if by not in ("loss", "iterations", "metric"):
+            raise ValueError(f'by must be "loss", "iterations" or "metric", got {by!r}')
         usable = np.isfinite(self.loss)
         keys: tuple[NDArray[Any], NDArray[Any]] = (self.iterations, self.loss)
         if by == "iterations":
@@ -243,7 +271,12 @@ class SweepResult:
             keys, wanted = keys[::-1], "converged"
         else:
             usable &= ~np.isin(self.status, (Status.DIVERGED, Status.NOT_RUN))
-            wanted = "ended with a finite loss"
+            wanted = f"ended with a finite {by}"
+        if by == "metric":
+            if self.metric is None:
+                raise ValueError('by="metric" is for sweeps of networks; this one has no metric')
+            usable &= np.isfinite(self.metric)
+            keys = (self.loss, -self.metric)
         candidates = np.flatnonzero(usable)
         if not candidates.size:
             raise ValueError(f"no run of this sweep {wanted}; it holds {self._counts()}")
@@ -253,13 +286,19 @@ class SweepResult:
     def _run(self, index: tuple[int, ...]) -> BestRun:
         return BestRun(
             index=index,
-            axes={name: v[i] for (name, v), i in zip(self.axes.items(), index, strict=True)},
+            axes=self._values_at(index),
             x=self.x[index].copy(),
             loss=float(self.loss[index]),
             iterations=int(self.iterations[index]),
             status=Status(int(self.status[index])),
             regime=str(self.regime[index]),
+            metric=None if self.metric is None else float(self.metric[index]),
+            network=self.networks.get(index),
         )
+
+    def _values_at(self, index: tuple[int, ...]) -> dict[str, Any]:
+        places = index * len(self.axes) if self.paired else index
+        return {name: v[i] for (name, v), i in zip(self.axes.items(), places, strict=True)}
 
     def _counts(self) -> str:
         found = [(s.label, int(np.count_nonzero(self.status == s))) for s in Status]
@@ -281,7 +320,7 @@ class SweepResult:
         pandas.DataFrame
             One column per axis (numbers and truth values as such, tuples, schedules and
             optimizers as readable text), then ``status`` (text), ``regime``, ``iterations``,
-            ``loss``, ``slope`` and the parameters.
+            ``loss``, ``slope`` (of networks ``metric``) and the parameters.
 
         Examples
         --------
@@ -295,11 +334,14 @@ class SweepResult:
 
         columns: dict[str, Any] = {}
         repeats = np.indices(self.shape, dtype=np.int64).reshape(len(self.shape), self.size)
+        if self.paired:
+            repeats = np.broadcast_to(repeats, (len(self.axes), self.size))
         for (name, values), index in zip(self.axes.items(), repeats, strict=True):
             columns[name] = _column(values)[index]
         labels = {int(s): s.label for s in Status}
         columns["status"] = [labels[s] for s in self.status.ravel().tolist()]
-        for name in ("regime", "iterations", "loss", "slope"):
+        last = "slope" if self.metric is None else "metric"
+        for name in ("regime", "iterations", "loss", last):
             columns[name] = getattr(self, name).ravel()
         if parameters or (parameters is None and self.x.shape[-1] <= _MOST_PARAMETER_COLUMNS):
             rows = self.x.reshape(-1, self.x.shape[-1])
@@ -327,7 +369,7 @@ class SweepResult:
 
     def plot(
         self,
-        kind: Literal["auto", "iterations", "loss", "heatmap"] = "auto",
+        kind: Literal["auto", "iterations", "loss", "metric", "heatmap"] = "auto",
         ax: Axes | None = None,
         **options: Any,
     ) -> IterationsDisplay | HeatMapDisplay:
@@ -335,10 +377,11 @@ class SweepResult:
 
         Parameters
         ----------
-        kind : {"auto", "iterations", "loss", "heatmap"}, default "auto"
-            ``"iterations"`` or ``"loss"`` against one numeric axis, a line for each combination
-            of the others; ``"heatmap"`` of two axes. ``"auto"`` takes the heat map where two
-            axes have five or more values, and iterations otherwise.
+        kind : {"auto", "iterations", "loss", "metric", "heatmap"}, default "auto"
+            ``"iterations"``, ``"loss"`` or ``"metric"`` against one numeric axis, a line for each
+            combination of the others, or a point for each run where axes are paired; ``"heatmap"``
+            of two axes. ``"auto"`` takes the heat map where two axes have five or more values, and
+            otherwise iterations, or of networks the loss.
         ax : matplotlib Axes, optional
             Where to draw; a new figure by default.
         **options
@@ -360,13 +403,17 @@ class SweepResult:
         """
         from fastgd import plotting  # noqa: PLC0415  (heavy)
 
-        if kind not in ("auto", "iterations", "loss", "heatmap"):
+        if kind not in ("auto", "iterations", "loss", "metric", "heatmap"):
             raise ValueError(
-                f'kind must be "auto", "iterations", "loss" or "heatmap", got {kind!r}'
+                f'kind must be "auto", "iterations", "loss", "metric" or "heatmap", got {kind!r}'
             )
+        if kind == "metric" and self.metric is None:
+            raise ValueError('kind="metric" is for sweeps of networks; this one has no metric')
+        usual: Literal["iterations", "loss"] = "iterations" if self.metric is None else "loss"
         if kind == "auto":
-            kind = "heatmap" if sum(n >= 5 for n in self.shape) >= 2 else "iterations"
+            kind = "heatmap" if sum(n >= 5 for n in self.shape) >= 2 else usual
         if kind == "heatmap":
+            options = {"quantity": usual, **options}
             return plotting.HeatMapDisplay.from_sweep(self, ax=ax, **options)
         return plotting.IterationsDisplay.from_sweep(self, quantity=kind, ax=ax, **options)
 
@@ -391,6 +438,8 @@ class SweepResult:
         kinds = {name: _kind(values) for name, values in self.axes.items()}
         about = {"format": _FILE_FORMAT, "axes": kinds, "scalars": scalars}
         arrays = {name: getattr(self, name) for name in (*_ARRAYS, "x")}
+        if self.metric is not None:
+            arrays["metric"] = self.metric
         for k, values in enumerate(self.axes.values()):
             arrays[f"axis{k}"] = _axis_array(values)
         arrays["parameter_names"] = np.array(self.parameter_names, dtype=np.str_)
@@ -446,9 +495,8 @@ _ARRAYS: dict[str, Any] = {
     "loss": np.float64,
     "slope": np.float64,
 }
-_SCALARS = tuple(
-    f.name for f in fields(SweepResult) if f.name not in (*_ARRAYS, "axes", "x", "parameter_names")
-)
+_NO_SCALARS = (*_ARRAYS, "axes", "x", "parameter_names", "metric", "networks")
+_SCALARS = tuple(f.name for f in fields(SweepResult) if f.name not in _NO_SCALARS)
 
 
 # --- checks -----------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -10,11 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from fastgd.axes import Places, short
 from fastgd.batches import seed_of
 from fastgd.engines import config, sweeping
 from fastgd.engines.descents import Descents, Limits, Outcomes
 from fastgd.engines.registry import RULES
 from fastgd.hyperparameters import Method, number
+from fastgd.network_problem import NetworkProblem
 from fastgd.optimizers import NAG, Optimizer
 from fastgd.problems import Problem
 from fastgd.progress import Progress
@@ -33,7 +34,7 @@ _ROWS_WORTH_REREADING = (
 
 
 def sweep(
-    problem: Problem,
+    problem: Problem | NetworkProblem,
     optimizer: Optimizer,
     axes: Mapping[str, Sequence[Any] | NDArray[Any]],
     *,
@@ -41,7 +42,7 @@ def sweep(
     rng: int | np.random.Generator | None = None,
     max_iter: int = 10_000,
     tol: float | None = None,
-    dtype: DTypeLike = "float64",
+    dtype: DTypeLike | None = None,
     max_seconds: float | None = None,
     backend: str | None = None,
     n_threads: int | None = None,
@@ -57,14 +58,15 @@ def sweep(
 
     Parameters
     ----------
-    problem : Problem
-        What is descended, for example `fastgd.LeastSquares`.
+    problem : Problem or NetworkProblem
+        What is descended, for example `fastgd.LeastSquares`; or what `fastgd.MLP.problem` returns, see the notes.
     optimizer : Optimizer
         By which rule, with all that is not varied. It is not changed. Ignored where axes has "optimizer".
-    axes : dict of str to sequence
+    axes : dict of str to sequence, or SampledAxes
         What is varied: any hyperparameter of the optimizer ("lr" takes schedules too; "betas" pairs), "x0" (starting
         points), "rng" (seeds of random starting points and of the orders of batches), "optimizer" (other optimizers in
-        its place).
+        its place). Each value is combined with each of the others; for a random search, `fastgd.sample_axes` draws the
+        combinations.
     x0 : array_like of shape (n_parameters,), optional
         Where all runs start; zeros by default. For a problem of one parameter a number does, here and in axes.
     rng : int or numpy.random.Generator, optional
@@ -77,8 +79,8 @@ def sweep(
         is the default of a problem with batches, whose slopes of all rows are tested once an epoch. The slope is the
         problem's own: with `weight_decay`, `l1` or `l2` a descent ends at the penalized optimum, where that slope is
         not 0, and goes on to `max_iter`.
-    dtype : {"float64", "float32"}, default "float64"
-        Precision of the runs.
+    dtype : {"float64", "float32"}, optional
+        Precision of the runs, float64 by default.
     max_seconds : float, optional
         Wall-clock time after which runs under way end with status 3; those not begun have status -1.
     backend : {"auto", "numpy", "cython", "numba"}, optional
@@ -105,6 +107,23 @@ def sweep(
     TypeError, ValueError
         If an argument is not legal; the message names it.
 
+    Notes
+    -----
+    Networks are trained side by side, each on one thread, as `MLP.fit` would train it alone with the same seed. A run
+    ends after `max_iter` updates (of n rows, ``ceil(n / batch_size)`` of them are an epoch), or when it diverges: where
+    a batch's loss, or a parameter at the end of an epoch, is not finite; `iterations` are its updates until then.
+    `loss` and `metric` (accuracy, or R² of values) are those of the validation rows at the end, or of all training rows
+    where there are none; the loss is without penalties, and both are nan where a run diverged. `regime` is "slow" where
+    the mean training loss of the last epoch was below that of the one before (of runs shorter than two epochs: that of
+    the second half below that of the first), else "cycling".
+
+    Axes are the optimizer's hyperparameters, "optimizer", "rng" (seeds of the weights, the orders of rows and dropout;
+    the network's by default), "batch_size", "epochs" or "max_iter" (in the place of `max_iter`), "hidden" (units of the
+    hidden layers, an integer or a tuple of them) and "dropout". `x0`, `tol` and `flush_subnormals` are not for
+    networks, and the dtype is the network's. The parameters of all networks would fill the memory, and those of
+    different sizes fit no table: `x` is empty, and two networks are kept, that of the lowest loss,
+    ``out.best().network``, and that of the best metric, ``out.best(by="metric").network``.
+
     Examples
     --------
     >>> import numpy as np
@@ -115,14 +134,45 @@ def sweep(
     ([379, 36], ['monotone', 'monotone', 'diverged'])
     >>> out.best(by="iterations").axes
     {'lr': 1.0}
+
+    Networks over rate and batch size:
+
+    >>> X = np.random.default_rng(0).normal(size=(300, 2))
+    >>> net = gd.MLP([2, 8, 2], rng=0)
+    >>> problem = net.problem(X[:200], X[:200, 0] > 0, validation=(X[200:], X[200:, 0] > 0))
+    >>> axes = {"lr": [1e-3, 0.1], "batch_size": [10, 100], "epochs": [20]}
+    >>> out = gd.sweep(problem, gd.Adam(), axes)
+    >>> out.iterations.tolist()
+    [[[400], [40]], [[400], [40]]]
+    >>> bool(out.best(by="metric").network.score(X[200:], X[200:, 0] > 0) == out.metric.max() > 0.9)
+    True
     """
     started = time.perf_counter()
-    if not isinstance(problem, Problem):
-        raise TypeError(f"problem must be a fastgd.Problem, got {type(problem).__name__}")
-    values = _checked_axes(axes)
-    if "optimizer" not in values:
+    if not isinstance(problem, Problem | NetworkProblem):
+        raise TypeError(
+            f"problem must be a fastgd.Problem, got {type(problem).__name__}; of a network it is net.problem(X, y)"
+        )
+    if isinstance(problem, NetworkProblem):
+        return _sweep_networks(
+            problem,
+            optimizer,
+            axes,
+            started=started,
+            x0=x0,
+            rng=rng,
+            max_iter=max_iter,
+            tol=tol,
+            dtype=dtype,
+            max_seconds=max_seconds,
+            backend=backend,
+            n_threads=n_threads,
+            flush_subnormals=flush_subnormals,
+            progress=progress,
+        )
+    places = Places(axes)
+    if "optimizer" not in places.values:
         _check_optimizer("optimizer", optimizer)
-    for k, one in enumerate(values.get("optimizer", ())):
+    for k, one in enumerate(places.given.get("optimizer", ())):
         _check_optimizer(f"axes['optimizer'][{k}]", one)
     real, flush = _checked_dtype(dtype), _flag("flush_subnormals", flush_subnormals)
     _check_data(problem, real)
@@ -134,7 +184,6 @@ def sweep(
         np.inf if max_seconds is None else started + _positive("max_seconds", max_seconds),
     )
     engine = _engine(backend)
-    places = _Places(values)
     starts = _starts(problem, places, x0, rng, real)
     seeds = _seeds(problem, places, rng)
     found = _Found(places.total, problem.n_parameters, real)
@@ -167,28 +216,23 @@ def sweep(
         problem,
         limits,
         starts,
-        axes=values,
-        optimizer="" if "optimizer" in values else repr(optimizer),
+        places,
+        optimizer="" if "optimizer" in places.values else repr(optimizer),
         seconds=time.perf_counter() - started,
     )
+
+
+def _sweep_networks(problem: NetworkProblem, *args: Any, **options: Any) -> SweepResult:
+    from fastgd.network_sweep import sweep_networks  # noqa: PLC0415  (it uses the checks of this module)
+
+    return sweep_networks(problem, *args, **options)
 
 
 # --- which runs -------------------------------------------------------------------------------------
 
 
-class _Places:
-    """For every run, its position on each axis."""
-
-    def __init__(self, values: Mapping[str, Sequence[Any]]) -> None:
-        shape = tuple(map(len, values.values()))
-        self.values = values
-        self.total = math.prod(shape)
-        grid = np.unravel_index(np.arange(self.total), shape) if shape else ()
-        self.of = dict(zip(values, grid, strict=True))
-
-
 def _descents(
-    optimizer: Optimizer, places: _Places, starts: NDArray[Any]
+    optimizer: Optimizer, places: Places, starts: NDArray[Any]
 ) -> Iterator[tuple[NDArray[np.intp], Descents]]:
     """The runs, in groups that share a rule."""
     optimizers = places.values.get("optimizer", (optimizer,))
@@ -203,7 +247,7 @@ def _descents(
 
 
 def _methods(
-    optimizer: Optimizer, places: _Places, mine: NDArray[np.intp]
+    optimizer: Optimizer, places: Places, mine: NDArray[np.intp]
 ) -> Iterator[tuple[NDArray[np.intp], Method, list[Any] | None, NDArray[np.int64]]]:
     columns: dict[str, Any] = {}
     for name, values in places.values.items():
@@ -268,7 +312,7 @@ def _described(optimizer: Optimizer, method: Method, starts: NDArray[Any], runs:
 
 def _starts(
     problem: Problem,
-    places: _Places,
+    places: Places,
     x0: ArrayLike | None,
     rng: int | np.random.Generator | None,
     dtype: np.dtype[Any],
@@ -298,7 +342,7 @@ def _starts(
 
 
 def _seeds(
-    problem: Problem, places: _Places, rng: int | np.random.Generator | None
+    problem: Problem, places: Places, rng: int | np.random.Generator | None
 ) -> tuple[list[int], NDArray[np.int64]]:
     """Seeds of the orders in which batches of rows are taken, and which of them each run has."""
     if problem.batches is None:
@@ -334,13 +378,15 @@ class _Found:
         self.vector = max(self.vector, vector)
 
     def result(
-        self, problem: Problem, limits: Limits, starts: NDArray[Any], **about: Any
+        self, problem: Problem, limits: Limits, starts: NDArray[Any], places: Places, **about: Any
     ) -> SweepResult:
-        shape = tuple(map(len, about["axes"].values()))
+        shape = places.shape
         waiting = self.status == Status.NOT_RUN
         self.x[waiting] = starts.T[waiting]
         loss = problem.losses(self.x.T)
         return SweepResult(
+            axes=places.given,
+            paired=places.paired,
             iterations=self.iterations.reshape(shape),
             status=self.status.reshape(shape),
             regime=self._regimes(problem, loss).reshape(shape),
@@ -382,36 +428,6 @@ def _last_slopes(problem: Problem, x: NDArray[Any]) -> NDArray[np.float64]:
 # --- arguments -------------------------------------------------------------------------------------------
 
 
-def _checked_axes(axes: Any) -> dict[str, tuple[Any, ...]]:
-    if not isinstance(axes, Mapping):
-        raise TypeError(
-            f"axes must be a dict of names to values, for example {{'lr': [0.1, 0.2]}}, "
-            f"got {type(axes).__name__}"
-        )
-    checked = {}
-    for name, values in axes.items():
-        if not isinstance(name, str):
-            raise TypeError(f"axes has the key {name!r}; wanted the name of a hyperparameter")
-        checked[name] = _checked_values(f"axes[{name!r}]", values)
-    return checked
-
-
-def _checked_values(name: str, values: Any) -> tuple[Any, ...]:
-    try:
-        if isinstance(values, str | bytes | Mapping | set) or not hasattr(values, "__len__"):
-            raise TypeError
-        found = tuple(values.tolist() if isinstance(values, np.ndarray) else values)
-    except TypeError:
-        raise TypeError(f"{name} must be a sequence of values, got {_short(values)}") from None
-    if not found:
-        raise ValueError(f"{name} is empty; wanted at least one value")
-    return found
-
-
-def _short(value: Any) -> str:
-    return f"{value!r:.60} ({type(value).__name__})"
-
-
 def _check_optimizer(name: str, optimizer: Any) -> None:
     if not isinstance(optimizer, Optimizer):
         raise TypeError(
@@ -429,7 +445,7 @@ def _check_order(problem: Problem, runs: Descents) -> None:
         )
 
 
-def _checked_dtype(dtype: DTypeLike) -> np.dtype[Any]:
+def _checked_dtype(dtype: DTypeLike | None) -> np.dtype[Any]:
     try:
         real = np.dtype(dtype)
     except (TypeError, ValueError, SyntaxError):
@@ -465,7 +481,7 @@ def _positive(name: str, value: Any) -> float:
 
 def _flag(name: str, value: Any) -> bool:
     if not isinstance(value, bool | np.bool_):
-        raise TypeError(f"{name} must be True or False, got {_short(value)}")
+        raise TypeError(f"{name} must be True or False, got {short(value)}")
     return bool(value)
 
 
@@ -482,14 +498,14 @@ def _point(name: str, point: Any, n: int, dtype: np.dtype[Any]) -> NDArray[Any]:
     except (TypeError, ValueError):
         array = np.array(None)
     if array.dtype.kind not in "fiu":
-        raise TypeError(f"{name} must be an array of real numbers, got {_short(point)}")
+        raise TypeError(f"{name} must be an array of real numbers, got {short(point)}")
     array = array[None] if n == 1 and array.ndim == 0 else array  # a number, where it is clear
     if array.shape != (n,):
         raise ValueError(f"{name} has shape {array.shape}, wanted ({n},)")
     with np.errstate(over="ignore"):
         converted = array.astype(dtype)
     if not np.isfinite(converted).all():
-        raise ValueError(f"{name} must be finite in {dtype.name}, got {_short(point)}")
+        raise ValueError(f"{name} must be finite in {dtype.name}, got {short(point)}")
     return converted
 
 

@@ -1,0 +1,37 @@
+"""BLAS on one thread while threads of our own call it."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+
+class _OneThread:
+    """A context: BLAS's own threads are held at one from the first that enters to the last that leaves.
+
+    Counted, because limits that overlap would otherwise leave the wrong one behind. To be entered once a sweep or a
+    fit, not once a step: it takes about a millisecond.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._limits: Any = None
+
+    def __enter__(self) -> None:
+        from threadpoolctl import threadpool_limits  # noqa: PLC0415  (heavy)
+
+        with self._lock:
+            if not self._inside:
+                self._limits = threadpool_limits(1, user_api="blas")
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                self._limits.restore_original_limits()
+                self._limits = None
+
+
+one_thread = _OneThread()
