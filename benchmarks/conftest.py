@@ -11,7 +11,7 @@ import table
 
 from fastgd.engines.config import config as fastgd_config
 
-PEERS = ("numpy", "numba", "scipy", "torch", "jax", "optax")
+PEERS = ("numpy", "numba", "scipy", "scikit-learn", "torch", "jax", "optax")
 
 
 def pytest_collection_modifyitems(items: list[Any]) -> None:

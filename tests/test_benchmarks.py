@@ -31,7 +31,8 @@ def in_new_process(program):
 
 PAIRS = """
 import json
-import bench_schedules, bench_step, bench_subnormals, bench_sweep
+import numpy as np
+import bench_network, bench_schedules, bench_step, bench_subnormals, bench_sweep
 from fastgd.engines.config import get_num_threads
 found = {"steps": {}, "sweeps": {}}
 for id, dtype in {(row.values[0], row.values[2]) for row in bench_step.workloads()}:
@@ -41,6 +42,26 @@ for rule in bench_sweep.RULES:
     found["sweeps"][rule] = bench_sweep.disagreement(rule)
 found["subnormals"] = bench_subnormals.disagreement()
 found["schedules"] = bench_schedules.disagreement()
+
+data, sizes = bench_network.dense(inputs=30, rows=200), (30, 16, 12, 10)
+found["networks"] = {
+    f"batch {batch}": bench_network.Setup(data, batch, steps=3, sizes=sizes).disagreement()
+    for batch in (1, 32)
+}
+for rule in bench_network.RULES:
+    only = ("fastgd", "PyTorch", "JAX")
+    setup = bench_network.Setup(data, 32, steps=3, rule=rule, sizes=sizes, only=only)
+    found["networks"][rule] = setup.disagreement()
+found["defaults"] = bench_network.defaults_disagreement(epochs=2)
+
+rng, labels = np.random.default_rng(0), np.repeat(np.arange(10, dtype=np.int32), 60)
+x = rng.standard_normal((600, 784), np.float32) / 8 + np.eye(10, 784, dtype=np.float32)[labels]
+data = bench_network.Data("drawn", x, labels, x[::4], labels[::4])
+options = {"batch": 64, "looks": 2}
+for name, more in {"whole": {"epochs": 2}, "early": {"epochs": 50, "goal": 0.5}}.items():
+    course = bench_network.course(data, **options, **more)
+    runs = bench_network.courses(course, sklearn=name == "early")[0]
+    found[name] = {library: run() for library, run in runs.items()}
 print(json.dumps(found))
 """
 
@@ -66,6 +87,29 @@ def test_others_agree(differences):
     assert differences["subnormals"]["fastgd"] == 0
     assert max(differences["subnormals"].values()) < 1e-6
     assert max(differences["schedules"].values(), default=0) < 1e-5
+
+
+def test_networks_agree(differences):
+    found = differences["networks"]
+    assert differences["defaults"] < 1e-8
+    assert {"fastgd", "fastgd 1 thread", "NumPy, 1 thread"} <= set(found["batch 32"])
+    for workload, differing in found.items():
+        assert max(differing.values()) < 1e-4, (workload, differing)
+
+
+def test_whole_trainings_end_alike(differences):
+    whole, early = differences["whole"], differences["early"]
+    assert max(whole.values()) - min(whole.values()) < 0.02, whole
+    assert min(early.values()) >= 0.5, early
+    assert max(early.values()) < 1, early  # they stop there
+
+
+def test_limits_of_a_network_are_its_own_products():
+    import machine  # noqa: PLC0415
+
+    sizes = (7, 5, 4, 3)
+    assert machine.step_operations(sizes, 2) == 2 * 2 * (3 * (35 + 20 + 12) - 35)
+    machine.step_products(sizes, 5, n_threads=2, repeats=2)()
 
 
 def test_collecting_the_benchmarks_imports_no_peer():
@@ -137,6 +181,29 @@ def test_share_of_the_machines_limit():
     assert "| of the memory's limit |" in text
     assert "| 97% | 3.3 ms |" in text
     assert "|  | 1.0 µs |" in text  # where no limit was measured
+
+
+def test_a_network_shows_threads_limits_operations_and_accuracy():
+    limits = {"products": {"ratio": 0.9}, "multiply-adds": {"ratio": 0.81}}
+    peers = {"JAX scan": {"ratio": 1.3}, "NumPy, 1 thread": {"ratio": 2.04}}
+    row = record("batch 256", 4e-3, table="Training", peers=peers, limits=limits, operations=6e8)
+    text = table.tables([row])
+    assert "| JAX | NumPy | of the products alone | of the multiply-add peak | operations |" in text
+    assert "| 1.3 | 2.0 (1 thread) | 90% | 81% | 150 Gflop/s | 4.0 ms |" in text
+    accuracy = {"fastgd": 0.9791, "torch 2 threads": 0.9783}
+    peers = {"torch 2 threads": {"ratio": 1.5}}
+    row = record("20 epochs", 9.0, table="Whole trainings", unit="training", peers=peers)
+    assert "| 1.5 (2 threads), 97.8% | 9.0 s, 97.9% |" in table.tables(
+        [{**row, "accuracy": accuracy}]
+    )
+
+
+def test_other_optimizers_stand_beside_sgd():
+    peers = {"Adam": {"ratio": 1.08}}
+    row = record("PyTorch", 4e-3, table="Optimizers of a network", name="SGD", peers=peers)
+    text = table.tables([row])
+    assert "|  | threads | Adam | SGD |" in text
+    assert "| PyTorch | 2 | 1.1 | 4.0 ms |" in text
 
 
 def test_what_was_left_out_is_named():
