@@ -274,8 +274,8 @@ def _network(task: _Task, options: Namespace) -> MLP:
     )
 
 
-def _optimizers(options: Namespace) -> list[Optimizer]:
-    """Each with its rate and with the numbers that it has; those that none has are refused."""
+def _optimizers(options: Namespace) -> dict[str, Optimizer]:
+    """By name, each with its rate and with the numbers that it has; those that none has are refused."""
     import fastgd as gd  # noqa: PLC0415
 
     bare: list[Optimizer] = [getattr(gd, name)() for name in options.optimizer]
@@ -291,11 +291,11 @@ def _optimizers(options: Namespace) -> list[Optimizer]:
     for name in given:
         if not any(hasattr(optimizer, name) for optimizer in bare):
             bare[0].with_options(**{name: given[name]})  # says that it has none
-    several = []
-    for k, optimizer in enumerate(bare):
-        own = {name: value for name, value in given.items() if hasattr(optimizer, name)}
+    several = {}
+    for k, (name, optimizer) in enumerate(zip(options.optimizer, bare, strict=True)):
+        own = {option: value for option, value in given.items() if hasattr(optimizer, option)}
         rate = {"lr": rates[k % len(rates)]} if rates else {}
-        several.append(optimizer.with_options(**own, **rate))
+        several[name] = optimizer.with_options(**own, **rate)
     return several
 
 
@@ -303,16 +303,13 @@ def _optimizers(options: Namespace) -> list[Optimizer]:
 class _Run:
     """One training."""
 
+    name: str
     optimizer: Optimizer
     network: MLP
     history: TrainingHistory
     status: Status
     seconds: float
     watched: str | None  # what early stopping watched
-
-    @property
-    def name(self) -> str:
-        return type(self.optimizer).__name__
 
     @property
     def usable(self) -> bool:
@@ -341,7 +338,13 @@ class _Run:
 
 
 def _trained(
-    task: _Task, network: MLP, optimizer: Optimizer, options: Namespace, progress: Progress
+    task: _Task,
+    network: MLP,
+    name: str,
+    optimizer: Optimizer,
+    options: Namespace,
+    *,
+    progress: Progress,
 ) -> _Run:
     from fastgd.training import DivergenceWarning  # noqa: PLC0415  (imports the engines)
 
@@ -368,7 +371,7 @@ def _trained(
     status = Status(network.status_)
     progress.close_group(1, status == Status.DIVERGED)
     took = time.perf_counter() - began
-    return _Run(optimizer, network, network.history_, status, took, watched)
+    return _Run(name, optimizer, network, network.history_, status, took, watched)
 
 
 def _updates(rows: int, options: Namespace) -> int:
@@ -529,12 +532,12 @@ def train(options: Namespace) -> Said:
     _check_numbers(options)
     if len(options.optimizer) > 1:
         raise ValueError("--optimizer has several names; fastgd compare takes several")
-    (optimizer,) = _optimizers(options)
+    ((name, optimizer),) = _optimizers(options).items()
     task = _task(options)
     network = _network(task, options)
     folder = out_folder(options.out)
     with Progress(1, max_iter=_updates(len(task.parts[TRAINED]), options)) as progress:
-        run = _trained(task, network, optimizer, options, progress)
+        run = _trained(task, network, name, optimizer, options, progress=progress)
     parts: list[str | Table] = [*_task_lines(task, network, options), _finished_line(run)]
     scores = {part: _scores(task, network, part) for part in task.parts} if run.usable else {}
     if run.status == Status.DIVERGED:
@@ -612,9 +615,10 @@ def compare(options: Namespace) -> Said:
     runs: list[_Run] = []
     updates = _updates(len(task.parts[TRAINED]), options)
     with Progress(len(optimizers), max_iter=updates) as progress:
-        for optimizer in optimizers:
+        for name, optimizer in optimizers.items():
             try:
-                runs.append(_trained(task, network.fresh(), optimizer, options, progress))
+                again = network.fresh()
+                runs.append(_trained(task, again, name, optimizer, options, progress=progress))
             except KeyboardInterrupt:
                 break
             if runs[-1].status == Status.INTERRUPTED:

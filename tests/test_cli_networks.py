@@ -368,7 +368,10 @@ def test_one_that_diverges_leaves_the_others(cars, tmp_path, capsys):
 
 def test_compare_without_validation_or_test(cars, tmp_path, capsys):
     arguments = ["compare", cars, "--target", "mpg", *QUICK, "--test", "0", "--validation", "0"]
-    lines = said([*arguments, "--optimizer", "sgd,adam", "--out", str(tmp_path)], capsys)
+    lines = said([*arguments, "--optimizer", "heavyball,momentum", "--out", str(tmp_path)], capsys)
+    first, second = table(lines, "optimizer ")[1:]
+    assert (first[0], second[0]) == ("HeavyBall", "Momentum")
+    assert first[6:] == second[6:]  # two names of one rule
     assert lines[2] == "MSE, MAE, R²: on the 90 rows trained on"
     assert any(line.startswith("Best by its training loss: ") for line in lines)
 
