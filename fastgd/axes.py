@@ -103,6 +103,8 @@ def sample_axes(
     """
     if not isinstance(axes, Mapping):
         raise TypeError(f"axes must be a dict of names to values, got {type(axes).__name__}")
+    if not axes:
+        raise ValueError("axes is empty; wanted at least one name")
     if isinstance(samples, bool) or not isinstance(samples, int | np.integer):
         raise TypeError(f"samples must be an integer, got {samples!r:.60}")
     if samples < 1:

@@ -344,7 +344,7 @@ class SweepResult:
         for name in ("regime", "iterations", "loss", last):
             columns[name] = getattr(self, name).ravel()
         if parameters or (parameters is None and self.x.shape[-1] <= _MOST_PARAMETER_COLUMNS):
-            rows = self.x.reshape(-1, self.x.shape[-1])
+            rows = self.x.reshape(self.size, self.x.shape[-1])
             for k, name in enumerate(self.parameter_names):
                 columns[f"final_{name}" if name in columns else name] = rows[:, k]
         return pd.DataFrame(columns, index=range(self.size))
