@@ -7,6 +7,7 @@ Otherwise a failing compiler fails the installation.
 import os
 import platform
 import sys
+from itertools import product
 from pathlib import Path
 
 from setuptools import Extension, setup
@@ -61,24 +62,25 @@ def extensions() -> list[Extension]:
     from Cython.Build import cythonize  # noqa: PLC0415
 
     sys.path.insert(0, str(ROOT))
-    from fastgd.engines.registry import kernels_source  # noqa: PLC0415
+    from fastgd.engines.registry import kernels_source, network_source  # noqa: PLC0415
 
     generated = ROOT / "build" / "generated"
     generated.mkdir(parents=True, exist_ok=True)
     engines = "fastgd/engines"
     modules = []
-    for target, flags in targets().items():
-        source = generated / f"_kernels_{target}.pyx"
-        source.write_text(kernels_source())
+    texts = {"_kernels": kernels_source(), "_network_kernels": network_source()}
+    for (kind, text), (target, flags) in product(texts.items(), targets().items()):
+        source = generated / f"{kind}_{target}.pyx"
+        source.write_text(text)
         modules.append(
             Extension(
-                f"fastgd.engines._kernels_{target}",
+                f"fastgd.engines.{kind}_{target}",
                 [str(source.relative_to(ROOT))],
                 include_dirs=[engines],
                 extra_compile_args=flags,
             )
         )
-    for name in ("_team", "_step", "_sweep"):
+    for name in ("_team", "_step", "_sweep", "_network"):
         if (ROOT / engines / f"{name}.pyx").exists():
             modules.append(
                 Extension(
@@ -88,6 +90,8 @@ def extensions() -> list[Extension]:
                     define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")],
                 )
             )
+    wanted = os.environ.get("FASTGD_ONLY", "").split()  # while working on some of them
+    modules = [m for m in modules if not wanted or m.name.rpartition(".")[2] in wanted]
     # force: Cython does not notice every change of a .pxd or a directive, and stale C would be silently wrong.
     return cythonize(
         modules,

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -431,7 +431,11 @@ def predicted(a: Architecture, z: Array) -> Array:
 def _engine(a: Architecture, backend: str | None, n_threads: int | None) -> Engine:
     from fastgd.engines.network_reference import Reference  # noqa: PLC0415
 
-    config.resolve_backend(backend, supports=("cython", "numba", "numpy"))
+    chosen = config.resolve_backend(backend, supports=("cython", "numba", "numpy"))
+    if chosen == "cython":
+        from fastgd.engines._network import Network  # noqa: PLC0415
+
+        return cast("Engine", Network(a, n_threads))
     return Reference(a)
 
 

@@ -41,11 +41,6 @@ cdef extern from "numpy/arrayobject.h":
 
 cnp.import_array()
 
-ctypedef void (*loop_t)(void** arrays, const void* c, Py_ssize_t lo, Py_ssize_t hi) noexcept nogil
-ctypedef void (*evaluate_t)(
-    double t, double* carry, const double* hyper, double* out
-) noexcept nogil
-
 # Measured on two cores, in bytes of all arrays that a step touches. Releasing the GIL costs 50 ns
 # alone, and a time slice of whoever takes it. Workers that still spin help from USE_TEAM on; to
 # wake them takes the caller 9 us, which pays from WAKE_TEAM on, or where calls follow each other
@@ -56,51 +51,6 @@ cdef Py_ssize_t WAKE_TEAM = 2560 * 1024
 cdef double CLOSE = 15e-6
 cdef Py_ssize_t CHUNK = 8192  # elements that a thread claims at a time: from this to eight times it
 cdef double last_end = 0.0  # of a step that was large enough for the team
-
-cdef enum:
-    BLOCK = 4096  # elements of a partial sum of squares, see fastgd.engines.stepping
-    BLOCKS_CLAIMED = 8
-    SHARED = 6  # coefficients of `prepare`
-
-cdef struct Entry:  # one parameter array
-    void** arrays  # parameter, gradient, state...: what the loop gets
-    loop_t loop
-    void* coefficients
-    Py_ssize_t size
-    cnp.npy_intp* shape
-    int ndim
-    int type_number
-
-cdef struct Interval:  # bytes of a parameter, in memory
-    uintptr_t low
-    uintptr_t high
-
-cdef struct GroupEntry:
-    evaluate_t evaluate  # NULL: a Python function
-    evaluate_t prepare  # NULL: not prepared
-    double* hyper
-    double* shared
-    double* carry
-    double new_carry
-    double clip_norm
-    double norm_eps
-    int own  # number of the rule's own coefficients
-    double* local  # the hyperparameters with this step's rate, then `prepare`'s arguments
-    int hypers
-    double* numbers  # all coefficients, in double
-    float* rounded
-
-cdef struct Plan:
-    Entry* entries
-    Py_ssize_t count
-    Py_ssize_t total  # elements
-    Py_ssize_t work  # bytes
-    Py_ssize_t* starts  # first element of each array, counted over all
-    Py_ssize_t* blocks  # likewise, in blocks of squares
-    Py_ssize_t chunk
-    double* squares
-    bint flush
-
 
 # --- arithmetic: no Python from here to the next rule ---------------------------------------------
 
@@ -175,7 +125,7 @@ cdef double _norm(Plan* plan, int n_threads) noexcept nogil:
     return sqrt(total)
 
 
-cdef void _finish(GroupEntry* g, double t, double lr, double norm) noexcept nogil:
+cdef void finish(GroupEntry* g, double t, double lr, double norm) noexcept nogil:
     """Commit the carry, complete and round the coefficients."""
     cdef double scale = 1.0, divisor
     cdef double* arguments = g.local + g.hypers
@@ -262,19 +212,6 @@ cdef class Stepper:
         If a slot's state is not of the slot's form, or a group has the wrong number of
         hyperparameters.
     """
-
-    cdef Plan plan
-    cdef GroupEntry* group_entries
-    cdef Py_ssize_t group_count
-    cdef Interval* intervals  # of the parameters, in order; at the end one to compare with
-    cdef Py_ssize_t interval_count
-    cdef bint disjoint  # nothing has moved since the last check found no overlap
-    cdef bint busy
-    cdef bint clips
-    cdef object n_threads
-    cdef readonly list slots
-    cdef readonly list groups
-    cdef list kept  # arrays whose memory the plan points to
 
     def __cinit__(self):
         self.plan.entries = NULL
@@ -510,7 +447,7 @@ cdef class Stepper:
         cdef GroupEntry* g
         for k in range(self.group_count):
             g = &self.group_entries[k]
-            self._evaluate(g, k, step, lr if overridden else g.hyper[0])
+            self.evaluate(g, k, step, lr if overridden else g.hyper[0])
         if self.plan.work >= USE_TEAM:
             n_threads = self._threads()
         if self.plan.work < RELEASE_GIL:
@@ -530,7 +467,7 @@ cdef class Stepper:
         cdef double norm = _norm(&self.plan, n_threads) if self.clips else 0.0
         for k in range(self.group_count):
             g = &self.group_entries[k]
-            _finish(g, t, g.local[0], norm)
+            finish(g, t, g.local[0], norm)
         if n_threads > 1:
             self.plan.chunk = _chunk(self.plan.total, n_threads)
             k = (self.plan.total + self.plan.chunk - 1) // self.plan.chunk
@@ -550,7 +487,7 @@ cdef class Stepper:
 
         return get_num_threads()
 
-    cdef int _evaluate(self, GroupEntry* g, Py_ssize_t index, double t, double lr) except -1:
+    cdef int evaluate(self, GroupEntry* g, Py_ssize_t index, double t, double lr) except -1:
         """The rule's own coefficients; the carry is not yet written back."""
         cdef int k, first = SHARED if g.prepare is not NULL else 0
         cdef double value

@@ -73,6 +73,26 @@ cdef int team_run(job fn, void* arg, int chunks, int n_threads) noexcept nogil:
     return 0
 
 
+cdef int team_gather(int n_threads) noexcept nogil:
+    n_threads = min(n_threads, FGD_MAX_WORKERS + 1)
+    if n_threads < 2 or not fgd_acquire(&team):
+        return 1
+    if team.workers < n_threads - 1:
+        _grow(n_threads - 1)
+    n_threads = min(n_threads, team.workers + 1)
+    if n_threads == 1:
+        fgd_release(&team)
+    return n_threads
+
+
+cdef void team_together(job fn, void* arg, int members) noexcept nogil:
+    if members == 1:
+        fn(arg, 0)
+        return
+    fgd_run(&team, fn, arg, members, members)
+    fgd_release(&team)
+
+
 def _drop():
     """In a forked child: the threads did not come along, and the team may have been at work."""
     memset(&team, 0, sizeof(team))

@@ -162,6 +162,37 @@ class ElementaryFunction:
 
 
 @dataclass(frozen=True)
+class PairFunction:
+    """A function that returns a value and a slope; see `fastgd.rules.activations` and `losses`."""
+
+    function: Callable[..., Any]
+
+    @cached_property
+    def _definition(self) -> ast.FunctionDef:
+        return _definition(self.function)
+
+    @property
+    def name(self) -> str:
+        return self.function.__name__
+
+    @cached_property
+    def arguments(self) -> tuple[str, ...]:
+        return tuple(argument.arg for argument in self._definition.args.args)
+
+    @cached_property
+    def locals(self) -> tuple[str, ...]:
+        return tuple(_assigned(_statements(self._definition)[0]))
+
+    def lines(self, suffix: str, value: str, slope: str) -> list[str]:
+        """The body, then what it returns under two names; the vocabulary spelled for one dtype."""
+        statements, returned = _statements(copy.deepcopy(self._definition))
+        for name, result in zip((value, slope), returned, strict=True):
+            statements.append(ast.Assign([ast.Name(name)], result, lineno=0))
+        tree = ast.Module(statements, [])
+        return ast.unparse(ast.fix_missing_locations(_Vocabulary(suffix).visit(tree))).split("\n")
+
+
+@dataclass(frozen=True)
 class CoefficientFunction:
     """A coefficient function as the compilers see it; see `fastgd.rules.coefficients`."""
 

@@ -21,22 +21,18 @@ def _level() -> int:
     return level
 
 
-def _module(target: str) -> ModuleType:
-    return importlib.import_module(f"fastgd.engines._kernels_{target}")
-
-
-def _forced(level: int) -> ModuleType:
+def _forced(kind: str, level: int) -> ModuleType:
     """The module that FASTGD_TARGET names."""
     target = os.environ["FASTGD_TARGET"]
     if target not in LEVELS:
         raise ValueError(f"FASTGD_TARGET must be one of {', '.join(LEVELS)}, got {target!r}")
     if LEVELS[target] > level:
         raise ValueError(f"FASTGD_TARGET={target}: this processor lacks x86-64-{target}")
-    return _module(target)
+    return importlib.import_module(f"fastgd.engines.{kind}_{target}")
 
 
-@lru_cache(maxsize=1)
-def kernels() -> ModuleType:
+@lru_cache(maxsize=2)
+def kernels(kind: str = "_kernels") -> ModuleType:
     """The kernel module in use.
 
     Raises
@@ -48,13 +44,18 @@ def kernels() -> ModuleType:
     """
     level = _level()
     if os.environ.get("FASTGD_TARGET"):
-        return _forced(level)
+        return _forced(kind, level)
     for target in (t for t, needed in LEVELS.items() if needed <= level and t != "base"):
         try:
-            return _module(target)
+            return importlib.import_module(f"fastgd.engines.{kind}_{target}")
         except ModuleNotFoundError:
             continue  # built for the base set only
-    return _module("base")
+    return importlib.import_module(f"fastgd.engines.{kind}_base")
+
+
+def network_kernels() -> ModuleType:
+    """The module with the passes of networks."""
+    return kernels("_network_kernels")
 
 
 def reason() -> str:

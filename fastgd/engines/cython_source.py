@@ -22,10 +22,10 @@ SWEPT_SIZES = (
 )  # that many parameters live in registers; another kernel takes any number from memory
 REAL = {"f": "float", "d": "double"}
 
-_HEADER = '''\
+HEADER = '''\
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True
-# Written by fastgd.engines.cython_source from fastgd/rules.
-"""Update loops, coefficients and sweep kernels, compiled for one instruction set."""
+# Written by fastgd.engines from fastgd/rules.
+"""Kernels compiled for one instruction set."""
 
 from libc.math cimport INFINITY, NAN, exp, log, pow, sqrt
 from libc.stdint cimport uintptr_t
@@ -37,15 +37,10 @@ cdef extern from "vocabulary.h" nogil:
     ctypedef long long Md "fgd_md"
     enum: LANES_f "FGD_LANES_f"
     enum: LANES_d "FGD_LANES_d"
-
-cdef extern from "rows.h" nogil:
-    enum: TOGETHER "FGD_ROWS_TOGETHER"
-    void* fgd_scratch(size_t bytes, void** raw) noexcept
-    void fgd_release(void* raw) noexcept
 '''
 
 
-def _vocabulary() -> str:
+def vocabulary_text() -> str:
     """Declarations of what `vocabulary.h` offers, for scalars (f, d) and vectors of runs (vf, vd)."""
     lines = []
     for suffix, real in (("f", "float"), ("d", "double"), ("vf", "Vf"), ("vd", "Vd")):
@@ -66,13 +61,17 @@ def _vocabulary() -> str:
         lines.append(f"{scalar} splat_{suffix}({scalar})")
         lines.append(f"{scalar} copysign_{suffix}({scalar}, {scalar})")
         lines += [f"{v} {f}_v{suffix}({v}, {v})" for f in ("steeper", "least")]
-    text = "".join(f"    {line} noexcept\n" for line in lines)
-    return f"{text}\n{_row_products()}\n"
+    return "".join(f"    {line} noexcept\n" for line in lines) + "\n"
 
 
 def _row_products() -> str:
     """Declarations of what `rows.h` offers."""
-    lines = ['cdef extern from "rows.h" nogil:']
+    lines = [
+        'cdef extern from "rows.h" nogil:',
+        '    enum: TOGETHER "FGD_ROWS_TOGETHER"',
+        "    void* fgd_scratch(size_t bytes, void** raw) noexcept",
+        "    void fgd_release(void* raw) noexcept",
+    ]
     for s, real in REAL.items():
         sizes = f"const {real}*, Py_ssize_t, Py_ssize_t"
         lines += [
@@ -87,7 +86,7 @@ def _row_products() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _function(signature: str, *body: str | Iterable[str]) -> str:
+def function_text(signature: str, *body: str | Iterable[str]) -> str:
     lines = [f"cdef void {signature} noexcept nogil:"]
     for part in body:
         lines += [f"    {line}" for line in ([part] if isinstance(part, str) else part)]
@@ -126,7 +125,7 @@ def _update_loop(rule: Rule, shared: tuple[Rule, Rule] | None, suffix: str) -> s
         only_decay = "if sign * scale == 1 and clip == INFINITY and l1 == 0:"
         short = [*_indented(loop(shrink.lines(suffix))), "    return"]
         body, kind = [only_decay, *short, *loop(prepare.lines(suffix))], "prepared"
-    return _function(
+    return function_text(
         f"{kind}_{rule.name}_{suffix}("
         f"{real}** arrays, const {real}* c, Py_ssize_t lo, Py_ssize_t hi)",
         f"cdef {real} {', '.join((*arrays, *coefficients, *rule.locals))}",
@@ -141,7 +140,7 @@ def _update_loop(rule: Rule, shared: tuple[Rule, Rule] | None, suffix: str) -> s
 # --- elementary functions -------------------------------------------------------------------------
 
 
-def _elementary(function: ElementaryFunction) -> str:
+def elementary_text(function: ElementaryFunction) -> str:
     """For scalars and vectors, and as loops over arrays (in, out); a vector's are aligned and whole."""
     text, name = "", function.name
     for suffix, real, step in (
@@ -152,7 +151,7 @@ def _elementary(function: ElementaryFunction) -> str:
         text += f"cdef inline {real} {name}_{suffix}({real} x) noexcept nogil:\n"
         text += "".join(f"    {line}\n" for line in body) + "\n"
         scalar = REAL[function.real]
-        text += _function(
+        text += function_text(
             f"map_{name}_{suffix}("
             f"{scalar}** arrays, const {scalar}* c, Py_ssize_t lo, Py_ssize_t hi)",
             f"cdef {scalar}* x = arrays[0]",
@@ -177,7 +176,7 @@ def _coefficients(function: CoefficientFunction) -> str:
     """One step's: ``void f(double t, double* carry, const double* hyperparameters, double* out)``."""
     shared, own, results = function.split_by_rate()
     values = [text for text, _ in results]
-    return _function(
+    return function_text(
         f"coefficients_{function.name}(double t, double* carried, const double* h, double* out)",
         _declared(function),
         [f"{name} = h[{k}]" for k, name in enumerate(function.hyperparameters)],
@@ -199,7 +198,7 @@ def _lane_coefficients(function: CoefficientFunction, suffix: str) -> str:
     results = results[1:] if function.carries else results
     others = [(k, n) for k, n in enumerate(function.hyperparameters) if n != "lr"]
     carry = ["carried[l] = carry"] if function.carries else []
-    return _function(
+    return function_text(
         f"lanes_{function.name}_{suffix}(double t, double* carried, const double* h, "
         f"Py_ssize_t width, Py_ssize_t lanes, bint uniform, {real}* out)",
         _declared(function),
@@ -293,7 +292,7 @@ def _register_window(rule: Rule, count: int, suffix: str) -> str:
             *(f"{name}{i}[u] = {name}" for name in ("p", *rule.state)),
         ]
     own = ("p", "g", "slope", *rule.state, *rule.coefficients, *rule.locals)
-    return _function(
+    return function_text(
         f"window_{rule.name}_quadratic{count}_{suffix}" + _WINDOW.format(real=real),
         [f"cdef {v} {name}[{groups}]" for name in (*arrays, "lowest", "highest")],
         f"cdef {v} {', '.join((*own, *(f'g{i}' for i in range(count))))}",
@@ -393,7 +392,7 @@ def _stored(rule: Rule, suffix: str) -> list[str]:
 def _memory_window(rule: Rule, problem: str, suffix: str) -> str:
     """Any number of parameters, read from and written to the block at every step."""
     groups = 4
-    return _function(
+    return function_text(
         f"window_{rule.name}_{problem}_{suffix}" + _WINDOW.format(real=REAL[suffix]),
         _memory_locals(rule, problem, suffix, groups),
         "l = 0",
@@ -432,7 +431,7 @@ def _observe(rule: Rule, problem: str, suffix: str) -> str:
         f"(lt_v{suffix}(step_, nought) & gt_v{suffix}(before, nought))"
     )
     turns = f"(<{m}*>(turns + i * width + l))[0]"
-    return _function(
+    return function_text(
         f"observe_{rule.name}_{problem}_{suffix}" + _OBSERVE.format(real=REAL[suffix]),
         _memory_locals(rule, problem, suffix, 1),
         f"cdef {v} state_, count_, step_, before, nought = splat_v{suffix}(0)",
@@ -516,7 +515,7 @@ def _row_slopes(model: str, s: str) -> str:
     real, v = REAL[s], f"V{s}"
     residuals = [line.format(s=s, real=real) for line in _RESIDUALS[model]]
     signature = _SLOPES_OF_ROWS.format(real=real).replace("const", "", 1)
-    return _function(
+    return function_text(
         f"slopes_{model}_{s}{signature}",
         f"cdef {v} one = splat_v{s}(1), most = one",
         f"cdef {v} *z",
@@ -581,7 +580,7 @@ def kernels_source(
 ) -> str:
     """The text of a kernel module; its one Python object, `addresses`, maps each kernel's name to its address."""
     parsed, functions = list(rules), list(coefficients)
-    texts = [_HEADER, _vocabulary(), *map(_elementary, elementary)]
+    texts = [HEADER, vocabulary_text(), _row_products(), *map(elementary_text, elementary)]
     texts += [*(_coefficients(f) for f in functions)]
     for suffix in REAL:
         texts += [
@@ -594,13 +593,18 @@ def kernels_source(
                 texts += [_register_window(rule, count, suffix) for count in SWEPT_SIZES]
                 texts += [_memory_window(rule, problem, suffix) for problem in _SLOPES]
                 texts += [_observe(rule, problem, suffix) for problem in _SLOPES]
+    texts.append(addresses_text(texts))
+    texts.append("lanes = {'f': LANES_f, 'd': LANES_d}\n")
+    return "".join(texts)
+
+
+def addresses_text(texts: Iterable[str], more: Iterable[str] = ()) -> str:
+    """The module's one Python object: each kernel's address by its name."""
     names = [
         line.removeprefix("cdef void ").split("(")[0]
         for text in texts
         for line in text.split("\n")
         if line.startswith("cdef void ")
     ]
-    table = "".join(f"    {name!r}: <uintptr_t>&{name},\n" for name in names)
-    texts.append("addresses = {\n" + table + "}\n")
-    texts.append("lanes = {'f': LANES_f, 'd': LANES_d}\n")
-    return "".join(texts)
+    table = "".join(f"    {name!r}: <uintptr_t>&{name},\n" for name in (*names, *more))
+    return "addresses = {\n" + table + "}\n"

@@ -7,8 +7,8 @@ from inspect import getmembers, isfunction
 from types import ModuleType
 from typing import Any
 
-from fastgd.engines.codegen import CoefficientFunction, ElementaryFunction, Rule
-from fastgd.rules import coefficients, elementary, updates
+from fastgd.engines.codegen import CoefficientFunction, ElementaryFunction, PairFunction, Rule
+from fastgd.rules import activations, coefficients, elementary, losses, updates
 
 
 def _defined_in(module: ModuleType) -> dict[str, Callable[..., Any]]:
@@ -22,6 +22,8 @@ COEFFICIENTS = {
     name: CoefficientFunction(function) for name, function in _defined_in(coefficients).items()
 }
 ELEMENTARY = [ElementaryFunction(function) for function in _defined_in(elementary).values()]
+ACTIVATIONS = {name: PairFunction(f) for name, f in _defined_in(activations).items()}
+LOSSES = {name: PairFunction(f) for name, f in _defined_in(losses).items()}
 
 
 def kernels_source() -> str:
@@ -31,3 +33,10 @@ def kernels_source() -> str:
     return cython_source.kernels_source(
         RULES.values(), COEFFICIENTS.values(), PREPARE, SHRINK, ELEMENTARY
     )
+
+
+def network_source() -> str:
+    """The text of a network's kernel modules (see `fastgd.engines.network_source`)."""
+    from fastgd.engines import network_source  # noqa: PLC0415  (only when the package is built)
+
+    return network_source.network_source(ACTIVATIONS.values(), LOSSES.values(), ELEMENTARY)

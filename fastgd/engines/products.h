@@ -1,0 +1,229 @@
+/* Matrix products of a network, for one precision: network.h includes this once for float and once for double.
+
+   What enters and leaves a layer lies in panels: as many columns as two vectors hold, all rows of them below each other,
+   [panel][row][column]. So a tile of a product reads one operand as whole vectors and the other number by number, both
+   side by side and neither copied; only weights are packed.
+
+   Every element of a product is one chain of multiply-adds (fused where the processor can) in the order of the summed
+   index. So its bits depend on nothing but the operands: not on tiles, threads, or the rows beside it. */
+
+static inline FGD_V FGD_(load)(const FGD_T *p) {
+    FGD_V v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+static inline void FGD_(store)(FGD_T *p, FGD_V v) { memcpy(p, &v, sizeof v); }
+
+/* A chain goes on from `from`: what is there already, one row for all, or NULL for zeros. */
+#define FGD_BEGIN(R, from, step)                                                                          \
+    FGD_V acc[R][2];                                                                                       \
+    FGD_ALL for (int r = 0; r < R; r++)                                                                    \
+        FGD_ALL for (int h = 0; h < 2; h++)                                                                \
+            acc[r][h] = (from) ? FGD_(load)((from) + r * (step) + h * FGD_LANES) : (FGD_V){0};
+#define FGD_END(R, to, step)                                                                              \
+    FGD_ALL for (int r = 0; r < R; r++)                                                                    \
+        FGD_ALL for (int h = 0; h < 2; h++) FGD_(store)((to) + r * (step) + h * FGD_LANES, acc[r][h]);
+#define FGD_RANK_ONE(R, number, b)                                                                        \
+    do {                                                                                                   \
+        FGD_V b0_ = FGD_(load)(b), b1_ = FGD_(load)((b) + FGD_LANES);                                      \
+        FGD_ALL for (int r = 0; r < R; r++) {                                                              \
+            FGD_V x_ = FGD_SET1(number);                                                                   \
+            acc[r][0] = FGD_FMA(x_, b0_, acc[r][0]);                                                       \
+            acc[r][1] = FGD_FMA(x_, b1_, acc[r][1]);                                                       \
+        }                                                                                                  \
+    } while (0)
+
+/* Rows times packed weights: c[r][.] += sum over k < depth of a[r][k] b[k][.]; `a` and `c` in panels. */
+#define FGD_TILE(R)                                                                                       \
+    static FGD_HOT void FGD_CAT(FGD_(tile), R)(const FGD_T *a, ptrdiff_t panel, ptrdiff_t depth,           \
+                                               const FGD_T *b, const FGD_T *from, ptrdiff_t step,          \
+                                               FGD_T *c) {                                                 \
+        FGD_BEGIN(R, from, step)                                                                           \
+        for (; depth > 0; depth -= FGD_NR, a += panel) {                                                   \
+            ptrdiff_t many = depth < FGD_NR ? depth : FGD_NR;                                              \
+            for (ptrdiff_t s = 0; s < many; s++, b += FGD_NR) FGD_RANK_ONE(R, a[r * FGD_NR + s], b);       \
+        }                                                                                                  \
+        FGD_END(R, c, FGD_NR)                                                                              \
+    }
+/* The same with the weights where they are: vector k at b + index[k]. Few rows do not pay for packing. */
+#define FGD_TILE_IN_PLACE(R)                                                                              \
+    static FGD_HOT void FGD_CAT(FGD_(tile_in_place), R)(const FGD_T *a, ptrdiff_t panel, ptrdiff_t depth,  \
+                                                        const FGD_T *b, const ptrdiff_t *index,            \
+                                                        const FGD_T *from, ptrdiff_t step, FGD_T *c) {     \
+        FGD_BEGIN(R, from, step)                                                                           \
+        for (; depth > 0; depth -= FGD_NR, a += panel) {                                                   \
+            ptrdiff_t many = depth < FGD_NR ? depth : FGD_NR;                                              \
+            for (ptrdiff_t s = 0; s < many; s++, index++)                                                  \
+                FGD_RANK_ONE(R, a[r * FGD_NR + s], b + *index);                                            \
+        }                                                                                                  \
+        FGD_END(R, c, FGD_NR)                                                                              \
+    }
+/* Gradient of a weight: g[r][.] += sum over rows of a[row][r] b[row][.]; `a` and `b` in panels. */
+#define FGD_OUTER(R)                                                                                      \
+    static FGD_HOT void FGD_CAT(FGD_(outer), R)(const FGD_T *a, const FGD_T *b, ptrdiff_t rows,            \
+                                                const FGD_T *from, FGD_T *g, ptrdiff_t step) {             \
+        FGD_BEGIN(R, from, step)                                                                           \
+        for (ptrdiff_t s = 0; s < rows; s++) FGD_RANK_ONE(R, a[s * FGD_NR + r], b + s * FGD_NR);           \
+        FGD_END(R, g, step)                                                                                \
+    }
+#define FGD_TILES(R) FGD_TILE(R) FGD_TILE_IN_PLACE(R) FGD_OUTER(R)
+FGD_TILES(1)
+FGD_TILES(2)
+FGD_TILES(3)
+FGD_TILES(4)
+FGD_TILES(5)
+FGD_TILES(6)
+#if FGD_TALLEST == 12
+FGD_TILES(7)
+FGD_TILES(8)
+FGD_TILES(9)
+FGD_TILES(10)
+FGD_TILES(11)
+FGD_TILES(12)
+#endif
+
+typedef void (*FGD_(tile_t))(const FGD_T *, ptrdiff_t, ptrdiff_t, const FGD_T *, const FGD_T *, ptrdiff_t, FGD_T *);
+typedef void (*FGD_(tile_in_place_t))(const FGD_T *, ptrdiff_t, ptrdiff_t, const FGD_T *, const ptrdiff_t *,
+                                      const FGD_T *, ptrdiff_t, FGD_T *);
+typedef void (*FGD_(outer_t))(const FGD_T *, const FGD_T *, ptrdiff_t, const FGD_T *, FGD_T *, ptrdiff_t);
+#if FGD_TALLEST == 12
+#define FGD_TABLE(name)                                                                                   \
+    {FGD_CAT(FGD_(name), 1), FGD_CAT(FGD_(name), 2), FGD_CAT(FGD_(name), 3), FGD_CAT(FGD_(name), 4),       \
+     FGD_CAT(FGD_(name), 5), FGD_CAT(FGD_(name), 6), FGD_CAT(FGD_(name), 7), FGD_CAT(FGD_(name), 8),       \
+     FGD_CAT(FGD_(name), 9), FGD_CAT(FGD_(name), 10), FGD_CAT(FGD_(name), 11), FGD_CAT(FGD_(name), 12)}
+#else
+#define FGD_TABLE(name)                                                                                   \
+    {FGD_CAT(FGD_(name), 1), FGD_CAT(FGD_(name), 2), FGD_CAT(FGD_(name), 3), FGD_CAT(FGD_(name), 4),       \
+     FGD_CAT(FGD_(name), 5), FGD_CAT(FGD_(name), 6)}
+#endif
+static const FGD_(tile_t) FGD_(tiles)[] = FGD_TABLE(tile);
+static const FGD_(tile_in_place_t) FGD_(tiles_in_place)[] = FGD_TABLE(tile_in_place);
+static const FGD_(outer_t) FGD_(outers)[] = FGD_TABLE(outer);
+
+/* --- packing ---------------------------------------------------------------------------------------------------- */
+
+/* Columns column.. of some rows of w (n columns) as vectors below each other; beyond the last column zeros. */
+static void FGD_(pack)(const FGD_T *w, ptrdiff_t n, ptrdiff_t column, const ptrdiff_t *index, ptrdiff_t depth,
+                       FGD_T *out) {
+    ptrdiff_t left = n - column < FGD_NR ? n - column : FGD_NR;
+    for (ptrdiff_t k = 0; k < depth; k++, out += FGD_NR) {
+        const FGD_T *from = w + index[k] + column;
+        if (left == FGD_NR) {
+            FGD_(store)(out, FGD_(load)(from));
+            FGD_(store)(out + FGD_LANES, FGD_(load)(from + FGD_LANES));
+        } else {
+            for (ptrdiff_t j = 0; j < FGD_NR; j++) out[j] = j < left ? from[j] : 0;
+        }
+    }
+}
+
+/* The transpose: columns first..last of the rows row.. (of all `rows`) of w, each column as a vector. */
+static void FGD_(pack_transposed)(const FGD_T *w, ptrdiff_t n, ptrdiff_t row, ptrdiff_t rows, ptrdiff_t first,
+                                  ptrdiff_t last, FGD_T *out) {
+    ptrdiff_t left = rows - row < FGD_NR ? rows - row : FGD_NR;
+    for (ptrdiff_t r = 0; r < FGD_NR; r++) {
+        const FGD_T *from = w + (row + r) * n;
+        for (ptrdiff_t j = first; j < last; j++) out[(j - first) * FGD_NR + r] = r < left ? from[j] : 0;
+    }
+}
+
+/* --- products of one panel of the result -------------------------------------------------------------------------- */
+
+/* Rows cut into tiles of nearly equal height: the k-th of `count` over `rows`. */
+static inline ptrdiff_t FGD_(cut)(ptrdiff_t rows, ptrdiff_t count, ptrdiff_t k) { return rows * k / count; }
+
+/* c = from + a b for rows lo..hi: `b` packed; or, where `index` is given, in place. */
+static void FGD_(multiply)(const FGD_T *a, ptrdiff_t panel, ptrdiff_t lo, ptrdiff_t hi, ptrdiff_t depth,
+                           const FGD_T *b, const ptrdiff_t *index, const FGD_T *from, ptrdiff_t step, FGD_T *c) {
+    ptrdiff_t rows = hi - lo, count = (rows + FGD_TALLEST - 1) / FGD_TALLEST;
+    for (ptrdiff_t k = 0; k < count; k++) {
+        ptrdiff_t r = lo + FGD_(cut)(rows, count, k), height = lo + FGD_(cut)(rows, count, k + 1) - r;
+        const FGD_T *begin = from ? from + r * step : NULL;
+        if (index)
+            FGD_(tiles_in_place)[height - 1](a + r * FGD_NR, panel, depth, b, index, begin, step, c + r * FGD_NR);
+        else FGD_(tiles)[height - 1](a + r * FGD_NR, panel, depth, b, begin, step, c + r * FGD_NR);
+    }
+}
+
+/* --- one row ------------------------------------------------------------------------------------------------------ */
+
+/* z += a0 w0 + a1 w1 + a2 w2 + a3 w3, one after the other. */
+static FGD_HOT void FGD_(add_four)(FGD_T *z, ptrdiff_t n, const FGD_T *a, const FGD_T *w0, const FGD_T *w1,
+                                   const FGD_T *w2, const FGD_T *w3) {
+    FGD_V a0 = FGD_SET1(a[0]), a1 = FGD_SET1(a[1]), a2 = FGD_SET1(a[2]), a3 = FGD_SET1(a[3]);
+    ptrdiff_t j = 0;
+    for (; j + FGD_LANES <= n; j += FGD_LANES) {
+        FGD_V sum = FGD_FMA(a0, FGD_(load)(w0 + j), FGD_(load)(z + j));
+        sum = FGD_FMA(a1, FGD_(load)(w1 + j), sum);
+        sum = FGD_FMA(a2, FGD_(load)(w2 + j), sum);
+        FGD_(store)(z + j, FGD_FMA(a3, FGD_(load)(w3 + j), sum));
+    }
+    for (; j < n; j++) {
+        FGD_T sum = FGD_FMA1(a[0], w0[j], z[j]);
+        sum = FGD_FMA1(a[1], w1[j], sum);
+        sum = FGD_FMA1(a[2], w2[j], sum);
+        z[j] = FGD_FMA1(a[3], w3[j], sum);
+    }
+}
+
+static void FGD_(add_one)(FGD_T *z, ptrdiff_t n, FGD_T a, const FGD_T *w) {
+    FGD_V wide = FGD_SET1(a);
+    ptrdiff_t j = 0;
+    for (; j + FGD_LANES <= n; j += FGD_LANES)
+        FGD_(store)(z + j, FGD_FMA(wide, FGD_(load)(w + j), FGD_(load)(z + j)));
+    for (; j < n; j++) z[j] = FGD_FMA1(a, w[j], z[j]);
+}
+
+/* The four sums of a dot product and its tail, in one order. */
+static inline FGD_T FGD_(gathered)(FGD_V s0, FGD_V s1, FGD_V s2, FGD_V s3, FGD_T tail) {
+    FGD_T parts[FGD_NR / 2], total = tail;
+    FGD_(store)(parts, (s0 + s1) + (s2 + s3));
+    for (int k = 0; k < FGD_LANES; k++) total += parts[k];
+    return total;
+}
+
+static FGD_HOT FGD_T FGD_(dot)(const FGD_T *w, const FGD_T *d, ptrdiff_t n) {
+    FGD_V s0 = {0}, s1 = {0}, s2 = {0}, s3 = {0};
+    FGD_T tail = 0;
+    ptrdiff_t j = 0;
+    for (; j + 4 * FGD_LANES <= n; j += 4 * FGD_LANES) {
+        s0 = FGD_FMA(FGD_(load)(w + j), FGD_(load)(d + j), s0);
+        s1 = FGD_FMA(FGD_(load)(w + j + FGD_LANES), FGD_(load)(d + j + FGD_LANES), s1);
+        s2 = FGD_FMA(FGD_(load)(w + j + 2 * FGD_LANES), FGD_(load)(d + j + 2 * FGD_LANES), s2);
+        s3 = FGD_FMA(FGD_(load)(w + j + 3 * FGD_LANES), FGD_(load)(d + j + 3 * FGD_LANES), s3);
+    }
+    for (; j + FGD_LANES <= n; j += FGD_LANES) s0 = FGD_FMA(FGD_(load)(w + j), FGD_(load)(d + j), s0);
+    for (; j < n; j++) tail = FGD_FMA1(w[j], d[j], tail);
+    return FGD_(gathered)(s0, s1, s2, s3, tail);
+}
+
+/* Plain descent on one row of weights, w -= rate (a d), and the dot product of what it was with d. */
+static FGD_HOT FGD_T FGD_(dot_and_descend)(FGD_T *w, const FGD_T *d, ptrdiff_t n, FGD_T a, FGD_T rate) {
+    FGD_V s[4] = {{0}, {0}, {0}, {0}}, wide = FGD_SET1(a), rates = FGD_SET1(rate);
+    FGD_T tail = 0;
+    ptrdiff_t j = 0;
+    for (; j + 4 * FGD_LANES <= n; j += 4 * FGD_LANES)
+        FGD_ALL for (int h = 0; h < 4; h++) {
+            FGD_V x = FGD_(load)(w + j + h * FGD_LANES), y = FGD_(load)(d + j + h * FGD_LANES);
+            s[h] = FGD_FMA(x, y, s[h]);
+            FGD_(store)(w + j + h * FGD_LANES, x - rates * (wide * y));
+        }
+    for (; j + FGD_LANES <= n; j += FGD_LANES) {
+        FGD_V x = FGD_(load)(w + j), y = FGD_(load)(d + j);
+        s[0] = FGD_FMA(x, y, s[0]);
+        FGD_(store)(w + j, x - rates * (wide * y));
+    }
+    for (; j < n; j++) {
+        tail = FGD_FMA1(w[j], d[j], tail);
+        w[j] = w[j] - rate * (a * d[j]);
+    }
+    return FGD_(gathered)(s[0], s[1], s[2], s[3], tail);
+}
+
+static FGD_HOT void FGD_(descend)(FGD_T *w, const FGD_T *d, ptrdiff_t n, FGD_T a, FGD_T rate) {
+    FGD_V wide = FGD_SET1(a), rates = FGD_SET1(rate);
+    ptrdiff_t j = 0;
+    for (; j + FGD_LANES <= n; j += FGD_LANES)
+        FGD_(store)(w + j, FGD_(load)(w + j) - rates * (wide * FGD_(load)(d + j)));
+    for (; j < n; j++) w[j] = w[j] - rate * (a * d[j]);
+}
