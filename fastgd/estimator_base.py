@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from numbers import Number
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -245,7 +246,7 @@ class NetworkEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[mis
         by_class = compute_sample_weight(class_weight, y)
         weights = by_class if weights is None else weights * by_class
         if not weights.any():
-            raise ValueError("sample_weight and class_weight leave no row with a weight above 0")
+            raise ValueError("sample_weight times class_weight is zero for all rows")
         return np.ascontiguousarray(weights, np.float64)
 
     # --- the network ------------------------------------------------------------------------------
@@ -290,6 +291,8 @@ class NetworkEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[mis
         attributes = dict(self.__dict__)
         lengths = {name: len(v) for name, v in attributes.items() if isinstance(v, list)}
         weights = [p.copy() for p in self._network().params] if in_place else None
+        optimizer = attributes.get("_optimizer")
+        steps = 0 if optimizer is None else optimizer.t
         try:
             yield
         except BaseException:
@@ -299,7 +302,8 @@ class NetworkEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[mis
                 del attributes[name][length:]  # curves that were added to
             if weights is not None:
                 self._put_weights(weights)
-                self.__dict__.pop("_optimizer", None)  # its state has moved on
+            if optimizer is not None and optimizer.t != steps:
+                del self._optimizer  # its state has moved on
             raise
 
     def _put_weights(self, weights: list[Array]) -> None:
@@ -346,7 +350,7 @@ def _row_by_row(X: Array) -> Array:
 def _checked_weights(sample_weight: Any, n: int) -> NDArray[np.float64] | None:
     if sample_weight is None:
         return None
-    if np.ndim(sample_weight) == 0:
+    if isinstance(sample_weight, Number):
         sample_weight = np.full(n, sample_weight)
     w = check_array(
         sample_weight, ensure_2d=False, dtype=np.float64, order="C", input_name="sample_weight"
@@ -356,5 +360,7 @@ def _checked_weights(sample_weight: Any, n: int) -> NDArray[np.float64] | None:
     if (w < 0).any():
         raise ValueError(f"sample_weight must hold numbers >= 0, got {w.min():g}")
     if not w.any():
-        raise ValueError("sample_weight must hold at least one number above 0")
+        raise ValueError(
+            "sample_weight is zero for all rows; wanted a weight above 0 for at least one"
+        )
     return np.asarray(w)

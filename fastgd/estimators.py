@@ -3,7 +3,7 @@
 >>> from sklearn.datasets import load_digits
 >>> from fastgd import MLPClassifier
 >>> X, y = load_digits(return_X_y=True)
->>> MLPClassifier(max_iter=5, tol=1.0, n_iter_no_change=3, random_state=0).fit(X, y).score(X, y) > 0.9
+>>> MLPClassifier(tol=0.1, n_iter_no_change=2, random_state=0).fit(X, y).score(X, y) > 0.9
 True
 """
 
@@ -137,7 +137,8 @@ class MLPClassifier(ClassifierMixin, MultilayerEstimator):  # type: ignore[misc]
     -----
     Where scikit-learn's loss cuts probabilities off at the precision's epsilon this one does not, so the losses of
     wildly wrong networks are larger. A fit that leaves the numbers ends at once with ValueError and changes nothing;
-    scikit-learn goes on to the end first. Sparse data are spelled out.
+    scikit-learn goes on to the end first. With `warm_start` and `early_stopping` the best weights of the fits before
+    are kept as they were; scikit-learn trains on in the same arrays. Sparse data are spelled out.
 
     References
     ----------
@@ -147,14 +148,14 @@ class MLPClassifier(ClassifierMixin, MultilayerEstimator):  # type: ignore[misc]
     Examples
     --------
     >>> from fastgd import MLPClassifier
-    >>> from sklearn.datasets import make_classification
+    >>> from sklearn.datasets import load_iris
     >>> from sklearn.model_selection import train_test_split
-    >>> X, y = make_classification(n_samples=200, random_state=1)
+    >>> X, y = load_iris(return_X_y=True)
     >>> X, X_test, y, y_test = train_test_split(X, y, stratify=y, random_state=1)
-    >>> clf = MLPClassifier(random_state=1, max_iter=400, early_stopping=True).fit(X, y)
+    >>> clf = MLPClassifier(tol=1e-3, max_iter=1000, random_state=1).fit(X, y)
     >>> clf.predict_proba(X_test).shape
-    (50, 2)
-    >>> clf.score(X_test, y_test) > 0.8
+    (38, 3)
+    >>> clf.score(X_test, y_test) > 0.9
     True
     """
 

@@ -47,6 +47,7 @@ from fastgd.optimizers import Optimizer
 __all__ = ["GDClassifier", "GDRegressor"]
 
 _PLAIN = ("sgd", "momentum", "heavyball", "nag")  # stable at one over the curvature
+_MOMENTUM_SHARE = 0.1  # momentum 0.9 adds up ten updates, whose batches differ
 _LOSSES = {
     "squared_error": "half_squares",
     "absolute_error": "mae",
@@ -203,13 +204,9 @@ class LinearEstimator(NetworkEstimator):
         """One epoch with the optimizer of the last time."""
         self._check_parameters()
         first = not hasattr(self, "coef_")
-        try:
-            with self._or_as_before(in_place=False):
-                self._begin_part(y, classes)
-                self._fit(X, y, sample_weight, first, None)
-        except BaseException:
-            self.__dict__.pop("_optimizer", None)  # its state may have moved on
-            raise
+        with self._or_as_before(in_place=False):
+            self._begin_part(y, classes)
+            self._fit(X, y, sample_weight, first, None)
         return self
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, first: bool, tasks: FitTasks | None) -> None:
@@ -242,15 +239,19 @@ class LinearEstimator(NetworkEstimator):
         if tasks is None:
             self._epoch(epochs)
             return
-        best, waited = math.inf, 0
+        best, waited, began = math.inf, 0, len(self.loss_curve_)
         for number in range(self.max_iter):
             self.n_iter_ = number
             if tasks.epoch(number, self._fitted, lambda: self._epoch(epochs)):
                 return
-            worse = best < math.inf and self.loss_curve_[-1] > best - self.tol * abs(best)
-            waited = waited + 1 if worse else 0
-            best = min(best, self.loss_curve_[-1])
-            if waited >= self.n_iter_no_change:
+            loss, first = self.loss_curve_[-1], self.loss_curve_[began]
+            wanted = self.tol * (abs(best) + self.tol * abs(first))
+            waited = 0 if best == math.inf or loss <= best - wanted else waited + 1
+            best = min(best, loss)
+            rising = loss > first + self.tol * abs(
+                first
+            )  # on its way out of the numbers, or swinging
+            if waited >= self.n_iter_no_change and not rising:
                 return
         warnings.warn(
             f"training reached max_iter={self.max_iter} epochs before its loss had stopped improving; raise max_iter "
@@ -308,7 +309,8 @@ class LinearEstimator(NetworkEstimator):
         bound = self._curvature(rows.y) * spread + self.l2
         if not math.isfinite(bound):
             raise ValueError("X holds numbers whose squares are not finite; scale them")
-        return 1.0 / bound if bound > 0 else 1.0
+        rate = 1.0 / bound if bound > 0 else 1.0
+        return rate if whole or self.optimizer == "sgd" else _MOMENTUM_SHARE * rate
 
 
 def _spectrum(rows: Rows, intercept: bool) -> float:
@@ -349,9 +351,9 @@ class GDRegressor(RegressorMixin, LinearEstimator):  # type: ignore[misc]
         or "lion"; or any `fastgd.Optimizer`, of which a fresh copy is used.
     learning_rate : float, schedule or "auto", default "auto"
         "auto" is, for "sgd", "momentum" and "nag", one over a bound of the loss's curvature: the largest eigenvalue of
-        the inputs' second moments where every update sees all rows, else the largest squared length of a row (for
-        "poisson" times the largest target). For other names it is their class's default; of an optimizer object its
-        own.
+        the inputs' second moments where every update sees all rows, else the largest squared length of a row, and a
+        tenth of that with momentum (for "poisson" times the largest target). For other names it is their class's
+        default; of an optimizer object its own.
     batch_size : int or None, default None
         Rows of an update: None all of them, 1 a single one.
     l1, l2 : float, default 0
@@ -363,9 +365,11 @@ class GDRegressor(RegressorMixin, LinearEstimator):  # type: ignore[misc]
     max_iter : int, default 1000
         Epochs, passes over all rows.
     tol : float, default 1e-6
-        The share of the best loss that an epoch must gain on it to count as an improvement.
-    n_iter_no_change : int or inf, default 5
-        Epochs without improvement after which training stops.
+        The share of the best loss that an epoch must gain on it to count as an improvement; of a loss that has fallen
+        to the share `tol` of the first epoch's, the share of that.
+    n_iter_no_change : int or inf, default 20
+        Epochs without improvement after which training stops, unless the loss is above that of the first epoch. With
+        momentum the loss swings, so few epochs may stop it on a rise.
     shuffle : bool, default True
         Whether each epoch permutes the rows before it cuts them into batches.
     random_state : int, RandomState instance or None, default None
@@ -404,7 +408,7 @@ class GDRegressor(RegressorMixin, LinearEstimator):  # type: ignore[misc]
     >>> from fastgd import GDRegressor
     >>> X = np.random.default_rng(0).normal(size=(100, 2))
     >>> reg = GDRegressor().fit(X, X @ [2.0, -1.0] + 3.0)
-    >>> reg.coef_.round(3), round(reg.intercept_, 3)
+    >>> reg.coef_.round(3), float(reg.intercept_.round(3))
     (array([ 2., -1.]), 3.0)
     >>> import fastgd as gd
     >>> GDRegressor(optimizer=gd.Adam(lr=0.05), batch_size=10, random_state=0).fit(X, X[:, 0]).score(X, X[:, 0]) > 0.99
@@ -430,7 +434,7 @@ class GDRegressor(RegressorMixin, LinearEstimator):  # type: ignore[misc]
         fit_intercept: bool = True,
         max_iter: int = 1000,
         tol: float = 1e-6,
-        n_iter_no_change: float = 5,
+        n_iter_no_change: float = 20,
         shuffle: bool = True,
         random_state: Any = None,
         warm_start: bool = False,
@@ -544,7 +548,7 @@ class GDClassifier(ClassifierMixin, LinearEstimator):  # type: ignore[misc]
         As `GDRegressor` has them.
     l1, l2 : float, default 0
         Penalties. LogisticRegression's C is l2 = 1 / (C n).
-    fit_intercept, max_iter, tol, n_iter_no_change : default True, 1000, 1e-6, 5
+    fit_intercept, max_iter, tol, n_iter_no_change : default True, 1000, 1e-6, 20
         As `GDRegressor` has them.
     shuffle, random_state, warm_start, verbose : default True, None, False, False
         As `GDRegressor` has them.
@@ -592,7 +596,7 @@ class GDClassifier(ClassifierMixin, LinearEstimator):  # type: ignore[misc]
         fit_intercept: bool = True,
         max_iter: int = 1000,
         tol: float = 1e-6,
-        n_iter_no_change: float = 5,
+        n_iter_no_change: float = 20,
         shuffle: bool = True,
         random_state: Any = None,
         warm_start: bool = False,
