@@ -277,11 +277,16 @@ def test_optimizer(benchmark: Any, library: str) -> None:
 # --- scikit-learn's own defaults ------------------------------------------------------------------
 
 
-def on_digits(make: Callable[..., Any], epochs: int) -> Any:
-    """An estimator with its defaults on scikit-learn's digits, stopped after some epochs."""
+@cache
+def small_digits() -> tuple[Any, Any]:
     from sklearn.datasets import load_digits
 
-    return make(max_iter=epochs, random_state=0).fit(*load_digits(return_X_y=True))
+    return load_digits(return_X_y=True)
+
+
+def on_digits(make: Callable[..., Any], epochs: int) -> Any:
+    """An estimator with its defaults on scikit-learn's digits, stopped after some epochs."""
+    return make(max_iter=epochs, random_state=0).fit(*small_digits())
 
 
 def defaults_disagreement(epochs: int) -> float:
