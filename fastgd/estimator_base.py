@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from numbers import Number
@@ -23,7 +25,11 @@ from fastgd.training import Trainer
 try:
     from sklearn.callback import CallbackSupportMixin, FitCallback, with_callbacks
 except ImportError:  # scikit-learn before 1.9
-    CallbackSupportMixin = object
+
+    class CallbackSupportMixin:  # type: ignore[no-redef]
+        """Nothing."""
+
+    FitCallback = None
 
     def with_callbacks(method: Callable[..., Any]) -> Callable[..., Any]:
         """The method as it is."""
@@ -36,6 +42,7 @@ __all__ = [
     "NetworkEstimator",
     "class_numbers",
     "first_part",
+    "warn_caller",
     "with_callbacks",
 ]
 
@@ -199,7 +206,7 @@ class NetworkEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[mis
         ImportError
             If scikit-learn is older than 1.9.
         """
-        if CallbackSupportMixin is object:
+        if FitCallback is None:
             raise ImportError("callbacks of estimators need scikit-learn 1.9 or later")
         known: list[Any] = []
         for callback in callbacks:
@@ -333,6 +340,21 @@ def first_part(estimator: Any, classes: Any) -> bool:
     if classes is not None and not np.array_equal(known, unique_labels(classes)):
         raise ValueError(f"classes={classes!r:.80} differ from those of the call before, {known}")
     return False
+
+
+# --- warnings ---------------------------------------------------------------------------------------
+
+
+def warn_caller(message: str, category: type[Warning] = UserWarning) -> None:
+    """Warn about the line that called the estimator, however deep we are."""
+    frame, level = sys._getframe(), 1
+    while frame.f_back is not None and _is_ours(frame.f_globals.get("__name__", "")):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level)
+
+
+def _is_ours(module: str) -> bool:
+    return module.startswith(("fastgd.", "sklearn.callback."))
 
 
 # --- small things -----------------------------------------------------------------------------------

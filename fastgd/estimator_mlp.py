@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -32,7 +31,7 @@ from fastgd.estimator_arguments import (
     Whole,
     named_optimizer,
 )
-from fastgd.estimator_base import Epochs, FitTasks, NetworkEstimator, with_callbacks
+from fastgd.estimator_base import Epochs, FitTasks, NetworkEstimator, warn_caller, with_callbacks
 from fastgd.network import MLP
 from fastgd.optimizers import Optimizer
 
@@ -312,7 +311,7 @@ class MultilayerEstimator(NetworkEstimator):
             else:
                 self._go(epochs, held_out, tasks)
         except KeyboardInterrupt:
-            warnings.warn("training was interrupted; the weights are those so far", stacklevel=4)
+            warn_caller("training was interrupted; the weights are those so far")
         epochs.check_finite()
         if self.early_stopping:
             for p, best in zip(net.params, self._best, strict=True):
@@ -335,9 +334,7 @@ class MultilayerEstimator(NetworkEstimator):
         if self.batch_size == "auto":
             return min(_BATCH, n)
         if self.batch_size > n:
-            warnings.warn(
-                f"batch_size={self.batch_size} is clipped to the {n} training rows", stacklevel=5
-            )
+            warn_caller(f"batch_size={self.batch_size} is clipped to the {n} training rows")
         return min(int(self.batch_size), n)
 
     def _go(self, epochs: Epochs, held_out: HeldOut | None, tasks: FitTasks) -> None:
@@ -347,10 +344,9 @@ class MultilayerEstimator(NetworkEstimator):
             asked = tasks.epoch(number, self._fitted, lambda: self._epoch(epochs, held_out))
             if asked or self._stopped():
                 return
-        warnings.warn(
+        warn_caller(
             f"training reached max_iter={self.max_iter} epochs before its loss or score had stopped improving",
             ConvergenceWarning,
-            stacklevel=6,
         )
 
     def _epoch(self, epochs: Epochs, held_out: HeldOut | None) -> None:
@@ -495,9 +491,8 @@ class MultilayerEstimator(NetworkEstimator):
             self.loss_ -= rest * net._engine.loss(net.params, rows)
         self._say(f"{result.nit} iterations, {result.nfev} evaluations, loss = {self.loss_:.8f}")
         if result.status not in {0, 99}:  # 99: a callback stopped it
-            warnings.warn(
+            warn_caller(
                 f"lbfgs ended after {self.n_iter_} iterations (max_iter={self.max_iter}) without converging: "
                 f"{result.message}; scaled inputs or a larger max_iter may help",
                 ConvergenceWarning,
-                stacklevel=5,
             )

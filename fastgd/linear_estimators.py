@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from abc import abstractmethod
 from typing import Any, ClassVar, Self
 
@@ -38,6 +37,7 @@ from fastgd.estimator_base import (
     NetworkEstimator,
     class_numbers,
     first_part,
+    warn_caller,
     with_callbacks,
 )
 from fastgd.hyperparameters import Rate
@@ -225,7 +225,7 @@ class LinearEstimator(NetworkEstimator):
         try:
             self._go(epochs, tasks)
         except KeyboardInterrupt:
-            warnings.warn("training was interrupted; the weights are those so far", stacklevel=4)
+            warn_caller("training was interrupted; the weights are those so far")
         epochs.check_finite()
         if not self.fit_intercept and net.params[1].any():
             name = type(self._optimizer).__name__
@@ -253,11 +253,10 @@ class LinearEstimator(NetworkEstimator):
             )  # on its way out of the numbers, or swinging
             if waited >= self.n_iter_no_change and not rising:
                 return
-        warnings.warn(
+        warn_caller(
             f"training reached max_iter={self.max_iter} epochs before its loss had stopped improving; raise max_iter "
             "or tol, scale the inputs, or try another optimizer",
             ConvergenceWarning,
-            stacklevel=6,
         )
 
     def _epoch(self, epochs: Epochs) -> None:
@@ -353,7 +352,7 @@ class GDRegressor(RegressorMixin, LinearEstimator):  # type: ignore[misc]
         "auto" is, for "sgd", "momentum" and "nag", one over a bound of the loss's curvature: the largest eigenvalue of
         the inputs' second moments where every update sees all rows, else the largest squared length of a row, and a
         tenth of that with momentum (for "poisson" times the largest target). For other names it is their class's
-        default; of an optimizer object its own.
+        default; of an optimizer object its own, which a number or a schedule replaces.
     batch_size : int or None, default None
         Rows of an update: None all of them, 1 a single one.
     l1, l2 : float, default 0

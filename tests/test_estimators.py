@@ -2,6 +2,8 @@
 
 import copy
 import pickle
+import subprocess
+import sys
 import warnings
 
 import numpy as np
@@ -372,6 +374,43 @@ def test_scikit_learns_callbacks():
     assert not hasattr(inner[-1], "_skl_callbacks")
 
 
+def test_ctrl_c_keeps_what_was_trained():
+    pytest.importorskip("sklearn.callback")
+    X, y = _digits()
+
+    def interrupt(estimator):
+        if estimator.n_iter_ == 2:
+            raise KeyboardInterrupt
+
+    for estimator in (gd.MLPClassifier(random_state=0), gd.GDClassifier()):
+        with pytest.warns(UserWarning, match="interrupted") as caught:
+            estimator.set_callbacks(interrupt).fit(X, y)
+        assert caught[0].filename == __file__
+        assert estimator.n_iter_ == len(estimator.loss_curve_) == 2
+        assert np.isfinite(estimator.predict_proba(X)).all()
+
+
+_WITHOUT_CALLBACKS = """
+import sys
+import sklearn.model_selection, sklearn.pipeline
+sys.modules["sklearn.callback"] = None
+import fastgd as gd
+reg = gd.GDRegressor().fit([[0.0], [1.0], [2.0]], [0.0, 2.0, 4.0])
+clf = gd.MLPClassifier(tol=0.1, n_iter_no_change=1).fit([[0.0], [1.0], [2.0]], [0, 0, 1])
+try:
+    clf.set_callbacks(print)
+except ImportError as error:
+    print(error)
+"""
+
+
+def test_older_scikit_learn_has_no_callbacks():
+    done = subprocess.run(
+        [sys.executable, "-c", _WITHOUT_CALLBACKS], capture_output=True, text=True, check=True
+    )
+    assert "1.9" in done.stdout
+
+
 def test_a_failing_callback_leaves_the_estimator_as_it_was():
     pytest.importorskip("sklearn.callback")
     X, y = _digits()
@@ -538,18 +577,24 @@ def test_wrong_data_at_the_first_fit():
     with pytest.raises(AttributeError, match="partial_fit"):
         gd.MLPClassifier(solver="lbfgs").partial_fit(X, y)
     assert not vars(clf).keys() - clf.get_params().keys()
-    with pytest.warns(UserWarning, match="batch_size=500 is clipped to the 240"):
+    with pytest.warns(UserWarning, match="batch_size=500 is clipped to the 240") as caught:
         gd.MLPClassifier(batch_size=500, max_iter=1).fit(X, y)
+    assert caught[0].filename == __file__
     with pytest.warns(DataConversionWarning):
         gd.MLPClassifier(max_iter=1).fit(X, y[:, None])
 
 
 def test_max_iter_warns():
     X, y = _digits()
-    with pytest.warns(ConvergenceWarning, match="max_iter=2"):
-        gd.MLPClassifier(max_iter=2).fit(X, y)
-    with pytest.warns(ConvergenceWarning, match="max_iter=2"):
-        gd.MLPClassifier(max_iter=2, solver="lbfgs").fit(X, y)
+    estimators = [
+        gd.MLPClassifier(max_iter=2),
+        gd.MLPClassifier(max_iter=2, solver="lbfgs"),
+        gd.GDClassifier(max_iter=2),
+    ]
+    for estimator in estimators:
+        with pytest.warns(ConvergenceWarning, match="max_iter=2") as caught:
+            estimator.fit(X, y)
+        assert caught[0].filename == __file__
 
 
 def test_a_diverged_fit_is_no_fit():
