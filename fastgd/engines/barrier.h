@@ -3,7 +3,9 @@
 #ifndef FASTGD_BARRIER_H
 #define FASTGD_BARRIER_H
 
-#include "team.h"
+#include <stdatomic.h>
+
+#include "waiting.h"
 
 #define FGD_PAUSES 50
 

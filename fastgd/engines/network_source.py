@@ -1,4 +1,4 @@
-"""The text of a network's kernel modules: loops of activations and losses, and the passes of `network.h`.
+"""The text of a network's kernel modules: loops of activations and losses, and the passes of `network_kernels.h`.
 
 As in `fastgd.engines.cython_source`, the same text is compiled once per instruction set.
 """
@@ -18,7 +18,7 @@ from fastgd.engines.cython_source import (
 )
 
 _PASSES = """\
-cdef extern from "network.h" nogil:
+cdef extern from "network_kernels.h" nogil:
     void fgd_run_f(void*, int)
     void fgd_run_d(void*, int)
     Py_ssize_t fgd_room_size_f(Py_ssize_t)

@@ -1,4 +1,4 @@
-/* The phases of a pass, for one precision: network.h includes this once for float and once for double. */
+/* The phases of a pass, for one precision: network_kernels.h includes this once for float and once for double. */
 
 #define FGD_PANELS(n) (((n) + FGD_NR - 1) / FGD_NR)
 

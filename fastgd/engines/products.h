@@ -1,4 +1,4 @@
-/* Matrix products of a network, for one precision: network.h includes this once for float and once for double.
+/* Matrix products of a network, for one precision: network_kernels.h includes this once for float and once for double.
 
    What enters and leaves a layer lies in panels: as many columns as two vectors hold, all rows of them below each other,
    [panel][row][column]. So a tile of a product reads one operand as whole vectors and the other number by number, both

@@ -66,6 +66,8 @@ static double FGD_(single_layer)(const fgd_network *net, int layer, int separate
 static double FGD_(single_forward)(fgd_network *net, ptrdiff_t start, ptrdiff_t place, double total, FGD_(room) room) {
     ptrdiff_t *list = net->lists[0];
     FGD_(gather_row)(net, start, NULL, net->sizes[0], FGD_NR, (FGD_T *)net->values[0]);
+    if (start + 1 < net->n) /* the next row is on its way from memory meanwhile */
+        for (ptrdiff_t k = 0; k < net->row; k += 64) FGD_PREFETCH(fgd_row(net, start + 1) + k);
     for (int layer = 0; layer < net->layers; layer++) {
         ptrdiff_t n = net->sizes[layer + 1], count;
         const FGD_T *x = (const FGD_T *)net->values[layer];

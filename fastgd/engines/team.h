@@ -17,22 +17,7 @@
 #include "pythread.h"
 #endif
 
-#if defined(_WIN32)
-#include <windows.h>
-#define fgd_yield() SwitchToThread()
-#else
-#include <sched.h>
-#define fgd_yield() sched_yield()
-#endif
-
-#if defined(__x86_64__) || defined(__i386__) || defined(_M_X64)
-#include <immintrin.h>
-#define fgd_pause() _mm_pause()
-#elif defined(__aarch64__) && defined(__GNUC__)
-#define fgd_pause() __asm__ __volatile__("yield")
-#else
-#define fgd_pause() ((void)0)
-#endif
+#include "waiting.h"
 
 #define FGD_SPINS 2000       /* pauses before a worker sleeps */
 #define FGD_YIELD_EVERY 64   /* pauses after which whoever waits yields: the other may need this processor to go on */
@@ -40,8 +25,6 @@
 #define FGD_MAX_CLAIMS 0x3ffff
 
 typedef void (*fgd_job)(void *arg, int chunk);
-
-#define FGD_LINE _Alignas(64)
 
 typedef struct {
     /* limit << 54 | claims << 36 | back << 18 | front, in one word: a worker that comes late with the ticket of a
