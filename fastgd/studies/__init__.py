@@ -23,6 +23,8 @@ STUDIES = {
     "batch-sizes": "fastgd.studies.batch_sizes",
     "schedules": "fastgd.studies.schedules",
     "local-minima": "fastgd.studies.local_minima",
+    "mnist-optimizers": "fastgd.studies.mnist_optimizers",
+    "auto-mpg-optimizers": "fastgd.studies.auto_mpg",
 }
 
 

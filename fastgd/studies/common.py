@@ -2,46 +2,104 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastgd.batches import checked_batches
+from fastgd.datasets import Dataset, load_auto_mpg, load_heights_weights
+from fastgd.studies.report import Column, Table
 from fastgd.sweeps import sweep
+from fastgd.training import Trainer
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from fastgd.datasets import Dataset
+    from fastgd.network import MLP
     from fastgd.optimizers import Optimizer
     from fastgd.problems import Problem
 
 __all__ = [
+    "Finding",
     "cost_parabola",
     "data_statement",
+    "findings_table",
     "in_inches",
     "loss_at",
     "min_max",
+    "named_data",
     "path",
     "quiet",
+    "thinned",
+    "training_losses",
 ]
 
 Vector = NDArray[np.float64]
+Loader = Callable[..., Dataset]
 
 
-def data_statement(rows: Dataset) -> str:
-    """Which heights and weights were used, for the report's first line."""
+def data_statement(
+    rows: Dataset, what: str = "heights and weights are", real: str = "the real ones"
+) -> str:
+    """Which data were used, for the report's first line."""
     if rows.source == "stand-in":
         notes = "; ".join(note.removeprefix("STAND-IN: ") for note in rows.notes)
-        return f"heights and weights are a STAND-IN, not the real file ({notes})."
+        return f"{what} a STAND-IN, not the real file ({notes})."
     where = {
         "file": "the named file",
         "FASTGD_DATA": "FASTGD_DATA",
         "cache": "the cache",
         "download": "a download",
     }
-    return f"heights and weights are the real ones, from {where.get(rows.source, rows.source)}."
+    return f"{what} {real}, from {where.get(rows.source, rows.source)}."
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a source says, what decides it, our numbers, and whether it holds."""
+
+    figure: str
+    claim: str
+    criterion: str
+    numbers: str
+    holds: bool
+
+    @property
+    def verdict(self) -> str:
+        """In words."""
+        return "holds" if self.holds else "does not hold"
+
+
+def findings_table(findings: Sequence[Finding], caption: str) -> Table:
+    """All findings; those that do not hold stand out."""
+    columns = [Column(name) for name in ("figure", "finding", "criterion", "here", "verdict")]
+    rows = [(f.figure, f.claim, f.criterion, f.numbers, f.verdict) for f in findings]
+    marked = frozenset(k for k, f in enumerate(findings) if not f.holds)
+    return Table("findings", caption, columns, rows, marked)
+
+
+def named_data(data: Path | None, load: Loader, *files: str) -> Path | None:
+    """What the user named, where it is for this study: a folder with its files, or a file that is not another study's.
+
+    A study that finds None looks where it would look without a name. A file that no study knows is returned, so that
+    the study's own loader says what is wrong with it.
+    """
+    if data is None:
+        return None
+    if data.is_dir():
+        held = any((data / place).is_file() for f in files for place in (f, Path(f).name))
+        return data if held else None
+    for other in (load_heights_weights, load_auto_mpg):
+        if other is not load:
+            with suppress(ValueError):
+                other(data)
+                return None
+    return data
 
 
 def min_max(x: Vector) -> Vector:
@@ -93,6 +151,33 @@ def loss_at(
         sweep(problem, optimizer, axes, x0=start, max_iter=mark, tol=0.0).loss for mark in marks
     ]
     return np.array(found)
+
+
+def training_losses(
+    network: MLP, x: ArrayLike, y: ArrayLike, optimizer: Optimizer, *, batch: int, updates: int
+) -> Vector:
+    """Each update's loss of its batch, before the update, as the network is trained; nan once it diverged.
+
+    `MLP.fit` records means of many updates, each record with a copy of the parameters; this is every single loss.
+    """
+    trainer = Trainer(network, network.rows(x, y), optimizer, batch)
+    batches = checked_batches(len(np.asarray(y)), batch, True, False, network.seed)
+    assert batches is not None
+    losses = np.full(updates, np.nan)
+    for epoch, first in enumerate(range(0, updates, batches.updates)):
+        order = batches.orders(batches.seed, epoch, epoch + 1)[0].astype(np.int64)
+        done = first
+        for stretch in trainer.stretches(order, 0, min(batches.updates, updates - first)):
+            losses[done : done + stretch.done] = stretch.losses[: stretch.done]
+            done += stretch.done
+            if stretch.diverged:
+                return losses
+    return losses
+
+
+def thinned(updates: int, rows: int) -> NDArray[np.int64]:
+    """Numbers of at most so many updates, from 1 to the last, evenly spread."""
+    return np.unique(np.linspace(1, updates, min(updates, rows)).round().astype(np.int64))
 
 
 def quiet(ax: Axes, *, x: str = "", y: str = "", title: str = "", **legend: Any) -> None:

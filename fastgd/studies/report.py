@@ -50,13 +50,17 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of raw values; `marked` holds the numbers of rows to stand out in the HTML page."""
+    """Rows of raw values; `marked` holds the numbers of rows to stand out in the HTML page.
+
+    Where `shown` is False the report only names the file: for curves, point by point.
+    """
 
     name: str
     caption: str
     columns: Sequence[Column]
     rows: Sequence[Sequence[Any]]
     marked: frozenset[int] = frozenset()
+    shown: bool = True
 
     def texts(self) -> list[list[str]]:
         """Every cell as the report shows it."""
@@ -224,6 +228,8 @@ def _markdown_block(section: Section, block: Block) -> str:
     file = section.file_name(block)
     if isinstance(block, Figure | Animation):
         return f"![{_plain(block.caption)}]({file})\n\n*{block.caption}*"
+    if not block.shown:
+        return f"{block.caption} ([{file}]({file}))"
     rule = ["---:" if right else "---" for right in block.numeric()]
     rows = [[column.name for column in block.columns], rule, *block.texts()]
     lines = [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in rows]
@@ -309,6 +315,8 @@ def _html_block(section: Section, block: Block, folder: Path) -> str:
 
 
 def _html_table(table: Table, file: str) -> str:
+    if not table.shown:
+        return f'<p>{_inline(table.caption)} (<a href="{file}">{file}</a>)</p>'
     classes = [' class="number"' if right else "" for right in table.numeric()]
     head = "".join(
         f'<th scope="col"{c}>{_inline(column.name)}</th>'

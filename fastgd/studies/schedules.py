@@ -1,4 +1,4 @@
-"""Rates that change while descent runs, and rates that grow with the batch: tried on least squares."""
+"""Rates that change while descent runs, and rates that grow with the batch: on least squares, and a network."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd import schedules, theory
+from fastgd.network import MLP
 from fastgd.optimizers import SGD
 from fastgd.plotting import COLOURS, DASHES, INK, MARKERS
 from fastgd.problems import LeastSquares
 from fastgd.schedules import Schedule
-from fastgd.studies.common import loss_at, quiet
+from fastgd.studies.common import loss_at, quiet, training_losses
 from fastgd.studies.report import Block, Column, Figure, Section, Table, Text
 
 if TYPE_CHECKING:
@@ -27,6 +28,10 @@ BATCH, EPOCHS = 20, 90
 #: The lecture notes' example: batch 20 with rate 0.01, so batch 40 with rate 0.02.
 RULE_BATCH, RULE_RATE, RULE_EPOCHS = 20, 0.01, 5
 MULTIPLES = (1, 2, 4, 8, 16, 32, 64)
+#: The same on a network: scikit-learn's digits, the first rows to train and the others to test.
+NETWORK, NETWORK_ROWS = (64, 32, 10), 1500
+NETWORK_RATE, NETWORK_EPOCHS, NETWORK_SEEDS = 0.05, 10, (0, 1, 2)
+NETWORK_MULTIPLES = (1, 2, 4, 8, 16, 32)
 
 
 def study(options: Options) -> Section:
@@ -36,7 +41,8 @@ def study(options: Options) -> Section:
     peaks = np.geomspace(0.002, 0.5, 5 if options.quick else 13)
     compared = _compare(problem_of(x, y, BATCH), peaks, marks)
     rule = _scaling_rule(x, y)
-    summary = _summary(compared, rule)
+    network_rule = on_a_network()
+    summary = _summary(compared, rule, network_rule)
     limit = theory.stable_range(problem_of(x, y, None).hessian)[1]
     blocks: list[Block] = [
         Text(
@@ -61,10 +67,19 @@ def study(options: Options) -> Section:
         ),
         _rule_figure(rule),
         _rule_table(rule),
+        Text(
+            "**The rule on a network.** "
+            f"A network {'-'.join(map(str, NETWORK))} with ReLU learns {NETWORK_ROWS:,} of scikit-learn's digits "
+            f"(8 x 8 pixels) in {NETWORK_EPOCHS} passes, from batch {RULE_BATCH} and rate {NETWORK_RATE:g}; the mean "
+            f"of {len(NETWORK_SEEDS)} seeds. {_network_statement(network_rule)}"
+        ),
+        _network_figure(network_rule),
+        _network_table(network_rule),
     ]
     results = {
         "final": {c.name: c.final for c in compared},
         "rule": {r.multiple: r.excess for r in rule},
+        "network_rule": {r.multiple: r.loss for r in network_rule},
     }
     return Section(NAME, "Schedules of the rate", "", False, summary, blocks, results)
 
@@ -187,11 +202,16 @@ class Scaled:
     excess: dict[str, float]
 
 
+def scaled_rates(multiple: int, rate: float) -> dict[str, float]:
+    """Three ways to choose the rate for so many times the batch."""
+    return {"k times": multiple * rate, "√k times": multiple**0.5 * rate, "the same": rate}
+
+
 def _scaling_rule(x: NDArray[np.float64], y: NDArray[np.float64]) -> list[Scaled]:
     found = []
     for k in MULTIPLES:
         problem = problem_of(x, y, k * RULE_BATCH)
-        rates = {"k times": k * RULE_RATE, "√k times": k**0.5 * RULE_RATE, "the same": RULE_RATE}
+        rates = scaled_rates(k, RULE_RATE)
         mark = RULE_EPOCHS * problem.updates_per_epoch
         excess = excess_at(problem, [schedules.constant(r) for r in rates.values()], [mark])[0]
         found.append(Scaled(k, dict(zip(rates, map(float, excess), strict=True))))
@@ -237,14 +257,114 @@ def _rule_table(rule: list[Scaled]) -> Table:
     return Table("rule", f"Loss above the least after {RULE_EPOCHS} passes.", columns, rows)
 
 
-def _summary(compared: list[Compared], rule: list[Scaled]) -> str:
+# --- the rule on a network --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ScaledNetwork:
+    """One multiple of the batch: training loss and accuracy on other rows with each way to choose the rate."""
+
+    multiple: int
+    loss: dict[str, float]
+    accuracy: dict[str, float]
+
+
+def on_a_network() -> list[ScaledNetwork]:
+    """The same passes over the digits with larger and larger batches."""
+    from sklearn.datasets import load_digits  # noqa: PLC0415  (heavy)
+
+    digits = load_digits()
+    x, y = digits.data / digits.data.max(), digits.target
+    found = []
+    for k in NETWORK_MULTIPLES:
+        ends = {
+            way: np.mean([_trained(x, y, k * RULE_BATCH, rate, seed) for seed in NETWORK_SEEDS], 0)
+            for way, rate in scaled_rates(k, NETWORK_RATE).items()
+        }
+        loss = {way: float(end[0]) for way, end in ends.items()}
+        accuracy = {way: float(end[1]) for way, end in ends.items()}
+        found.append(ScaledNetwork(k, loss, accuracy))
+    return found
+
+
+def _trained(
+    x: NDArray[np.float64], y: NDArray[np.int64], batch: int, rate: float, seed: int
+) -> tuple[float, float]:
+    """Loss of the training rows and accuracy on the others at the end; nan where it diverged."""
+    network = MLP(NETWORK, rng=seed)
+    n = NETWORK_ROWS
+    updates = NETWORK_EPOCHS * -(-n // batch)
+    losses = training_losses(network, x[:n], y[:n], SGD(lr=rate), batch=batch, updates=updates)
+    if not np.isfinite(losses).all():
+        return np.nan, np.nan
+    return network.loss(x[:n], y[:n]), network.score(x[n:], y[n:])
+
+
+def _network_statement(rule: list[ScaledNetwork]) -> str:
+    """How far the rule carries: to the last multiple before the loss is off by a tenth."""
+    start = rule[0].loss["k times"]
+    carries = [abs(r.loss["k times"] / start - 1.0) <= 0.1 for r in rule]
+    last = rule[carries.index(False) - 1 if False in carries else -1]
+    end = rule[-1]
+    return (
+        f"With k times the rate the loss stays within a tenth up to {last.multiple} times the batch "
+        f"({last.loss['k times']:.3f}, {start:.3f} at the start); with the same rate it is {last.loss['the same']:.2f} "
+        f"there. With {end.multiple} times both, rate {end.multiple * NETWORK_RATE:g}, it ends at "
+        f"{end.loss['k times']:.2f}: here, too, the rule ends where single steps become too large."
+    )
+
+
+def _network_figure(rule: list[ScaledNetwork]) -> Figure:
+    def draw(canvas: Canvas) -> None:
+        ax = canvas.subplots()
+        batches = [r.multiple * RULE_BATCH for r in rule]
+        for k, way in enumerate(rule[0].loss):
+            y = [r.loss[way] for r in rule]
+            ax.plot(
+                batches, y, MARKERS[k], color=COLOURS[k], linestyle=DASHES[k], label=f"rate {way}"
+            )
+        ax.axhline(rule[0].loss["the same"], color=INK, linewidth=0.8, linestyle=":")
+        ax.set_xscale("log")
+        ax.set_yscale("log")
+        ax.set_xticks(batches, [str(b) for b in batches])
+        ax.set_yticks([0.2, 0.5, 1.0, 2.0], ["0.2", "0.5", "1", "2"])
+        ax.minorticks_off()
+        quiet(ax, x="rows in a batch", y="loss of the training rows (cross-entropy)")
+
+    return Figure(
+        "network",
+        f"A network on digits: loss after {NETWORK_EPOCHS} passes, against the batch, from batch {RULE_BATCH} and rate "
+        f"{NETWORK_RATE:g} (dotted).",
+        draw,
+        size=(8.0, 4.2),
+    )
+
+
+def _network_table(rule: list[ScaledNetwork]) -> Table:
+    ways = list(rule[0].loss)
+    columns = [Column("batch", "d"), Column("rate by the rule", ".2f")]
+    columns += [Column(f"loss, rate {way}", ".3f", missing="diverges") for way in ways]
+    columns += [Column(f"test accuracy, rate {way} (%)", ".1f", missing="") for way in ways]
+    rows = []
+    for r in rule:
+        cells = [*(r.loss[way] for way in ways), *(100 * r.accuracy[way] for way in ways)]
+        known = [cell if np.isfinite(cell) else None for cell in cells]
+        rows.append((r.multiple * RULE_BATCH, r.multiple * NETWORK_RATE, *known))
+    return Table("network", f"A network on digits after {NETWORK_EPOCHS} passes.", columns, rows)
+
+
+def _summary(
+    compared: list[Compared], rule: list[Scaled], network_rule: list[ScaledNetwork]
+) -> str:
     constant = compared[0].final
     best = min(compared, key=lambda c: c.final)
     one, two = (rule[k].excess["k times"] for k in (0, 1))
+    first, second = (network_rule[k].loss["k times"] for k in (0, 1))
     return (
         f"After {EPOCHS} passes descent ends {_percent(constant)} above the least loss at its best constant rate, and "
         f"{_percent(best.final)} with the best schedule ({best.name}). Batch 40 with rate 0.02 does what batch 20 "
-        f"with 0.01 does: {_percent(two)} and {_percent(one)} above the least after {RULE_EPOCHS} passes."
+        f"with 0.01 does: {_percent(two)} and {_percent(one)} above the least after {RULE_EPOCHS} passes; so it is on "
+        f"a network, from rate {NETWORK_RATE:g}: loss {second:.3f} and {first:.3f} after {NETWORK_EPOCHS}."
     )
 
 
