@@ -174,12 +174,14 @@ static void FGD_(add_one)(FGD_T *z, ptrdiff_t n, FGD_T a, const FGD_T *w) {
     for (; j < n; j++) z[j] = FGD_FMA1(a, w[j], z[j]);
 }
 
-/* The four sums of a dot product and its tail, in one order. */
+/* The four sums of a dot product and its tail, in one order: halves of a vector, halves of that... */
 static inline FGD_T FGD_(gathered)(FGD_V s0, FGD_V s1, FGD_V s2, FGD_V s3, FGD_T tail) {
-    FGD_T parts[FGD_NR / 2], total = tail;
-    FGD_(store)(parts, (s0 + s1) + (s2 + s3));
-    for (int k = 0; k < FGD_LANES; k++) total += parts[k];
-    return total;
+    FGD_T parts[FGD_LANES];
+    FGD_V sum = (s0 + s1) + (s2 + s3);
+    memcpy(parts, &sum, sizeof sum);
+    for (int half = FGD_LANES / 2; half; half /= 2)
+        for (int k = 0; k < half; k++) parts[k] += parts[k + half];
+    return parts[0] + tail;
 }
 
 static FGD_HOT FGD_T FGD_(dot)(const FGD_T *w, const FGD_T *d, ptrdiff_t n) {

@@ -37,6 +37,28 @@ static double FGD_(single_row)(const fgd_network *net, int layer, ptrdiff_t k, F
     return penalty;
 }
 
+/* Plain descent on the weights of units that gave something on, and the delta before them. The units are listed first,
+   without branches: whether one is dead cannot be predicted. */
+static void FGD_(descend_layer)(FGD_T *w, const FGD_T *x, const FGD_T *slope, const FGD_T *d, ptrdiff_t units,
+                                ptrdiff_t n, FGD_T rate, ptrdiff_t *list, FGD_T *before) {
+    ptrdiff_t count = 0;
+    if (!before) {
+        count = FGD_(nonzero)(x, units, list);
+        for (ptrdiff_t i = 0; i < count; i++) FGD_(descend)(w + list[i] * n, d, n, x[list[i]], rate);
+        return;
+    }
+    for (ptrdiff_t k = 0; k < units; k++) {
+        before[k] = 0;
+        list[count] = k;
+        count += (x[k] != 0) | (slope[k] != 0);
+    }
+    for (ptrdiff_t i = 0; i < count; i++) {
+        ptrdiff_t k = list[i];
+        if (x[k] != 0) before[k] = FGD_(dot_and_descend)(w + k * n, d, n, x[k], rate) * slope[k];
+        else before[k] = FGD_(dot)(w + k * n, d, n) * slope[k];
+    }
+}
+
 /* One layer back: the delta before it, where there is one, its gradients and updates; the penalties. */
 static double FGD_(single_layer)(const fgd_network *net, int layer, int separate, double share, FGD_(room) room) {
     ptrdiff_t units = net->sizes[layer], n = net->sizes[layer + 1];
@@ -44,20 +66,15 @@ static double FGD_(single_layer)(const fgd_network *net, int layer, int separate
     FGD_T *w = (FGD_T *)net->parameters[2 * layer], *before = layer ? (FGD_T *)net->deltas[layer] : NULL;
     const FGD_T *slope = layer ? (const FGD_T *)net->slopes[layer] : NULL;
     const fgd_update *update = &net->updates[2 * layer];
-    int plain = !separate && update->plain && !FGD_(penalized)(net);
-    FGD_T rate = plain ? ((const FGD_T *)update->coefficients)[0] : 0;
     double penalty = 0;
-    for (ptrdiff_t k = 0; k < units; k++) {
-        int back = before && slope[k] != 0;
-        if (plain && x[k] != 0 && back)
-            before[k] = FGD_(dot_and_descend)(w + k * n, d, n, x[k], rate) * slope[k];
-        else {
-            if (before) before[k] = back ? FGD_(dot)(w + k * n, d, n) * slope[k] : 0;
-            if (plain && x[k] != 0) FGD_(descend)(w + k * n, d, n, x[k], rate);
-            if (!plain && !(separate && x[k] == 0))
+    if (!separate && update->plain && !FGD_(penalized)(net))
+        FGD_(descend_layer)(w, x, slope, d, units, n, ((const FGD_T *)update->coefficients)[0], net->lists[0], before);
+    else
+        for (ptrdiff_t k = 0; k < units; k++) {
+            if (before) before[k] = slope[k] != 0 ? FGD_(dot)(w + k * n, d, n) * slope[k] : 0;
+            if (!separate || x[k] != 0)
                 penalty += FGD_(single_row)(net, layer, k, x[k], d, separate, share, room.row);
         }
-    }
     if (separate) memcpy(net->gradients[2 * layer + 1], d, (size_t)n * sizeof(FGD_T));
     else FGD_(update)(&net->updates[2 * layer + 1], 0, n, d);
     return penalty;
