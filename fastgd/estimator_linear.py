@@ -1,0 +1,320 @@
+"""What `GDClassifier` and `GDRegressor` share: a network without hidden layers, its rate and its stopping rule."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+
+from fastgd.engines.networks import Architecture, Array, Rows
+from fastgd.estimator_arguments import (
+    PATIENCE,
+    POSITIVE,
+    THREADS,
+    VERBOSE,
+    Flag,
+    InvalidParameterError,
+    Kind,
+    Precision,
+    Real,
+    Solver,
+    Whole,
+    named_optimizer,
+)
+from fastgd.estimator_base import (
+    Epochs,
+    FitTasks,
+    NetworkEstimator,
+    warn_caller,
+    with_callbacks,
+)
+from fastgd.hyperparameters import Rate
+from fastgd.network import MLP
+from fastgd.optimizers import Optimizer
+
+__all__ = ["LinearEstimator"]
+
+_PLAIN = ("sgd", "momentum", "heavyball", "nag")  # stable at one over the curvature
+_MOMENTUM_SHARE = 0.1  # momentum 0.9 adds up ten updates, whose batches differ
+
+
+class _AutoRate:
+    """A learning rate, or "auto"."""
+
+    def scalar(self, name: str, value: Any) -> Any:
+        """One value, checked."""
+        if isinstance(value, str):
+            if value != "auto":
+                raise ValueError(
+                    f"{name} must be a number > 0, a schedule or 'auto', got {value!r}"
+                )
+            return value
+        return Rate().scalar(name, value) if callable(value) else POSITIVE.scalar(name, value)
+
+
+class LinearEstimator(NetworkEstimator):
+    """Base of `GDRegressor` and `GDClassifier`."""
+
+    _kinds: ClassVar[dict[str, Kind]] = {
+        "optimizer": Solver(),
+        "learning_rate": _AutoRate(),
+        "batch_size": Whole(1, (None,)),
+        "l1": Real(0.0),
+        "l2": Real(0.0),
+        "fit_intercept": Flag(),
+        "max_iter": Whole(1),
+        "tol": Real(0.0),
+        "n_iter_no_change": PATIENCE,
+        "shuffle": Flag(),
+        "warm_start": Flag(),
+        "verbose": VERBOSE,
+        "dtype": Precision(),
+        "n_threads": THREADS,
+    }
+    class_weight: Any = None
+    huber_delta = 1.0
+
+    # --- what the two differ in -------------------------------------------------------------------
+
+    @abstractmethod
+    def _checked_data(self, X: Any, y: Any, first: bool, part: bool) -> tuple[Array, Array]:
+        """Inputs, and targets as they were given."""
+
+    @abstractmethod
+    def _targets(self, y: Array, dtype: Any) -> Array:
+        """Targets as the engine reads them."""
+
+    @abstractmethod
+    def _count_outputs(self, y: Array) -> int:
+        """How many outputs the network needs."""
+
+    @abstractmethod
+    def _network_loss(self) -> str:
+        """The network's loss."""
+
+    @abstractmethod
+    def _curvature(self, y: Array) -> float:
+        """A bound of the second derivative of a row's loss by its output."""
+
+    def _begin_part(self, y: Any, classes: Any) -> None:
+        """What `partial_fit` learns before it looks at the data."""
+
+    # --- the network ------------------------------------------------------------------------------
+
+    def _architecture(self, inputs: int, outputs: int, dtype: Any) -> Architecture:
+        loss = self._network_loss()
+        return Architecture(
+            sizes=(inputs, outputs),
+            activation="identity",
+            loss=loss,
+            dtype=np.dtype(dtype),
+            loss_constants=(float(self.huber_delta),) if loss == "huber" else (),
+            sum_outputs=True,
+            l1=float(self.l1),
+            l2=float(self.l2),
+        )
+
+    def _network(self) -> MLP:
+        """The network with the weights of `coef_` and `intercept_`, whoever wrote them."""
+        coef = np.atleast_2d(self.coef_)
+        dtype = np.float32 if coef.dtype == np.float32 else np.float64
+        net = self._network_of(self._architecture(coef.shape[1], coef.shape[0], dtype))
+        net.params[0][...] = coef.T
+        net.params[1][...] = self.intercept_
+        return net
+
+    def _started(self, features: int, outputs: int, dtype: Any, first: bool) -> MLP:
+        if first:
+            self._net = None
+            net = self._network_of(self._architecture(features, outputs, dtype))
+            net._flat[...] = 0
+            self.n_iter_ = self.t_ = 0
+            self.loss_curve_: list[float] = []
+            return net
+        net = self._network()
+        if net.sizes != (features, outputs):
+            raise ValueError(
+                f"the fitted model has {net.sizes[1]} outputs, y asks for {outputs}; fit with warm_start=False"
+            )
+        return net
+
+    def _show(self, net: MLP) -> None:
+        """The weights as attributes, as copies."""
+        self.coef_, self.intercept_ = net.params[0].T.copy(), net.params[1].copy()
+
+    # --- fitting ----------------------------------------------------------------------------------
+
+    @with_callbacks  # type: ignore[untyped-decorator]
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
+        """Fit the model to data.
+
+        Parameters
+        ----------
+        X : array_like or sparse matrix of shape (n, features)
+            Sparse data are spelled out.
+        y : array_like of shape (n,); for regression also (n, outputs)
+            Class labels or numbers.
+        sample_weight : array_like of shape (n,) or float, optional
+            Numbers >= 0. The loss is the mean of the rows' weighted by these.
+
+        Returns
+        -------
+        estimator
+            Itself.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a parameter or the data are not legal, or the weights leave the numbers. The estimator is then as it was
+            before the call.
+
+        Warns
+        -----
+        sklearn.exceptions.ConvergenceWarning
+            If `max_iter` was reached before the stopping rule.
+        """
+        self._check_parameters()
+        metadata = {} if sample_weight is None else {"sample_weight": sample_weight}
+        tasks = FitTasks(self, {"X": X, "y": y, "metadata": metadata}, self.max_iter)
+        first = not hasattr(self, "coef_") or not self.warm_start
+        with self._or_as_before(in_place=False):
+            self._fit(X, y, sample_weight, first, tasks)
+        tasks.end(self._fitted)
+        return self
+
+    def _fit_part(self, X: Any, y: Any, sample_weight: Any, classes: Any = None) -> Any:
+        """One epoch with the optimizer of the last time."""
+        self._check_parameters()
+        first = not hasattr(self, "coef_")
+        with self._or_as_before(in_place=False):
+            self._begin_part(y, classes)
+            self._fit(X, y, sample_weight, first, None)
+        return self
+
+    def _fit(self, X: Any, y: Any, sample_weight: Any, first: bool, tasks: FitTasks | None) -> None:
+        X, y = self._checked_data(X, y, first, tasks is None)
+        weights = self._weights(sample_weight, y, len(X), self.class_weight)
+        net = self._started(X.shape[1], self._count_outputs(y), X.dtype, first)
+        rows = Rows(X, self._targets(y, net.architecture.dtype), weights)
+        batch = len(X) if self.batch_size is None else min(int(self.batch_size), len(X))
+        if tasks is not None or not hasattr(self, "_optimizer"):
+            self._optimizer = self._new_optimizer(rows, batch)
+        shuffled = self.shuffle and batch < len(X)
+        rng = check_random_state(self.random_state) if shuffled else None
+        order = np.arange(len(X), dtype=np.int64)
+        epochs = Epochs(net, rows, self._optimizer, batch_size=batch, order=order, rng=rng)
+        self._show(net)
+        try:
+            self._go(epochs, tasks)
+        except KeyboardInterrupt:
+            warn_caller("training was interrupted; the weights are those so far")
+        epochs.check_finite()
+        if not self.fit_intercept and net.params[1].any():
+            name = type(self._optimizer).__name__
+            raise ValueError(
+                f"{name} moves parameters whose learning rate is 0: it needs fit_intercept=True"
+            )
+        self._show(net)
+
+    def _go(self, epochs: Epochs, tasks: FitTasks | None) -> None:
+        """Epochs until the stopping rule, a callback or `max_iter`."""
+        if tasks is None:
+            self._epoch(epochs)
+            return
+        best, waited, began = math.inf, 0, len(self.loss_curve_)
+        for number in range(self.max_iter):
+            self.n_iter_ = number
+            if tasks.epoch(number, self._fitted, lambda: self._epoch(epochs)):
+                return
+            loss, first = self.loss_curve_[-1], self.loss_curve_[began]
+            wanted = self.tol * (abs(best) + self.tol * abs(first))
+            waited = 0 if best == math.inf or loss <= best - wanted else waited + 1
+            best = min(best, loss)
+            rising = loss > first + self.tol * abs(
+                first
+            )  # on its way out of the numbers, or swinging
+            if waited >= self.n_iter_no_change and not rising:
+                return
+        warn_caller(
+            f"training reached max_iter={self.max_iter} epochs before its loss had stopped improving; raise max_iter "
+            "or tol, scale the inputs, or try another optimizer",
+            ConvergenceWarning,
+        )
+
+    def _epoch(self, epochs: Epochs) -> None:
+        loss = epochs.run()
+        self.n_iter_ = self.n_iter_ + 1
+        self.t_ = self._optimizer.t
+        self.loss_curve_.append(loss)
+        if self.verbose:
+            print(f"Epoch {self.n_iter_}, loss = {loss:.8f}")  # noqa: T201  (that is what `verbose` is for)
+        if self.__dict__.get("_skl_callbacks"):
+            self._show(epochs.trainer.network)
+
+    def _fitted(self) -> dict[str, Any]:
+        """What a copy needs for predicting as if the training had stopped now."""
+        return {"coef_": self.coef_.copy(), "intercept_": np.copy(self.intercept_)}
+
+    # --- the optimizer ----------------------------------------------------------------------------
+
+    def _new_optimizer(self, rows: Rows, batch: int) -> Optimizer:
+        if isinstance(self.optimizer, Optimizer):
+            given = isinstance(self.learning_rate, str)
+            optimizer = self.optimizer.fresh()
+            if not given:
+                optimizer.lr = self.learning_rate
+        else:
+            optimizer = named_optimizer(self.optimizer, self._rate(rows, batch))
+        if self.fit_intercept:
+            return optimizer
+        if any(path[:1] == (1,) for path, _ in optimizer._groups):
+            raise InvalidParameterError(
+                "optimizer has a group for the intercept, but fit_intercept is False"
+            )
+        still: dict[str, Any] = {"lr": 0.0}
+        if "step_sizes" in optimizer._options:
+            still["step_sizes"] = (0.0, 0.0)
+        optimizer._groups = [*optimizer._groups, ((1,), still)]
+        return optimizer
+
+    def _rate(self, rows: Rows, batch: int) -> Any:
+        """The rate that was asked for; "auto" is one over a bound of the curvature, for optimizers of that kind."""
+        if not isinstance(self.learning_rate, str):
+            return self.learning_rate
+        if self.optimizer not in _PLAIN:
+            return None
+        whole = batch >= len(rows)
+        spread = (
+            _spectrum(rows, self.fit_intercept) if whole else _longest(rows, self.fit_intercept)
+        )
+        bound = self._curvature(rows.y) * spread + self.l2
+        if not math.isfinite(bound):
+            raise ValueError("X holds numbers whose squares are not finite; scale them")
+        rate = 1.0 / bound if bound > 0 else 1.0
+        return rate if whole or self.optimizer == "sgd" else _MOMENTUM_SHARE * rate
+
+
+def _spectrum(rows: Rows, intercept: bool) -> float:
+    """The largest eigenvalue of the inputs' weighted second moments, the constant input included."""
+    share = np.full(len(rows), 1.0) if rows.weights is None else rows.weights
+    share = share / share.sum()
+    x = np.asarray(rows.x, np.float64)
+    with np.errstate(all="ignore"):
+        scaled = x * np.sqrt(share)[:, None]
+        if intercept:
+            scaled = np.concatenate([scaled, np.sqrt(share)[:, None]], axis=1)
+        moments = scaled.T @ scaled if scaled.shape[0] >= scaled.shape[1] else scaled @ scaled.T
+    if not np.isfinite(moments).all():
+        return math.inf
+    return float(np.linalg.eigvalsh(moments)[-1])
+
+
+def _longest(rows: Rows, intercept: bool) -> float:
+    """The largest squared length of a row: no batch's second moments have a larger eigenvalue."""
+    x = np.asarray(rows.x, np.float64)
+    with np.errstate(all="ignore"):
+        return float(np.einsum("ij,ij->i", x, x).max()) + intercept
