@@ -191,7 +191,7 @@ class _Work:
         self.stopped = False
         self.error: BaseException | None = None
         first = self._network(runs[0])  # whether there can be one on this backend
-        self.backend = getattr(first._engine, "backend", "numpy")
+        self.backend = config.resolve_backend(first._backend, supports=("cython", "numba", "numpy"))
 
     def _network(self, run: _Run) -> MLP:
         return self.problem.network.fresh(run.seed, n_threads=1, **self.changes, **run.changes)

@@ -173,6 +173,7 @@ def fit(
         Class numbers of shape (n,), or values or labels of shape (n, outputs), (n,) for one output.
     optimizer : Optimizer, optional
         Its state is continued; None continues the last one, or makes an `Adam`.
+        After `MLP.load` a new one of the same class and formula continues from the file's state.
     batch_size : int, default 32
         Rows of an update; the last batch of an epoch may be smaller.
     epochs, steps : int, optional
