@@ -197,10 +197,14 @@ def test_verdicts():
 
 
 @pytest.mark.parametrize(("adadelta", "holds"), [(0.19, True), (0.21, False), (0.1, False)])
-def test_slightly_ahead(adadelta, holds):
-    others = [run(np.full(40, 0.5)), run(np.full(40, 0.3)), run(np.full(40, 0.2))]
-    finding = mnist_optimizers.at_the_end([*others, run(np.full(40, adadelta))])
+def test_slightly_ahead_with_every_seed(adadelta, holds):
+    four = [run(np.full(40, loss)) for loss in (0.5, 0.3, 0.2, 0.19)]
+    ahead = (four[2], four[3])
+    finding = mnist_optimizers.at_the_end(four, [ahead, ahead, (four[2], run([adadelta] * 40))])
     assert finding.holds is holds
+    assert "seeds 0, 1, 2: −5 %, −5 %," in finding.numbers
+    gone = run([1.0, np.nan], accuracy=None)
+    assert not mnist_optimizers.at_the_end(four, [ahead, (four[2], gone)]).holds
 
 
 def test_curves_are_drawn_through_every_update():
@@ -213,14 +217,16 @@ def test_curves_are_drawn_through_every_update():
 def test_a_diverged_run_is_drawn_and_written():
     runs = {}
     for name, (batch, _) in mnist_optimizers.settings().items():
-        runs[name] = Run(name, batch, np.linspace(2.3, 0.2, 30), 0.9)
+        for seed in mnist_optimizers.SEEDS:
+            full = mnist_optimizers._with_seed(name, seed)
+            runs[full] = Run(full, batch, np.linspace(2.3, 0.2, 30), 0.9)
     runs["SGD, one row, rate 0.1"] = Run("SGD, one row, rate 0.1", 1, np.full(30, np.nan), None)
     from matplotlib.figure import Figure as Canvas  # noqa: PLC0415
 
     for part in mnist_optimizers._figures(runs):
         part.drawn.draw(Canvas())
-    written = mnist_optimizers._runs_table(runs).texts()
-    assert written[1][3:] == ["diverged", "diverged", "", ""]
+    written = {row[0]: row[3:] for row in mnist_optimizers._runs_table(runs).texts()}
+    assert written["SGD, one row, rate 0.1"] == ["diverged", "diverged", "", ""]
 
 
 # --- Auto-MPG -----------------------------------------------------------------------------------

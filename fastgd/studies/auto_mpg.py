@@ -282,6 +282,7 @@ def _curves_figure(fits: list[Fit], y: NDArray[np.float64]) -> Figure:
             ax.axhline(square, color=INK, linewidth=0.8, linestyle=":")
             ax.set_xscale("log")
             ax.xaxis.set_major_formatter("{x:g}")
+            ax.yaxis.set_major_formatter("{x:,.0f}")
             ax.set_ylim(0.0, _TOP * square)
         left.annotate(
             "the other four begin\nwhere SGD ended", (2.0, floor + 0.02 * square), (1.3, floor + 0.18 * square),

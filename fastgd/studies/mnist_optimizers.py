@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from math import log
@@ -32,7 +33,9 @@ if TYPE_CHECKING:
     from fastgd.studies import Options
 
 NAME = "mnist-optimizers"
-HIDDEN, CLASSES, SEED = (500, 300), 10, 0
+HIDDEN, CLASSES = (500, 300), 10
+SEEDS = (0, 1, 2)  # all runs have the first; the pair that ends close has all
+CLOSE_PAIR = ("AdaGrad", "Adadelta, γ 0.1")
 BATCH, RATE, EPS = 256, 0.01, 1e-6
 MOMENTA = (0.1, 0.3, 0.5, 0.7)
 GAMMAS = (0.5, 0.3, 0.1)  # the source's weights of the new sample: rho = 1 - gamma
@@ -143,19 +146,32 @@ def settings() -> dict[str, tuple[int, Optimizer]]:
 
 
 def train_all(rows: Dataset, single: int, batched: int) -> dict[str, Run]:
-    """Every run from the same weights over the same orders of the rows."""
-    x, test = (part.reshape(len(part), -1) for part in map(np.asarray, (rows.data, rows.test_data)))
+    """Every run from the same weights over the same orders of the rows; the two that end close with other seeds too."""
+    updates = {1: single, BATCH: batched}
     runs = {}
     for name, (batch, optimizer) in settings().items():
-        network = MLP([x.shape[1], *HIDDEN, CLASSES], rng=SEED)
-        updates = single if batch == 1 else batched
-        losses = training_losses(network, x, rows.target, optimizer, batch=batch, updates=updates)
-        finite = bool(np.isfinite(losses).all()) and all(
-            np.isfinite(p).all() for p in network.params
-        )
-        accuracy = network.score(test, np.asarray(rows.test_target)) if finite else None
-        runs[name] = Run(name, batch, losses, accuracy)
+        runs[name] = _train(rows, name, optimizer, batch, updates[batch])
+    for seed in SEEDS[1:]:
+        for close in CLOSE_PAIR:
+            batch, optimizer = settings()[close]
+            name = _with_seed(close, seed)
+            runs[name] = _train(rows, name, optimizer, batch, updates[batch], seed)
     return runs
+
+
+def _with_seed(name: str, seed: int) -> str:
+    return name if seed == SEEDS[0] else f"{name}, seed {seed}"
+
+
+def _train(  # noqa: PLR0917
+    rows: Dataset, name: str, optimizer: Optimizer, batch: int, updates: int, seed: int = SEEDS[0]
+) -> Run:
+    x, test = (part.reshape(len(part), -1) for part in map(np.asarray, (rows.data, rows.test_data)))
+    network = MLP([x.shape[1], *HIDDEN, CLASSES], rng=seed)
+    losses = training_losses(network, x, rows.target, optimizer, batch=batch, updates=updates)
+    finite = bool(np.isfinite(losses).all()) and all(np.isfinite(p).all() for p in network.params)
+    accuracy = network.score(test, np.asarray(rows.test_target)) if finite else None
+    return Run(name, batch, losses, accuracy)
 
 
 def _setting(rows: Dataset, single: int, batched: int, *, quick: bool) -> str:
@@ -166,7 +182,7 @@ def _setting(rows: Dataset, single: int, batched: int, *, quick: bool) -> str:
         f"{tested:,} to test, pixels from 0 to 1. Batches of {BATCH} for {batched:,} updates "
         f"({batched * BATCH / n:.3g} passes), single rows for {single:,} ({single / n:.3g}). The source does not tell "
         "initial weights or the length of its runs: here He's weights for the layers that feed ReLU and Glorot's for "
-        f"the last, the same for all runs, as are the orders of the rows (seed {SEED}). The source weighs the new "
+        f"the last, the same for all runs, as are the orders of the rows (seed {SEEDS[0]}). The source weighs the new "
         "sample with γ, where others weigh the old mean with ρ = 1 − γ. It has ε inside the roots and no value of it: "
         f"here {EPS:g}. Adadelta has no rate. A loss is that of an update's own batch before the update; the figures "
         f"show means of many. What guessing costs is ln {CLASSES} = {GUESSING:.2f}."
@@ -193,12 +209,16 @@ def _figures(runs: dict[str, Run]) -> list[Part]:
     momenta = [runs[f"momentum {m}"] for m in MOMENTA]
     gammas = [runs[f"Adadelta, γ {g}"] for g in GAMMAS]
     four = [low, runs["momentum 0.9"], runs["AdaGrad"], runs["Adadelta, γ 0.1"]]
+    pairs = [
+        (runs[_with_seed(CLOSE_PAIR[0], seed)], runs[_with_seed(CLOSE_PAIR[1], seed)])
+        for seed in SEEDS
+    ]
     found = {
         "single-rows": (single_rows(slow, fast), [slow, fast]),
         "batches": (two_rates(low, high), [low, high]),
         "momentum": (larger_momenta(momenta), momenta),
         "adadelta": (windows(gammas), gammas),
-        "four-methods": (at_the_end(four), four),
+        "four-methods": (at_the_end(four, pairs), four),
     }
     return [Part(f, _curves(name, f.figure, drawn)) for name, (f, drawn) in found.items()]
 
@@ -246,7 +266,7 @@ def larger_momenta(momenta: list[Run]) -> Finding:
 def windows(gammas: list[Run]) -> Finding:
     """The fourth: Adadelta."""
     means = [run.mean for run in gammas]
-    right = [100.0 * (run.accuracy or 0.0) for run in gammas]
+    right = _accuracies(gammas)
     return Finding(
         "Adadelta",
         "γ makes a small difference; the longer window, the smaller γ, is slightly faster",
@@ -256,30 +276,35 @@ def windows(gammas: list[Run]) -> Finding:
     )
 
 
-def at_the_end(four: list[Run]) -> Finding:
-    """The last: four methods."""
-    adagrad, adadelta = four[2:]
-    gap = 100.0 * (adadelta.last - adagrad.last) / adagrad.end
-    error = float(gap.std() / gap.size**0.5)
-    others = ", ".join(f"{run.name} at {_loss(run)}" for run in four[:2])
+def at_the_end(four: list[Run], pairs: list[tuple[Run, Run]]) -> Finding:
+    """The last: four methods; AdaGrad and Adadelta with each seed."""
+    leads = [adadelta.end / adagrad.end - 1.0 for adagrad, adadelta in pairs]
+    ends = ", ".join(f"{run.name} {_loss(run)}" for run in four)
+    right = ["{:.2f} and {:.2f} %".format(*_accuracies(reversed(pair))) for pair in pairs]
+    seeds = _each(SEEDS)
+    apart = ", ".join(f"{100 * lead:+.0f} %" for lead in leads).replace("-", "−")
     return Finding(
         "Four methods",
         "At the end Adadelta (γ 0.1) is slightly ahead of AdaGrad",
-        "Adadelta's mean loss over the last tenth of the updates is the lower one, by at most a quarter",
-        f"Adadelta ends at {_loss(adadelta)} with test accuracy {_percent(adadelta)}, AdaGrad at {_loss(adagrad)} with "
-        f"{_percent(adagrad)}: {gap.mean():+.1f} ± {error:.1f} % over the same batches; {others}".replace(
-            "-", "−"
-        ),
-        0.75 * adagrad.end <= adadelta.end < adagrad.end,
+        "Adadelta's mean loss over the last tenth of the updates is the lower one, by at most a quarter, with each of "
+        f"the seeds {seeds}",
+        f"Adadelta's loss against AdaGrad's, seeds {seeds}: {apart}; test accuracies {', '.join(right)}. All ends with "
+        f"seed {SEEDS[0]}: {ends}",
+        all(-0.25 <= lead < 0.0 for lead in leads),
     )
+
+
+def _accuracies(runs: Iterable[Run]) -> list[float]:
+    """In percent; 0 where a run diverged."""
+    return [100.0 * (run.accuracy or 0.0) for run in runs]
 
 
 def _falls(values: list[float]) -> bool:
     return all(b < a for a, b in pairwise(values))
 
 
-def _each(values: object) -> str:
-    return ", ".join(f"{value:.3g}" for value in values)  # type: ignore[attr-defined]
+def _each(values: Iterable[float]) -> str:
+    return ", ".join(f"{value:.3g}" for value in values)
 
 
 def _loss(run: Run) -> str:
@@ -331,6 +356,7 @@ def _curves(name: str, title: str, runs: list[Run]) -> Figure:
                 ax.fill_between(x, y, above, color=COLOURS[k], alpha=0.15, linewidth=0)
         ax.axhline(GUESSING, color=INK, linewidth=0.8, linestyle=":")
         _loss_axis(ax)
+        ax.set_ylim(top=min(ax.get_ylim()[1], 10.0 * GUESSING))
         ax.xaxis.set_major_formatter("{x:,.0f}")
         quiet(ax, x="updates", y="loss (cross-entropy)")
         if (legend := ax.get_legend()) is not None:
@@ -338,7 +364,7 @@ def _curves(name: str, title: str, runs: list[Run]) -> Figure:
         handles, names = ax.get_legend_handles_labels()
         canvas.legend(handles, names, loc="outside upper left", ncols=2, frameon=False)
 
-    band = " Shaded: up to one deviation of the single losses above the mean." if single else ""
+    band = " Shaded: up to one deviation of the single losses above." if single else ""
     return Figure(
         name,
         f"{title}: loss, each point the mean of many updates, and accuracy on the test rows at the end. Dotted: what "
