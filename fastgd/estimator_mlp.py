@@ -119,11 +119,14 @@ class MultilayerEstimator(NetworkEstimator):
 
     def _architecture(self, sizes: tuple[int, ...], dtype: Any) -> Architecture:
         activation = "sigmoid" if self.activation == "logistic" else self.activation
+        loss, real = self._output()[0], np.dtype(dtype)
+        capped = loss in {"cross_entropy", "binary_cross_entropy"}  # a probability counts as eps at least
         return Architecture(
             sizes=sizes,
             activation=activation,
-            loss=self._output()[0],
-            dtype=np.dtype(dtype),
+            loss=loss,
+            dtype=real,
+            loss_cap=-math.log(np.finfo(real).eps) if capped else math.inf,
             constants=(0.01,) if activation == "leaky_relu" else (),
             sum_outputs=True,
             l2=float(self.alpha),

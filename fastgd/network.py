@@ -309,7 +309,16 @@ class MLP:
 
     def metric(self, rows: Rows) -> float:
         """As `score`, on rows that are checked."""
+        return self._metric_of(self._engine.forward(self.params, rows.x, rows.scale), rows)
+
+    def assess(self, rows: Rows) -> tuple[float, float]:
+        """Loss and metric of rows that are checked, from one pass over them."""
+        from fastgd.engines.network_reference import Reference  # noqa: PLC0415
+
         z = self._engine.forward(self.params, rows.x, rows.scale)
+        return Reference(self.architecture).mean_loss(z, rows), self._metric_of(z, rows)
+
+    def _metric_of(self, z: Array, rows: Rows) -> float:
         guess = predicted(self.architecture, z)
         y = rows.y[:, 0] if rows.y.ndim == 2 and guess.ndim == 1 else rows.y
         if self.architecture.link in {"softmax", "sigmoid"}:

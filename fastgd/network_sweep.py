@@ -244,8 +244,7 @@ class _Work:
         status, falling = self._train(k, run, trainer)
         loss = metric = math.nan
         if status is not Status.DIVERGED:
-            loss = network._engine.loss(network.params, self.problem.judged)
-            metric = network.metric(self.problem.judged)
+            loss, metric = network.assess(self.problem.judged)
         with self.lock:
             done = self.under_way.pop(k)
             self.iterations[k], self.status[k], self.falling[k] = done, status, falling

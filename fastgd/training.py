@@ -399,8 +399,7 @@ class _Run:
         }
         self.pending_loss, self.pending_updates = 0.0, 0
         if self.held_out is not None:
-            record["val_loss"] = network._engine.loss(network.params, self.held_out)
-            record["val_metric"] = network.metric(self.held_out)
+            record["val_loss"], record["val_metric"] = network.assess(self.held_out)
         self.history.add(**record, seconds=time.perf_counter() - self.began)
         for kept, p in zip(self.kept, network.params, strict=True):
             np.copyto(kept, p)

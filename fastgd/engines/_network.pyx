@@ -56,7 +56,7 @@ cdef extern from "network.h" nogil:
         loop_t activation, loss, exponential, logarithm
         const void* activation_constants
         const void* loss_constants
-        double reduce, l1, l2, dropout
+        double reduce, cap, l1, l2, dropout
         int penalty_per_row
         uint64_t seed, t
         const char* x
@@ -314,6 +314,7 @@ cdef class Network:
         net.loss_constants = cnp.PyArray_DATA(self.loss_constants)
         net.exponential, net.logarithm = <loop_t>self.exponential, <loop_t>self.logarithm
         net.reduce = 1.0 if a.sum_outputs else 1.0 / self.outputs
+        net.cap = a.loss_cap
         net.l1, net.l2, net.dropout = a.l1, a.l2, a.dropout
         net.penalty_per_row = a.penalty_per_row
         net.flush, net.sparse, net.separate = True, True, False

@@ -8,7 +8,8 @@
 #include "barrier.h"
 
 #define FGD_ROWS 256       /* of a batch that are in work at a time: what enters a layer stays in the cache */
-#define FGD_DEPTH 256      /* rows of packed weights: a panel of them stays in the first-level cache */
+#define FGD_DEPTH 128      /* rows of packed weights: a panel of them stays in the first-level cache */
+#define FGD_ABREAST 4      /* panels of weights that are read side by side: whole cache lines, and their neighbours */
 #define FGD_MOST_LAYERS 64
 #define FGD_MOST_ARRAYS 8  /* parameter, gradient, state of a rule */
 #define FGD_BLOCK 4096     /* elements of a partial sum of squares, as in fastgd.engines.stepping */
@@ -41,7 +42,8 @@ typedef struct {
     fgd_loop loss; /* (z, y, value, slope); NULL: softmax with cross-entropy */
     const void *loss_constants;
     fgd_loop exponential, logarithm; /* (x, y) as whole vectors */
-    double reduce;                             /* of a row's loss: 1, or 1 / outputs */
+    double reduce;                  /* of a row's loss: 1, or 1 / outputs */
+    double cap;                     /* what an output's loss is at most counted with */
     double l1, l2, dropout;
     int penalty_per_row;
     uint64_t seed, t; /* t: updates before the first */

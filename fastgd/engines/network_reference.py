@@ -69,10 +69,11 @@ class Reference:
             rows = np.arange(len(z))
             slope = e / total
             slope[rows, y] -= 1
-            return np.asarray(np.log(total[:, 0]) - shifted[rows, y], np.float64), slope
+            value = np.asarray(np.log(total[:, 0]) - shifted[rows, y], np.float64)
+            return np.minimum(value, a.loss_cap), slope
         assert self._loss is not None
         value, slope = self._loss(z, y, *self._loss_constants)
-        value = np.asarray(value, np.float64).sum(axis=1)
+        value = np.minimum(np.asarray(value, np.float64), a.loss_cap).sum(axis=1)
         slope = np.asarray(slope, z.dtype)
         return (value, slope) if a.sum_outputs else (value / z.shape[1], slope / z.shape[1])
 
@@ -112,15 +113,15 @@ class Reference:
         return out
 
     def loss(self, params: list[Array], rows: Rows) -> float:
-        total = weight = 0.0
+        return self.mean_loss(self.forward(params, rows.x, rows.scale), rows)
+
+    def mean_loss(self, z: Array, rows: Rows) -> float:
+        """The weighted mean loss of rows whose outputs are known."""
         with np.errstate(all="ignore"):
-            for start in range(0, len(rows), _AT_ONCE):
-                part = slice(start, start + _AT_ONCE)
-                z = self._way_forward(params, self._inputs(rows.x[part], rows.scale))[0][-1]
-                losses, _ = self._losses(z, rows.y[part])
-                w = np.ones(len(z)) if rows.weights is None else rows.weights[part]
-                total, weight = total + float(losses @ w), weight + float(w.sum())
-        return total / weight if weight else math.nan
+            losses, _ = self._losses(z, rows.y)
+        w = np.ones(len(z)) if rows.weights is None else rows.weights
+        total = float(w.sum())
+        return float(losses @ w) / total if total else math.nan
 
     def loss_and_grad(
         self,

@@ -6,6 +6,7 @@ twin, and the compiled `fastgd.engines._network`, in which a stretch is one call
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -60,6 +61,9 @@ class Architecture:
         Penalties l1 Σ|W| + l2/2 Σ W² on the weights, not on the biases.
     penalty_per_row : bool
         Whether the penalties are divided by the rows of the batch (their weights' sum), as in scikit-learn.
+    loss_cap : float
+        What an output's loss (a row's, of cross-entropy) is at most counted with; its gradient does not know of it.
+        scikit-learn's probabilities are at least eps in its losses.
     dropout : float
         The share of hidden units left out of an update; the others are scaled by 1 / (1 - dropout).
     """
@@ -74,6 +78,7 @@ class Architecture:
     l1: float = 0.0
     l2: float = 0.0
     penalty_per_row: bool = False
+    loss_cap: float = math.inf
     dropout: float = 0.0
 
     @property

@@ -13,7 +13,7 @@ static inline ptrdiff_t FGD_(strip_rows)(void) { return FGD_STRIP > FGD_NR ? FGD
 /* The numbers of a thread's memory, for the widest layer. */
 static ptrdiff_t FGD_(room_size)(ptrdiff_t widest) {
     ptrdiff_t wide = FGD_(padded)(widest);
-    return (FGD_ROWS + FGD_DEPTH + FGD_TALLEST) * FGD_NR + FGD_(strip_rows)() * wide + 2 * wide + 2 * FGD_ROWS + 64;
+    return (FGD_ABREAST * (FGD_ROWS + FGD_DEPTH) + FGD_TALLEST) * FGD_NR + FGD_(strip_rows)() * wide + 2 * wide + 2 * FGD_ROWS + 64;
 }
 
 static FGD_(room) FGD_(room_of)(const fgd_network *net, int rank) {
@@ -21,8 +21,8 @@ static FGD_(room) FGD_(room_of)(const fgd_network *net, int rank) {
     ptrdiff_t widest = 0;
     for (int l = 0; l <= net->layers; l++) widest = net->sizes[l] > widest ? net->sizes[l] : widest;
     room.z = (FGD_T *)net->scratch[rank];
-    room.packed = room.z + FGD_ROWS * FGD_NR;
-    room.row = room.packed + (FGD_DEPTH + FGD_TALLEST) * FGD_NR;
+    room.packed = room.z + FGD_ABREAST * FGD_ROWS * FGD_NR;
+    room.row = room.packed + (FGD_ABREAST * FGD_DEPTH + FGD_TALLEST) * FGD_NR;
     room.values = room.row + 2 * FGD_(padded)(widest);
     room.strip = room.values + 2 * FGD_ROWS;
     return room;
@@ -33,20 +33,19 @@ static FGD_(room) FGD_(room_of)(const fgd_network *net, int rank) {
 #define FGD_GATHER(U, name)                                                                               \
     static void FGD_(gather_##name)(const U *row, const ptrdiff_t *list, ptrdiff_t n, FGD_T scale,         \
                                     ptrdiff_t panel, FGD_T *out) {                                         \
-        for (ptrdiff_t c = 0; c < n; c += FGD_NR, out += panel) {                                          \
-            ptrdiff_t many = n - c < FGD_NR ? n - c : FGD_NR;                                              \
-            if (list)                                                                                      \
-                for (ptrdiff_t k = 0; k < many; k++) out[k] = (FGD_T)row[list[c + k]] * scale;             \
-            else                                                                                           \
-                for (ptrdiff_t k = 0; k < many; k++) out[k] = (FGD_T)row[c + k] * scale;                   \
-        }                                                                                                  \
+        ptrdiff_t c = 0;                                                                                   \
+        for (; c + FGD_NR <= n && !list; c += FGD_NR, out += panel)                                        \
+            for (int k = 0; k < FGD_NR; k++) out[k] = (FGD_T)row[c + k] * scale;                           \
+        for (; c + FGD_NR <= n; c += FGD_NR, out += panel)                                                 \
+            for (int k = 0; k < FGD_NR; k++) out[k] = (FGD_T)row[list[c + k]] * scale;                     \
+        for (int k = 0; c < n; c++, k++) out[k] = (FGD_T)row[list ? list[c] : c] * scale;                  \
     }
 FGD_GATHER(uint8_t, bytes)
 FGD_GATHER(float, single)
 FGD_GATHER(double, double)
 #undef FGD_GATHER
 
-static void FGD_(gather_row)(const fgd_network *net, ptrdiff_t k, const ptrdiff_t *list, ptrdiff_t n,
+static FGD_HOT void FGD_(gather_row)(const fgd_network *net, ptrdiff_t k, const ptrdiff_t *list, ptrdiff_t n,
                              ptrdiff_t panel, FGD_T *out) {
     const char *row = fgd_row(net, k);
     FGD_T scale = (FGD_T)net->scale;
@@ -56,7 +55,7 @@ static void FGD_(gather_row)(const fgd_network *net, ptrdiff_t k, const ptrdiff_
 }
 
 /* The inputs that are not zero in all of these rows, into `list`; how many, or all where few would be left out. */
-static ptrdiff_t FGD_(inputs_in_use)(fgd_network *net, ptrdiff_t first, ptrdiff_t m, int rank, ptrdiff_t update,
+static FGD_HOT ptrdiff_t FGD_(inputs_in_use)(fgd_network *net, ptrdiff_t first, ptrdiff_t m, int rank, ptrdiff_t update,
                                      ptrdiff_t *list) {
     ptrdiff_t n = net->sizes[0], count = 0;
     int members = net->barrier.members;
@@ -83,7 +82,7 @@ static ptrdiff_t FGD_(inputs_in_use)(fgd_network *net, ptrdiff_t first, ptrdiff_
     return count;
 }
 
-static void FGD_(gather)(const fgd_network *net, ptrdiff_t first, ptrdiff_t m, int rank, const ptrdiff_t *list,
+static FGD_HOT void FGD_(gather)(const fgd_network *net, ptrdiff_t first, ptrdiff_t m, int rank, const ptrdiff_t *list,
                          ptrdiff_t count) {
     ptrdiff_t panel = m * FGD_NR, outputs = net->sizes[net->layers];
     const FGD_T *y = (const FGD_T *)net->y;
@@ -99,10 +98,21 @@ static void FGD_(gather)(const fgd_network *net, ptrdiff_t first, ptrdiff_t m, i
 
 /* --- forward ------------------------------------------------------------------------------------------------------- */
 
-/* In tasks of a panel and a part of the rows: parts where there are few panels. */
-static ptrdiff_t FGD_(row_parts)(ptrdiff_t panels, ptrdiff_t m, int members) {
-    ptrdiff_t parts = panels >= 8 * members || m < 2 * FGD_TALLEST ? 1 : members;
-    return parts < (m + FGD_TALLEST - 1) / FGD_TALLEST ? parts : (m + FGD_TALLEST - 1) / FGD_TALLEST;
+/* A thread's share of a product: some panels of all rows, or, where there are few panels, all panels of some rows. */
+typedef struct {
+    ptrdiff_t first, last, lo, hi;
+} FGD_(share_t);
+
+static FGD_(share_t) FGD_(share)(ptrdiff_t panels, ptrdiff_t m, int rank, int members) {
+    FGD_(share_t) share = {0, panels, 0, m};
+    if (panels >= 8 * members || m < 2 * FGD_TALLEST) {
+        share.first = fgd_share(panels, rank, members);
+        share.last = fgd_share(panels, rank + 1, members);
+    } else {
+        share.lo = fgd_share(m, rank, members);
+        share.hi = fgd_share(m, rank + 1, members);
+    }
+    return share;
 }
 
 static void FGD_(drop)(const fgd_network *net, int layer, ptrdiff_t update, ptrdiff_t row, ptrdiff_t rows,
@@ -120,49 +130,55 @@ static void FGD_(drop)(const fgd_network *net, int layer, ptrdiff_t update, ptrd
         }
 }
 
-/* One panel of a layer's sums for rows lo..hi, into `z`. */
-static void FGD_(sums)(const fgd_network *net, int layer, ptrdiff_t m, ptrdiff_t inputs, const ptrdiff_t *offsets,
-                       ptrdiff_t p, ptrdiff_t lo, ptrdiff_t hi, FGD_(room) room, FGD_T *z) {
-    ptrdiff_t n = net->sizes[layer + 1], panel = m * FGD_NR, column = p * FGD_NR;
+/* A layer's sums in `count` panels from p on, for rows lo..hi, into panels of `z`. */
+static FGD_HOT void FGD_(sums)(const fgd_network *net, int layer, ptrdiff_t m, ptrdiff_t inputs,
+                               const ptrdiff_t *offsets, ptrdiff_t p, ptrdiff_t count, ptrdiff_t lo, ptrdiff_t hi,
+                               FGD_(room) room, FGD_T *z) {
+    ptrdiff_t n = net->sizes[layer + 1], panel = m * FGD_NR;
     const FGD_T *w = (const FGD_T *)net->parameters[2 * layer], *bias = (const FGD_T *)net->parameters[2 * layer + 1];
-    const FGD_T *a = (const FGD_T *)net->values[layer];
-    FGD_T *begin = room.row;
-    for (ptrdiff_t j = 0; j < FGD_NR; j++) begin[j] = column + j < n ? bias[column + j] : 0;
-    if (m <= FGD_FEW && column + FGD_NR <= n) {
-        FGD_(multiply)(a, panel, lo, hi, inputs, w + column, offsets, begin, 0, z);
-        return;
-    }
-    for (ptrdiff_t k = 0; k < inputs; k += FGD_DEPTH) {
+    FGD_T begin[FGD_ABREAST * FGD_NR];
+    for (ptrdiff_t j = 0; j < count * FGD_NR; j++) begin[j] = p * FGD_NR + j < n ? bias[p * FGD_NR + j] : 0;
+    for (ptrdiff_t k = 0; k < inputs || k == 0; k += FGD_DEPTH) {
         ptrdiff_t depth = inputs - k < FGD_DEPTH ? inputs - k : FGD_DEPTH;
-        FGD_(pack)(w, n, column, offsets + k, depth, room.packed);
-        FGD_(multiply)(a + k / FGD_NR * panel, panel, lo, hi, depth, room.packed, NULL, k ? z : begin,
-                       k ? FGD_NR : 0, z);
+        const FGD_T *a = (const FGD_T *)net->values[layer] + k / FGD_NR * panel;
+        for (ptrdiff_t q = 0; q < count; q++) {
+            ptrdiff_t column = (p + q) * FGD_NR;
+            FGD_T *to = z + q * panel;
+            const FGD_T *from = k ? to : begin + q * FGD_NR;
+            if (m <= FGD_FEW && column + FGD_NR <= n)
+                FGD_(multiply)(a, panel, lo, hi, depth, w + column, offsets + k, from, k ? FGD_NR : 0, to);
+            else {
+                FGD_(pack)(w, n, column, offsets + k, depth, room.packed);
+                FGD_(multiply)(a, panel, lo, hi, depth, room.packed, NULL, from, k ? FGD_NR : 0, to);
+            }
+        }
     }
 }
 
 static void FGD_(forward)(const fgd_network *net, int layer, ptrdiff_t m, ptrdiff_t row, ptrdiff_t update,
                           ptrdiff_t inputs, const ptrdiff_t *offsets, int rank) {
     FGD_(room) room = FGD_(room_of)(net, rank);
-    ptrdiff_t panels = FGD_PANELS(net->sizes[layer + 1]), panel = m * FGD_NR;
-    ptrdiff_t parts = FGD_(row_parts)(panels, m, net->barrier.members), tasks = panels * parts;
+    ptrdiff_t panel = m * FGD_NR;
+    FGD_(share_t) share = FGD_(share)(FGD_PANELS(net->sizes[layer + 1]), m, rank, net->barrier.members);
     int last = layer == net->layers - 1;
-    for (ptrdiff_t k = fgd_share(tasks, rank, net->barrier.members);
-         k < fgd_share(tasks, rank + 1, net->barrier.members); k++) {
-        ptrdiff_t p = k / parts, lo = m * (k % parts) / parts, hi = m * (k % parts + 1) / parts;
-        FGD_T *value = (FGD_T *)net->values[layer + 1] + p * panel;
-        FGD_(sums)(net, layer, m, inputs, offsets, p, lo, hi, room, last ? value : room.z);
-        if (last) continue;
-        FGD_T *slope = (FGD_T *)net->slopes[layer + 1] + p * panel;
-        void *arrays[] = {room.z + lo * FGD_NR, value + lo * FGD_NR, slope + lo * FGD_NR};
-        net->activation(arrays, net->activation_constants, 0, (hi - lo) * FGD_NR);
-        if (net->dropout != 0 && net->mode == FGD_TRAIN)
-            FGD_(drop)(net, layer, update, row + lo, hi - lo, p * FGD_NR, value + lo * FGD_NR, slope + lo * FGD_NR);
+    for (ptrdiff_t p = share.first; p < share.last; p += FGD_ABREAST) {
+        ptrdiff_t count = share.last - p < FGD_ABREAST ? share.last - p : FGD_ABREAST;
+        FGD_T *values = (FGD_T *)net->values[layer + 1] + p * panel, *z = last ? values : room.z;
+        FGD_(sums)(net, layer, m, inputs, offsets, p, count, share.lo, share.hi, room, z);
+        for (ptrdiff_t q = 0; q < count && !last; q++) {
+            ptrdiff_t at = q * panel + share.lo * FGD_NR, rows = share.hi - share.lo;
+            FGD_T *value = values + at, *slope = (FGD_T *)net->slopes[layer + 1] + p * panel + at;
+            void *arrays[] = {z + at, value, slope};
+            net->activation(arrays, net->activation_constants, 0, rows * FGD_NR);
+            if (net->dropout != 0 && net->mode == FGD_TRAIN)
+                FGD_(drop)(net, layer, update, row + share.lo, rows, (p + q) * FGD_NR, value, slope);
+        }
     }
 }
 
 /* --- loss ---------------------------------------------------------------------------------------------------------- */
 
-static void FGD_(softmax)(const fgd_network *net, ptrdiff_t first, ptrdiff_t m, ptrdiff_t lo, ptrdiff_t hi,
+static FGD_HOT void FGD_(softmax)(const fgd_network *net, ptrdiff_t first, ptrdiff_t m, ptrdiff_t lo, ptrdiff_t hi,
                           FGD_(room) room) {
     ptrdiff_t n = net->sizes[net->layers], wide = FGD_(padded)(n), panel = m * FGD_NR;
     const FGD_T *z = (const FGD_T *)net->values[net->layers];
@@ -189,7 +205,10 @@ static void FGD_(softmax)(const fgd_network *net, ptrdiff_t first, ptrdiff_t m, 
     for (ptrdiff_t b = hi - lo; b < whole; b++) totals[b] = 1;
     void *arrays[] = {totals, totals};
     net->logarithm(arrays, NULL, 0, whole);
-    for (ptrdiff_t b = lo; b < hi; b++) losses[b] += (double)totals[b - lo];
+    for (ptrdiff_t b = lo; b < hi; b++) {
+        losses[b] += (double)totals[b - lo];
+        if (losses[b] > net->cap) losses[b] = net->cap;
+    }
 }
 
 static void FGD_(separate_outputs)(const fgd_network *net, ptrdiff_t m, ptrdiff_t lo, ptrdiff_t hi, FGD_(room) room) {
@@ -203,7 +222,10 @@ static void FGD_(separate_outputs)(const fgd_network *net, ptrdiff_t m, ptrdiff_
         net->loss(arrays, net->loss_constants, 0, (hi - lo) * FGD_NR);
         for (ptrdiff_t b = lo; b < hi; b++, delta += FGD_NR) {
             FGD_T share = (FGD_T)(net->share[b] * net->reduce);
-            for (ptrdiff_t j = 0; j < left; j++) losses[b] += (double)room.z[(b - lo) * FGD_NR + j];
+            for (ptrdiff_t j = 0; j < left; j++) {
+                double value = (double)room.z[(b - lo) * FGD_NR + j];
+                losses[b] += value > net->cap ? net->cap : value;
+            }
             for (ptrdiff_t j = 0; j < FGD_NR; j++) delta[j] = j < left ? delta[j] * share : 0;
         }
     }
@@ -224,23 +246,21 @@ static void FGD_(losses)(const fgd_network *net, ptrdiff_t first, ptrdiff_t m, d
 /* --- backward ------------------------------------------------------------------------------------------------------ */
 
 /* Through the weights of `layer` to what left the layer before, times its slopes. */
-static void FGD_(backward)(const fgd_network *net, int layer, ptrdiff_t m, int rank) {
-    FGD_(room) room = FGD_(room_of)(net, rank);
-    ptrdiff_t units = net->sizes[layer], n = net->sizes[layer + 1], panel = m * FGD_NR, panels = FGD_PANELS(units);
-    ptrdiff_t parts = FGD_(row_parts)(panels, m, net->barrier.members), tasks = panels * parts;
-    const FGD_T *delta = (const FGD_T *)net->deltas[layer + 1];
-    for (ptrdiff_t k = fgd_share(tasks, rank, net->barrier.members);
-         k < fgd_share(tasks, rank + 1, net->barrier.members); k++) {
-        ptrdiff_t p = k / parts, lo = m * (k % parts) / parts, hi = m * (k % parts + 1) / parts;
+static FGD_HOT void FGD_(backward)(const fgd_network *net, int layer, ptrdiff_t m, int rank) {
+    FGD_T *packed = FGD_(room_of)(net, rank).packed;
+    ptrdiff_t units = net->sizes[layer], n = net->sizes[layer + 1], panel = m * FGD_NR;
+    FGD_(share_t) share = FGD_(share)(FGD_PANELS(units), m, rank, net->barrier.members);
+    const FGD_T *delta = (const FGD_T *)net->deltas[layer + 1], *w = (const FGD_T *)net->parameters[2 * layer];
+    for (ptrdiff_t p = share.first; p < share.last; p++) {
         FGD_T *out = (FGD_T *)net->deltas[layer] + p * panel;
         const FGD_T *slope = (const FGD_T *)net->slopes[layer] + p * panel;
         for (ptrdiff_t j = 0; j < n; j += FGD_DEPTH) {
             ptrdiff_t stop = j + FGD_DEPTH < n ? j + FGD_DEPTH : n;
-            FGD_(pack_transposed)((const FGD_T *)net->parameters[2 * layer], n, p * FGD_NR, units, j, stop, room.packed);
-            FGD_(multiply)(delta + j / FGD_NR * panel, panel, lo, hi, stop - j, room.packed, NULL, j ? out : NULL,
-                           FGD_NR, out);
+            FGD_(pack_transposed)(w, n, p * FGD_NR, units, j, stop, packed);
+            FGD_(multiply)(delta + j / FGD_NR * panel, panel, share.lo, share.hi, stop - j, packed, NULL,
+                           j ? out : NULL, FGD_NR, out);
         }
-        for (ptrdiff_t i = lo * FGD_NR; i < hi * FGD_NR; i++) out[i] *= slope[i];
+        for (ptrdiff_t i = share.lo * FGD_NR; i < share.hi * FGD_NR; i++) out[i] *= slope[i];
     }
 }
 
@@ -249,7 +269,7 @@ static void FGD_(backward)(const fgd_network *net, int layer, ptrdiff_t m, int r
 static int FGD_(penalized)(const fgd_network *net) { return net->l1 != 0 || net->l2 != 0; }
 
 /* Add the penalties' gradient to that of n weights; the penalties themselves. */
-static double FGD_(penalize)(const fgd_network *net, FGD_T *g, const FGD_T *w, ptrdiff_t n, double share) {
+static FGD_HOT double FGD_(penalize)(const fgd_network *net, FGD_T *g, const FGD_T *w, ptrdiff_t n, double share) {
     FGD_T l2 = (FGD_T)(net->l2 * share), l1 = (FGD_T)(net->l1 * share);
     double squares = 0, sizes = 0;
     for (ptrdiff_t i = 0; i < n; i++) g[i] += l2 * w[i] + l1 * ((w[i] > 0) - (w[i] < 0));
@@ -267,27 +287,28 @@ static void FGD_(update)(const fgd_update *update, ptrdiff_t lo, ptrdiff_t hi, c
     update->loop(arrays, update->coefficients, 0, hi - lo);
 }
 
-/* Gradient of the weights of inputs k..k + rows, which lie in whole panels: n columns, added to `g` or new. */
-static void FGD_(outer_strip)(const fgd_network *net, int layer, ptrdiff_t m, ptrdiff_t k, ptrdiff_t rows, int add,
-                              FGD_(room) room, FGD_T *const *g) {
+/* Gradient of the weights of inputs k..k + rows, which lie in whole panels: n columns, added to `g` or new. New ones are
+   written as whole vectors, the last panel first: what that writes too much, into the next row, the others write over. */
+static FGD_HOT void FGD_(outer_strip)(const fgd_network *net, int layer, ptrdiff_t m, ptrdiff_t k, ptrdiff_t rows, int add,
+                              FGD_(room) room, FGD_T *g) {
     ptrdiff_t n = net->sizes[layer + 1], panel = m * FGD_NR;
     const FGD_T *a = (const FGD_T *)net->values[layer], *d = (const FGD_T *)net->deltas[layer + 1];
     FGD_T *corner = room.packed;
-    for (ptrdiff_t q = 0; q < FGD_PANELS(n); q++) {
+    for (ptrdiff_t q = FGD_PANELS(n) - 1; q >= 0; q--) {
         ptrdiff_t left = n - q * FGD_NR < FGD_NR ? n - q * FGD_NR : FGD_NR;
         for (ptrdiff_t r = 0; r < rows; r += FGD_NR) {
             ptrdiff_t many = rows - r < FGD_NR ? rows - r : FGD_NR, tiles = (many + FGD_TALLEST - 1) / FGD_TALLEST;
             for (ptrdiff_t tile = 0; tile < tiles; tile++) {
                 ptrdiff_t i = FGD_(cut)(many, tiles, tile), height = FGD_(cut)(many, tiles, tile + 1) - i;
-                FGD_T *to = g[0] + (r + i) * n + q * FGD_NR;
+                FGD_T *to = g + (r + i) * n + q * FGD_NR;
                 const FGD_T *from = a + (k + r) / FGD_NR * panel + i;
-                if (left == FGD_NR) {
+                if (left == FGD_NR || !add) {
                     FGD_(outers)[height - 1](from, d + q * panel, m, add ? to : NULL, to, n);
                     continue;
                 }
-                for (ptrdiff_t c = 0; add && c < height; c++)
+                for (ptrdiff_t c = 0; c < height; c++)
                     memcpy(corner + c * FGD_NR, to + c * n, (size_t)left * sizeof(FGD_T));
-                FGD_(outers)[height - 1](from, d + q * panel, m, add ? corner : NULL, corner, FGD_NR);
+                FGD_(outers)[height - 1](from, d + q * panel, m, corner, corner, FGD_NR);
                 for (ptrdiff_t c = 0; c < height; c++)
                     memcpy(to + c * n, corner + c * FGD_NR, (size_t)left * sizeof(FGD_T));
             }
@@ -312,12 +333,12 @@ static double FGD_(update_unused)(const fgd_network *net, int layer, ptrdiff_t f
 }
 
 /* Gradients of a strip of weights, and their update while both are in the cache; the penalties of these weights. */
-static double FGD_(train_strip)(const fgd_network *net, int layer, ptrdiff_t m, ptrdiff_t k, ptrdiff_t rows,
+static FGD_HOT double FGD_(train_strip)(const fgd_network *net, int layer, ptrdiff_t m, ptrdiff_t k, ptrdiff_t rows,
                                 const ptrdiff_t *list, ptrdiff_t count, double share, FGD_(room) room) {
     ptrdiff_t n = net->sizes[layer + 1], next = k ? (list ? list[k - 1] + 1 : k) : 0;
     const fgd_update *update = &net->updates[2 * layer];
     double penalty = 0;
-    FGD_(outer_strip)(net, layer, m, k, rows, 0, room, &room.strip);
+    FGD_(outer_strip)(net, layer, m, k, rows, 0, room, room.strip);
     for (ptrdiff_t r = 0; r < rows;) {
         ptrdiff_t row = list ? list[k + r] : k + r, many = 1;
         while (r + many < rows && (!list || list[k + r + many] == row + many)) many++;
@@ -338,19 +359,18 @@ static void FGD_(sum_strip)(const fgd_network *net, int layer, ptrdiff_t m, ptrd
     ptrdiff_t n = net->sizes[layer + 1];
     FGD_T *g = (FGD_T *)net->gradients[2 * layer];
     if (!list) {
-        FGD_T *to = g + k * n;
-        FGD_(outer_strip)(net, layer, m, k, rows, 1, room, &to);
+        FGD_(outer_strip)(net, layer, m, k, rows, 1, room, g + k * n);
         return;
     }
     for (ptrdiff_t r = 0; r < rows; r++)
         memcpy(room.strip + r * n, g + list[k + r] * n, (size_t)n * sizeof(FGD_T));
-    FGD_(outer_strip)(net, layer, m, k, rows, 1, room, &room.strip);
+    FGD_(outer_strip)(net, layer, m, k, rows, 1, room, room.strip);
     for (ptrdiff_t r = 0; r < rows; r++)
         memcpy(g + list[k + r] * n, room.strip + r * n, (size_t)n * sizeof(FGD_T));
 }
 
 /* Gradient of the biases of a few panels, and their update. */
-static void FGD_(biases)(const fgd_network *net, int layer, ptrdiff_t m, ptrdiff_t first, ptrdiff_t last, int separate,
+static FGD_HOT void FGD_(biases)(const fgd_network *net, int layer, ptrdiff_t m, ptrdiff_t first, ptrdiff_t last, int separate,
                          FGD_(room) room) {
     ptrdiff_t n = net->sizes[layer + 1], panel = m * FGD_NR, lo = first * FGD_NR;
     ptrdiff_t hi = last * FGD_NR < n ? last * FGD_NR : n;

@@ -103,7 +103,7 @@ static const FGD_(outer_t) FGD_(outers)[] = FGD_TABLE(outer);
 /* --- packing ---------------------------------------------------------------------------------------------------- */
 
 /* Columns column.. of some rows of w (n columns) as vectors below each other; beyond the last column zeros. */
-static void FGD_(pack)(const FGD_T *w, ptrdiff_t n, ptrdiff_t column, const ptrdiff_t *index, ptrdiff_t depth,
+static FGD_HOT void FGD_(pack)(const FGD_T *w, ptrdiff_t n, ptrdiff_t column, const ptrdiff_t *index, ptrdiff_t depth,
                        FGD_T *out) {
     ptrdiff_t left = n - column < FGD_NR ? n - column : FGD_NR;
     for (ptrdiff_t k = 0; k < depth; k++, out += FGD_NR) {
@@ -118,13 +118,18 @@ static void FGD_(pack)(const FGD_T *w, ptrdiff_t n, ptrdiff_t column, const ptrd
 }
 
 /* The transpose: columns first..last of the rows row.. (of all `rows`) of w, each column as a vector. */
-static void FGD_(pack_transposed)(const FGD_T *w, ptrdiff_t n, ptrdiff_t row, ptrdiff_t rows, ptrdiff_t first,
-                                  ptrdiff_t last, FGD_T *out) {
-    ptrdiff_t left = rows - row < FGD_NR ? rows - row : FGD_NR;
-    for (ptrdiff_t r = 0; r < FGD_NR; r++) {
+static FGD_HOT void FGD_(pack_transposed)(const FGD_T *w, ptrdiff_t n, ptrdiff_t row, ptrdiff_t rows, ptrdiff_t first,
+                                          ptrdiff_t last, FGD_T *out) {
+    ptrdiff_t left = rows - row < FGD_NR ? rows - row : FGD_NR, r = 0;
+    for (; r + FGD_SQUARE <= left; r += FGD_SQUARE) {
         const FGD_T *from = w + (row + r) * n;
-        for (ptrdiff_t j = first; j < last; j++) out[(j - first) * FGD_NR + r] = r < left ? from[j] : 0;
+        ptrdiff_t j = first;
+        for (; j + FGD_SQUARE <= last; j += FGD_SQUARE) FGD_(transpose)(from + j, n, out + (j - first) * FGD_NR + r);
+        for (; j < last; j++)
+            for (ptrdiff_t k = 0; k < FGD_SQUARE; k++) out[(j - first) * FGD_NR + r + k] = from[k * n + j];
     }
+    for (; r < FGD_NR; r++)
+        for (ptrdiff_t j = first; j < last; j++) out[(j - first) * FGD_NR + r] = r < left ? w[(row + r) * n + j] : 0;
 }
 
 /* --- products of one panel of the result -------------------------------------------------------------------------- */
