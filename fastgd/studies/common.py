@@ -158,9 +158,10 @@ def training_losses(
 ) -> Vector:
     """Each update's loss of its batch, before the update, as the network is trained; nan once it diverged.
 
-    `MLP.fit` records means of many updates, each record with a copy of the parameters; this is every single loss.
+    The optimizer begins anew. `MLP.fit` records means of many updates, each record with a copy of the parameters; this
+    is every single loss.
     """
-    trainer = Trainer(network, network.rows(x, y), optimizer, batch)
+    trainer = Trainer(network, network.rows(x, y), optimizer.fresh(), batch)
     batches = checked_batches(len(np.asarray(y)), batch, True, False, network.seed)
     assert batches is not None
     losses = np.full(updates, np.nan)
