@@ -491,7 +491,7 @@ class MultilayerEstimator(NetworkEstimator):
             )
         self.loss_ = float(result.fun)
         if rest:
-            self.loss_ -= rest * net._engine.loss(net.params, rows)
+            self.loss_ -= rest * net.assess(rows)[0]
         self._say(f"{result.nit} iterations, {result.nfev} evaluations, loss = {self.loss_:.8f}")
         if result.status not in {0, 99}:  # 99: a callback stopped it
             warn_caller(

@@ -271,7 +271,7 @@ class MLP:
         -------
         float
         """
-        return self._engine.loss(self.params, self.rows(X, y, sample_weight))
+        return self.assess(self.rows(X, y, sample_weight))[0]
 
     def loss_and_grad(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None

@@ -4,8 +4,6 @@ See `fastgd.engines.networks.Engine` for what it does. A stretch of updates is o
 coefficient function that nobody could compile takes it, once a step.
 """
 
-import math
-
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from cpython.object cimport PyObject
 from libc.math cimport sqrt
@@ -37,7 +35,7 @@ cdef extern from "network.h" nogil:
     enum: FGD_MOST_ARRAYS
     enum: FGD_BLOCK
     enum: FGD_STRIP
-    enum: FGD_FORWARD_ONLY, FGD_LOSS_ONLY, FGD_GRADIENT, FGD_TRAIN
+    enum: FGD_FORWARD_ONLY, FGD_GRADIENT, FGD_TRAIN
     enum: FGD_BYTES, FGD_SINGLE_ROWS, FGD_DOUBLE_ROWS
     ctypedef struct fgd_barrier:
         int members
@@ -363,39 +361,21 @@ cdef class Network:
         outputs = np.empty((len(x), self.outputs), self.dtype)
         for start in range(0, len(x), AT_ONCE):
             part = slice(start, start + AT_ONCE)
-            self._pass(params, Rows(x[part], None, None, scale), outputs[part])
+            self._pass(list(params), Rows(x[part], None, None, scale), outputs[part])
         return outputs
 
-    def loss(self, params, rows):
-        """The weighted mean loss of all rows, without penalties."""
-        from fastgd.engines.networks import Rows
-
-        total = weight = 0.0
-        for start in range(0, len(rows), AT_ONCE):
-            part = slice(start, start + AT_ONCE)
-            w = None if rows.weights is None else rows.weights[part]
-            some = Rows(rows.x[part], rows.y[part], w, rows.scale)
-            share = float(len(some)) if w is None else math.fsum(w)
-            if share > 0:
-                total += self._pass(params, some, None) * share
-                weight += share
-        return total / weight if weight else math.nan
-
-    def _pass(self, params, rows, outputs):
-        """Outputs where they are wanted, else the loss."""
+    cdef int _pass(self, list params, rows, outputs) except -1:
         n = len(rows)
         cdef int members = self._threads(self.madds * n)
         cdef Workspace space = self._memory_for(n, members)
         cdef fgd_network* net = space.net
-        cdef double loss = 0.0, penalty = 0.0
-        self._describe(space, list(params), rows)
-        net.mode = FGD_LOSS_ONLY if outputs is None else FGD_FORWARD_ONLY
-        net.outputs = NULL if outputs is None else cnp.PyArray_DATA(outputs)
+        self._describe(space, params, rows)
+        net.mode = FGD_FORWARD_ONLY
+        net.outputs = cnp.PyArray_DATA(outputs)
         net.batch, net.first, net.last = n, 0, 1
-        net.losses, net.penalties = &loss, &penalty
         self._go(space, members)
         self.spare.append(space)
-        return loss
+        return 0
 
     def loss_and_grad(self, params, rows, index=None):
         """Weighted mean loss, penalties, and the gradients of their sum; of all rows or those in `index`."""

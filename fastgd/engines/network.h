@@ -27,7 +27,7 @@ typedef struct { /* how one parameter array is updated */
     int plain; /* p - lr g and no more: where g is 0 there is nothing to do */
 } fgd_update;
 
-enum { FGD_FORWARD_ONLY, FGD_LOSS_ONLY, FGD_GRADIENT, FGD_TRAIN };
+enum { FGD_FORWARD_ONLY, FGD_GRADIENT, FGD_TRAIN };
 enum { FGD_BYTES, FGD_SINGLE_ROWS, FGD_DOUBLE_ROWS };
 
 typedef struct {

@@ -112,9 +112,6 @@ class Reference:
                 out[part] = self._way_forward(params, self._inputs(x[part], scale))[0][-1]
         return out
 
-    def loss(self, params: list[Array], rows: Rows) -> float:
-        return self.mean_loss(self.forward(params, rows.x, rows.scale), rows)
-
     def mean_loss(self, z: Array, rows: Rows) -> float:
         """The weighted mean loss of rows whose outputs are known."""
         with np.errstate(all="ignore"):

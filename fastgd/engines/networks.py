@@ -183,8 +183,5 @@ class Engine(Protocol):
     ) -> tuple[float, float, list[Array]]:
         """Weighted mean loss, penalties, and the gradients of their sum; of all rows or those in `index`."""
 
-    def loss(self, params: list[Array], rows: Rows) -> float:
-        """The weighted mean loss of all rows, without penalties."""
-
     def train(self, params: list[Array], rows: Rows, stretch: Stretch) -> None:
         """Do the updates in place."""

@@ -197,7 +197,6 @@ static FGD_HOT void FGD_(softmax)(const fgd_network *net, ptrdiff_t first, ptrdi
         net->exponential(arrays, NULL, 0, wide);
         for (ptrdiff_t j = 0; j < n; j++) total += row[j];
         totals[b - lo] = total;
-        if (net->mode == FGD_LOSS_ONLY) continue;
         for (ptrdiff_t j = 0; j < n; j++)
             delta[j / FGD_NR * panel + b * FGD_NR + j % FGD_NR] = (row[j] / total - (j == label)) * share;
     }
@@ -232,7 +231,8 @@ static void FGD_(separate_outputs)(const fgd_network *net, ptrdiff_t m, ptrdiff_
     for (ptrdiff_t b = lo; b < hi; b++) losses[b] *= net->reduce;
 }
 
-static void FGD_(losses)(const fgd_network *net, ptrdiff_t first, ptrdiff_t m, double total, int rank, int members) {
+static void FGD_(losses)(const fgd_network *net, ptrdiff_t first, ptrdiff_t m, double total, int rank,
+                         int members) {
     ptrdiff_t lo = fgd_share(m, rank, members), hi = fgd_share(m, rank + 1, members);
     for (ptrdiff_t b = lo; b < hi; b++) {
         ptrdiff_t k = net->order ? (ptrdiff_t)net->order[first + b] : first + b;
@@ -508,7 +508,7 @@ static double FGD_(part)(fgd_network *net, ptrdiff_t first, ptrdiff_t m, ptrdiff
     FGD_(losses)(net, first, m, total, rank, net->barrier.members);
     fgd_meet(&net->barrier);
     for (ptrdiff_t b = 0; b < m; b++) before += net->share[b] * ((double *)net->row_losses)[b];
-    if (net->mode == FGD_LOSS_ONLY || (net->mode == FGD_TRAIN && (net->failed || !isfinite(before)))) {
+    if (net->mode == FGD_TRAIN && (net->failed || !isfinite(before))) {
         fgd_meet(&net->barrier);
         return before;
     }
@@ -532,8 +532,8 @@ static int FGD_(batch)(fgd_network *net, ptrdiff_t update, int rank) {
     int whole = net->mode == FGD_GRADIENT;
     int separate = whole || net->separate || stop - start > FGD_ROWS;
     if (net->mode == FGD_TRAIN && rank == 0) net->failed = !net->begin(net->owner, place);
-    if (net->mode >= FGD_GRADIENT && separate) FGD_(clear_gradients)(net, rank);
-    if (net->mode >= FGD_GRADIENT && stop - start == 1) {
+    if (net->mode != FGD_FORWARD_ONLY && separate) FGD_(clear_gradients)(net, rank);
+    if (net->mode != FGD_FORWARD_ONLY && stop - start == 1) {
         fgd_meet(&net->barrier);
         if (rank == 0) net->going = FGD_(single)(net, start, place, total, share, separate);
         fgd_meet(&net->barrier);
@@ -544,8 +544,8 @@ static int FGD_(batch)(fgd_network *net, ptrdiff_t update, int rank) {
         loss = FGD_(part)(net, k, m, k - start, place, total, loss, separate, share, rank, &tasks);
         if (net->failed) return 0;
     }
-    if (rank == 0 && net->losses) net->losses[place] = loss;
-    if (net->mode < FGD_GRADIENT) return 1;
+    if (net->mode == FGD_FORWARD_ONLY) return 1;
+    if (rank == 0) net->losses[place] = loss;
     if (net->mode == FGD_TRAIN && !isfinite(loss)) {
         if (rank == 0) net->diverged = 1;
         return 0;
