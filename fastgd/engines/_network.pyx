@@ -80,6 +80,7 @@ cdef extern from "network.h" nogil:
         void** deltas
         void* targets
         void* row_losses
+        void** halves
         double* share
         double* squares
         double* penalty_parts
@@ -193,6 +194,8 @@ cdef class Workspace:
             net.offsets[l] = <Py_ssize_t*>self._taken(np.arange(sizes[l], dtype=np.intp) * sizes[l + 1])
         net.targets = self._memory(rows * padded[layers], network.dtype)
         net.row_losses = self._memory(rows, np.float64)
+        for r in range(2):
+            net.halves[r] = self._memory(max(padded), network.dtype)
         net.share = <double*>self._memory(rows, np.float64)
         blocks = sum(-(-n * (k + 1) // FGD_BLOCK) + n // FGD_STRIP + 4 for k, n in zip(sizes, sizes[1:]))
         blocks = max(blocks, sum(-(-k * n // FGD_BLOCK) + 1 + k // min(FGD_STRIP, wide) + 2 + n // FGD_BLOCK
@@ -285,10 +288,12 @@ cdef class Network:
         """Numbers of a thread's own memory."""
         return self.size_of_room(widest)
 
-    cdef int _threads(self, double madds) except -1:
-        if madds < WORTH_A_TEAM:
+    cdef int _threads(self, double passes, Py_ssize_t rows) except -1:
+        """For some rows, each of which goes so many times through the weights."""
+        if passes * self.madds * rows < WORTH_A_TEAM:
             return 1
-        return config.get_num_threads(self.n_threads)
+        n_threads = config.get_num_threads(self.n_threads)
+        return min(n_threads, 2) if rows == 1 else n_threads
 
     cdef Workspace _memory_for(self, Py_ssize_t rows, int members):
         """Memory from the last call where it is enough and nobody else is using it."""
@@ -366,7 +371,7 @@ cdef class Network:
 
     cdef int _pass(self, list params, rows, outputs) except -1:
         n = len(rows)
-        cdef int members = self._threads(self.madds * n)
+        cdef int members = self._threads(1, n)
         cdef Workspace space = self._memory_for(n, members)
         cdef fgd_network* net = space.net
         self._describe(space, params, rows)
@@ -382,7 +387,7 @@ cdef class Network:
         grads = [np.empty(p.shape, self.dtype) for p in params]
         order = None if index is None else np.ascontiguousarray(index, np.int64)
         n = len(rows) if index is None else len(order)
-        cdef int k, members = self._threads(3 * self.madds * n)
+        cdef int k, members = self._threads(3, n)
         cdef Workspace space = self._memory_for(n, members)
         cdef fgd_network* net = space.net
         cdef double loss = 0.0, penalty = 0.0
@@ -413,7 +418,7 @@ cdef class Network:
         cdef list errors = []
         order = np.ascontiguousarray(stretch.order, np.int64)
         many = min(stretch.batch_size, len(order))
-        cdef int members = self._threads(3 * self.madds * many) if many > 1 else 1
+        cdef int members = self._threads(3, many)
         cdef Workspace space = self._memory_for(many, members)
         cdef fgd_network* net = space.net
         rates = np.ascontiguousarray(stretch.rates, np.float64)

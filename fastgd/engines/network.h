@@ -66,10 +66,10 @@ typedef struct {
     int (*begin)(void *owner, ptrdiff_t step);                    /* sets the coefficients, 0 if all is well */
     void (*finish)(void *owner, ptrdiff_t step, double squares);  /* the same, once the gradients' norm is known */
     void *owner;
-    int failed, going;
+    int failed;
     /* memory for all threads */
     void *values[FGD_MOST_LAYERS + 1], *slopes[FGD_MOST_LAYERS + 1], *deltas[FGD_MOST_LAYERS + 1];
-    void *targets, *row_losses;
+    void *targets, *row_losses, *halves[2]; /* halves: of the sums of one row */
     double *share, *squares, *penalty_parts;
     uint32_t *seen; /* members x inputs */
     ptrdiff_t *offsets[FGD_MOST_LAYERS]; /* of each row among a layer's weights */

@@ -31,6 +31,10 @@ static inline uint64_t fgd_mixed(uint64_t x) {
     return x ^ (x >> 31);
 }
 
+static inline uint64_t fgd_drop_base(const fgd_network *net, int layer, ptrdiff_t update) {
+    return fgd_mixed(fgd_mixed(fgd_mixed(net->seed) ^ (net->t + (uint64_t)update + 1)) ^ (uint64_t)layer);
+}
+
 /* --- which inputs are not zero in all rows ------------------------------------------------------------------------- */
 
 static void fgd_see(const char *row, int kind, ptrdiff_t n, uint32_t *seen) {

@@ -82,17 +82,21 @@ static FGD_HOT ptrdiff_t FGD_(inputs_in_use)(fgd_network *net, ptrdiff_t first, 
     return count;
 }
 
+/* The targets of row k of the order into row b of the panels. */
+static void FGD_(gather_target)(const fgd_network *net, ptrdiff_t k, ptrdiff_t b, ptrdiff_t panel) {
+    ptrdiff_t n = net->sizes[net->layers];
+    const FGD_T *y = (const FGD_T *)net->y + (net->order ? (ptrdiff_t)net->order[k] : k) * n;
+    for (ptrdiff_t j = 0; j < FGD_(padded)(n); j++)
+        ((FGD_T *)net->targets)[j / FGD_NR * panel + b * FGD_NR + j % FGD_NR] = j < n ? y[j] : 0;
+}
+
 static FGD_HOT void FGD_(gather)(const fgd_network *net, ptrdiff_t first, ptrdiff_t m, int rank, const ptrdiff_t *list,
                          ptrdiff_t count) {
-    ptrdiff_t panel = m * FGD_NR, outputs = net->sizes[net->layers];
-    const FGD_T *y = (const FGD_T *)net->y;
+    ptrdiff_t panel = m * FGD_NR;
     for (ptrdiff_t b = fgd_share(m, rank, net->barrier.members); b < fgd_share(m, rank + 1, net->barrier.members); b++) {
         FGD_(gather_row)(net, first + b, count < net->sizes[0] ? list : NULL, count, panel,
                          (FGD_T *)net->values[0] + b * FGD_NR);
-        if (!net->loss || net->mode == FGD_FORWARD_ONLY) continue;
-        const FGD_T *target = y + (net->order ? (ptrdiff_t)net->order[first + b] : first + b) * outputs;
-        for (ptrdiff_t j = 0; j < FGD_(padded)(outputs); j++)
-            ((FGD_T *)net->targets)[j / FGD_NR * panel + b * FGD_NR + j % FGD_NR] = j < outputs ? target[j] : 0;
+        if (net->loss && net->mode != FGD_FORWARD_ONLY) FGD_(gather_target)(net, first + b, b, panel);
     }
 }
 
@@ -115,19 +119,17 @@ static FGD_(share_t) FGD_(share)(ptrdiff_t panels, ptrdiff_t m, int rank, int me
     return share;
 }
 
-static void FGD_(drop)(const fgd_network *net, int layer, ptrdiff_t update, ptrdiff_t row, ptrdiff_t rows,
-                       ptrdiff_t column, FGD_T *value, FGD_T *slope) {
-    uint64_t start = fgd_mixed(fgd_mixed(net->seed) ^ (net->t + (uint64_t)update + 1)) ^ (uint64_t)layer;
-    uint64_t base = fgd_mixed(start), least = (uint64_t)llround(net->dropout * 16777216.0);
-    ptrdiff_t units = net->sizes[layer + 1];
+/* Units column.. of a row: out or scaled up, value and slope alike. */
+static void FGD_(drop)(const fgd_network *net, uint64_t base, ptrdiff_t units, ptrdiff_t row, ptrdiff_t column,
+                       ptrdiff_t count, FGD_T *value, FGD_T *slope) {
+    uint64_t least = (uint64_t)llround(net->dropout * 16777216.0);
     FGD_T kept = (FGD_T)(1.0 / (1.0 - net->dropout));
-    for (ptrdiff_t b = 0; b < rows; b++)
-        for (ptrdiff_t j = 0; j < FGD_NR; j++) {
-            uint64_t place = (uint64_t)((row + b) * units + column + j);
-            FGD_T factor = fgd_mixed(base + place * FGD_GOLDEN) >> 40 >= least ? kept : 0;
-            value[b * FGD_NR + j] *= factor;
-            slope[b * FGD_NR + j] *= factor;
-        }
+    for (ptrdiff_t j = 0; j < count; j++) {
+        uint64_t place = (uint64_t)(row * units + column + j);
+        FGD_T factor = fgd_mixed(base + place * FGD_GOLDEN) >> 40 >= least ? kept : 0;
+        value[j] *= factor;
+        slope[j] *= factor;
+    }
 }
 
 /* A layer's sums in `count` panels from p on, for rows lo..hi, into panels of `z`. */
@@ -160,6 +162,7 @@ static void FGD_(forward)(const fgd_network *net, int layer, ptrdiff_t m, ptrdif
     FGD_(room) room = FGD_(room_of)(net, rank);
     ptrdiff_t panel = m * FGD_NR;
     FGD_(share_t) share = FGD_(share)(FGD_PANELS(net->sizes[layer + 1]), m, rank, net->barrier.members);
+    uint64_t base = fgd_drop_base(net, layer, update);
     int last = layer == net->layers - 1;
     for (ptrdiff_t p = share.first; p < share.last; p += FGD_ABREAST) {
         ptrdiff_t count = share.last - p < FGD_ABREAST ? share.last - p : FGD_ABREAST;
@@ -170,8 +173,9 @@ static void FGD_(forward)(const fgd_network *net, int layer, ptrdiff_t m, ptrdif
             FGD_T *value = values + at, *slope = (FGD_T *)net->slopes[layer + 1] + p * panel + at;
             void *arrays[] = {z + at, value, slope};
             net->activation(arrays, net->activation_constants, 0, rows * FGD_NR);
-            if (net->dropout != 0 && net->mode == FGD_TRAIN)
-                FGD_(drop)(net, layer, update, row + share.lo, rows, (p + q) * FGD_NR, value, slope);
+            for (ptrdiff_t b = 0; b < rows && net->dropout != 0 && net->mode == FGD_TRAIN; b++)
+                FGD_(drop)(net, base, net->sizes[layer + 1], row + share.lo + b, (p + q) * FGD_NR, FGD_NR,
+                           value + b * FGD_NR, slope + b * FGD_NR);
         }
     }
 }
@@ -533,17 +537,16 @@ static int FGD_(batch)(fgd_network *net, ptrdiff_t update, int rank) {
     int separate = whole || net->separate || stop - start > FGD_ROWS;
     if (net->mode == FGD_TRAIN && rank == 0) net->failed = !net->begin(net->owner, place);
     if (net->mode != FGD_FORWARD_ONLY && separate) FGD_(clear_gradients)(net, rank);
-    if (net->mode != FGD_FORWARD_ONLY && stop - start == 1) {
-        fgd_meet(&net->barrier);
-        if (rank == 0) net->going = FGD_(single)(net, start, place, total, share, separate);
-        fgd_meet(&net->barrier);
-        return net->going;
+    int one = net->mode != FGD_FORWARD_ONLY && stop - start == 1;
+    if (one) {
+        loss = FGD_(single)(net, start, place, total, separate, share, rank);
+        tasks = 2;
     }
-    for (ptrdiff_t k = start; k < stop; k += FGD_ROWS) {
+    for (ptrdiff_t k = start; k < stop && !one; k += FGD_ROWS) {
         ptrdiff_t m = stop - k < FGD_ROWS ? stop - k : FGD_ROWS;
         loss = FGD_(part)(net, k, m, k - start, place, total, loss, separate, share, rank, &tasks);
-        if (net->failed) return 0;
     }
+    if (net->failed) return 0;
     if (net->mode == FGD_FORWARD_ONLY) return 1;
     if (rank == 0) net->losses[place] = loss;
     if (net->mode == FGD_TRAIN && !isfinite(loss)) {
