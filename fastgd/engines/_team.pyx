@@ -18,7 +18,8 @@ cdef extern from "team.h" nogil:
     void fgd_work(fgd_team* team, int rank)
     bint fgd_acquire(fgd_team* team)
     void fgd_release(fgd_team* team)
-    void fgd_run(fgd_team* team, job fn, void* arg, int chunks, int n_threads)
+    enum: FGD_SPINS, FGD_LONG_SPINS
+    void fgd_run(fgd_team* team, job fn, void* arg, int chunks, int n_threads, int spins)
 
 cdef extern from *:
     """
@@ -65,7 +66,7 @@ cdef int team_run(job fn, void* arg, int chunks, int n_threads) noexcept nogil:
     if n_threads > 1 and fgd_acquire(&team):
         if team.workers < n_threads - 1:
             _grow(n_threads - 1)
-        fgd_run(&team, fn, arg, chunks, n_threads)
+        fgd_run(&team, fn, arg, chunks, n_threads, FGD_SPINS)
         fgd_release(&team)
         return 1
     for chunk in range(chunks):
@@ -89,7 +90,7 @@ cdef void team_together(job fn, void* arg, int members) noexcept nogil:
     if members == 1:
         fn(arg, 0)
         return
-    fgd_run(&team, fn, arg, members, members)
+    fgd_run(&team, fn, arg, members, members, FGD_LONG_SPINS)
     fgd_release(&team)
 
 

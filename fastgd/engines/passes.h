@@ -94,6 +94,8 @@ static FGD_HOT void FGD_(gather)(const fgd_network *net, ptrdiff_t first, ptrdif
                          ptrdiff_t count) {
     ptrdiff_t panel = m * FGD_NR;
     for (ptrdiff_t b = fgd_share(m, rank, net->barrier.members); b < fgd_share(m, rank + 1, net->barrier.members); b++) {
+        if (first + b + 4 < net->n)
+            for (ptrdiff_t k = 0; k < net->row; k += 64) FGD_PREFETCH(fgd_row(net, first + b + 4) + k);
         FGD_(gather_row)(net, first + b, count < net->sizes[0] ? list : NULL, count, panel,
                          (FGD_T *)net->values[0] + b * FGD_NR);
         if (net->loss && net->mode != FGD_FORWARD_ONLY) FGD_(gather_target)(net, first + b, b, panel);
@@ -182,29 +184,55 @@ static void FGD_(forward)(const fgd_network *net, int layer, ptrdiff_t m, ptrdif
 
 /* --- loss ---------------------------------------------------------------------------------------------------------- */
 
-static FGD_HOT void FGD_(softmax)(const fgd_network *net, ptrdiff_t first, ptrdiff_t m, ptrdiff_t lo, ptrdiff_t hi,
-                          FGD_(room) room) {
-    ptrdiff_t n = net->sizes[net->layers], wide = FGD_(padded)(n), panel = m * FGD_NR;
+/* Outputs of rows lo..hi, less each row's largest, side by side: so exp is taken of whole vectors. */
+static void FGD_(shifted_outputs)(const fgd_network *net, ptrdiff_t m, ptrdiff_t lo, ptrdiff_t hi, FGD_T *out) {
+    ptrdiff_t n = net->sizes[net->layers];
     const FGD_T *z = (const FGD_T *)net->values[net->layers];
-    FGD_T *delta = (FGD_T *)net->deltas[net->layers], *row = room.row, *totals = room.values;
-    double *losses = (double *)net->row_losses;
-    for (ptrdiff_t b = lo; b < hi; b++) {
-        ptrdiff_t label = ((const int32_t *)net->y)[net->order ? (ptrdiff_t)net->order[first + b] : first + b];
-        FGD_T most = z[b * FGD_NR], total = 0, share = (FGD_T)net->share[b];
-        for (ptrdiff_t j = 0; j < n; j++) {
-            row[j] = z[j / FGD_NR * panel + b * FGD_NR + j % FGD_NR];
-            most = row[j] > most ? row[j] : most;
+    for (ptrdiff_t b = lo; b < hi; b++, out += n) {
+        FGD_T most = z[b * FGD_NR];
+        for (ptrdiff_t j = 0; j < n; j += FGD_NR) {
+            const FGD_T *from = z + j * m + b * FGD_NR;
+            for (ptrdiff_t k = 0; k < FGD_NR && j + k < n; k++) {
+                out[j + k] = from[k];
+                most = from[k] > most ? from[k] : most;
+            }
         }
-        for (ptrdiff_t j = 0; j < wide; j++) row[j] = j < n ? row[j] - most : 0;
-        losses[b] = -(double)row[label];
-        void *arrays[] = {row, row};
-        net->exponential(arrays, NULL, 0, wide);
-        for (ptrdiff_t j = 0; j < n; j++) total += row[j];
-        totals[b - lo] = total;
-        for (ptrdiff_t j = 0; j < n; j++)
-            delta[j / FGD_NR * panel + b * FGD_NR + j % FGD_NR] = (row[j] / total - (j == label)) * share;
+        for (ptrdiff_t j = 0; j < n; j++) out[j] -= most;
     }
-    ptrdiff_t whole = (hi - lo + FGD_LANES - 1) / FGD_LANES * FGD_LANES;
+}
+
+static FGD_HOT void FGD_(softmax)(const fgd_network *net, ptrdiff_t first, ptrdiff_t m, ptrdiff_t lo, ptrdiff_t hi,
+                                  FGD_(room) room) {
+    ptrdiff_t n = net->sizes[net->layers], widest = 0, whole = (hi - lo + FGD_LANES - 1) / FGD_LANES * FGD_LANES;
+    FGD_T *delta = (FGD_T *)net->deltas[net->layers], *totals = room.values;
+    double *losses = (double *)net->row_losses;
+    for (int l = 0; l <= net->layers; l++) widest = net->sizes[l] > widest ? net->sizes[l] : widest;
+    ptrdiff_t together = 2 * FGD_(padded)(widest) / n; /* rows that fit into room.row */
+    for (ptrdiff_t b = lo; b < hi; b += together) {
+        ptrdiff_t end = b + together < hi ? b + together : hi, count = (end - b) * n;
+        FGD_T *row = room.row;
+        FGD_(shifted_outputs)(net, m, b, end, row);
+        for (ptrdiff_t i = count; i % FGD_LANES; i++) row[i] = 0;
+        void *arrays[] = {row, row};
+        ptrdiff_t vectors = (count + FGD_LANES - 1) / FGD_LANES * FGD_LANES;
+        for (ptrdiff_t i = b; i < end; i++) {
+            ptrdiff_t k = net->order ? (ptrdiff_t)net->order[first + i] : first + i;
+            losses[i] = -(double)row[(i - b) * n + ((const int32_t *)net->y)[k]];
+        }
+        net->exponential(arrays, NULL, 0, vectors);
+        for (ptrdiff_t i = b; i < end; i++, row += n) {
+            ptrdiff_t k = net->order ? (ptrdiff_t)net->order[first + i] : first + i;
+            ptrdiff_t label = ((const int32_t *)net->y)[k];
+            FGD_T total = 0, share = (FGD_T)net->share[i];
+            for (ptrdiff_t j = 0; j < n; j++) total += row[j];
+            totals[i - lo] = total;
+            for (ptrdiff_t j = 0; j < n; j += FGD_NR) {
+                FGD_T *to = delta + j * m + i * FGD_NR;
+                for (ptrdiff_t c = 0; c < FGD_NR && j + c < n; c++)
+                    to[c] = (row[j + c] / total - (j + c == label)) * share;
+            }
+        }
+    }
     for (ptrdiff_t b = hi - lo; b < whole; b++) totals[b] = 1;
     void *arrays[] = {totals, totals};
     net->logarithm(arrays, NULL, 0, whole);
@@ -336,26 +364,30 @@ static double FGD_(update_unused)(const fgd_network *net, int layer, ptrdiff_t f
     return penalty;
 }
 
-/* Gradients of a strip of weights, and their update while both are in the cache; the penalties of these weights. */
-static FGD_HOT double FGD_(train_strip)(const fgd_network *net, int layer, ptrdiff_t m, ptrdiff_t k, ptrdiff_t rows,
-                                const ptrdiff_t *list, ptrdiff_t count, double share, FGD_(room) room) {
+/* Gradients of a strip of weights, and their update while both are in the cache; penalties by panels of inputs. */
+static void FGD_(train_strip)(const fgd_network *net, int layer, ptrdiff_t m, ptrdiff_t k, ptrdiff_t rows,
+                              const ptrdiff_t *list, ptrdiff_t count, double share, FGD_(room) room, double *parts) {
     ptrdiff_t n = net->sizes[layer + 1], next = k ? (list ? list[k - 1] + 1 : k) : 0;
     const fgd_update *update = &net->updates[2 * layer];
-    double penalty = 0;
+    int penalized = FGD_(penalized)(net);
     FGD_(outer_strip)(net, layer, m, k, rows, 0, room, room.strip);
     for (ptrdiff_t r = 0; r < rows;) {
         ptrdiff_t row = list ? list[k + r] : k + r, many = 1;
-        while (r + many < rows && (!list || list[k + r + many] == row + many)) many++;
-        penalty += FGD_(update_unused)(net, layer, next, row, share, room);
+        double *part = parts + (k + r) / FGD_NR, penalty;
+        while (r + many < rows && !(penalized && (r + many) % FGD_NR == 0) &&
+               (!list || list[k + r + many] == row + many))
+            many++;
+        penalty = FGD_(update_unused)(net, layer, next, row, share, room);
         FGD_T *g = room.strip + r * n;
-        if (FGD_(penalized)(net))
+        if (penalized)
             penalty += FGD_(penalize)(net, g, (const FGD_T *)net->parameters[2 * layer] + row * n, many * n, share);
+        *part = r % FGD_NR ? *part + penalty : penalty;
         FGD_(update)(update, row * n, (row + many) * n, g);
         next = row + many;
         r += many;
     }
-    if (k + rows == count) penalty += FGD_(update_unused)(net, layer, next, net->sizes[layer], share, room);
-    return penalty;
+    if (k + rows == count)
+        parts[(count - 1) / FGD_NR] += FGD_(update_unused)(net, layer, next, net->sizes[layer], share, room);
 }
 
 static void FGD_(sum_strip)(const fgd_network *net, int layer, ptrdiff_t m, ptrdiff_t k, ptrdiff_t rows,
@@ -393,35 +425,44 @@ static FGD_HOT void FGD_(biases)(const fgd_network *net, int layer, ptrdiff_t m,
 
 #define FGD_BIAS_PANELS 4
 
+/* Strips into which a layer's panels of inputs are cut: as many for each thread. */
+static ptrdiff_t FGD_(strips)(ptrdiff_t panels, int members) {
+    ptrdiff_t each = FGD_(strip_rows)() / FGD_NR, least = (panels + each - 1) / each;
+    return (least + members - 1) / members * members;
+}
+
 /* All gradients of a part of a batch: added to what is there, or used for the update at once; how many penalty_parts
    there are then. */
 static ptrdiff_t FGD_(gradients)(const fgd_network *net, ptrdiff_t m, const ptrdiff_t *list, ptrdiff_t count, int separate,
-                              double share, int rank) {
+                                 double share, int rank) {
     FGD_(room) room = FGD_(room_of)(net, rank);
-    ptrdiff_t strip = FGD_(strip_rows)(), task = 0;
+    ptrdiff_t parts = 0;
     int members = net->barrier.members;
     for (int layer = 0; layer < net->layers; layer++) {
-        ptrdiff_t inputs = layer ? net->sizes[layer] : count, strips = (inputs + strip - 1) / strip;
+        ptrdiff_t inputs = layer ? net->sizes[layer] : count, panels = FGD_PANELS(inputs);
         const ptrdiff_t *used = layer || count == net->sizes[0] ? NULL : list;
-        ptrdiff_t panels = FGD_PANELS(net->sizes[layer + 1]);
-        if (inputs == 0 && !separate && rank == 0)
-            net->penalty_parts[task] = FGD_(update_unused)(net, layer, 0, net->sizes[layer], share, room);
-        if (inputs == 0) task++;
-        for (ptrdiff_t k = fgd_share(strips, rank, members); k < fgd_share(strips, rank + 1, members); k++) {
-            ptrdiff_t rows = inputs - k * strip < strip ? inputs - k * strip : strip;
-            if (separate) FGD_(sum_strip)(net, layer, m, k * strip, rows, used, room);
-            else
-                net->penalty_parts[task + k] =
-                    FGD_(train_strip)(net, layer, m, k * strip, rows, used, inputs, share, room);
+        ptrdiff_t strips = FGD_(strips)(panels, members);
+        if (inputs == 0) {
+            if (!separate && rank == 0)
+                net->penalty_parts[parts] = FGD_(update_unused)(net, layer, 0, net->sizes[layer], share, room);
+            parts++;
         }
-        task += strips;
+        for (ptrdiff_t s = fgd_share(strips, rank, members); s < fgd_share(strips, rank + 1, members); s++) {
+            ptrdiff_t k = FGD_(cut)(panels, strips, s) * FGD_NR, end = FGD_(cut)(panels, strips, s + 1) * FGD_NR;
+            ptrdiff_t rows = (end < inputs ? end : inputs) - k;
+            if (rows > 0 && separate) FGD_(sum_strip)(net, layer, m, k, rows, used, room);
+            else if (rows > 0)
+                FGD_(train_strip)(net, layer, m, k, rows, used, inputs, share, room, net->penalty_parts + parts);
+        }
+        parts += panels;
+        panels = FGD_PANELS(net->sizes[layer + 1]);
         ptrdiff_t groups = (panels + FGD_BIAS_PANELS - 1) / FGD_BIAS_PANELS;
         for (ptrdiff_t q = rank; q < groups; q += members) {
             ptrdiff_t end = (q + 1) * FGD_BIAS_PANELS < panels ? (q + 1) * FGD_BIAS_PANELS : panels;
             FGD_(biases)(net, layer, m, q * FGD_BIAS_PANELS, end, separate, room);
         }
     }
-    return task;
+    return parts;
 }
 
 /* --- gradients that are complete before any update ------------------------------------------------------------------ */

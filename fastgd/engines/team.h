@@ -20,6 +20,7 @@
 #include "waiting.h"
 
 #define FGD_SPINS 2000       /* pauses before a worker sleeps */
+#define FGD_LONG_SPINS 20000 /* the same after a job of which more will soon come: a network's next epoch */
 #define FGD_YIELD_EVERY 64   /* pauses after which whoever waits yields: the other may need this processor to go on */
 #define FGD_MAX_WORKERS 255
 #define FGD_MAX_CLAIMS 0x3ffff
@@ -35,6 +36,7 @@ typedef struct {
     FGD_LINE _Atomic int sleepers;
     FGD_LINE _Atomic int done;
     FGD_LINE _Atomic int busy;
+    FGD_LINE _Atomic int spins;
     FGD_LINE fgd_job job; /* this and the next three are read after a claim: they stay until that claim is done */
     void *arg;
     int chunks;
@@ -107,7 +109,7 @@ static void fgd_work(fgd_team *team, int rank) {
     for (;;) {
         int seen = atomic_load(&team->generation);
         fgd_take_part(team, rank);
-        for (int k = 1; k < FGD_SPINS && atomic_load(&team->generation) == seen; k++) fgd_wait(k);
+        for (int k = 1, spins = atomic_load(&team->spins); k < spins && atomic_load(&team->generation) == seen; k++) fgd_wait(k);
         if (atomic_load(&team->generation) == seen) fgd_sleep(team, rank, seen);
     }
 }
@@ -120,12 +122,13 @@ static int fgd_acquire(fgd_team *team) {
 static void fgd_release(fgd_team *team) { atomic_store(&team->busy, 0); }
 
 /* All chunks, with at most n_threads threads; the caller has acquired the team. */
-static void fgd_run(fgd_team *team, fgd_job job, void *arg, int chunks, int n_threads) {
+static void fgd_run(fgd_team *team, fgd_job job, void *arg, int chunks, int n_threads, int spins) {
     int per = (chunks - 1) / FGD_MAX_CLAIMS + 1, claims = (chunks - 1) / per + 1;
     team->job = job;
     team->arg = arg;
     team->chunks = chunks;
     team->per_claim = per;
+    atomic_store(&team->spins, spins);
     atomic_store(&team->done, 0);
     atomic_store(&team->ticket, (uint64_t)n_threads << 54 | (uint64_t)claims << 36);
     atomic_fetch_add(&team->generation, 1);
