@@ -22,7 +22,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.class_weight import compute_sample_weight
 
 import fastgd as gd
-from fastgd.estimator_arguments import OPTIMIZERS
+from fastgd.estimators.arguments import OPTIMIZERS
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(80, 3)) * [1, 2, 0.5] + [0, 1, 0]

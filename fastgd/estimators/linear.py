@@ -12,9 +12,9 @@ from sklearn.utils.multiclass import check_classification_targets, unique_labels
 from sklearn.utils.validation import check_is_fitted
 
 from fastgd.engines.networks import Array
-from fastgd.estimator_arguments import POSITIVE, Choice, ClassWeight, Kind
-from fastgd.estimator_base import class_numbers, first_part
-from fastgd.estimator_linear import LinearEstimator
+from fastgd.estimators.arguments import POSITIVE, Choice, ClassWeight, Kind
+from fastgd.estimators.base import class_numbers, first_part
+from fastgd.estimators.linear_base import LinearEstimator
 from fastgd.network import MLP, linked
 
 __all__ = ["GDClassifier", "GDRegressor"]

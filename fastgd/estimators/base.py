@@ -17,7 +17,7 @@ from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import check_array, validate_data
 
 from fastgd.engines.networks import Architecture, Array, Rows
-from fastgd.estimator_arguments import Kind, check_parameters
+from fastgd.estimators.arguments import Kind, check_parameters
 from fastgd.network import MLP, linked
 from fastgd.optimizers import Optimizer
 from fastgd.training import Trainer

@@ -1,11 +1,4 @@
-"""scikit-learn's faces: `MLPClassifier`, `MLPRegressor`, `GDClassifier`, `GDRegressor`.
-
->>> from sklearn.datasets import load_digits
->>> from fastgd import MLPClassifier
->>> X, y = load_digits(return_X_y=True)
->>> MLPClassifier(tol=0.1, n_iter_no_change=2, random_state=0).fit(X, y).score(X, y) > 0.9
-True
-"""
+"""`MLPClassifier`, `MLPRegressor`: networks with scikit-learn's face."""
 
 from __future__ import annotations
 
@@ -22,13 +15,12 @@ from sklearn.utils.multiclass import type_of_target, unique_labels
 from sklearn.utils.validation import check_is_fitted
 
 from fastgd.engines.networks import Array
-from fastgd.estimator_arguments import Choice, Kind
-from fastgd.estimator_base import class_numbers, first_part
-from fastgd.estimator_mlp import HeldOut, MultilayerEstimator
-from fastgd.linear_estimators import GDClassifier, GDRegressor
+from fastgd.estimators.arguments import Choice, Kind
+from fastgd.estimators.base import class_numbers, first_part
+from fastgd.estimators.multilayer_base import HeldOut, MultilayerEstimator
 from fastgd.network import linked
 
-__all__ = ["GDClassifier", "GDRegressor", "MLPClassifier", "MLPRegressor"]
+__all__ = ["MLPClassifier", "MLPRegressor"]
 
 
 def _by_descent(estimator: Any) -> bool:

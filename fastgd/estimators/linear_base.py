@@ -11,7 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
 from fastgd.engines.networks import Architecture, Array, Rows
-from fastgd.estimator_arguments import (
+from fastgd.estimators.arguments import (
     PATIENCE,
     POSITIVE,
     THREADS,
@@ -25,7 +25,7 @@ from fastgd.estimator_arguments import (
     Whole,
     named_optimizer,
 )
-from fastgd.estimator_base import (
+from fastgd.estimators.base import (
     Epochs,
     FitTasks,
     NetworkEstimator,

@@ -14,7 +14,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_array, check_consistent_length, check_random_state
 
 from fastgd.engines.networks import ACTIVATIONS, Architecture, Array, Rows
-from fastgd.estimator_arguments import (
+from fastgd.estimators.arguments import (
     PATIENCE,
     POSITIVE,
     SHARE,
@@ -31,7 +31,7 @@ from fastgd.estimator_arguments import (
     Whole,
     named_optimizer,
 )
-from fastgd.estimator_base import Epochs, FitTasks, NetworkEstimator, warn_caller, with_callbacks
+from fastgd.estimators.base import Epochs, FitTasks, NetworkEstimator, warn_caller, with_callbacks
 from fastgd.network import MLP
 from fastgd.optimizers import Optimizer
 
@@ -120,7 +120,10 @@ class MultilayerEstimator(NetworkEstimator):
     def _architecture(self, sizes: tuple[int, ...], dtype: Any) -> Architecture:
         activation = "sigmoid" if self.activation == "logistic" else self.activation
         loss, real = self._output()[0], np.dtype(dtype)
-        capped = loss in {"cross_entropy", "binary_cross_entropy"}  # a probability counts as eps at least
+        capped = loss in {
+            "cross_entropy",
+            "binary_cross_entropy",
+        }  # a probability counts as eps at least
         return Architecture(
             sizes=sizes,
             activation=activation,

@@ -1,0 +1,13 @@
+"""scikit-learn's faces: `MLPClassifier`, `MLPRegressor`, `GDClassifier`, `GDRegressor`.
+
+>>> from sklearn.datasets import load_digits
+>>> from fastgd import MLPClassifier
+>>> X, y = load_digits(return_X_y=True)
+>>> MLPClassifier(tol=0.1, n_iter_no_change=2, random_state=0).fit(X, y).score(X, y) > 0.9
+True
+"""
+
+from fastgd.estimators.linear import GDClassifier, GDRegressor
+from fastgd.estimators.multilayer import MLPClassifier, MLPRegressor
+
+__all__ = ["GDClassifier", "GDRegressor", "MLPClassifier", "MLPRegressor"]
