@@ -62,13 +62,13 @@ def extensions() -> list[Extension]:
     from Cython.Build import cythonize  # noqa: PLC0415
 
     sys.path.insert(0, str(ROOT))
-    from fastgd.engines.registry import kernels_source, network_source  # noqa: PLC0415
+    from fastgd.engines.registry import kernels_source, network_kernels_source  # noqa: PLC0415
 
     generated = ROOT / "build" / "generated"
     generated.mkdir(parents=True, exist_ok=True)
     engines = "fastgd/engines"
     modules = []
-    texts = {"_kernels": kernels_source(), "_network_kernels": network_source()}
+    texts = {"_kernels": kernels_source(), "_network_kernels": network_kernels_source()}
     for (kind, text), (target, flags) in product(texts.items(), targets().items()):
         source = generated / f"{kind}_{target}.pyx"
         source.write_text(text)

@@ -87,6 +87,7 @@ def _row_products() -> str:
 
 
 def function_text(signature: str, *body: str | Iterable[str]) -> str:
+    """A C function of that name and arguments, its body in lines and lists of lines."""
     lines = [f"cdef void {signature} noexcept nogil:"]
     for part in body:
         lines += [f"    {line}" for line in ([part] if isinstance(part, str) else part)]

@@ -97,9 +97,10 @@ class Reference:
         penalty = 0.0
         for w, g in zip(params[::2], grads[::2], strict=True):
             real = w.dtype.type
-            g += real(a.l2 * share) * w + real(a.l1 * share) * np.sign(w)
+            np.add(g, real(a.l2 * share) * w + real(a.l1 * share) * np.sign(w), out=g)
             wide = np.asarray(w, np.float64)
-            penalty += share * (a.l1 * float(np.abs(wide).sum()) + a.l2 / 2 * float(np.sum(wide * wide)))
+            sizes, squares = float(np.abs(wide).sum()), float(np.sum(wide * wide))
+            penalty += share * (a.l1 * sizes + a.l2 / 2 * squares)
         return penalty
 
     # --- what an engine does ----------------------------------------------------------------------
@@ -164,20 +165,20 @@ class Reference:
         if not a.dropout:
             return None
         return [
-            dropout_mask(seed, t, layer, rows, n, a.dropout).astype(a.dtype)
+            dropout_mask(seed, t, layer, (rows, n), a.dropout).astype(a.dtype)
             for layer, n in enumerate(a.sizes[1:-1])
         ]
 
 
 def dropout_mask(
-    seed: int, t: int, layer: int, rows: int, units: int, dropout: float
+    seed: int, t: int, layer: int, shape: tuple[int, int], dropout: float
 ) -> NDArray[np.float64]:
     """Which units stay, by a hash of their place: SplitMix64 (Steele, Lea & Flood, 2014) as a counter.
 
     Without state, so that masks do not depend on which thread computes which unit.
     """
     start = _mixed(_mixed(np.array([seed], np.uint64)) ^ np.uint64(t)) ^ np.uint64(layer)
-    places = np.arange(rows * units, dtype=np.uint64).reshape(rows, units)
+    places = np.arange(math.prod(shape), dtype=np.uint64).reshape(shape)
     drawn = _mixed(_mixed(start) + places * _GOLDEN) >> np.uint64(40)  # 24 bits
     kept = drawn >= np.uint64(round(dropout * 2**24))
     return kept / (1.0 - dropout)

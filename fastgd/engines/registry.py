@@ -35,7 +35,7 @@ def kernels_source() -> str:
     )
 
 
-def network_source() -> str:
+def network_kernels_source() -> str:
     """The text of a network's kernel modules (see `fastgd.engines.network_source`)."""
     from fastgd.engines import network_source  # noqa: PLC0415  (only when the package is built)
 
