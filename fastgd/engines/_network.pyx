@@ -18,7 +18,6 @@ import numpy as np
 
 from fastgd.engines import config, cython_backend
 from fastgd.engines.network_reference import Reference
-from fastgd.engines.networks import LOSSES
 from fastgd.engines.registry import RULES
 
 cnp.import_array()
@@ -278,8 +277,7 @@ cdef class Network:
     def _loop(self, kind, function, letter):
         """The address of an activation's or loss's loop; a user's function is compiled now."""
         if isinstance(function, str):
-            name = function if kind == "activation" else LOSSES[function].__name__
-            return self.addresses[f"{kind}_{name}_{letter}"]
+            return self.addresses[f"{kind}_{function}_{letter}"]
         from fastgd.engines.user_functions import function_loop
 
         return function_loop(function, letter)

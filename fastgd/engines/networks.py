@@ -15,24 +15,18 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.plans import Plan
-from fastgd.rules import activations, losses
+from fastgd.engines import registry
+from fastgd.engines.stepping import Group
 
 Array = NDArray[Any]
 
 ACTIVATIONS: dict[str, Callable[..., Any]] = {
-    name: getattr(activations, name)
-    for name in ("relu", "leaky_relu", "sigmoid", "tanh", "gelu", "softplus", "identity")
+    name: pair.function for name, pair in registry.ACTIVATIONS.items()
 }
 # Every loss by its name: the function of one output, or None for softmax with cross-entropy.
 LOSSES: dict[str, Callable[..., Any] | None] = {
     "cross_entropy": None,
-    "binary_cross_entropy": losses.binary_cross_entropy,
-    "mse": losses.squared,
-    "half_squares": losses.half_squared,
-    "mae": losses.absolute,
-    "huber": losses.huber,
-    "poisson": losses.poisson,
+    **{name: pair.function for name, pair in registry.LOSSES.items()},
 }
 LINKS = {"cross_entropy": "softmax", "binary_cross_entropy": "sigmoid", "poisson": "exp"}
 
@@ -119,6 +113,18 @@ class Rows:
 
     def __len__(self) -> int:
         return len(self.x)
+
+
+class Plan(Protocol):
+    """What the engines need of an optimizer: `fastgd.plans.Plan`."""
+
+    @property
+    def groups(self) -> list[Group]:
+        """Rules and their numbers; a group's rate is written before a step."""
+
+    @property
+    def update(self) -> Callable[[list[Any], list[Any], int], None]:
+        """The stepper's ``step(params, grads, t)``."""
 
 
 @dataclass

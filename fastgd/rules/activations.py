@@ -37,7 +37,7 @@ def tanh(z):
 
 
 def gelu(z):
-    """z Phi(z), Phi the normal distribution: Hendrycks & Gimpel (2016), without approximation."""
+    """Hendrycks & Gimpel (2016): z times the normal distribution's share below z, without approximation."""
     below = 0.5 + 0.5 * np.erf(z * 0.7071067811865476)
     density = 0.3989422804014327 * np.exp(-0.5 * (z * z))
     return z * below, below + z * density

@@ -9,17 +9,17 @@ with the loops over rows.
 import numpy as np
 
 
-def squared(z, y):
+def mse(z, y):
     error = z - y
     return error * error, error + error
 
 
-def half_squared(z, y):
+def half_squares(z, y):
     error = z - y
     return 0.5 * (error * error), error
 
 
-def absolute(z, y):
+def mae(z, y):
     error = z - y
     return np.abs(error), np.sign(error)
 
