@@ -3,8 +3,9 @@
     pytest --benchmark-only --benchmark-json=benchmarks.json
     python benchmarks/table.py benchmarks.json README.md
 
-It replaces what stands between the lines ``<!-- benchmarks -->`` and ``<!-- /benchmarks -->``. Ratios stand first:
-how many times as long a peer takes for the same work, the median of interleaved rounds, the peer's best form. One
+It replaces what stands between the lines ``<!-- benchmarks -->`` and ``<!-- /benchmarks -->``, or, with a third
+argument, other marks of that kind: a part of the suite, measured on another machine, has a block of its own. Ratios
+stand first: how many times as long a peer takes for the same work, the median of interleaved rounds, the peer's best form. One
 and the same peer has one column, whichever form of it was the fastest; the form is named.
 """
 
@@ -14,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-START, END = "<!-- benchmarks -->", "<!-- /benchmarks -->"
+MARK = "benchmarks"
 Record = Mapping[str, Any]
 
 # What a table shows: for each column the peers it stands for, by how their names begin.
@@ -244,28 +245,31 @@ def from_report(report: Mapping[str, Any]) -> str:
     return f"{tables(r for r in records if r['headline'])}\n\n{footnote(report)}"
 
 
-def replaced(text: str, content: str) -> str:
-    """The text with the content between the markers.
+def replaced(text: str, content: str, mark: str = MARK) -> str:
+    """The text with the content between the marks of that name.
 
     Raises
     ------
     ValueError
         If the markers are not there, once each and in order.
     """
-    if text.count(START) != 1 or text.count(END) != 1 or text.index(END) < text.index(START):
-        raise ValueError(f"wanted one line {START} and one line {END} after it")
-    before, rest = text.split(START)
-    return f"{before}{START}\n{content}\n{END}{rest.split(END)[1]}"
+    start, end = f"<!-- {mark} -->", f"<!-- /{mark} -->"
+    if text.count(start) != 1 or text.count(end) != 1 or text.index(end) < text.index(start):
+        raise ValueError(f"wanted one line {start} and one line {end} after it")
+    before, rest = text.split(start)
+    return f"{before}{start}\n{content}\n{end}{rest.split(end)[1]}"
 
 
 def main(arguments: Sequence[str]) -> int:
-    if len(arguments) != 2:
-        sys.stderr.write("usage: python benchmarks/table.py REPORT.json README.md\n")
+    if len(arguments) not in {2, 3}:
+        sys.stderr.write("usage: python benchmarks/table.py REPORT.json README.md [MARK]\n")
         return 2
-    source, target = map(Path, arguments)
+    source, target, mark = Path(arguments[0]), Path(arguments[1]), (*arguments[2:], MARK)[0]
     try:
         content = from_report(json.loads(source.read_text(encoding="utf-8")))
-        target.write_text(replaced(target.read_text(encoding="utf-8"), content), encoding="utf-8")
+        target.write_text(
+            replaced(target.read_text(encoding="utf-8"), content, mark), encoding="utf-8"
+        )
     except (OSError, ValueError) as error:
         sys.stderr.write(f"{error}\n")
         return 2

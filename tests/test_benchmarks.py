@@ -234,20 +234,26 @@ def test_report_names_machine_and_versions_and_keeps_to_the_headlines():
     assert "SGD" not in text
 
 
-def test_script_replaces_what_is_between_the_markers(tmp_path):
+START, END = "<!-- benchmarks -->", "<!-- /benchmarks -->"
+
+
+@pytest.mark.parametrize("mark", ["benchmarks", "benchmarks of networks"])
+def test_script_replaces_what_is_between_the_markers(tmp_path, mark):
     source, target = tmp_path / "report.json", tmp_path / "README.md"
     source.write_text(json.dumps(report(record())))
-    target.write_text(f"before\n{table.START}\nold\n{table.END}\nafter\n")
-    assert table.main([str(source), str(target)]) == 0
+    start, end = f"<!-- {mark} -->", f"<!-- /{mark} -->"
+    arguments = [str(source), str(target), *([mark] if mark != "benchmarks" else [])]
+    target.write_text(f"before\n{start}\nold\n{end}\nafter\n")
+    assert table.main(arguments) == 0
     first = target.read_text()
-    assert first.startswith(f"before\n{table.START}\n**One step.**")
-    assert first.endswith(f"{table.END}\nafter\n")
+    assert first.startswith(f"before\n{start}\n**One step.**")
+    assert first.endswith(f"{end}\nafter\n")
     assert "old" not in first
-    assert table.main([str(source), str(target)]) == 0
+    assert table.main(arguments) == 0
     assert target.read_text() == first  # once more changes nothing
 
 
-@pytest.mark.parametrize("text", ["", table.START, f"{table.END} {table.START}", table.START * 2])
+@pytest.mark.parametrize("text", ["", START, f"{END} {START}", START * 2])
 def test_without_markers_nothing_is_written(tmp_path, capsys, text):
     source, target = tmp_path / "report.json", tmp_path / "README.md"
     source.write_text(json.dumps(report(record())))
@@ -259,7 +265,7 @@ def test_without_markers_nothing_is_written(tmp_path, capsys, text):
 
 def test_other_reports_are_refused(tmp_path, capsys):
     target = tmp_path / "README.md"
-    target.write_text(f"{table.START}\n{table.END}")
+    target.write_text(f"{START}\n{END}")
     other = tmp_path / "other.json"
     other.write_text(json.dumps({"benchmarks": [], "machine_info": {}, "datetime": ""}))
     for name, message in ((other, "no benchmark"), (tmp_path / "none.json", "none.json")):
