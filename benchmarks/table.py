@@ -5,8 +5,8 @@
 
 It replaces what stands between the lines ``<!-- benchmarks -->`` and ``<!-- /benchmarks -->``, or, with a third
 argument, other marks of that kind: a part of the suite, measured on another machine, has a block of its own. Ratios
-stand first: how many times as long a peer takes for the same work, the median of interleaved rounds, the peer's best form. One
-and the same peer has one column, whichever form of it was the fastest; the form is named.
+stand first: how many times as long a peer takes for the same work, the median of interleaved rounds, the peer's best
+form. One and the same peer has one column, whichever form of it was the fastest; the form is named.
 """
 
 import json
