@@ -15,6 +15,12 @@ def main() -> None:
     out = gd.sweep(gd.Quadratic([[2.0]]), gd.SGD(), {"lr": [0.1, 0.5, 2.0]}, x0=[1.0])
     assert out.backend == "numpy", out.backend
     assert out.regime.tolist() == ["monotone", "monotone", "diverged"], out.regime
+    X, y = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32), [0, 1, 1, 0]
+    net = gd.MLP([2, 16, 2], activation="tanh", rng=1)
+    net.fit(X, y, optimizer=gd.Adam(lr=0.05), batch_size=4, epochs=200)
+    assert net.predict(X).tolist() == y, net.predict(X)
+    few = gd.MLPClassifier((8,), solver="lbfgs", random_state=0).fit(X, y)
+    assert few.predict(X).shape == (4,)
     gd.show_config()
 
 
