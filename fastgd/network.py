@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, Self, cast
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from fastgd import training
 from fastgd.engines import config
 from fastgd.engines.networks import ACTIVATIONS, LOSSES, Architecture, Engine, Rows
 from fastgd.hyperparameters import number
-from fastgd.network_rows import checked_inputs, checked_rows
+from fastgd.network_rows import checked_inputs, checked_parameters, checked_rows
 
 if TYPE_CHECKING:
     from fastgd.network_problem import NetworkProblem
@@ -26,7 +27,6 @@ __all__ = ["MLP"]
 
 Array = NDArray[Any]
 
-_GAIN = {"he": 2.0, "glorot": 1.0}  # the variance of a weight is gain / fan, fan as `_spread` has it
 _RECTIFIED = ("relu", "leaky_relu", "gelu", "softplus")
 
 
@@ -38,8 +38,8 @@ class MLP:
     sizes : sequence of int
         Inputs, hidden units of each layer, outputs: ``[784, 500, 300, 10]``. Two numbers are a linear model.
     activation : str or function, default "relu"
-        Of the hidden layers: "relu", "leaky_relu", "sigmoid", "tanh", "gelu" (exact), "softplus", "identity"; or a function
-        ``f(z)`` that returns value and slope as expressions of NumPy under the name `np`, which is compiled.
+        Of the hidden layers: "relu", "leaky_relu", "sigmoid", "tanh", "gelu" (exact), "softplus", "identity"; or a
+        function ``f(z)`` that returns value and slope as expressions of NumPy under the name `np`, which is compiled.
     loss : str or function, default "cross_entropy"
         "cross_entropy" (softmax over the outputs; a target is a class number), "binary_cross_entropy" (sigmoid of each
         output; targets from 0 to 1, several labels may be 1), "mse", "half_squares" (½ Σ over the outputs), "mae",
@@ -217,7 +217,10 @@ class MLP:
             If X is no finite array of that shape.
         """
         x, scale = checked_inputs("X", X, self.architecture)
-        return self._engine.forward(self.params, x, scale)
+        return self._outputs(x, scale)
+
+    def _outputs(self, x: Array, scale: float) -> Array:
+        return self._engine.forward(checked_parameters(self.params, self.architecture), x, scale)
 
     def predict_proba(self, X: ArrayLike) -> Array:
         """What the outputs mean: class probabilities, each label's probability, a count's mean, or the value itself.
@@ -298,9 +301,9 @@ class MLP:
         >>> [g.shape for g in grads]
         [(2, 3), (3,), (3, 1), (1,)]
         """
-        loss, penalty, grads = self._engine.loss_and_grad(
-            self.params, self.rows(X, y, sample_weight), None
-        )
+        params = checked_parameters(self.params, self.architecture)
+        rows = self.rows(X, y, sample_weight)
+        loss, penalty, grads = self._engine.loss_and_grad(params, rows, None)
         return loss + penalty, grads
 
     def rows(self, X: Any, y: Any, sample_weight: Any = None, *, names: Any = ("X", "y")) -> Rows:
@@ -309,13 +312,13 @@ class MLP:
 
     def metric(self, rows: Rows) -> float:
         """As `score`, on rows that are checked."""
-        return self._metric_of(self._engine.forward(self.params, rows.x, rows.scale), rows)
+        return self._metric_of(self._outputs(rows.x, rows.scale), rows)
 
     def assess(self, rows: Rows) -> tuple[float, float]:
         """Loss and metric of rows that are checked, from one pass over them."""
         from fastgd.engines.network_reference import Reference  # noqa: PLC0415
 
-        z = self._engine.forward(self.params, rows.x, rows.scale)
+        z = self._outputs(rows.x, rows.scale)
         return Reference(self.architecture).mean_loss(z, rows), self._metric_of(z, rows)
 
     def _metric_of(self, z: Array, rows: Rows) -> float:
@@ -331,25 +334,10 @@ class MLP:
 
     # --- training ---------------------------------------------------------------------------------
 
-    def fit(self, X: ArrayLike, y: ArrayLike, **options: Any) -> Self:
-        """Train; see `fastgd.training.fit`, whose keyword arguments these are.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> import fastgd as gd
-        >>> X = np.random.default_rng(0).normal(size=(200, 3))
-        >>> net = gd.MLP([3, 8, 1], loss="mse", rng=0)
-        >>> net = net.fit(X, X.sum(axis=1), optimizer=gd.Adam(lr=0.01), epochs=50)
-        >>> net.score(X, X.sum(axis=1)) > 0.9
-        True
-        """
-        from fastgd.training import fit  # noqa: PLC0415
-
-        return fit(self, X, y, **options)
+    fit = training.fit
 
     def problem(self, X: ArrayLike, y: ArrayLike, **options: Any) -> NetworkProblem:
-        """This network on these rows as a problem for `fastgd.sweep`; see `fastgd.network_problem.NetworkProblem`."""
+        """The network on some rows as a problem for `fastgd.sweep`; see `fastgd.network_problem.NetworkProblem`."""
         from fastgd.network_problem import NetworkProblem  # noqa: PLC0415
 
         return NetworkProblem(self, X, y, **options)
@@ -422,15 +410,15 @@ def linked(link: str, z: Array) -> Array:
             return np.asarray(e / e.sum(axis=1, keepdims=True))
         if link == "sigmoid":
             e = np.exp(-np.abs(z))
-            return np.where(z < 0, e, z.dtype.type(1)) / (1 + e)
-        return np.exp(z) if link == "exp" else z
+            return np.asarray(np.where(z < 0, e, z.dtype.type(1)) / (1 + e))
+        return np.asarray(np.exp(z)) if link == "exp" else z
 
 
 def predicted(a: Architecture, z: Array) -> Array:
     """Class numbers, labels or values from outputs."""
     if a.classes:
         return np.asarray(z.argmax(axis=1))
-    guess = (z >= 0).astype(np.int64) if a.link == "sigmoid" else linked(a.link, z)
+    guess: Array = (z >= 0).astype(np.int64) if a.link == "sigmoid" else linked(a.link, z)
     return guess[:, 0] if z.shape[1] == 1 else guess
 
 
@@ -514,12 +502,12 @@ def _checked_dtype(dtype: Any) -> np.dtype[Any]:
         raise TypeError(f"dtype must be float32 or float64, got {dtype!r:.60}") from None
     if real not in (np.float32, np.float64):
         raise ValueError(f"dtype must be float32 or float64, got {real}")
-    return np.dtype(real.type)
+    return np.dtype("f4" if real == np.float32 else "f8")
 
 
 def _positive(name: str, value: Any, zero: bool = False) -> float:
     x = number(name, value)
-    if not (0 <= x if zero else 0 < x) or x == math.inf:
+    if not (x >= 0 if zero else x > 0) or x == math.inf:
         raise ValueError(f"{name} must be a finite number {'>= 0' if zero else '> 0'}, got {x!r}")
     return x
 

@@ -1,4 +1,4 @@
-"""A network's data: inputs, targets and weights, checked and never copied whole where they can be read as they are."""
+"""What a network is given, checked: inputs, targets, weights; nothing is copied whole that can be read as it is."""
 
 from __future__ import annotations
 
@@ -9,24 +9,41 @@ from numpy.typing import NDArray
 
 from fastgd.engines.networks import Architecture, Array, Rows
 
-__all__ = ["checked_inputs", "checked_rows"]
+__all__ = ["checked_inputs", "checked_parameters", "checked_rows"]
 
 _READ = (np.uint8, np.float32, np.float64)  # dtypes of inputs that engines read as they are
-_LOOKED_AT = 1 << 22  # numbers that are tested for being finite at a time
+_LOOKED_AT = 1 << 20  # numbers that are tested for being finite at a time
+
+
+def checked_parameters(params: Any, a: Architecture) -> list[Array]:
+    """[W0, b0, ...] as an engine reads them, whatever a user has put into the list."""
+    wanted = 2 * a.layers
+    if not isinstance(params, list | tuple) or len(params) != wanted:
+        raise ValueError(f"params must be the {wanted} arrays [W0, b0, ...], got {params!r:.60}")
+    for k, array in enumerate(params):
+        shape = a.sizes[k // 2 + k % 2 : k // 2 + 2]
+        if not isinstance(array, np.ndarray):
+            raise TypeError(f"params[{k}] must be a NumPy array, got {type(array).__name__}")
+        if array.dtype != a.dtype or array.shape != shape:
+            raise ValueError(
+                f"params[{k}] must have dtype {a.dtype} and shape {shape}, got {array.dtype} and {array.shape}"
+            )
+        if not array.flags.carray:
+            raise ValueError(f"params[{k}] must be C-contiguous, aligned and writeable")
+    return list(params)
 
 
 def checked_inputs(name: str, X: Any, a: Architecture) -> tuple[Array, float]:
     """Inputs as an engine reads them, and what it multiplies them with."""
-    x = np.asarray(X)
-    if x.dtype.kind not in "fiub":
-        raise TypeError(f"{name} must be an array of real numbers, got dtype {x.dtype}")
+    x = _numbers(name, X)
     if x.ndim != 2 or x.shape[1] != a.sizes[0]:
         raise ValueError(f"{name} must have shape (n, {a.sizes[0]}), got {x.shape}")
     if x.dtype not in _READ or not x.dtype.isnative:
-        x = x.astype(a.dtype)
-    if x.size and x.strides[1] != x.itemsize:
-        x = np.ascontiguousarray(x)
-    _check_finite(name, x)
+        with np.errstate(over="ignore"):
+            x = x.astype(a.dtype, order="C")
+    if not x.flags.aligned or (x.size and x.strides[1] != x.itemsize):
+        x = x.copy(order="C")
+    _check_finite(name, x, a)
     return x, 1 / 255 if x.dtype == np.uint8 else 1.0
 
 
@@ -38,32 +55,51 @@ def checked_rows(
     n = len(x)
     if n == 0:
         raise ValueError(f"{names[0]} has no rows; wanted at least one")
-    targets = _classes(names[1], y, n, a) if a.classes else _values(names[1], y, n, a)
-    return Rows(x, targets, _weights(sample_weight, n), scale)
+    targets = _classes(names, y, n, a) if a.classes else _values(names, y, n, a)
+    return Rows(x, targets, _weights(sample_weight, n, a), scale)
 
 
-def _check_finite(name: str, x: Array) -> None:
+def _numbers(name: str, value: Any) -> Array:
+    """An array of real numbers of any dtype."""
+    try:
+        array = np.asarray(value)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"{name} must be an array of real numbers: {error}") from None
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{name} must be an array of real numbers, got dtype {array.dtype}")
+    return array
+
+
+def _check_finite(name: str, x: Array, a: Architecture) -> None:
+    """Whether all numbers are finite, in the network's dtype too."""
     if x.dtype.kind != "f":
         return
-    step = max(1, _LOOKED_AT // max(1, x.shape[-1]))
+    step = max(1, _LOOKED_AT // max(1, x[:1].size))
     for start in range(0, len(x), step):
-        part = x[start : start + step]
+        with np.errstate(over="ignore"):
+            part = x[start : start + step].astype(a.dtype, copy=False)
         if not np.isfinite(part).all():
             row, *column = np.argwhere(~np.isfinite(part))[0].tolist()
-            place = f"[{', '.join(map(str, (start + row, *column)))}]"
+            place = (start + row, *column)
             raise ValueError(
-                f"{name}{place} is {part[(row, *column)]}; wanted finite numbers only"
+                f"{name}[{', '.join(map(str, place))}] is {x[place]}; wanted finite numbers of {a.dtype} only"
             )
 
 
-def _classes(name: str, y: Any, n: int, a: Architecture) -> NDArray[np.int32]:
-    labels = np.asarray(y)
-    if labels.dtype.kind not in "iub":
-        whole = labels.dtype.kind == "f" and np.all(labels == np.floor(labels))
-        if not whole:
-            raise TypeError(f"{name} must hold class numbers, integers, got dtype {labels.dtype}")
-    if labels.shape != (n,):
-        raise ValueError(f"{name} must have shape ({n},) as X has {n} rows, got {labels.shape}")
+def _check_length(names: tuple[str, str], shape: Any, n: int, *others: int) -> None:
+    wanted = (n, *others)
+    if shape != wanted:
+        raise ValueError(
+            f"{names[1]} must have shape {wanted} as {names[0]} has {n} rows, got {shape}"
+        )
+
+
+def _classes(names: tuple[str, str], y: Any, n: int, a: Architecture) -> NDArray[np.int32]:
+    name, labels = names[1], _numbers(names[1], y)
+    _check_length(names, labels.shape, n)
+    if labels.dtype.kind == "f" and not np.all(labels == np.floor(labels)):
+        k = int(np.argmax(labels != np.floor(labels)))
+        raise ValueError(f"{name}[{k}] is {labels[k]}; wanted class numbers, integers")
     classes = a.sizes[-1]
     wrong = (labels < 0) | (labels >= classes)
     if wrong.any():
@@ -74,35 +110,28 @@ def _classes(name: str, y: Any, n: int, a: Architecture) -> NDArray[np.int32]:
     return np.ascontiguousarray(labels, np.int32)
 
 
-def _values(name: str, y: Any, n: int, a: Architecture) -> Array:
-    values = np.asarray(y)
-    if values.dtype.kind not in "fiub":
-        raise TypeError(f"{name} must be an array of real numbers, got dtype {values.dtype}")
+def _values(names: tuple[str, str], y: Any, n: int, a: Architecture) -> Array:
+    name, values = names[1], _numbers(names[1], y)
     outputs = a.sizes[-1]
-    if values.shape == (n,) and outputs == 1:
-        values = values[:, None]
-    if values.shape != (n, outputs):
-        raise ValueError(f"{name} must have shape ({n}, {outputs}), got {values.shape}")
-    with np.errstate(over="ignore"):
-        values = np.ascontiguousarray(values, a.dtype)
-    _check_finite(name, values)
+    if not (values.shape == (n,) and outputs == 1):
+        _check_length(names, values.shape, n, outputs)
+    _check_finite(name, values, a)
     if a.link == "sigmoid" and ((values < 0) | (values > 1)).any():
         raise ValueError(f"{name} must lie between 0 and 1 for loss 'binary_cross_entropy'")
     if a.link == "exp" and (values < 0).any():
         raise ValueError(f"{name} must not be negative for loss 'poisson'")
-    return values
+    return np.array(values, a.dtype, order="C", copy=None).reshape(n, outputs)
 
 
-def _weights(sample_weight: Any, n: int) -> NDArray[np.float64] | None:
+def _weights(sample_weight: Any, n: int, a: Architecture) -> NDArray[np.float64] | None:
     if sample_weight is None:
         return None
-    w = np.asarray(sample_weight)
-    if w.dtype.kind not in "fiub":
-        raise TypeError(f"sample_weight must hold real numbers, got dtype {w.dtype}")
-    w = np.ascontiguousarray(w, np.float64)
+    w = np.ascontiguousarray(_numbers("sample_weight", sample_weight), np.float64)
     if w.shape != (n,):
         raise ValueError(f"sample_weight must have shape ({n},), got {w.shape}")
-    _check_finite("sample_weight", w)
-    if (w < 0).any() or not w.sum() > 0:
-        raise ValueError("sample_weight must hold numbers >= 0, not all of them 0")
+    _check_finite("sample_weight", w, a)
+    with np.errstate(over="ignore"):
+        total = w.sum()
+    if (w < 0).any() or not 0 < total < np.inf:
+        raise ValueError("sample_weight must hold numbers >= 0 of a finite sum, not all of them 0")
     return w

@@ -7,13 +7,15 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastgd.batches import Batches, checked_batches
+from fastgd.batches import Batches, seed_of
 from fastgd.engines.networks import Rows, Stretch
+from fastgd.hyperparameters import number
+from fastgd.network_rows import checked_parameters
 from fastgd.optimizers import Adam, Optimizer
 from fastgd.results import Status
 
@@ -26,9 +28,21 @@ __all__ = ["DivergenceWarning", "Trainer", "TrainingHistory", "fit"]
 
 Array = NDArray[Any]
 Callback = Callable[["TrainingHistory"], Any]
+Net = TypeVar("Net", bound="MLP")
 
 _AIM = 0.05  # seconds of a stretch, after which Ctrl-C and time limits are looked at
 _MOST = 1 << 16  # updates of a stretch
+_SEEDS = 1 << 64  # as many as dropout knows
+_COLUMNS: tuple[str, ...] = (
+    "step",
+    "epoch",
+    "loss",
+    "lr",
+    "grad_norm",
+    "seconds",
+    "val_loss",
+    "val_metric",
+)
 
 
 class DivergenceWarning(RuntimeWarning):
@@ -53,9 +67,7 @@ class TrainingHistory:
         Of the validation rows, nan without: loss without penalties; accuracy, or R² of values.
     """
 
-    columns: dict[str, list[float]] = field(
-        default_factory=lambda: {name: [] for name in _COLUMNS}
-    )
+    columns: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in _COLUMNS})
 
     def __getattr__(self, name: str) -> NDArray[np.float64]:
         if name in _COLUMNS:
@@ -82,21 +94,26 @@ class TrainingHistory:
         return pd.DataFrame(self.columns)
 
 
-_COLUMNS = ("step", "epoch", "loss", "lr", "grad_norm", "seconds", "val_loss", "val_metric")
-
-
 class Trainer:
     """Updates of a network by an optimizer, in stretches: what `fit` and the estimators are made of.
 
     Parameters
     ----------
     network : MLP
+        It is trained in place.
     rows : Rows
+        What it is trained on.
     optimizer : Optimizer
         Its state is continued.
     batch_size : int
-    norms : bool
+        Rows of an update.
+    norms : bool, default False
         Whether gradients' norms are wanted.
+
+    Attributes
+    ----------
+    done : int
+        Updates made, those of a stretch that was broken off by Ctrl-C or an error counted in.
     """
 
     def __init__(
@@ -104,40 +121,61 @@ class Trainer:
     ) -> None:
         self.network, self.rows, self.optimizer = network, rows, optimizer
         self.batch_size, self.norms = batch_size, norms
-        self.plan = optimizer._bound_to(network.params)
+        self.plan = optimizer._bound_to(checked_parameters(network.params, network.architecture))
+        self.done = 0
         self._per_second = 0.0  # updates, as measured
 
-    def stretches(
-        self, order: NDArray[np.int64], first: int, last: int
-    ) -> Iterator[Stretch]:
-        """Updates first..last-1 of an epoch, some at a time; ends early where they diverge."""
+    def stretches(self, order: NDArray[np.int64], first: int, last: int) -> Iterator[Stretch]:
+        """Updates first..last-1 of an epoch, some at a time.
+
+        Parameters
+        ----------
+        order : ndarray of int64
+            The rows in the order in which the epoch uses them.
+        first, last : int
+            Update k uses ``order[k * batch_size:(k + 1) * batch_size]``.
+
+        Yields
+        ------
+        Stretch
+            What came of some updates. One that diverged is the last.
+        """
         while first < last:
             many = min(max(1, int(_AIM * self._per_second)), _MOST, last - first)
             began = time.perf_counter()
-            stretch = Stretch(
-                order,
-                self.batch_size,
-                first,
-                first + many,
-                self.plan,
-                self.optimizer._rates_ahead(many),
-                self.optimizer.t,
-                self.network.seed,
-                np.zeros(many) if self.norms else None,
-            )
-            try:
-                self.network._engine.train(self.network.params, self.rows, stretch)
-            finally:
-                self.optimizer._took(stretch.done)
+            stretch = self._train(order, first, first + many)
             self._per_second = many / max(time.perf_counter() - began, 1e-6)
             first += many
             yield stretch
             if stretch.diverged:
                 return
 
+    def _train(self, order: NDArray[np.int64], first: int, last: int) -> Stretch:
+        network, optimizer = self.network, self.optimizer
+        params = checked_parameters(network.params, network.architecture)
+        if optimizer._plan is not self.plan:  # it was reset meanwhile, perhaps by a callback
+            self.plan = optimizer._bound_to(params)
+        stretch = Stretch(
+            order,
+            self.batch_size,
+            first,
+            last,
+            self.plan,
+            optimizer._rates_ahead(last - first),
+            optimizer.t,
+            network.seed % _SEEDS,
+            np.zeros(last - first) if self.norms else None,
+        )
+        try:
+            network._engine.train(params, self.rows, stretch)
+        finally:  # Ctrl-C is answered when the call returns
+            self.done += stretch.done
+            optimizer._took(stretch.done)
+        return stretch
+
 
 def fit(
-    network: MLP,
+    network: Net,
     X: ArrayLike,
     y: ArrayLike,
     *,
@@ -157,7 +195,7 @@ def fit(
     grad_norm: bool = False,
     callbacks: Sequence[Callback] = (),
     max_seconds: float | None = None,
-) -> MLP:
+) -> Net:
     """Train a network in mini-batches; also the method `fastgd.MLP.fit`.
 
     A second call continues the first: with the same rows, batch size and optimizer, n calls of one epoch give the
@@ -168,14 +206,15 @@ def fit(
     network : MLP
         It is trained in place.
     X : array_like of shape (n, inputs)
-        float32, float64 or uint8 (scaled by 1/255); read row by row, never copied whole, so it may be mapped from a file.
+        float32, float64 or uint8 (scaled by 1/255): read row by row, never copied whole, so it may be mapped from a
+        file. Other real numbers are copied into the network's dtype.
     y : array_like
         Class numbers of shape (n,), or values or labels of shape (n, outputs), (n,) for one output.
     optimizer : Optimizer, optional
         Its state is continued; None continues the last one, or makes an `Adam`.
         After `MLP.load` a new one of the same class and formula continues from the file's state.
     batch_size : int, default 32
-        Rows of an update; the last batch of an epoch may be smaller.
+        Rows of an update, all where there are fewer; the last batch of an epoch may be smaller.
     epochs, steps : int, optional
         Passes over all rows (default 10), or updates.
     sample_weight : array_like of shape (n,), optional
@@ -192,6 +231,7 @@ def fit(
         Stop after so many records in which `monitor` was not better by more than `min_delta` than its best, and restore
         the parameters of the best.
     min_delta : float, default 0
+        What counts as better.
     monitor : {"val_loss", "val_metric", "loss"}, default "val_loss"
         "val_metric" is better when higher.
     record : int, optional
@@ -207,7 +247,8 @@ def fit(
     -------
     MLP
         The network, with `history_`, `status_` (`CONVERGED`: stopped by patience or a callback; `MAX_ITER`: all updates
-        done; `DIVERGED`: parameters are those of the last record before), `steps_` and `epochs_`.
+        done; `DIVERGED`: parameters are those of the last record before, and the optimizer begins anew), `steps_` and
+        `epochs_`.
 
     Raises
     ------
@@ -217,7 +258,7 @@ def fit(
     Warns
     -----
     DivergenceWarning
-        If loss or parameters left the numbers; it names rate and update.
+        If loss or parameters left the numbers; it names the rate and the update, counted from 0.
 
     Examples
     --------
@@ -231,23 +272,60 @@ def fit(
     """
     rows = network.rows(X, y, sample_weight)
     held_out = None if validation is None else _held_out(network, validation)
-    seed = network.seed if rng is None else rng
-    batches = checked_batches(len(rows), min(batch_size, len(rows)) if _is_count(batch_size) else batch_size, shuffle, drop_last, seed)
-    assert batches is not None
+    _check_flags(shuffle=shuffle, drop_last=drop_last, grad_norm=grad_norm)
+    stopping = _early_stopping(patience, min_delta, monitor, held_out)
+    size = min(_count("batch_size", batch_size, least=1), len(rows))
+    seed = network.seed if rng is None else seed_of("rng", rng)
+    batches = Batches(len(rows), size, bool(shuffle), bool(drop_last), seed)
     goal = _goal(epochs, steps, batches)
-    _check_stopping(patience, monitor, held_out, record)
+    every = batches.updates if record is None else _count("record", record, least=1)
+    seconds = math.inf if max_seconds is None else _limit("max_seconds", max_seconds)
+    called = _callbacks(callbacks)
     used = _optimizer(network, optimizer)
-    trainer = Trainer(network, rows, used, batches.size, grad_norm)
+    trainer = Trainer(network, rows, used, size, bool(grad_norm))
     network.optimizer_ = used
-    run = _Run(network, trainer, batches, held_out, patience, min_delta, monitor, callbacks)
-    run.every = batches.updates if record is None else record
-    run.deadline = math.inf if max_seconds is None else time.perf_counter() + max_seconds
-    run.go(goal)
+    run = _Run(trainer, batches, goal, every, seconds, held_out, stopping, called)
+    run.go()
+    if run.complaint:
+        warnings.warn(run.complaint, DivergenceWarning, stacklevel=2)
     return network
+
+
+# --- arguments --------------------------------------------------------------------------------------
 
 
 def _is_count(value: Any) -> bool:
     return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def _count(name: str, value: Any, least: int) -> int:
+    if not _is_count(value):
+        raise TypeError(f"{name} must be an integer, got {value!r:.60}")
+    if value < least:
+        raise ValueError(f"{name} must be at least {least}, got {value}")
+    return int(value)
+
+
+def _limit(name: str, value: Any) -> float:
+    x = number(name, value)
+    if not x >= 0:
+        raise ValueError(f"{name} must be a number >= 0, got {x!r}")
+    return x
+
+
+def _check_flags(**flags: Any) -> None:
+    for name, flag in flags.items():
+        if not isinstance(flag, bool | np.bool_):
+            raise TypeError(f"{name} must be True or False, got {flag!r:.60}")
+
+
+def _callbacks(callbacks: Any) -> tuple[Callback, ...]:
+    if callable(callbacks) or not isinstance(callbacks, Sequence):
+        raise TypeError(f"callbacks must be a sequence of functions, got {callbacks!r:.60}")
+    for k, callback in enumerate(callbacks):
+        if not callable(callback):
+            raise TypeError(f"callbacks[{k}] must be a function, got {callback!r:.60}")
+    return tuple(callbacks)
 
 
 def _held_out(network: MLP, validation: Any) -> Rows:
@@ -258,26 +336,25 @@ def _held_out(network: MLP, validation: Any) -> Rows:
 
 def _goal(epochs: Any, steps: Any, batches: Batches) -> int:
     """How many updates."""
-    if epochs is not None and steps is not None:
+    if steps is None:
+        return _count("epochs", 10 if epochs is None else epochs, least=0) * batches.updates
+    if epochs is not None:
         raise ValueError("epochs and steps are two ways to say how long: give one of them")
-    name, value = ("steps", steps) if steps is not None else ("epochs", 10 if epochs is None else epochs)
-    if not _is_count(value):
-        raise TypeError(f"{name} must be an integer, got {value!r:.60}")
-    if value < 0:
-        raise ValueError(f"{name} must be at least 0, got {value}")
-    return int(value) * (1 if name == "steps" else batches.updates)
+    return _count("steps", steps, least=0)
 
 
-def _check_stopping(patience: Any, monitor: str, held_out: Rows | None, record: Any) -> None:
-    for name, value in (("patience", patience), ("record", record)):
-        if value is not None and not _is_count(value):
-            raise TypeError(f"{name} must be an integer or None, got {value!r:.60}")
-        if value is not None and value < 1:
-            raise ValueError(f"{name} must be at least 1, got {value}")
-    if monitor not in ("val_loss", "val_metric", "loss"):
+def _early_stopping(
+    patience: Any, min_delta: Any, monitor: Any, held_out: Rows | None
+) -> _EarlyStopping | None:
+    delta = _limit("min_delta", min_delta)
+    if not isinstance(monitor, str) or monitor not in ("val_loss", "val_metric", "loss"):
         raise ValueError(f"monitor must be 'val_loss', 'val_metric' or 'loss', got {monitor!r:.60}")
-    if patience is not None and held_out is None and monitor != "loss":
+    if patience is None:
+        return None
+    records = _count("patience", patience, least=1)
+    if held_out is None and monitor != "loss":
         raise ValueError(f"patience watches {monitor!r}, which needs validation=(X, y)")
+    return _EarlyStopping(records, delta, monitor)
 
 
 def _optimizer(network: MLP, optimizer: Any) -> Optimizer:
@@ -310,92 +387,139 @@ def _could_have(optimizer: Optimizer, state: Mapping[str, Array]) -> bool:
     return str(state["optimizer"]) == type(optimizer).__name__ and rules == optimizer._rules()
 
 
+# --- one call of `fit` ------------------------------------------------------------------------------
+
+
+@dataclass
+class _EarlyStopping:
+    """The best record so far, and how many have come since."""
+
+    patience: int
+    min_delta: float
+    monitor: str
+    best: float = math.inf
+    waited: int = 0
+    params: list[Array] | None = None
+
+    def is_over(self, record: Mapping[str, float], params: list[Array]) -> bool:
+        """Take note of a record; whether it was one too many that is not better than the best."""
+        value = -record["val_metric"] if self.monitor == "val_metric" else record[self.monitor]
+        if self.params is None or value < self.best - self.min_delta:
+            self.best = math.inf if math.isnan(value) else value
+            self.waited = 0
+            self.params = [p.copy() for p in params]
+            return False
+        self.waited += 1
+        return self.waited >= self.patience
+
+
 @dataclass
 class _Run:
     """One call of `fit` under way."""
 
-    network: MLP
     trainer: Trainer
     batches: Batches
+    goal: int  # updates
+    every: int  # updates from record to record
+    max_seconds: float
     held_out: Rows | None
-    patience: int | None
-    min_delta: float
-    monitor: str
+    stopping: _EarlyStopping | None
     callbacks: Sequence[Callback]
-    every: int = 1
-    deadline: float = math.inf
-    pending_updates: int = 0  # since the last record
-    pending_loss: float = 0.0
-    last_norm: float = math.nan
-    last_rate: float = math.nan
+    complaint: str = ""  # of divergence
 
-    def go(self, goal: int) -> None:
-        """Updates until the goal, a limit, or divergence; then the best parameters where that was asked for."""
-        network = self.network
-        network.history_ = self.history = TrainingHistory()
+    def __post_init__(self) -> None:
+        self.network = self.trainer.network
+        self.network.history_ = self.history = TrainingHistory()
+        self.kept = [p.copy() for p in self.network.params]  # at the last record
         self.began = time.perf_counter()
-        self.best, self.waited = math.inf, 0
-        self.best_params: list[Array] | None = None
-        self.kept = [p.copy() for p in network.params]
-        network.status_ = Status.MAX_ITER
-        if network._within_epoch >= self.batches.updates:
-            network._within_epoch = 0
-        try:
-            while goal > 0 and network.status_ is Status.MAX_ITER:
-                goal -= self._part_of_epoch(goal)
-        except KeyboardInterrupt:
-            network.status_ = Status.INTERRUPTED
-        if self.best_params is not None and network.status_ is not Status.INTERRUPTED:
-            self._restore(self.best_params)
+        self.counted = 0  # of the trainer's updates
+        self.status: Status | None = None  # None while under way
+        self.order: tuple[int, NDArray[np.int64]] = (-1, np.empty(0, np.int64))  # of an epoch
+        self.pending_updates = 0  # since the last record
+        self.pending_loss = 0.0
+        self.rate = self.norm = math.nan  # of the last update
+        if self.network._within_epoch >= self.batches.updates:
+            self.network._within_epoch = 0
 
-    def _part_of_epoch(self, goal: int) -> int:
-        """Updates up to the next record, the end of the epoch or the goal; how many."""
-        network, first = self.network, self.network._within_epoch
-        last = min(self.batches.updates, first + goal, first + self.every - self.pending_updates)
-        order = self.batches.orders(self.batches.seed, network.epochs_, network.epochs_ + 1)[0]
-        done = 0
-        for stretch in self.trainer.stretches(order.astype(np.int64), first, last):
+    def go(self) -> None:
+        """Updates until the goal, a limit, or divergence; then the best parameters where that was asked for."""
+        if self.goal == 0:
+            self.status = Status.MAX_ITER
+        try:
+            while self.status is None:
+                self._some_updates()
+        except KeyboardInterrupt:
+            self._break_off()
+            if not self._is_finite():
+                self._diverge(self.network.steps_ - 1, self.rate)
+        except BaseException:
+            self._break_off()
+            raise
+        finally:
+            self.network.status_ = self.status or Status.INTERRUPTED
+        if self.stopping and self.stopping.params and self.status is not Status.INTERRUPTED:
+            self._restore(self.stopping.params)
+
+    def _break_off(self) -> None:
+        self.status = Status.INTERRUPTED
+        self._count_updates()
+
+    # --- updates ----------------------------------------------------------------------------------
+
+    def _some_updates(self) -> None:
+        """Up to the next record, the end of the epoch, or the goal."""
+        first, wanted = self.network._within_epoch, self.every - self.pending_updates
+        last = min(self.batches.updates, first + self.goal - self.counted, first + wanted)
+        for stretch in self.trainer.stretches(self._order(), first, last):
             self._count(stretch)
-            done += stretch.done
             if stretch.diverged:
-                self._diverge(stretch)
-                return done
-            if time.perf_counter() > self.deadline:
-                network.status_ = Status.MAX_SECONDS
+                self._diverge(self.network.steps_, float(stretch.rates[stretch.done, 0]))
+                return
+            if time.perf_counter() - self.began > self.max_seconds:
+                self.status = Status.MAX_SECONDS
                 break
-        ended = done == goal or network.status_ is not Status.MAX_ITER
-        if ended or self.pending_updates >= self.every:
+        if self.counted == self.goal:
+            self.status = Status.MAX_ITER
+        if self.status is not None or self.pending_updates >= self.every:
             self._record()
-        return done
+
+    def _order(self) -> NDArray[np.int64]:
+        epoch = self.network.epochs_
+        if self.order[0] != epoch:
+            order = self.batches.orders(self.batches.seed, epoch, epoch + 1)[0]
+            self.order = epoch, order.astype(np.int64)
+        return self.order[1]
 
     def _count(self, stretch: Stretch) -> None:
-        network, done = self.network, stretch.done
-        losses = stretch.losses[:done] + stretch.penalties[:done]
-        self.pending_loss += float(losses.sum())
+        done = stretch.done
+        self._count_updates()
         self.pending_updates += done
-        network.steps_ += done
-        network._within_epoch += done
-        if network._within_epoch == self.batches.updates:
-            network._within_epoch = 0
-            network.epochs_ += 1
+        self.pending_loss += float(np.sum(stretch.losses[:done] + stretch.penalties[:done]))
         if done:
-            self.last_rate = float(stretch.rates[done - 1, 0])
+            self.rate = float(stretch.rates[done - 1, 0])
             if stretch.norms is not None:
-                self.last_norm = float(stretch.norms[done - 1])
+                self.norm = float(stretch.norms[done - 1])
+
+    def _count_updates(self) -> None:
+        network, done = self.network, self.trainer.done - self.counted
+        self.counted += done
+        network.steps_ += done
+        passed, network._within_epoch = divmod(network._within_epoch + done, self.batches.updates)
+        network.epochs_ += passed
+
+    # --- records ----------------------------------------------------------------------------------
 
     def _record(self) -> None:
         network = self.network
-        if not self.pending_updates:
-            return
-        if not all(np.isfinite(p).all() for p in network.params):
-            self._warn(network.steps_ - 1, self.last_rate)
+        if not self._is_finite():
+            self._diverge(network.steps_ - 1, self.rate)
             return
         record = {
             "step": network.steps_,
             "epoch": network.epochs_ + network._within_epoch / self.batches.updates,
             "loss": self.pending_loss / self.pending_updates,
-            "lr": self.last_rate,
-            "grad_norm": self.last_norm,
+            "lr": self.rate,
+            "grad_norm": self.norm,
         }
         self.pending_loss, self.pending_updates = 0.0, 0
         if self.held_out is not None:
@@ -403,36 +527,29 @@ class _Run:
         self.history.add(**record, seconds=time.perf_counter() - self.began)
         for kept, p in zip(self.kept, network.params, strict=True):
             np.copyto(kept, p)
-        self._watch(record)
-        if any([callback(self.history) is True for callback in self.callbacks]):
-            network.status_ = Status.CONVERGED
+        if self.stopping and self.stopping.is_over(record, network.params):
+            self.status = Status.CONVERGED
+        self._call_back()
 
-    def _watch(self, record: dict[str, float]) -> None:
-        """Early stopping."""
-        if self.patience is None:
-            return
-        value = -record["val_metric"] if self.monitor == "val_metric" else record[self.monitor]
-        if value < self.best - self.min_delta or self.best_params is None:
-            self.best, self.waited = value, 0
-            self.best_params = [p.copy() for p in self.network.params]
-            return
-        self.waited += 1
-        if self.waited >= self.patience:
-            self.network.status_ = Status.CONVERGED
+    def _call_back(self) -> None:
+        answers = [callback(self.history) for callback in self.callbacks]
+        if any(isinstance(answer, bool | np.bool_) and answer for answer in answers):
+            self.status = Status.CONVERGED
 
-    def _diverge(self, stretch: Stretch) -> None:
-        done = stretch.done
-        rate = float(stretch.rates[min(done, len(stretch.rates) - 1), 0])
-        self._warn(self.network.steps_, rate)
+    # --- divergence -------------------------------------------------------------------------------
 
-    def _warn(self, step: int, rate: float) -> None:
-        self.network.status_ = Status.DIVERGED
+    def _is_finite(self) -> bool:
+        return all(np.isfinite(p).all() for p in self.network.params)
+
+    def _diverge(self, update: int, rate: float) -> None:
+        """Back to numbers. The optimizer's state belongs to parameters that are no more."""
+        self.status = Status.DIVERGED
         self._restore(self.kept)
-        warnings.warn(
-            f"training diverged at update {step} with learning rate {rate:g}: loss or parameters are not finite; "
-            "the parameters of the last record before are kept",
-            DivergenceWarning,
-            stacklevel=5,
+        self.trainer.optimizer.reset()
+        which = "best record" if self.stopping and self.stopping.params else "last record before"
+        self.complaint = (
+            f"training diverged at update {update} with learning rate {rate:g}: loss or parameters are not finite; "
+            f"the parameters are those of the {which}, and the optimizer begins anew"
         )
 
     def _restore(self, params: list[Array]) -> None:
