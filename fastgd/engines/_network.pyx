@@ -406,7 +406,9 @@ cdef class Network:
     def train(self, params, rows, stretch):
         """Do the updates of a stretch in place; what came of them is written into it."""
         stepper = getattr(stretch.plan.update, "__self__", None)
-        if not isinstance(stepper, Stepper):
+        if not isinstance(stepper, Stepper) or any(
+            len(slot.state) > FGD_MOST_ARRAYS - 2 for slot in stepper.slots
+        ):
             Reference(self.architecture).train(params, rows, stretch)
             return
         self._train(list(params), rows, stretch, stepper)

@@ -65,11 +65,9 @@ static FGD_HOT ptrdiff_t FGD_(inputs_in_use)(fgd_network *net, ptrdiff_t first, 
     for (ptrdiff_t b = fgd_share(m, rank, members); b < fgd_share(m, rank + 1, members); b++)
         fgd_see(fgd_row(net, first + b), net->kind, n, mine);
     fgd_meet(&net->barrier);
-    for (int r = 1; r < members; r++)
-        if (rank == 0) {
-            uint32_t *other = net->seen + (ptrdiff_t)r * n;
-            for (ptrdiff_t j = 0; j < n; j++) mine[j] |= other[j];
-        }
+    if (rank == 0)
+        for (int r = 1; r < members; r++)
+            for (ptrdiff_t j = 0; j < n; j++) mine[j] |= net->seen[r * n + j];
     fgd_meet(&net->barrier);
     for (ptrdiff_t j = 0; j < n; j++)
         if (net->seen[j]) list[count++] = j;
@@ -406,8 +404,8 @@ static void FGD_(sum_strip)(const fgd_network *net, int layer, ptrdiff_t m, ptrd
 }
 
 /* Gradient of the biases of a few panels, and their update. */
-static FGD_HOT void FGD_(biases)(const fgd_network *net, int layer, ptrdiff_t m, ptrdiff_t first, ptrdiff_t last, int separate,
-                         FGD_(room) room) {
+static FGD_HOT void FGD_(biases)(const fgd_network *net, int layer, ptrdiff_t m, ptrdiff_t first, ptrdiff_t last,
+                                 int separate, FGD_(room) room) {
     ptrdiff_t n = net->sizes[layer + 1], panel = m * FGD_NR, lo = first * FGD_NR;
     ptrdiff_t hi = last * FGD_NR < n ? last * FGD_NR : n;
     const FGD_T *delta = (const FGD_T *)net->deltas[layer + 1];
