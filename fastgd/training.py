@@ -456,7 +456,7 @@ class _Run:
             self._break_off()
             raise
         finally:
-            self.network.status_ = self.status or Status.INTERRUPTED
+            self.network.status_ = Status.INTERRUPTED if self.status is None else self.status
         if self.stopping and self.stopping.params and self.status is not Status.INTERRUPTED:
             self._restore(self.stopping.params)
 
