@@ -54,9 +54,12 @@ static void fgd_see(const char *row, int kind, ptrdiff_t n, uint32_t *seen) {
         }
 }
 
-static inline const char *fgd_row(const fgd_network *net, ptrdiff_t k) {
-    return net->x + (net->order ? (ptrdiff_t)net->order[k] : k) * net->row;
+/* Where number k of the order lies among the rows. */
+static inline ptrdiff_t fgd_place(const fgd_network *net, ptrdiff_t k) {
+    return net->order ? (ptrdiff_t)net->order[k] : k;
 }
+
+static inline const char *fgd_row(const fgd_network *net, ptrdiff_t k) { return net->x + fgd_place(net, k) * net->row; }
 
 static inline ptrdiff_t fgd_share(ptrdiff_t n, int rank, int members) { return n * rank / members; }
 

@@ -13,7 +13,8 @@ static inline ptrdiff_t FGD_(strip_rows)(void) { return FGD_STRIP > FGD_NR ? FGD
 /* The numbers of a thread's memory, for the widest layer. */
 static ptrdiff_t FGD_(room_size)(ptrdiff_t widest) {
     ptrdiff_t wide = FGD_(padded)(widest);
-    return (FGD_ABREAST * (FGD_ROWS + FGD_DEPTH) + FGD_TALLEST) * FGD_NR + FGD_(strip_rows)() * wide + 2 * wide + 2 * FGD_ROWS + 64;
+    ptrdiff_t panels = FGD_ABREAST * (FGD_ROWS + FGD_DEPTH) + FGD_TALLEST;
+    return panels * FGD_NR + FGD_(strip_rows)() * wide + 2 * wide + 2 * FGD_ROWS + 64;
 }
 
 static FGD_(room) FGD_(room_of)(const fgd_network *net, int rank) {
@@ -83,7 +84,7 @@ static FGD_HOT ptrdiff_t FGD_(inputs_in_use)(fgd_network *net, ptrdiff_t first, 
 /* The targets of row k of the order into row b of the panels. */
 static void FGD_(gather_target)(const fgd_network *net, ptrdiff_t k, ptrdiff_t b, ptrdiff_t panel) {
     ptrdiff_t n = net->sizes[net->layers];
-    const FGD_T *y = (const FGD_T *)net->y + (net->order ? (ptrdiff_t)net->order[k] : k) * n;
+    const FGD_T *y = (const FGD_T *)net->y + fgd_place(net, k) * n;
     for (ptrdiff_t j = 0; j < FGD_(padded)(n); j++)
         ((FGD_T *)net->targets)[j / FGD_NR * panel + b * FGD_NR + j % FGD_NR] = j < n ? y[j] : 0;
 }
@@ -214,12 +215,12 @@ static FGD_HOT void FGD_(softmax)(const fgd_network *net, ptrdiff_t first, ptrdi
         void *arrays[] = {row, row};
         ptrdiff_t vectors = (count + FGD_LANES - 1) / FGD_LANES * FGD_LANES;
         for (ptrdiff_t i = b; i < end; i++) {
-            ptrdiff_t k = net->order ? (ptrdiff_t)net->order[first + i] : first + i;
+            ptrdiff_t k = fgd_place(net, first + i);
             losses[i] = -(double)row[(i - b) * n + ((const int32_t *)net->y)[k]];
         }
         net->exponential(arrays, NULL, 0, vectors);
         for (ptrdiff_t i = b; i < end; i++, row += n) {
-            ptrdiff_t k = net->order ? (ptrdiff_t)net->order[first + i] : first + i;
+            ptrdiff_t k = fgd_place(net, first + i);
             ptrdiff_t label = ((const int32_t *)net->y)[k];
             FGD_T total = 0, share = (FGD_T)net->share[i];
             for (ptrdiff_t j = 0; j < n; j++) total += row[j];
@@ -265,7 +266,7 @@ static void FGD_(losses)(const fgd_network *net, ptrdiff_t first, ptrdiff_t m, d
                          int members) {
     ptrdiff_t lo = fgd_share(m, rank, members), hi = fgd_share(m, rank + 1, members);
     for (ptrdiff_t b = lo; b < hi; b++) {
-        ptrdiff_t k = net->order ? (ptrdiff_t)net->order[first + b] : first + b;
+        ptrdiff_t k = fgd_place(net, first + b);
         net->share[b] = total > 0 ? (net->weights ? net->weights[k] : 1.0) / total : 0.0;
     }
     if (hi <= lo) return;
@@ -319,8 +320,8 @@ static void FGD_(update)(const fgd_update *update, ptrdiff_t lo, ptrdiff_t hi, c
 
 /* Gradient of the weights of inputs k..k + rows, which lie in whole panels: n columns, added to `g` or new. New ones are
    written as whole vectors, the last panel first: what that writes too much, into the next row, the others write over. */
-static FGD_HOT void FGD_(outer_strip)(const fgd_network *net, int layer, ptrdiff_t m, ptrdiff_t k, ptrdiff_t rows, int add,
-                              FGD_(room) room, FGD_T *g) {
+static FGD_HOT void FGD_(outer_strip)(const fgd_network *net, int layer, ptrdiff_t m, ptrdiff_t k, ptrdiff_t rows,
+                                      int add, FGD_(room) room, FGD_T *g) {
     ptrdiff_t n = net->sizes[layer + 1], panel = m * FGD_NR;
     const FGD_T *a = (const FGD_T *)net->values[layer], *d = (const FGD_T *)net->deltas[layer + 1];
     FGD_T *corner = room.packed;
@@ -431,8 +432,8 @@ static ptrdiff_t FGD_(strips)(ptrdiff_t panels, int members) {
 
 /* All gradients of a part of a batch: added to what is there, or used for the update at once; how many penalty_parts
    there are then. */
-static ptrdiff_t FGD_(gradients)(const fgd_network *net, ptrdiff_t m, const ptrdiff_t *list, ptrdiff_t count, int separate,
-                                 double share, int rank) {
+static ptrdiff_t FGD_(gradients)(const fgd_network *net, ptrdiff_t m, const ptrdiff_t *list, ptrdiff_t count,
+                                 int separate, double share, int rank) {
     FGD_(room) room = FGD_(room_of)(net, rank);
     ptrdiff_t parts = 0;
     int members = net->barrier.members;
@@ -518,7 +519,7 @@ static double FGD_(total)(const double *parts, ptrdiff_t n) {
 static double FGD_(weight_of)(const fgd_network *net, ptrdiff_t start, ptrdiff_t stop) {
     double total = 0;
     if (!net->weights) return (double)(stop - start);
-    for (ptrdiff_t k = start; k < stop; k++) total += net->weights[net->order ? (ptrdiff_t)net->order[k] : k];
+    for (ptrdiff_t k = start; k < stop; k++) total += net->weights[fgd_place(net, k)];
     return total;
 }
 
@@ -539,8 +540,8 @@ static double FGD_(part)(fgd_network *net, ptrdiff_t first, ptrdiff_t m, ptrdiff
     FGD_(gather)(net, first, m, rank, list, count);
     fgd_meet(&net->barrier);
     for (int layer = 0; layer < net->layers; layer++) {
-        FGD_(forward)(net, layer, m, row, update, layer ? net->sizes[layer] : count, layer ? net->offsets[layer] : offsets,
-                      rank);
+        ptrdiff_t inputs = layer ? net->sizes[layer] : count;
+        FGD_(forward)(net, layer, m, row, update, inputs, layer ? net->offsets[layer] : offsets, rank);
         fgd_meet(&net->barrier);
     }
     if (net->mode == FGD_FORWARD_ONLY) {

@@ -109,7 +109,8 @@ static void fgd_work(fgd_team *team, int rank) {
     for (;;) {
         int seen = atomic_load(&team->generation);
         fgd_take_part(team, rank);
-        for (int k = 1, spins = atomic_load(&team->spins); k < spins && atomic_load(&team->generation) == seen; k++) fgd_wait(k);
+        int spins = atomic_load(&team->spins);
+        for (int k = 1; k < spins && atomic_load(&team->generation) == seen; k++) fgd_wait(k);
         if (atomic_load(&team->generation) == seen) fgd_sleep(team, rank, seen);
     }
 }
