@@ -149,10 +149,10 @@ static FGD_HOT void FGD_(sums)(const fgd_network *net, int layer, ptrdiff_t m, p
             FGD_T *to = z + q * panel;
             const FGD_T *from = k ? to : begin + q * FGD_NR;
             if (m <= FGD_FEW && column + FGD_NR <= n)
-                FGD_(multiply)(a, panel, lo, hi, depth, w + column, offsets + k, from, k ? FGD_NR : 0, to);
+                FGD_(multiply)(a, panel, lo, hi, depth, w + column, offsets + k, from, k ? FGD_NR : 0, to, FGD_NR);
             else {
                 FGD_(pack)(w, n, column, offsets + k, depth, room.packed);
-                FGD_(multiply)(a, panel, lo, hi, depth, room.packed, NULL, from, k ? FGD_NR : 0, to);
+                FGD_(multiply)(a, panel, lo, hi, depth, room.packed, NULL, from, k ? FGD_NR : 0, to, n - column);
             }
         }
     }
@@ -289,7 +289,7 @@ static FGD_HOT void FGD_(backward)(const fgd_network *net, int layer, ptrdiff_t 
             ptrdiff_t stop = j + FGD_DEPTH < n ? j + FGD_DEPTH : n;
             FGD_(pack_transposed)(w, n, p * FGD_NR, units, j, stop, packed);
             FGD_(multiply)(delta + j / FGD_NR * panel, panel, share.lo, share.hi, stop - j, packed, NULL,
-                           j ? out : NULL, FGD_NR, out);
+                           j ? out : NULL, FGD_NR, out, units - p * FGD_NR);
         }
         for (ptrdiff_t i = share.lo * FGD_NR; i < share.hi * FGD_NR; i++) out[i] *= slope[i];
     }
@@ -334,12 +334,12 @@ static FGD_HOT void FGD_(outer_strip)(const fgd_network *net, int layer, ptrdiff
                 FGD_T *to = g + (r + i) * n + q * FGD_NR;
                 const FGD_T *from = a + (k + r) / FGD_NR * panel + i;
                 if (left == FGD_NR || !add) {
-                    FGD_(outers)[height - 1](from, d + q * panel, m, add ? to : NULL, to, n);
+                    FGD_(outers)[left > FGD_LANES][height - 1](from, d + q * panel, m, add ? to : NULL, to, n);
                     continue;
                 }
                 for (ptrdiff_t c = 0; c < height; c++)
                     memcpy(corner + c * FGD_NR, to + c * n, (size_t)left * sizeof(FGD_T));
-                FGD_(outers)[height - 1](from, d + q * panel, m, corner, corner, FGD_NR);
+                FGD_(outers)[left > FGD_LANES][height - 1](from, d + q * panel, m, corner, corner, FGD_NR);
                 for (ptrdiff_t c = 0; c < height; c++)
                     memcpy(to + c * n, corner + c * FGD_NR, (size_t)left * sizeof(FGD_T));
             }

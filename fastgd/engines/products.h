@@ -14,59 +14,61 @@ static inline FGD_V FGD_(load)(const FGD_T *p) {
 }
 static inline void FGD_(store)(FGD_T *p, FGD_V v) { memcpy(p, &v, sizeof v); }
 
-/* A chain goes on from `from`: what is there already, one row for all, or NULL for zeros. */
-#define FGD_BEGIN(R, from, step)                                                                          \
-    FGD_V acc[R][2];                                                                                       \
+/* A chain goes on from `from`: what is there already, one row for all, or NULL for zeros. A tile is R rows high and H
+   vectors wide: both of a panel, or only the first where the last panel has no columns in the second. */
+#define FGD_BEGIN(R, H, from, step)                                                                       \
+    FGD_V acc[R][H];                                                                                       \
     FGD_ALL for (int r = 0; r < R; r++)                                                                    \
-        FGD_ALL for (int h = 0; h < 2; h++)                                                                \
+        FGD_ALL for (int h = 0; h < H; h++)                                                                \
             acc[r][h] = (from) ? FGD_(load)((from) + r * (step) + h * FGD_LANES) : (FGD_V){0};
-#define FGD_END(R, to, step)                                                                              \
+#define FGD_END(R, H, to, step)                                                                           \
     FGD_ALL for (int r = 0; r < R; r++)                                                                    \
-        FGD_ALL for (int h = 0; h < 2; h++) FGD_(store)((to) + r * (step) + h * FGD_LANES, acc[r][h]);
-#define FGD_RANK_ONE(R, number, b)                                                                        \
+        FGD_ALL for (int h = 0; h < H; h++) FGD_(store)((to) + r * (step) + h * FGD_LANES, acc[r][h]);
+#define FGD_RANK_ONE(R, H, number, b)                                                                     \
     do {                                                                                                   \
-        FGD_V b0_ = FGD_(load)(b), b1_ = FGD_(load)((b) + FGD_LANES);                                      \
+        FGD_V b_[H];                                                                                       \
+        FGD_ALL for (int h = 0; h < H; h++) b_[h] = FGD_(load)((b) + h * FGD_LANES);                       \
         FGD_ALL for (int r = 0; r < R; r++) {                                                              \
             FGD_V x_ = FGD_SET1(number);                                                                   \
-            acc[r][0] = FGD_FMA(x_, b0_, acc[r][0]);                                                       \
-            acc[r][1] = FGD_FMA(x_, b1_, acc[r][1]);                                                       \
+            FGD_ALL for (int h = 0; h < H; h++) acc[r][h] = FGD_FMA(x_, b_[h], acc[r][h]);                 \
         }                                                                                                  \
     } while (0)
 
 /* Rows times packed weights: c[r][.] += sum over k < depth of a[r][k] b[k][.]; `a` and `c` in panels. */
-#define FGD_TILE(R)                                                                                       \
-    static FGD_HOT void FGD_CAT(FGD_(tile), R)(const FGD_T *a, ptrdiff_t panel, ptrdiff_t depth,           \
-                                               const FGD_T *b, const FGD_T *from, ptrdiff_t step,          \
-                                               FGD_T *c) {                                                 \
-        FGD_BEGIN(R, from, step)                                                                           \
+#define FGD_TILE(R, H)                                                                                    \
+    static FGD_HOT void FGD_SIZED(tile, H, R)(const FGD_T *a, ptrdiff_t panel, ptrdiff_t depth,            \
+                                              const FGD_T *b, const FGD_T *from, ptrdiff_t step,           \
+                                              FGD_T *c) {                                                  \
+        FGD_BEGIN(R, H, from, step)                                                                        \
         for (; depth > 0; depth -= FGD_NR, a += panel) {                                                   \
             ptrdiff_t many = depth < FGD_NR ? depth : FGD_NR;                                              \
-            for (ptrdiff_t s = 0; s < many; s++, b += FGD_NR) FGD_RANK_ONE(R, a[r * FGD_NR + s], b);       \
+            for (ptrdiff_t s = 0; s < many; s++, b += FGD_NR) FGD_RANK_ONE(R, H, a[r * FGD_NR + s], b);    \
         }                                                                                                  \
-        FGD_END(R, c, FGD_NR)                                                                              \
+        FGD_END(R, H, c, FGD_NR)                                                                           \
     }
 /* The same with the weights where they are: vector k at b + index[k]. Few rows do not pay for packing. */
 #define FGD_TILE_IN_PLACE(R)                                                                              \
-    static FGD_HOT void FGD_CAT(FGD_(tile_in_place), R)(const FGD_T *a, ptrdiff_t panel, ptrdiff_t depth,  \
-                                                        const FGD_T *b, const ptrdiff_t *index,            \
-                                                        const FGD_T *from, ptrdiff_t step, FGD_T *c) {     \
-        FGD_BEGIN(R, from, step)                                                                           \
+    static FGD_HOT void FGD_SIZED(tile_in_place, 2, R)(const FGD_T *a, ptrdiff_t panel, ptrdiff_t depth,   \
+                                                       const FGD_T *b, const ptrdiff_t *index,             \
+                                                       const FGD_T *from, ptrdiff_t step, FGD_T *c) {      \
+        FGD_BEGIN(R, 2, from, step)                                                                        \
         for (; depth > 0; depth -= FGD_NR, a += panel) {                                                   \
             ptrdiff_t many = depth < FGD_NR ? depth : FGD_NR;                                              \
             for (ptrdiff_t s = 0; s < many; s++, index++)                                                  \
-                FGD_RANK_ONE(R, a[r * FGD_NR + s], b + *index);                                            \
+                FGD_RANK_ONE(R, 2, a[r * FGD_NR + s], b + *index);                                         \
         }                                                                                                  \
-        FGD_END(R, c, FGD_NR)                                                                              \
+        FGD_END(R, 2, c, FGD_NR)                                                                           \
     }
 /* Gradient of a weight: g[r][.] += sum over rows of a[row][r] b[row][.]; `a` and `b` in panels. */
-#define FGD_OUTER(R)                                                                                      \
-    static FGD_HOT void FGD_CAT(FGD_(outer), R)(const FGD_T *a, const FGD_T *b, ptrdiff_t rows,            \
-                                                const FGD_T *from, FGD_T *g, ptrdiff_t step) {             \
-        FGD_BEGIN(R, from, step)                                                                           \
-        for (ptrdiff_t s = 0; s < rows; s++) FGD_RANK_ONE(R, a[s * FGD_NR + r], b + s * FGD_NR);           \
-        FGD_END(R, g, step)                                                                                \
+#define FGD_OUTER(R, H)                                                                                   \
+    static FGD_HOT void FGD_SIZED(outer, H, R)(const FGD_T *a, const FGD_T *b, ptrdiff_t rows,             \
+                                               const FGD_T *from, FGD_T *g, ptrdiff_t step) {              \
+        FGD_BEGIN(R, H, from, step)                                                                        \
+        for (ptrdiff_t s = 0; s < rows; s++) FGD_RANK_ONE(R, H, a[s * FGD_NR + r], b + s * FGD_NR);        \
+        FGD_END(R, H, g, step)                                                                             \
     }
-#define FGD_TILES(R) FGD_TILE(R) FGD_TILE_IN_PLACE(R) FGD_OUTER(R)
+#define FGD_SIZED(name, H, R) FGD_CAT(FGD_CAT(FGD_CAT(FGD_(name), H), x), R)
+#define FGD_TILES(R) FGD_TILE(R, 1) FGD_TILE(R, 2) FGD_TILE_IN_PLACE(R) FGD_OUTER(R, 1) FGD_OUTER(R, 2)
 FGD_TILES(1)
 FGD_TILES(2)
 FGD_TILES(3)
@@ -86,19 +88,19 @@ typedef void (*FGD_(tile_t))(const FGD_T *, ptrdiff_t, ptrdiff_t, const FGD_T *,
 typedef void (*FGD_(tile_in_place_t))(const FGD_T *, ptrdiff_t, ptrdiff_t, const FGD_T *, const ptrdiff_t *,
                                       const FGD_T *, ptrdiff_t, FGD_T *);
 typedef void (*FGD_(outer_t))(const FGD_T *, const FGD_T *, ptrdiff_t, const FGD_T *, FGD_T *, ptrdiff_t);
+#define FGD_SIX(name, H)                                                                                  \
+    FGD_SIZED(name, H, 1), FGD_SIZED(name, H, 2), FGD_SIZED(name, H, 3), FGD_SIZED(name, H, 4),            \
+        FGD_SIZED(name, H, 5), FGD_SIZED(name, H, 6)
 #if FGD_TALLEST == 12
-#define FGD_TABLE(name)                                                                                   \
-    {FGD_CAT(FGD_(name), 1), FGD_CAT(FGD_(name), 2), FGD_CAT(FGD_(name), 3), FGD_CAT(FGD_(name), 4),       \
-     FGD_CAT(FGD_(name), 5), FGD_CAT(FGD_(name), 6), FGD_CAT(FGD_(name), 7), FGD_CAT(FGD_(name), 8),       \
-     FGD_CAT(FGD_(name), 9), FGD_CAT(FGD_(name), 10), FGD_CAT(FGD_(name), 11), FGD_CAT(FGD_(name), 12)}
+#define FGD_TABLE(name, H)                                                                                \
+    {FGD_SIX(name, H), FGD_SIZED(name, H, 7), FGD_SIZED(name, H, 8), FGD_SIZED(name, H, 9),                \
+     FGD_SIZED(name, H, 10), FGD_SIZED(name, H, 11), FGD_SIZED(name, H, 12)}
 #else
-#define FGD_TABLE(name)                                                                                   \
-    {FGD_CAT(FGD_(name), 1), FGD_CAT(FGD_(name), 2), FGD_CAT(FGD_(name), 3), FGD_CAT(FGD_(name), 4),       \
-     FGD_CAT(FGD_(name), 5), FGD_CAT(FGD_(name), 6)}
+#define FGD_TABLE(name, H) {FGD_SIX(name, H)}
 #endif
-static const FGD_(tile_t) FGD_(tiles)[] = FGD_TABLE(tile);
-static const FGD_(tile_in_place_t) FGD_(tiles_in_place)[] = FGD_TABLE(tile_in_place);
-static const FGD_(outer_t) FGD_(outers)[] = FGD_TABLE(outer);
+static const FGD_(tile_t) FGD_(tiles)[2][FGD_TALLEST] = {FGD_TABLE(tile, 1), FGD_TABLE(tile, 2)};
+static const FGD_(tile_in_place_t) FGD_(tiles_in_place)[FGD_TALLEST] = FGD_TABLE(tile_in_place, 2);
+static const FGD_(outer_t) FGD_(outers)[2][FGD_TALLEST] = {FGD_TABLE(outer, 1), FGD_TABLE(outer, 2)};
 
 /* --- packing ---------------------------------------------------------------------------------------------------- */
 
@@ -137,16 +139,18 @@ static FGD_HOT void FGD_(pack_transposed)(const FGD_T *w, ptrdiff_t n, ptrdiff_t
 /* Rows cut into tiles of nearly equal height: the k-th of `count` over `rows`. */
 static inline ptrdiff_t FGD_(cut)(ptrdiff_t rows, ptrdiff_t count, ptrdiff_t k) { return rows * k / count; }
 
-/* c = from + a b for rows lo..hi: `b` packed; or, where `index` is given, in place. */
+/* c = from + a b for rows lo..hi and so many columns: `b` packed; or, where `index` is given, in place. */
 static void FGD_(multiply)(const FGD_T *a, ptrdiff_t panel, ptrdiff_t lo, ptrdiff_t hi, ptrdiff_t depth,
-                           const FGD_T *b, const ptrdiff_t *index, const FGD_T *from, ptrdiff_t step, FGD_T *c) {
+                           const FGD_T *b, const ptrdiff_t *index, const FGD_T *from, ptrdiff_t step, FGD_T *c,
+                           ptrdiff_t columns) {
+    const FGD_(tile_t) *tiles = FGD_(tiles)[columns > FGD_LANES];
     ptrdiff_t rows = hi - lo, count = (rows + FGD_TALLEST - 1) / FGD_TALLEST;
     for (ptrdiff_t k = 0; k < count; k++) {
         ptrdiff_t r = lo + FGD_(cut)(rows, count, k), height = lo + FGD_(cut)(rows, count, k + 1) - r;
         const FGD_T *begin = from ? from + r * step : NULL;
         if (index)
             FGD_(tiles_in_place)[height - 1](a + r * FGD_NR, panel, depth, b, index, begin, step, c + r * FGD_NR);
-        else FGD_(tiles)[height - 1](a + r * FGD_NR, panel, depth, b, begin, step, c + r * FGD_NR);
+        else tiles[height - 1](a + r * FGD_NR, panel, depth, b, begin, step, c + r * FGD_NR);
     }
 }
 
