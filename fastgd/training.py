@@ -443,26 +443,23 @@ class _Run:
 
     def go(self) -> None:
         """Updates until the goal, a limit, or divergence; then the best parameters where that was asked for."""
+        self.network.status_ = Status.INTERRUPTED  # by an error, unless it ends otherwise
         if self.goal == 0:
             self.status = Status.MAX_ITER
         try:
             while self.status is None:
                 self._some_updates()
         except KeyboardInterrupt:
-            self._break_off()
+            self._count_updates()
+            self.status = Status.INTERRUPTED
             if not self._is_finite():
                 self._diverge(self.network.steps_ - 1, self.rate)
-        except BaseException:
-            self._break_off()
-            raise
         finally:
-            self.network.status_ = Status.INTERRUPTED if self.status is None else self.status
+            self._count_updates()
         if self.stopping and self.stopping.params and self.status is not Status.INTERRUPTED:
             self._restore(self.stopping.params)
-
-    def _break_off(self) -> None:
-        self.status = Status.INTERRUPTED
-        self._count_updates()
+        assert self.status is not None
+        self.network.status_ = self.status
 
     # --- updates ----------------------------------------------------------------------------------
 
