@@ -140,11 +140,11 @@ def evaluation(function: CoefficientFunction, backend: str) -> Loop | None:
 
 @cache
 def _compiled(function: CoefficientFunction) -> int | Callable[..., None]:
-    from numba.core.errors import NumbaError  # noqa: PLC0415
+    from numba.core.errors import NumbaError, UnsupportedBytecodeError  # noqa: PLC0415
 
     from fastgd.engines.numba_backend import coefficients_loop  # noqa: PLC0415
 
     try:
         return coefficients_loop(function)
-    except NumbaError:
+    except (NumbaError, UnsupportedBytecodeError):
         return in_python(function.function, function.carries)

@@ -578,11 +578,11 @@ def follow(rule: Rule, sizes: Sizes, char: str, functions: tuple[Any, ...] = ())
 def _found(rule: Rule, sizes: Sizes, char: str, functions: tuple[Any, ...]) -> ModuleType:
     if not functions:
         return _module_of_file(rule, sizes, char, functions)
-    from numba.core.errors import NumbaError  # noqa: PLC0415
+    from numba.core.errors import NumbaError, UnsupportedBytecodeError  # noqa: PLC0415
 
     try:
         return _module_of_functions(rule, sizes, char, functions)
-    except NumbaError as error:
+    except (NumbaError, UnsupportedBytecodeError) as error:
         why = [line for line in str(error).split("\n") if "Failed in nopython" not in line]
         raise TypeError(
             f"fun cannot be compiled for arrays of {TYPES[char]}, says Numba: {' '.join(why)[:300]}"

@@ -164,13 +164,13 @@ def _lanes(function: CoefficientFunction, char: str) -> int:
 
     if COEFFICIENTS.get(function.name) == function:
         return int(cython_backend.kernels().addresses[f"lanes_{function.name}_{char}"])
-    from numba.core.errors import NumbaError  # noqa: PLC0415
+    from numba.core.errors import NumbaError, UnsupportedBytecodeError  # noqa: PLC0415
 
     from fastgd.engines import numba_sweep  # noqa: PLC0415
 
     try:
         return numba_sweep.lane_coefficients(function, char)
-    except NumbaError as error:
+    except (NumbaError, UnsupportedBytecodeError) as error:
         raise NotCompiled(
             "backend='numba' cannot compile the optimizer's coefficients function, which holds more than "
             "Numba knows; use backend='auto' or 'numpy'"
