@@ -126,10 +126,11 @@ def _values(names: tuple[str, str], y: Any, n: int, a: Architecture) -> Array:
 def _weights(sample_weight: Any, n: int, a: Architecture) -> NDArray[np.float64] | None:
     if sample_weight is None:
         return None
-    w = np.ascontiguousarray(_numbers("sample_weight", sample_weight), np.float64)
+    w = _numbers("sample_weight", sample_weight)
     if w.shape != (n,):
         raise ValueError(f"sample_weight must have shape ({n},), got {w.shape}")
     _check_finite("sample_weight", w, a)
+    w = np.ascontiguousarray(w, np.float64)
     with np.errstate(over="ignore"):
         total = w.sum()
     if (w < 0).any() or not 0 < total < np.inf:

@@ -6,7 +6,7 @@ import math
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -275,8 +275,10 @@ def fit(
     _check_flags(shuffle=shuffle, drop_last=drop_last, grad_norm=grad_norm)
     stopping = _early_stopping(patience, min_delta, monitor, held_out)
     size = min(_count("batch_size", batch_size, least=1), len(rows))
-    seed = network.seed if rng is None else seed_of("rng", rng)
-    batches = Batches(len(rows), size, bool(shuffle), bool(drop_last), seed)
+    seed = network.seed if rng is None else rng
+    if not isinstance(seed, np.random.Generator):
+        seed = seed_of("rng", seed)
+    batches = Batches(len(rows), size, bool(shuffle), bool(drop_last), 0)
     goal = _goal(epochs, steps, batches)
     every = batches.updates if record is None else _count("record", record, least=1)
     seconds = math.inf if max_seconds is None else _limit("max_seconds", max_seconds)
@@ -284,6 +286,7 @@ def fit(
     used = _optimizer(network, optimizer)
     trainer = Trainer(network, rows, used, size, bool(grad_norm))
     network.optimizer_ = used
+    batches = replace(batches, seed=seed_of("rng", seed))  # now that nothing is refused any more
     run = _Run(trainer, batches, goal, every, seconds, held_out, stopping, called)
     run.go()
     if run.complaint:
