@@ -425,14 +425,25 @@ def predicted(a: Architecture, z: Array) -> Array:
 # --- arguments --------------------------------------------------------------------------------------
 
 
-def _engine(a: Architecture, backend: str | None, n_threads: int | None) -> Engine:
-    from fastgd.engines.network_reference import Reference  # noqa: PLC0415
+def chosen_backend(backend: str | None) -> str:
+    """What runs a network: of itself never Numba, whose compiling gains nothing over NumPy's products."""
+    asked = config.get_backend() if backend is None else backend
+    known = ("cython", "numpy") if asked == "auto" else ("cython", "numba", "numpy")
+    return config.resolve_backend(backend, supports=known)
 
-    chosen = config.resolve_backend(backend, supports=("cython", "numba", "numpy"))
+
+def _engine(a: Architecture, backend: str | None, n_threads: int | None) -> Engine:
+    chosen = chosen_backend(backend)
     if chosen == "cython":
         from fastgd.engines._network import Network  # noqa: PLC0415
 
         return cast("Engine", Network(a, n_threads))
+    if chosen == "numba":
+        from fastgd.engines.network_numba import NumbaNetwork  # noqa: PLC0415
+
+        return NumbaNetwork(a)
+    from fastgd.engines.network_reference import Reference  # noqa: PLC0415
+
     return Reference(a)
 
 
@@ -481,12 +492,16 @@ def _with_hidden(sizes: tuple[int, ...], hidden: Any) -> tuple[int, ...]:
 
 
 def _named(name: str, value: Any, known: Any) -> Any:
+    """A name that is known, or a user's function, checked."""
     if isinstance(value, str):
         if value not in known:
             raise ValueError(f"{name} must be one of {', '.join(map(repr, known))}, got {value!r}")
-    elif not callable(value):
-        raise TypeError(f"{name} must be a name or a function, got {value!r:.60}")
-    return value
+        return value
+    from fastgd.engines import user_functions  # noqa: PLC0415
+
+    if name == "activation":
+        return user_functions.checked_activation(value)
+    return user_functions.checked_loss(value)
 
 
 def _init_named(init: Any) -> str:

@@ -22,7 +22,7 @@ from fastgd.axes import Places
 from fastgd.batches import Batches, seed_of
 from fastgd.engines import blas, config
 from fastgd.engines.descents import Standing
-from fastgd.network import MLP
+from fastgd.network import MLP, chosen_backend
 from fastgd.network_problem import NetworkProblem
 from fastgd.optimizers import Optimizer
 from fastgd.progress import Progress
@@ -191,7 +191,7 @@ class _Work:
         self.stopped = False
         self.error: BaseException | None = None
         first = self._network(runs[0])  # whether there can be one on this backend
-        self.backend = config.resolve_backend(first._backend, supports=("cython", "numba", "numpy"))
+        self.backend = chosen_backend(first._backend)
 
     def _network(self, run: _Run) -> MLP:
         return self.problem.network.fresh(run.seed, n_threads=1, **self.changes, **run.changes)

@@ -188,6 +188,11 @@ def scalar_coefficients(function: CoefficientFunction) -> Any:
     return generated_module(HEADER + text).evaluate
 
 
+def loop_decorator(char: str) -> str:
+    """What stands above ``def loop(arrays, coefficients, lo, hi)`` in generated text."""
+    return f"@cfunc({_SIGNATURE.format(real=TYPES[char])}, cache=CACHE, {_OPTIONS})"
+
+
 def _loop_text(rule: Rule, char: str, prepared: bool) -> str:
     arrays = ("p", "g", *rule.state)
     shared = PREPARE.coefficients if prepared else ()
@@ -196,7 +201,7 @@ def _loop_text(rule: Rule, char: str, prepared: bool) -> str:
     values = [f"a{k}[i]" for k in range(len(arrays))]
     results = ["a0[i]", *values[2:]]
     lines = [
-        f"@cfunc({_SIGNATURE.format(real=TYPES[char])}, cache=CACHE, {_OPTIONS})",
+        loop_decorator(char),
         "def loop(arrays, coefficients, lo, hi):",
         # Sliced, because an index that starts at `lo` might be negative for all the compiler knows.
         *(f"    a{k} = carray(arrays[{k}], (hi,))[lo:]" for k in range(len(arrays))),

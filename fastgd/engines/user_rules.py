@@ -15,7 +15,7 @@ import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from types import CodeType
+from types import CodeType, FunctionType
 from typing import Any
 
 import numpy as np
@@ -42,7 +42,7 @@ class UserRule(Rule):
     @cached_property
     def coefficients(self) -> tuple[str, ...]:
         """Names of the coefficients."""
-        return _arguments(self.function, self.name)[2 + len(self.names) :]
+        return plain_arguments(self.function, self.name)[2 + len(self.names) :]
 
     @cached_property
     def text(self) -> str | None:
@@ -62,7 +62,7 @@ class UserCoefficients(CoefficientFunction):
     @cached_property
     def arguments(self) -> tuple[str, ...]:
         """Names of the arguments."""
-        return _arguments(self.function, "coefficients")
+        return plain_arguments(self.function, "coefficients")
 
     @property
     def count(self) -> int:
@@ -94,7 +94,7 @@ def checked_rule(function: Any, state: tuple[str, ...]) -> UserRule:
     if not inspect.isfunction(function):
         raise TypeError(f"rule must be a Python function, got {type(function).__name__}")
     name, code = function.__name__, function.__code__
-    arguments = _arguments(function, f"rule {name!r}")
+    arguments = plain_arguments(function, f"rule {name!r}")
     if len(arguments) < 2 + len(state) or arguments[2 : 2 + len(state)] != state:
         raise ValueError(
             f"rule {name!r} must take (p, g, {', '.join((*state, 'coefficients...'))}), "
@@ -105,27 +105,41 @@ def checked_rule(function: Any, state: tuple[str, ...]) -> UserRule:
             f"rule {name!r} contains the literal {literal!r}: a literal has no dtype of its own; "
             "pass it as a coefficient"
         )
-    for instruction in _read(code, _CLOSURES):
-        raise ValueError(
-            f"rule {name!r} uses {instruction.argval!r} of an enclosing function; pass it as a "
-            "coefficient"
-        )
-    for instruction in dis.get_instructions(code):
-        if "JUMP" in instruction.opname or instruction.opname == "FOR_ITER":
-            raise ValueError(
-                f"rule {name!r} branches or loops; write a choice as np.where(a > b, x, y)"
-            )
-    for instruction in _read(code, _GLOBALS):
-        if instruction.argval != "np" or function.__globals__.get("np") is not np:
-            raise ValueError(
-                f"rule {name!r} uses {instruction.argval!r}, which is neither an argument, a "
-                "local, nor NumPy under the name `np`"
-            )
-    _known_functions(name, code)
+    check_arithmetic(f"rule {name!r}", function, instead="pass it as a coefficient")
     return UserRule(function, state)
 
 
-def _known_functions(name: str, code: CodeType) -> None:
+def check_arithmetic(what: str, function: FunctionType, instead: str) -> None:
+    """Refuse what is not straight-line arithmetic on arguments, locals and the vocabulary.
+
+    Parameters
+    ----------
+    what : str
+        The function as an error calls it.
+    function : function
+    instead : str
+        What to do with a number of an enclosing function.
+
+    Raises
+    ------
+    ValueError
+    """
+    code = function.__code__
+    for instruction in _read(code, _CLOSURES):
+        raise ValueError(f"{what} uses {instruction.argval!r} of an enclosing function; {instead}")
+    for instruction in dis.get_instructions(code):
+        if "JUMP" in instruction.opname or instruction.opname == "FOR_ITER":
+            raise ValueError(f"{what} branches or loops; write a choice as np.where(a > b, x, y)")
+    for instruction in _read(code, _GLOBALS):
+        if instruction.argval != "np" or function.__globals__.get("np") is not np:
+            raise ValueError(
+                f"{what} uses {instruction.argval!r}, which is neither an argument, a "
+                "local, nor NumPy under the name `np`"
+            )
+    _known_functions(what, code)
+
+
+def _known_functions(what: str, code: CodeType) -> None:
     from fastgd.engines.vocabulary import numpy_vocabulary  # noqa: PLC0415
 
     vocabulary = vars(numpy_vocabulary())
@@ -133,7 +147,7 @@ def _known_functions(name: str, code: CodeType) -> None:
         if instruction.argval not in vocabulary:
             known = ", ".join(sorted(n for n in vocabulary if not n.startswith("_")))
             raise ValueError(
-                f"rule {name!r} uses {instruction.argval!r}, which the vocabulary of rules does "
+                f"{what} uses {instruction.argval!r}, which the vocabulary of rules does "
                 f"not have; it has {known}"
             )
 
@@ -178,7 +192,8 @@ def try_out(rule: UserRule) -> None:
             )
 
 
-def _arguments(function: Callable[..., Any], what: str) -> tuple[str, ...]:
+def plain_arguments(function: Callable[..., Any], what: str) -> tuple[str, ...]:
+    """Names of the arguments, which may have no defaults and no stars."""
     parameters = inspect.signature(function).parameters.values()
     if any(
         p.kind not in {p.POSITIONAL_OR_KEYWORD, p.POSITIONAL_ONLY} or p.default is not p.empty
