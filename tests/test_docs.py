@@ -43,7 +43,7 @@ def test_contributing_shows_the_source_itself(path, name, shown):
 
 
 def test_contributing_shows_something():
-    assert len(INCLUDE.findall(CONTRIBUTING)) == 3
+    assert len(INCLUDE.findall(CONTRIBUTING)) == 4
 
 
 def test_the_commands_are_marked_for_ci():
