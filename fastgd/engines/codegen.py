@@ -91,79 +91,8 @@ class _Vocabulary(ast.NodeTransformer):
 
 
 @dataclass(frozen=True)
-class Rule:
-    """An update rule as the compilers see it; see `fastgd.rules.updates`."""
-
-    function: Callable[..., Any]
-
-    @cached_property
-    def _definition(self) -> ast.FunctionDef:
-        return _definition(self.function)
-
-    @property
-    def name(self) -> str:
-        return self.function.__name__
-
-    @cached_property
-    def state(self) -> tuple[str, ...]:
-        _, returned = _statements(self._definition)
-        return tuple(n for n in map(ast.unparse, returned[1:]) if n != "g")
-
-    @cached_property
-    def coefficients(self) -> tuple[str, ...]:
-        names = [argument.arg for argument in self._definition.args.args]
-        if tuple(names[2 : 2 + len(self.state)]) != self.state:
-            raise ValueError(f"{self.name}: state must be returned in the order of the arguments")
-        return tuple(names[2 + len(self.state) :])
-
-    @cached_property
-    def locals(self) -> tuple[str, ...]:
-        """Names that the body assigns and that are no argument."""
-        arguments = {argument.arg for argument in self._definition.args.args}
-        return tuple(n for n in _assigned(_statements(self._definition)[0]) if n not in arguments)
-
-    def lines(self, suffix: str) -> list[str]:
-        """The body, then ``p = ...``; the vocabulary spelled for one dtype."""
-        statements, returned = _statements(copy.deepcopy(self._definition))
-        if ast.unparse(returned[0]) != "p":
-            statements.append(ast.Assign([ast.Name("p")], returned[0], lineno=0))
-        tree = ast.Module(statements, [])
-        return ast.unparse(ast.fix_missing_locations(_Vocabulary(suffix).visit(tree))).split("\n")
-
-
-@dataclass(frozen=True)
-class ElementaryFunction:
-    """A function of one number as the compilers see it; see `fastgd.rules.elementary`."""
-
-    function: Callable[..., Any]
-
-    @property
-    def name(self) -> str:
-        """Without the precision: `exp` for `exp_single`."""
-        return self.function.__name__.rpartition("_")[0]
-
-    @property
-    def real(self) -> str:
-        """The suffix of its precision: f or d."""
-        return {"single": "f", "double": "d"}[self.function.__name__.rpartition("_")[2]]
-
-    @cached_property
-    def _definition(self) -> ast.FunctionDef:
-        return _definition(self.function)
-
-    @cached_property
-    def locals(self) -> tuple[str, ...]:
-        return tuple(n for n in _assigned(self._definition.body[1:-1]) if n != "x")
-
-    def lines(self, suffix: str) -> list[str]:
-        """The body after its docstring, the vocabulary spelled for one dtype."""
-        tree = ast.Module(copy.deepcopy(self._definition.body[1:]), [])
-        return ast.unparse(ast.fix_missing_locations(_Vocabulary(suffix).visit(tree))).split("\n")
-
-
-@dataclass(frozen=True)
-class PairFunction:
-    """A function that returns a value and a slope; see `fastgd.rules.activations` and `losses`."""
+class Parsed:
+    """A function of `fastgd.rules` and its syntax tree."""
 
     function: Callable[..., Any]
 
@@ -178,6 +107,66 @@ class PairFunction:
     @cached_property
     def arguments(self) -> tuple[str, ...]:
         return tuple(argument.arg for argument in self._definition.args.args)
+
+
+@dataclass(frozen=True)
+class Rule(Parsed):
+    """An update rule as the compilers see it; see `fastgd.rules.updates`."""
+
+    @cached_property
+    def state(self) -> tuple[str, ...]:
+        _, returned = _statements(self._definition)
+        return tuple(n for n in map(ast.unparse, returned[1:]) if n != "g")
+
+    @cached_property
+    def coefficients(self) -> tuple[str, ...]:
+        names = self.arguments
+        if names[2 : 2 + len(self.state)] != self.state:
+            raise ValueError(f"{self.name}: state must be returned in the order of the arguments")
+        return names[2 + len(self.state) :]
+
+    @cached_property
+    def locals(self) -> tuple[str, ...]:
+        """Names that the body assigns and that are no argument."""
+        assigned = _assigned(_statements(self._definition)[0])
+        return tuple(n for n in assigned if n not in self.arguments)
+
+    def lines(self, suffix: str) -> list[str]:
+        """The body, then ``p = ...``; the vocabulary spelled for one dtype."""
+        statements, returned = _statements(copy.deepcopy(self._definition))
+        if ast.unparse(returned[0]) != "p":
+            statements.append(ast.Assign([ast.Name("p")], returned[0], lineno=0))
+        tree = ast.Module(statements, [])
+        return ast.unparse(ast.fix_missing_locations(_Vocabulary(suffix).visit(tree))).split("\n")
+
+
+@dataclass(frozen=True)
+class ElementaryFunction(Parsed):
+    """A function of one number as the compilers see it; see `fastgd.rules.elementary`."""
+
+    @property
+    def name(self) -> str:
+        """Without the precision: `exp` for `exp_single`."""
+        return self.function.__name__.rpartition("_")[0]
+
+    @property
+    def real(self) -> str:
+        """The suffix of its precision: f or d."""
+        return {"single": "f", "double": "d"}[self.function.__name__.rpartition("_")[2]]
+
+    @cached_property
+    def locals(self) -> tuple[str, ...]:
+        return tuple(n for n in _assigned(self._definition.body[1:-1]) if n != "x")
+
+    def lines(self, suffix: str) -> list[str]:
+        """The body after its docstring, the vocabulary spelled for one dtype."""
+        tree = ast.Module(copy.deepcopy(self._definition.body[1:]), [])
+        return ast.unparse(ast.fix_missing_locations(_Vocabulary(suffix).visit(tree))).split("\n")
+
+
+@dataclass(frozen=True)
+class PairFunction(Parsed):
+    """A function that returns a value and a slope; see `fastgd.rules.activations` and `losses`."""
 
     @cached_property
     def locals(self) -> tuple[str, ...]:
@@ -193,22 +182,8 @@ class PairFunction:
 
 
 @dataclass(frozen=True)
-class CoefficientFunction:
+class CoefficientFunction(Parsed):
     """A coefficient function as the compilers see it; see `fastgd.rules.coefficients`."""
-
-    function: Callable[..., Any]
-
-    @cached_property
-    def _definition(self) -> ast.FunctionDef:
-        return _definition(self.function)
-
-    @property
-    def name(self) -> str:
-        return self.function.__name__
-
-    @cached_property
-    def arguments(self) -> tuple[str, ...]:
-        return tuple(argument.arg for argument in self._definition.args.args)
 
     @property
     def carries(self) -> bool:
