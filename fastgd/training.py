@@ -502,10 +502,12 @@ class _Run:
 
     def _count_updates(self) -> None:
         network, done = self.network, self.trainer.done - self.counted
+        passed, within = divmod(network._within_epoch + done, self.batches.updates)
+        # No call from here on: Ctrl-C is answered at calls, and would leave half of it done.
         self.counted += done
         network.steps_ += done
-        passed, network._within_epoch = divmod(network._within_epoch + done, self.batches.updates)
         network.epochs_ += passed
+        network._within_epoch = within
 
     # --- records ----------------------------------------------------------------------------------
 

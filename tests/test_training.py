@@ -20,7 +20,7 @@ from fastgd.engines import _network
 from fastgd.results import Status
 from fastgd.training import DivergenceWarning, Trainer
 
-ENGINES = ("numpy", "cython")
+ENGINES = ("numpy", "numba", "cython")
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(100, 4))
 Y = (X @ [1.0, -2.0, 0.5, 0.0] + 0.1 * RNG.normal(size=100))[:, None]
@@ -109,7 +109,9 @@ def test_orders_are_new_in_each_epoch_and_of_the_seed():
 
 
 def test_drop_last():
-    net = network().fit(X, Y, optimizer=gd.SGD(lr=0.0), batch_size=60, epochs=1, drop_last=True, shuffle=False)  # fmt: skip
+    net = network().fit(
+        X, Y, optimizer=gd.SGD(lr=0.0), batch_size=60, epochs=1, drop_last=True, shuffle=False
+    )
     assert net.history_.loss[0] == pytest.approx(net.loss(X[:60], Y[:60]), rel=1e-13)
 
 
@@ -120,7 +122,15 @@ def test_drop_last():
 def test_history(backend):
     net = network(backend=backend, l2=0.1)
     before, start = copies(net), net.loss_and_grad(X, Y)[0]
-    net.fit(X, Y, optimizer=gd.SGD(lr=lambda t: 0.1 / (1 + t)), batch_size=100, epochs=3, grad_norm=True, validation=HELD_OUT)  # fmt: skip
+    net.fit(
+        X,
+        Y,
+        optimizer=gd.SGD(lr=lambda t: 0.1 / (1 + t)),
+        batch_size=100,
+        epochs=3,
+        grad_norm=True,
+        validation=HELD_OUT,
+    )
     h = net.history_
     assert (h.step.tolist(), h.epoch.tolist()) == ([1, 2, 3], [1, 2, 3])
     assert np.allclose(h.lr, [0.1, 0.05, 0.1 / 3])
@@ -159,14 +169,48 @@ def test_accuracy_is_the_metric_of_classes():
     assert net.history_.val_metric[-1] == np.mean(net.predict(X) == labels) == net.score(X, labels)
 
 
+@pytest.mark.parametrize("backend", ENGINES)
+def test_every_record_is_right(backend):
+    """Losses and norms before each update, validation after it, beside steps done by hand."""
+    net, twin = (network(backend=backend, l1=0.01, l2=0.1) for _ in range(2))
+    makers = [gd.SGD(lr=lambda t: 0.1 / (1 + t)) for _ in range(2)]
+    net.fit(
+        X,
+        Y,
+        optimizer=makers[0],
+        batch_size=30,
+        epochs=2,
+        record=1,
+        shuffle=False,
+        grad_norm=True,
+        validation=HELD_OUT,
+    )
+    h = net.history_
+    assert np.allclose(h.epoch, np.arange(1, 9) / 4, rtol=1e-15)
+    for k in range(8):
+        rows = slice(k % 4 * 30, k % 4 * 30 + 30)
+        loss, grads = twin.loss_and_grad(X[rows], Y[rows])
+        makers[1].step(twin.params, grads)
+        norm = np.sqrt(sum(np.sum(g * g) for g in grads))
+        found = (h.loss[k], h.grad_norm[k], h.val_loss[k], h.val_metric[k])
+        assert found == pytest.approx((loss, norm, twin.loss(*HELD_OUT), twin.score(*HELD_OUT)), rel=1e-11)  # fmt: skip
+
+
+def test_every_call_has_a_history_of_its_own():
+    net = network().fit(X, Y, epochs=2)
+    first = net.history_
+    net.fit(X, Y, epochs=1)
+    assert (len(first), len(net.history_), net.history_.step.tolist()) == (2, 1, [12])
+
+
 # --- early stopping -----------------------------------------------------------------------------------
 
 
 def falling_then_rising(net, monitor, patience, **options):
-    """The rate changes its sign after 6 epochs, so to speak: from there on the gradient is climbed."""
-    up = gd.SGD(lr=0.02, maximize=True)
+    """After 6 epochs the gradient is climbed, slowly enough for 5 epochs to stay among the numbers."""
+    up = gd.SGD(lr=0.01, maximize=True)
     net.fit(X, Y, optimizer=gd.SGD(lr=0.02), epochs=6)
-    return net.fit(X, Y, optimizer=up, epochs=8, monitor=monitor, patience=patience, **options)
+    return net.fit(X, Y, optimizer=up, epochs=5, monitor=monitor, patience=patience, **options)
 
 
 @pytest.mark.parametrize("monitor", ["val_loss", "val_metric", "loss"])
@@ -186,14 +230,22 @@ def test_patience_restores_the_best(monitor, patience):
 def test_the_best_is_restored_at_the_end_too():
     seen, net = [], network()
     falling_then_rising(net, "loss", 50, callbacks=[lambda h: seen.append(copies(net))])
-    assert (net.status_, len(seen)) == (Status.MAX_ITER, 8)
+    assert (net.status_, len(seen)) == (Status.MAX_ITER, 5)
     assert same_bits(net.params, seen[0])
 
 
 def test_min_delta():
     def records(delta):
         net = network()
-        net.fit(X, Y, optimizer=gd.SGD(lr=1e-4), epochs=20, validation=HELD_OUT, patience=3, min_delta=delta)  # fmt: skip
+        net.fit(
+            X,
+            Y,
+            optimizer=gd.SGD(lr=1e-4),
+            epochs=20,
+            validation=HELD_OUT,
+            patience=3,
+            min_delta=delta,
+        )
         return len(net.history_)
 
     assert records(0.0) == 20
@@ -204,7 +256,15 @@ def test_a_monitor_that_is_no_number():
     """R² of constant values is none; nothing is better, and the first parameters are kept."""
     seen, net = [], network()
     constant = (X[:5], np.ones(5))
-    net.fit(X, Y, epochs=20, validation=constant, monitor="val_metric", patience=2, callbacks=[lambda h: seen.append(copies(net))])  # fmt: skip
+    net.fit(
+        X,
+        Y,
+        epochs=20,
+        validation=constant,
+        monitor="val_metric",
+        patience=2,
+        callbacks=[lambda h: seen.append(copies(net))],
+    )
     assert np.isnan(net.history_.val_metric).all()
     assert (len(seen), net.status_) == (3, Status.CONVERGED)
     assert same_bits(net.params, seen[0])
@@ -359,7 +419,14 @@ def test_divergence_goes_back_to_the_last_record():
     seen = []
     net = network(activation="identity")
     with pytest.warns(DivergenceWarning, match="those of the last record before"):
-        net.fit(X, Y, optimizer=gd.SGD(lr=2.0), batch_size=50, epochs=9999, callbacks=[lambda h: seen.append(copies(net))])  # fmt: skip
+        net.fit(
+            X,
+            Y,
+            optimizer=gd.SGD(lr=2.0),
+            batch_size=50,
+            epochs=9999,
+            callbacks=[lambda h: seen.append(copies(net))],
+        )
     assert len(seen) == len(net.history_) > 0
     assert same_bits(net.params, seen[-1])
 
@@ -368,7 +435,16 @@ def test_divergence_goes_back_to_the_best():
     seen = []
     net = network(activation="identity")
     with pytest.warns(DivergenceWarning, match="those of the best record"):
-        net.fit(X, Y, optimizer=gd.SGD(lr=2.0), batch_size=50, epochs=9999, monitor="loss", patience=10**6, callbacks=[lambda h: seen.append(copies(net))])  # fmt: skip
+        net.fit(
+            X,
+            Y,
+            optimizer=gd.SGD(lr=2.0),
+            batch_size=50,
+            epochs=9999,
+            monitor="loss",
+            patience=10**6,
+            callbacks=[lambda h: seen.append(copies(net))],
+        )
     assert same_bits(net.params, seen[0])
 
 
@@ -397,6 +473,55 @@ def test_stacklevel_of_the_function():
     with pytest.warns(DivergenceWarning) as caught:
         training.fit(net, X, Y, optimizer=gd.SGD(lr=50.0), epochs=200)
     assert caught[0].filename == __file__
+
+
+@pytest.mark.parametrize("backend", ENGINES)
+def test_divergence_names_the_update_whose_loss_is_not_finite(backend):
+    """One weight, by hand: w = 1, x = 1e100 give the gradient 2e200; with the rate 1e-90 then w = -2e110."""
+    net = gd.MLP([1, 1], loss="mse", dtype="float64", backend=backend)
+    net.params[0][...], net.params[1][...] = 1.0, 0.0
+    with pytest.warns(DivergenceWarning, match="at update 1 with learning rate 1e-90:"):
+        net.fit([[1e100]], [0.0], optimizer=gd.SGD(lr=1e-90), steps=5, record=9)
+    assert (net.params[0][0, 0], net.steps_) == (1.0, 1)
+
+
+@pytest.mark.parametrize("backend", ENGINES)
+def test_divergence_by_a_schedule_names_its_rate(backend):
+    rates = np.array([0.01] * 4 + [1e30] * 100)
+    seen, net = [], network(activation="identity", dtype="float32", backend=backend)
+    with pytest.warns(DivergenceWarning, match=r"learning rate 1e\+30"):
+        net.fit(
+            X,
+            Y,
+            optimizer=gd.SGD(lr=lambda t: rates[t]),
+            batch_size=25,
+            steps=100,
+            record=2,
+            callbacks=[lambda h: seen.append(copies(net))],
+        )
+    assert len(net.history_) == len(seen) == 2
+    assert same_bits(net.params, seen[-1])
+
+
+@pytest.mark.parametrize("backend", ENGINES)
+@pytest.mark.parametrize("loss", ["cross_entropy", "poisson", "half_squares", "huber"])
+def test_divergence_of_every_kind_of_loss(loss, backend):
+    y = np.arange(100) % 2 if loss == "cross_entropy" else np.abs(Y) * [1.0, 2.0]
+    net = gd.MLP([4, 6, 2], activation="relu", loss=loss, backend=backend)
+    before, optimizer = copies(net), gd.Adam(lr=1e30)
+    with pytest.warns(DivergenceWarning, match=r"1e\+30"):
+        net.fit(X, y, optimizer=optimizer, batch_size=20, epochs=50, record=10**6)
+    assert (net.status_, optimizer.t) == (Status.DIVERGED, 0)
+    assert same_bits(net.params, before)
+    assert np.isfinite(net.predict_proba(X)).all()
+
+
+def test_parameters_that_are_no_numbers_at_the_start():
+    net = network()
+    net.params[0][0, 0] = np.nan
+    with pytest.warns(DivergenceWarning, match="at update 0"):
+        net.fit(X, Y, optimizer=gd.SGD(lr=0.1), epochs=1)
+    assert (net.status_, net.steps_) == (Status.DIVERGED, 0)
 
 
 # --- the face -----------------------------------------------------------------------------------------
