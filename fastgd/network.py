@@ -120,7 +120,7 @@ class MLP:
                 activation=_named("activation", activation, ACTIVATIONS),
                 loss=_named("loss", loss, LOSSES),
                 dtype=_checked_dtype(dtype),
-                constants=(number("leak", leak),) if activation == "leaky_relu" else (),
+                constants=(_finite("leak", leak),) if activation == "leaky_relu" else (),
                 loss_constants=(_positive("huber_delta", huber_delta),) if loss == "huber" else (),
                 sum_outputs=loss == "half_squares" if sum_outputs is None else bool(sum_outputs),
                 l1=_positive("l1", l1, zero=True),
@@ -518,6 +518,13 @@ def _checked_dtype(dtype: Any) -> np.dtype[Any]:
     if real not in (np.float32, np.float64):
         raise ValueError(f"dtype must be float32 or float64, got {real}")
     return np.dtype("f4" if real == np.float32 else "f8")
+
+
+def _finite(name: str, value: Any) -> float:
+    x = number(name, value)
+    if not math.isfinite(x):
+        raise ValueError(f"{name} must be a finite number, got {x!r}")
+    return x
 
 
 def _positive(name: str, value: Any, zero: bool = False) -> float:

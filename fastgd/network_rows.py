@@ -61,6 +61,8 @@ def checked_rows(
 
 def _numbers(name: str, value: Any) -> Array:
     """An array of real numbers of any dtype."""
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        raise ValueError(f"{name} has masked numbers; wanted an array that misses none")
     try:
         array = np.asarray(value)
     except (TypeError, ValueError) as error:

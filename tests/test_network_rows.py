@@ -40,6 +40,7 @@ BAD_X = {
     "too wide": (np.zeros((12, 4)), ValueError, r"X must have shape \(n, 3\), got \(12, 4\)"),
     "deep": (X[None], ValueError, r"X must have shape \(n, 3\)"),
     "a number": (3.0, ValueError, r"X must have shape \(n, 3\), got \(\)"),
+    "masked": (np.ma.masked_greater(X, 1), ValueError, "X has masked numbers"),
     "no rows": (X[:0], ValueError, "X has no rows"),
 }
 BAD_Y = {
@@ -56,6 +57,7 @@ BAD_Y = {
     "objects": (Y.astype(object), TypeError, "y must be an array of real numbers"),
     "None": (None, TypeError, "y must be an array of real numbers"),
     "ragged": (RAGGED, TypeError, "y must be an array of real numbers"),
+    "masked": (np.ma.masked_equal(Y, 1), ValueError, "y has masked numbers"),
     "a number": (1, ValueError, r"y must have shape \(12,\)"),
 }
 BAD_VALUES = {
@@ -217,7 +219,7 @@ ARCHITECTURES = {
               ([3, -1, 2], ValueError), ([3, 2.0], TypeError), ([3, True], TypeError), ([3, 2**31], ValueError)],
     "activation": [("swish", ValueError), (3, TypeError), (None, TypeError)],
     "loss": [("hinge", ValueError), (3, TypeError)],
-    "leak": [("a", TypeError), (None, TypeError)],
+    "leak": [("a", TypeError), (None, TypeError), (np.nan, ValueError), (np.inf, ValueError)],
     "huber_delta": [(0, ValueError), (-1, ValueError), (np.nan, ValueError), ("a", TypeError)],
     "init": [("orthogonal", ValueError), (3, ValueError)],
     "l1": [(-1, ValueError), (np.nan, ValueError), (np.inf, ValueError)],
