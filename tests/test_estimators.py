@@ -48,7 +48,12 @@ DATA = {
     "names": (theirs.MLPClassifier, gd.MLPClassifier, X, np.array([f"class {k}" for k in Y10])),
     "multilabel": (theirs.MLPClassifier, gd.MLPClassifier, *_labels()),
     "one output": (theirs.MLPRegressor, gd.MLPRegressor, *_numbers(1)),
-    "unscaled": (theirs.MLPClassifier, gd.MLPClassifier, X * 16, Y10),  # probabilities below eps at first
+    "unscaled": (
+        theirs.MLPClassifier,
+        gd.MLPClassifier,
+        X * 16,
+        Y10,
+    ),  # probabilities below eps at first
     "three outputs": (theirs.MLPRegressor, gd.MLPRegressor, *_numbers(3)),
 }
 SOLVERS = {
