@@ -394,6 +394,17 @@ class MLP:
 
         return load(path)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """For copies and pickles: all but the engine, which is made anew."""
+        return {k: v for k, v in vars(self).items() if k not in {"_engine", "_flat"}}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._engine = _engine(self.architecture, self._backend, self.n_threads)
+        self._flat, self.params = _views(self.architecture)
+        for p, value in zip(self.params, state["params"], strict=True):
+            p[...] = value
+
     def __repr__(self) -> str:
         a = self.architecture
         return f"MLP({list(a.sizes)}, activation={a.activation!r}, loss={a.loss!r}, dtype={a.dtype.name!r})"
