@@ -557,6 +557,18 @@ def test_trainer_goes_in_stretches():
     assert same_bits(net.params, other.params)
 
 
+@pytest.mark.parametrize("backend", ENGINES)
+@pytest.mark.parametrize("twin", [copy.deepcopy, lambda net: pickle.loads(pickle.dumps(net))])
+def test_a_copy_goes_on_by_itself(twin, backend):
+    net = network(backend=backend).fit(X, Y, optimizer=gd.Adam(), batch_size=8, steps=20)
+    other, before = twin(net), copies(net)
+    other.fit(X, Y, batch_size=8, steps=20)
+    assert same_bits(net.params, before)
+    net.fit(X, Y, batch_size=8, steps=20)
+    assert same_bits(net.params, other.params)
+    assert (net.steps_, net.epochs_) == (other.steps_, other.epochs_)
+
+
 # --- data on disk -------------------------------------------------------------------------------------
 
 
