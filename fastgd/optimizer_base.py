@@ -536,11 +536,6 @@ class Optimizer:
                 rates[:, k] = [self._rate(source, self._t + step) for step in range(steps)]
         return rates
 
-    def _took(self, steps: int) -> None:
-        """Count steps that were made with the plan, and write the rates of the next one."""
-        self._t += steps
-        self._write_rates(None)
-
     # --- state ------------------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, NDArray[Any]]:

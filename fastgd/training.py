@@ -168,9 +168,10 @@ class Trainer:
         )
         try:
             network._engine.train(params, self.rows, stretch)
-        finally:  # Ctrl-C is answered when the call returns
+        finally:  # Ctrl-C is answered when the call returns, and then at calls: both counters change before the next
             self.done += stretch.done
-            optimizer._took(stretch.done)
+            optimizer._t += stretch.done
+            optimizer._write_rates(None)  # of the next step
         return stretch
 
 

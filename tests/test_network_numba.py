@@ -178,3 +178,27 @@ def test_numba_runs_where_it_is_asked_for_only(monkeypatch):
 
 def test_a_loop_is_compiled_once():
     assert user_functions.function_loop(swish, "f") == user_functions.function_loop(swish, "f")
+
+
+@pytest.mark.parametrize("raised", [KeyboardInterrupt, TimeoutError])
+@pytest.mark.parametrize("call", ["forward", "loss_and_grad"])
+def test_what_a_signal_raises_inside_numba_comes_through(call, raised, monkeypatch):
+    """The interpreter finds a result beside an exception, and says so once for each call on the way."""
+
+    def interrupted(*args):
+        try:
+            try:
+                raise raised
+            except raised as error:
+                raise SystemError("a result with an exception set") from error
+        except SystemError as error:
+            raise SystemError("a result with an exception set") from error
+
+    net = gd.MLP([5, 4, 3], backend="numba")
+    arguments = (X,) if call == "forward" else (X, targets("cross_entropy"))
+    monkeypatch.setattr(net._engine, "_activated_rows", interrupted)
+    with pytest.raises(raised):
+        getattr(net, call)(*arguments)
+    monkeypatch.setattr(net._engine, "_activated_rows", lambda *args: int.from_bytes)
+    with pytest.raises(TypeError):
+        getattr(net, call)(*arguments)

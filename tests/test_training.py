@@ -149,8 +149,9 @@ def test_history(backend):
 
 
 @pytest.mark.parametrize(
-    ("record", "wanted"), [(1, range(1, 13)), (3, [3, 6, 9, 12]), (5, [5, 10, 12]), (50, [12]), (None, [4, 8, 12])]
-)  # fmt: skip
+    ("record", "wanted"),
+    [(1, range(1, 13)), (3, [3, 6, 9, 12]), (5, [5, 10, 12]), (50, [12]), (None, [4, 8, 12])],
+)
 def test_stride_of_records(record, wanted):
     """Whatever the stride, the losses are the mean since the record before, and training is the same."""
     every = network().fit(X, Y, batch_size=25, epochs=3, record=1)
@@ -193,7 +194,9 @@ def test_every_record_is_right(backend):
         makers[1].step(twin.params, grads)
         norm = np.sqrt(sum(np.sum(g * g) for g in grads))
         found = (h.loss[k], h.grad_norm[k], h.val_loss[k], h.val_metric[k])
-        assert found == pytest.approx((loss, norm, twin.loss(*HELD_OUT), twin.score(*HELD_OUT)), rel=1e-11)  # fmt: skip
+        assert found == pytest.approx(
+            (loss, norm, twin.loss(*HELD_OUT), twin.score(*HELD_OUT)), rel=1e-11
+        )
 
 
 def test_every_call_has_a_history_of_its_own():
@@ -280,7 +283,9 @@ def test_a_callback_stops(answer):
     def second(history):
         called.append(len(history))
 
-    net = network().fit(X, Y, epochs=9, callbacks=(lambda h: answer if len(h) == 2 else None, second))  # fmt: skip
+    net = network().fit(
+        X, Y, epochs=9, callbacks=(lambda h: answer if len(h) == 2 else None, second)
+    )
     assert (net.status_, called) == (Status.CONVERGED, [1, 2])
 
 
@@ -327,17 +332,40 @@ def test_an_error_of_a_callback_comes_through():
 def test_ctrl_c_counts_every_update(backend):
     """SIGINT while updates are made: the position is that of the optimizer, and training goes on exactly."""
     net, whole = network(backend=backend), network(backend=backend)
-    optimizer = gd.SGD(lr=1e-3)
-    timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
-    net.fit(X, Y, optimizer=optimizer, batch_size=8, epochs=10**9)
-    timer.join()
+    optimizer, timers = gd.SGD(lr=1e-3), []
+
+    def press_soon(history):
+        if not timers:
+            timers.append(threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT)))
+            timers[0].start()
+
+    net.fit(
+        X, Y, optimizer=optimizer, batch_size=8, epochs=10**9, record=130, callbacks=[press_soon]
+    )
     done = net.steps_
     assert (net.status_, optimizer.t) == (Status.INTERRUPTED, done)
     assert divmod(done, 13) == (net.epochs_, net._within_epoch)
     if backend == "cython":  # in NumPy an update may be broken off in its middle
         whole.fit(X, Y, optimizer=gd.SGD(lr=1e-3), batch_size=8, steps=done)
         assert same_bits(net.params, whole.params)
+
+
+@pytest.mark.parametrize("backend", ENGINES)
+def test_ctrl_c_right_after_updates(backend, monkeypatch):
+    """Answered at the first call after them, it finds optimizer and network at the same update."""
+    net, optimizer = network(backend=backend), gd.SGD(lr=1e-3)
+    write_rates = gd.SGD._write_rates
+
+    def pressed(self, lr):
+        write_rates(self, lr)
+        if self.t > 20:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(gd.SGD, "_write_rates", pressed)
+    net.fit(X, Y, optimizer=optimizer, batch_size=8, epochs=9)
+    assert net.status_ is Status.INTERRUPTED
+    assert net.steps_ == optimizer.t > 20
+    assert divmod(net.steps_, 13) == (net.epochs_, net._within_epoch)
 
 
 def run_python(source, **environment):
@@ -359,8 +387,10 @@ def test_ctrl_c_in_a_process_of_its_own():
         signal.signal(signal.SIGINT, signal.default_int_handler)
         x = np.random.default_rng(0).normal(size=(3000, 50))
         net = gd.MLP([50, 100, 1], loss="mse")
-        threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
-        net.fit(x, x[:, 0], optimizer=gd.SGD(lr=1e-4), batch_size=256, epochs=10**9)
+        def press(history):
+            if len(history) == 1:
+                threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
+        net.fit(x, x[:, 0], optimizer=gd.SGD(lr=1e-4), batch_size=256, epochs=10**9, callbacks=[press])
         print(net.status_.label, net.steps_ == net.optimizer_.t > 0, np.isfinite(net.predict(x)).all())
     """)
     assert (done.stdout.split(), done.stderr) == (["interrupted", "True", "True"], "")
@@ -401,7 +431,9 @@ def test_divergence(optimizer, dtype, batch, backend):
         net.fit(X, Y, optimizer=made, batch_size=batch, epochs=200)
     assert len(caught) == 1
     assert caught[0].filename == __file__
-    assert str(net.steps_) in str(caught[0].message) or str(net.steps_ - 1) in str(caught[0].message)  # fmt: skip
+    assert str(net.steps_) in str(caught[0].message) or str(net.steps_ - 1) in str(
+        caught[0].message
+    )
     assert net.status_ is Status.DIVERGED
     assert all(np.isfinite(p).all() for p in net.params)
     assert np.isfinite(net.history_.loss).all()

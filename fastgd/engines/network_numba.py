@@ -5,7 +5,8 @@ Layer by layer, with SciPy's BLAS for the products; batches are chosen and updat
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from types import ModuleType
 from typing import Any
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.engines.network_reference import Reference
-from fastgd.engines.networks import ACTIVATIONS, LOSSES, Architecture, Array
+from fastgd.engines.networks import ACTIVATIONS, LOSSES, Architecture, Array, Rows
 from fastgd.engines.numba_backend import HEADER, generated_module
 from fastgd.engines.user_functions import function_text
 
@@ -108,6 +109,20 @@ def _over_rows(function: Callable[..., Any], inputs: int, letter: str) -> Module
     return generated_module(HEADER + function_text(function, letter, "pair") + loop)
 
 
+@contextmanager
+def _ctrl_c() -> Iterator[None]:
+    """Numba calls Python to hand arrays over; what a signal raises there comes out as the cause of a SystemError."""
+    try:
+        yield
+    except SystemError as error:
+        cause: BaseException | None = error
+        while isinstance(cause, SystemError):
+            cause = cause.__cause__
+        if cause is None:
+            raise
+        raise cause from None
+
+
 class NumbaNetwork(Reference):
     """See `fastgd.engines.networks.Engine`."""
 
@@ -121,6 +136,20 @@ class NumbaNetwork(Reference):
         self._loss_rows = None if loss is None else _over_rows(loss, 2, a.dtype.char).losses
         self._numbers = np.array([*a.constants, 0.0], a.dtype)
         self._loss_numbers = np.array([*a.loss_constants, 0.0], a.dtype)
+
+    def forward(self, params: list[Array], x: Array, scale: float = 1.0) -> Array:
+        with _ctrl_c():
+            return super().forward(params, x, scale)
+
+    def loss_and_grad(
+        self,
+        params: list[Array],
+        rows: Rows,
+        index: NDArray[np.int64] | None = None,
+        masks: list[Array] | None = None,
+    ) -> tuple[float, float, list[Array]]:
+        with _ctrl_c():
+            return super().loss_and_grad(params, rows, index, masks)
 
     def _way_forward(
         self, params: list[Array], x: Array, masks: list[Array] | None = None
