@@ -87,6 +87,42 @@ def test_functions_of_ones_own_are_the_same_on_every_engine(activation, loss, dt
     assert spread(ours.params, theirs.params) < 10 * bound
 
 
+def signed(z, y):
+    return z - y, 1.0
+
+
+def relu_by_comparison(z):
+    return np.maximum(z, 0), (z > 0) & ~(z == 0)
+
+
+def test_one_number_for_all_and_comparisons_are_results_too():
+    y = X[:, :3]
+    nets = [
+        gd.MLP([5, 4, 3], activation=relu_by_comparison, loss=signed, backend=b)
+        for b in (*ENGINES, "numpy")
+    ]
+    *compiled, reference = [net.loss_and_grad(X, y)[1] for net in nets]
+    assert all(spread(grads, reference) < 1e-5 for grads in compiled)
+
+
+def in_place(z, y):
+    z -= y
+    return z * z, 2 * z
+
+
+def test_a_function_may_not_write_to_its_arguments():
+    with pytest.raises(ValueError, match=r"loss 'in_place' cannot be computed: .*read-only"):
+        gd.MLP([2, 2, 2], loss=in_place)
+
+
+def test_without_numba_it_is_said_and_numpy_computes(monkeypatch):
+    monkeypatch.setattr("fastgd.engines.numba_backend.missing", lambda: "numba is not installed")
+    if cython_backend.available():
+        with pytest.raises(RuntimeError, match="numba is not installed; backend='numpy'"):
+            gd.MLP([2, 2, 2], activation=swish, backend="cython")
+    gd.MLP([2, 2, 2], activation=swish, backend="numpy").forward(np.eye(2))
+
+
 def test_gradients_through_functions_of_ones_own():
     net = gd.MLP([5, 6, 1], activation=swish, loss=log_cosh, dtype="float64", rng=5)
     y, h = X[:, 0] ** 2, 1e-6
@@ -130,7 +166,10 @@ outside = 2.0
     ("function", "error", "message"),
     [
         (lambda z: z, ValueError, r"must return \(value, slope\), got ndarray"),
-        (lambda z: (z, z, z), ValueError, r"must return \(value, slope\)"),
+        (lambda z: (z, z, z), ValueError, r"must return \(value, slope\), got a tuple of 3"),
+        (lambda z: (z // 1, z), ValueError, "// has no place"),
+        (lambda z: ((z > 0) + (z > 1), z), ValueError, "joined with & or |"),
+        (lambda z: (z * 1j, z), ValueError, "as value one real number"),
         (lambda z: (z, np.maximum(1.0, 2.0)), None, ""),
         (lambda z, y: (z, y), ValueError, r"must be f\(z\), got arguments \(z, y\)"),
         (lambda z, k=2.0: (z, k), ValueError, "without defaults"),

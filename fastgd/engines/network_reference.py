@@ -22,6 +22,11 @@ def _in_numpy(function: Callable[..., Any]) -> Callable[..., Any]:
     return bound(function, numpy_vocabulary())
 
 
+def _like(z: Array, result: Any) -> Array:
+    """What a function gives for z, which may be one number for all, in z's shape and dtype."""
+    return np.broadcast_to(np.asarray(result, z.dtype), z.shape)
+
+
 class Reference:
     """See `fastgd.engines.networks.Engine`."""
 
@@ -42,7 +47,7 @@ class Reference:
 
     def _activated(self, z: Array) -> tuple[Array, Array]:
         value, slope = self._activation(z, *self._constants)
-        return np.asarray(value, z.dtype), np.broadcast_to(np.asarray(slope, z.dtype), z.shape)
+        return _like(z, value), _like(z, slope)
 
     def _way_forward(
         self, params: list[Array], x: Array, masks: list[Array] | None = None
@@ -73,8 +78,8 @@ class Reference:
             return np.minimum(value, a.loss_cap), slope
         assert self._loss is not None
         value, slope = self._loss(z, y, *self._loss_constants)
+        value, slope = _like(z, value), _like(z, slope)
         value = np.minimum(np.asarray(value, np.float64), a.loss_cap).sum(axis=1)
-        slope = np.asarray(slope, z.dtype)
         return (value, slope) if a.sum_outputs else (value / z.shape[1], slope / z.shape[1])
 
     def _backward(

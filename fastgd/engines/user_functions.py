@@ -119,7 +119,10 @@ def _try_out(what: str, function: Function, count: int) -> None:
         except Exception as error:
             raise ValueError(f"{what} cannot be computed: {error}") from error
         if not isinstance(results, tuple) or len(results) != 2:
-            raise ValueError(f"{what} must return (value, slope), got {type(results).__name__}")
+            got = type(results).__name__
+            if isinstance(results, tuple):
+                got = f"a tuple of {len(results)}"
+            raise ValueError(f"{what} must return (value, slope), got {got}")
         for name, result in zip(("value", "slope"), results, strict=True):
             if np.shape(result) not in {(), (2, 3)} or np.asarray(result).dtype.kind not in "bif":
                 raise ValueError(f"{what} must return as {name} one real number for each z")
@@ -177,6 +180,9 @@ class _Notes:
             raise TypeError("& and | are for comparisons")
         return self.result(f"{a.name} {word} {b.name}", condition=True)
 
+    def refused(self, a: Any, sign: str, b: Any) -> _Placeholder:
+        raise TypeError(f"{sign} has no place in a function that has a slope")
+
 
 class _Placeholder:
     """A number, or the outcome of a comparison, by its name in the notes."""
@@ -229,6 +235,8 @@ def _add_operators() -> None:
         add(name, sign, "comparison", False)
     for name, word in {"and": "and", "or": "or"}.items():
         add(name, word, "joined", True)
+    for name, sign in {"floordiv": "//", "mod": "%"}.items():
+        add(name, sign, "refused", True)
 
 
 _add_operators()
