@@ -307,6 +307,8 @@ cdef class Network:
         cdef fgd_network* net = space.net
         cdef int k
         a = self.architecture
+        if len(params) != 2 * net.layers:
+            raise ValueError(f"params must hold {2 * net.layers} arrays, got {len(params)}")
         for k in range(len(params)):
             net.parameters[k] = self._parameter(params, k)
         net.activation = <loop_t>self.activation_loop
