@@ -268,6 +268,13 @@ def test_coefficients_that_raise():
     stepped(nets[1], gd.SGD(lr=0.1), x, y, batch=4, updates=3)
     assert_close(nets[0].params, nets[1].params, 1e-14)
     assert (nets[0].steps_, own.t, nets[0].status_) == (3, 3, Status.INTERRUPTED)
+    loss, grads = nets[0].loss_and_grad(x[:4], y[:4])  # in the memory of the call that failed
+    twin = gd.MLP([3, 4, 1], loss="mse", dtype="float64")
+    for p, q in zip(twin.params, nets[0].params, strict=True):
+        p[...] = q
+    theirs, their_grads = twin.loss_and_grad(x[:4], y[:4])
+    assert loss == theirs > 0
+    assert_close(grads, their_grads, 0)
 
 
 def test_fit_with_weights_and_orders():

@@ -70,7 +70,8 @@ cdef extern from "network.h" nogil:
         double* penalties
         double* norms
         Py_ssize_t done
-        int diverged
+        int diverged, failed
+        Py_ssize_t dense_until
         begin_t begin
         finish_t finish
         void* owner
@@ -321,7 +322,7 @@ cdef class Network:
         net.l1, net.l2, net.dropout = a.l1, a.l2, a.dropout
         net.penalty_per_row = a.penalty_per_row
         net.flush, net.sparse, net.separate = True, True, False
-        net.diverged, net.done = 0, 0
+        net.diverged, net.failed, net.done, net.dense_until = 0, 0, 0, 0  # the memory was used before
         net.norms = NULL
         self._describe_rows(net, rows)
         return 0
