@@ -74,7 +74,7 @@ class Stepper:
         with np.errstate(all="ignore"):
             squares = self._sum_of_squares(grads)
             numbers = [
-                _coefficients(group, float(t), rate, carry, _scale(group, squares))
+                coefficients(group, float(t), rate, carry, _scale(group, squares))
                 for group, rate, carry in zip(self.groups, rates, carries, strict=True)
             ]
             with self._mode():
@@ -126,7 +126,7 @@ def _block_sums(g: Array) -> NDArray[np.float64]:
     return total
 
 
-def _coefficients(
+def coefficients(
     group: Group, t: float, lr: float, carry: NDArray[np.float64], scale: float
 ) -> list[float]:
     """The rule's coefficients in double, those of `prepare` before them; writes the carry."""

@@ -1,0 +1,153 @@
+"""Arrays of others on the card, taken as they are: CuPy's, PyTorch's, JAX's, Numba's.
+
+Whatever has ``__cuda_array_interface__``, or DLPack with a CUDA device. Nothing is copied.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+_CUDA = 2  # DLPack's number of the device
+
+
+def is_device_array(value: Any) -> bool:
+    """Whether this array lies on a card (in the simulator: says so)."""
+    if isinstance(value, np.ndarray):
+        return False
+    if hasattr(type(value), "__dlpack_device__"):  # PyTorch's tensors have both, wherever they lie
+        try:
+            return int(value.__dlpack_device__()[0]) == _CUDA
+        except Exception:  # of a device that DLPack does not know
+            return False
+    return hasattr(type(value), "__cuda_array_interface__") or _is_simulated(value)
+
+
+def _is_simulated(value: Any) -> bool:
+    return type(value).__name__ == "FakeCUDAArray" and type(value).__module__.startswith("numba")
+
+
+@dataclass(frozen=True)
+class Found:
+    """Where an array lies and what it holds.
+
+    Attributes
+    ----------
+    address : int
+    shape : tuple of int
+    dtype : numpy dtype
+    stream : int or None
+        The stream on which its contents are made, where its owner says so.
+    """
+
+    address: int
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    stream: int | None
+
+    @property
+    def size(self) -> int:
+        """How many numbers it has."""
+        return math.prod(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        """How many bytes it covers."""
+        return self.size * self.dtype.itemsize
+
+
+def found(name: str, value: Any, *, written: bool = False) -> Found:
+    """Describe an array on the card; `written` says that it will be changed.
+
+    Raises
+    ------
+    TypeError
+        If it is none.
+    ValueError
+        If its elements do not lie side by side, or it may not be written to.
+    """
+    if not is_device_array(value):
+        got = "None" if value is None else type(value).__name__
+        raise TypeError(f"{name} must be an array on the card as the others are, got {got}")
+    interface = _interface(name, value)
+    address, read_only = interface["data"]
+    shape, dtype = tuple(interface["shape"]), np.dtype(interface["typestr"])
+    if written and read_only:
+        raise ValueError(f"{name} is read-only; it must be writeable")
+    if not _side_by_side(shape, interface.get("strides"), dtype.itemsize):
+        raise ValueError(f"{name} must be C-contiguous on the card, got strides {interface['strides']}")
+    return Found(int(address or 0), shape, dtype, interface.get("stream"))
+
+
+def _interface(name: str, value: Any) -> Any:
+    if _is_simulated(value):
+        interface = dict(value._ary.__array_interface__)
+        interface["strides"] = interface["strides"] or None
+        return interface
+    if "torch" in sys.modules and hasattr(value, "detach"):
+        value = value.detach()  # what is trained by autograd exports nothing itself
+    if hasattr(type(value), "__cuda_array_interface__"):
+        return value.__cuda_array_interface__
+    try:
+        import cupy  # noqa: PLC0415
+    except ImportError:
+        raise TypeError(
+            f"{name} is a {type(value).__name__}, which has no __cuda_array_interface__; taking it by DLPack needs CuPy"
+        ) from None
+    return cupy.from_dlpack(value).__cuda_array_interface__
+
+
+def _side_by_side(shape: tuple[int, ...], strides: tuple[int, ...] | None, itemsize: int) -> bool:
+    if strides is None:
+        return True
+    expected = itemsize
+    for length, stride in zip(reversed(shape), reversed(strides), strict=True):
+        if length > 1 and stride != expected:
+            return False
+        expected *= length
+    return True
+
+
+def stream_of(arrays: list[Any], described: list[Found]) -> Any:
+    """The caller's stream: PyTorch's current one for its tensors, else what the arrays say, else the default."""
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(arrays[0], torch.Tensor) and arrays[0].is_cuda:
+        return _external(int(torch.cuda.current_stream(arrays[0].device).cuda_stream))
+    for one in described:
+        if one.stream is not None:
+            return _external(int(one.stream))
+    return 0
+
+
+def _external(handle: int) -> Any:
+    """A stream by its handle; 0, 1 and 2 are names of the default streams."""
+    if handle in {0, 1}:
+        return 0
+    from numba import cuda  # noqa: PLC0415
+
+    return cuda.per_thread_default_stream() if handle == 2 else cuda.external_stream(handle)
+
+
+def check_overlap(names: list[str], described: list[Found], n_written: int) -> None:
+    """Refuse arrays of which one that is written (the first ones) shares memory with another.
+
+    Raises
+    ------
+    ValueError
+        Naming both.
+    """
+    order = sorted((k for k, one in enumerate(described) if one.size), key=lambda k: described[k].address)
+    reach: dict[bool, tuple[int, int]] = {}  # by whether it is written: the furthest end so far, and whose
+    for k in order:
+        start, written = described[k].address, k < n_written
+        for other_written, (end, j) in reach.items():
+            if start < end and (written or other_written):
+                first, second = sorted((names[j], names[k]), reverse=True)
+                raise ValueError(f"{first} overlaps {second} in memory")
+        end = start + described[k].nbytes
+        if end > reach.get(written, (0, 0))[0]:
+            reach[written] = end, k

@@ -1,0 +1,149 @@
+"""Whether there is a card, and what it is: everything else in this package begins here.
+
+With ``NUMBA_ENABLE_CUDASIM=1`` in the environment Numba's simulator stands in for a card: kernels run as Python threads
+on arrays of the host, slowly, so blocks are small there.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+EXTRAS = "pip install 'fastgd[cuda13]' (or 'fastgd[cuda12]', as the driver has it)"
+
+
+def simulated() -> bool:
+    """Whether Numba's simulator stands in for a card."""
+    if os.environ.get("NUMBA_ENABLE_CUDASIM", "0") in {"", "0"}:
+        return False
+    from numba import config  # noqa: PLC0415
+
+    return bool(config.ENABLE_CUDASIM)
+
+
+@cache
+def missing() -> str:
+    """Why the GPU cannot be used, in one line; empty if it can."""
+    if importlib.util.find_spec("numba") is None:
+        return "numba is not installed"
+    if simulated():
+        return ""
+    if importlib.util.find_spec("numba_cuda") is None:
+        return f"numba-cuda is not installed: {EXTRAS}"
+    try:
+        from numba import cuda  # noqa: PLC0415
+
+        if not cuda.is_available():
+            return f"no CUDA driver was found: {_one_line(cuda.cuda_error())}"
+        return "" if len(cuda.gpus) else "no CUDA card was found"
+    except Exception as error:  # of a driver or a toolkit that does not fit
+        return f"CUDA cannot be used: {_one_line(error)}"
+
+
+def _one_line(error: Any) -> str:
+    lines = [line.strip(" :") for line in str(error).splitlines()]
+    return " ".join(line for line in lines if line)[:200] or type(error).__name__
+
+
+@dataclass(frozen=True)
+class Card:
+    """What launches are fitted to.
+
+    Attributes
+    ----------
+    name : str
+    capability : tuple of int
+        Compute capability, (9, 0) for example.
+    multiprocessors : int
+    memory : int
+        Bytes.
+    threads : int
+        Threads of a block, as kernels here are compiled for.
+    """
+
+    name: str
+    capability: tuple[int, int]
+    multiprocessors: int
+    memory: int
+    threads: int
+
+
+@cache
+def card() -> Card:
+    """The current card.
+
+    Raises
+    ------
+    RuntimeError
+        If there is none.
+    """
+    if missing():
+        raise RuntimeError(f"backend 'cuda' cannot be used: {missing()}")
+    if simulated():
+        return Card("simulator", (9, 0), 2, 1 << 30, 4)
+    from numba import cuda  # noqa: PLC0415
+
+    found = cuda.get_current_device()
+    name = found.name.decode() if isinstance(found.name, bytes) else str(found.name)
+    memory = int(cuda.current_context().get_memory_info()[1])
+    return Card(name, tuple(found.compute_capability), found.MULTIPROCESSOR_COUNT, memory, 256)
+
+
+def free_memory() -> int:
+    """Bytes that may still be taken."""
+    if simulated():
+        return card().memory
+    from numba import cuda  # noqa: PLC0415
+
+    return int(cuda.current_context().get_memory_info()[0])
+
+
+# --- memory of our own: one-dimensional or C-contiguous arrays -----------------------------------------
+
+
+def empty(shape: int | tuple[int, ...], dtype: DTypeLike) -> Any:
+    """A device array; an empty one has room for one number, so that it has an address."""
+    from numba import cuda  # noqa: PLC0415
+
+    size = int(np.prod(shape))
+    return cuda.device_array(shape if size else 1, np.dtype(dtype))
+
+
+def to_device(host: NDArray[Any], stream: Any = 0) -> Any:
+    """A device array of the same numbers."""
+    from numba import cuda  # noqa: PLC0415
+
+    host = np.ascontiguousarray(host)
+    return cuda.to_device(host if host.size else np.zeros(1, host.dtype), stream=stream)
+
+
+def to_host(array: Any, stream: Any = 0) -> NDArray[Any]:
+    """A NumPy copy, once everything on the stream is done."""
+    if isinstance(array, np.ndarray):
+        return array.copy()
+    host = np.asarray(array.copy_to_host(stream=stream))
+    synchronize(stream)
+    return host
+
+
+def synchronize(stream: Any = 0) -> None:
+    """Wait for everything on the stream."""
+    from numba import cuda  # noqa: PLC0415
+
+    if stream:
+        stream.synchronize()
+    else:
+        cuda.synchronize()
+
+
+def address(array: Any) -> int:
+    """Where an array of `empty` or `to_device` lies."""
+    if simulated():
+        return int(array._ary.ctypes.data)
+    return int(array.__cuda_array_interface__["data"][0])

@@ -1,0 +1,458 @@
+"""The stepper on the card: one launch updates all arrays that share a rule, by a table of pointers.
+
+Twin of `fastgd.engines.reference.Stepper`, with the same bits. `Launches` is also what a network's training on the card
+is made of: there the numbers of many updates lie on the card, and a clock says which of them is next.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastgd.engines import reference
+from fastgd.engines.codegen import Rule
+from fastgd.engines.cuda import arrays, device, source
+from fastgd.engines.cuda.memory import WIDE
+from fastgd.engines.registry import PREPARE
+from fastgd.engines.stepping import BLOCK, PARTIALS, Group, Slot
+
+_FIXED = 4  # words of a slot before its addresses: first chunk, size, offset of its numbers, whether it is aligned
+_WAVES = 8  # blocks a multiprocessor is given at most, each of which goes over many chunks
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Two integers on the card: which update is next, and whether updates are to be left out.
+
+    `address` 0 is no clock: the first numbers are taken. `stride` are the bytes from one update's numbers to the next.
+    """
+
+    address: int = 0
+    stride: int = 0
+
+
+class _Launch:
+    """Slots that share a rule, a dtype and whether `prepare` stands before it."""
+
+    def __init__(self, rule: Rule, char: str, prepared: bool, slots: list[int], groups: list[int]) -> None:
+        self.rule, self.char, self.prepared = rule, char, prepared
+        self.slots, self.groups = slots, groups
+        self.n_numbers = (len(PREPARE.coefficients) if prepared else 0) + len(rule.coefficients)
+        self.n_arrays = 2 + len(rule.state)
+        self.words = _FIXED + self.n_arrays
+        self.table_at = self.numbers_at = 0  # bytes, in the table and in an update's numbers
+        self.chunks = 0
+        self.update = _kernels(rule, char, prepared).update
+
+    @property
+    def itemsize(self) -> int:
+        return np.dtype(self.char).itemsize
+
+
+class Launches:
+    """The launches of one update of all slots.
+
+    Parameters
+    ----------
+    slots : sequence of Slot
+    groups : sequence of Group
+
+    Attributes
+    ----------
+    table_bytes, numbers_bytes : int
+        Room for the table of pointers, and for the numbers (coefficients) of one update.
+    """
+
+    def __init__(self, slots: Sequence[Slot], groups: Sequence[Group]) -> None:
+        self.slots, self.groups = list(slots), list(groups)
+        found: dict[tuple[Rule, str, bool], _Launch] = {}
+        for k, slot in enumerate(self.slots):
+            group = self.groups[slot.group]
+            key = group.rule, slot.dtype.char, group.prepared
+            if key not in found:
+                alike = [
+                    j for j, g in enumerate(self.groups) if (g.rule, g.prepared) == (group.rule, group.prepared)
+                ]
+                found[key] = _Launch(*key, [], alike)
+            if math.prod(slot.shape):
+                found[key].slots.append(k)
+        self.launches = list(found.values())
+        self.clipped = any(not math.isinf(group.clip_norm) for group in self.groups)
+        self._lay_out()
+        if self.clipped:
+            self._lay_out_norm()
+
+    def _lay_out(self) -> None:
+        table = numbers = 0
+        threads = device.card().threads
+        for one in self.launches:
+            one.table_at, one.numbers_at = table, numbers
+            table += 8 * one.words * len(one.slots)
+            numbers += -(-one.n_numbers * one.itemsize * len(one.groups) // 16) * 16
+            chunk = threads * WIDE[one.char]
+            one.chunks = sum(-(-math.prod(self.slots[k].shape) // chunk) for k in one.slots)
+        self.table_bytes, self.numbers_bytes = max(table, 8), max(numbers, 16)
+
+    def _lay_out_norm(self) -> None:
+        """Squares are summed block by block, in the order of the slots whatever their dtype."""
+        sizes = [math.prod(slot.shape) for slot in self.slots]
+        starts = np.cumsum([0, *(-(-size // BLOCK) for size in sizes)])
+        self.norm_blocks = int(starts[-1])
+        self._norm_rows = [(sizes[k], int(starts[k])) for k in range(len(sizes))]
+        self._partials = device.empty(max(1, self.norm_blocks * PARTIALS), np.float64)
+        self.squares = device.empty(1, np.float64)
+        limits = np.array([[g.clip_norm, g.norm_eps] for g in self.groups])
+        self._limits = [(one, device.to_device(limits[one.groups])) for one in self.launches if one.prepared]
+        self._norm_table_at = self.table_bytes
+        self.table_bytes += 8 * 3 * len(self.slots)
+
+    # --- what a launch reads ----------------------------------------------------------------------
+
+    def table(self, params: Sequence[int], grads: Sequence[int], state: Sequence[Sequence[int]]) -> NDArray[np.int64]:
+        """The table of pointers, from the addresses of all slots' arrays."""
+        table = np.zeros(self.table_bytes // 8, np.int64)
+        for one in self.launches:
+            chunk, first = device.card().threads * WIDE[one.char], 0
+            start = one.table_at // 8
+            rows = table[start : start + one.words * len(one.slots)].reshape(-1, one.words)
+            for row, k in zip(rows, one.slots, strict=True):
+                slot = self.slots[k]
+                size = math.prod(slot.shape)
+                places = [params[k], grads[k], *state[k]]
+                offset = one.groups.index(slot.group) * one.n_numbers * one.itemsize
+                row[:] = [first, size, offset, all(p % 16 == 0 for p in places), *places]
+                first += -(-size // chunk)
+        if self.clipped:
+            rows = table[self._norm_table_at // 8 :].reshape(-1, 3)
+            for row, k in zip(rows, range(len(self.slots)), strict=True):
+                row[:] = [*self._norm_rows[k], grads[k]]
+        return table
+
+    def write_numbers(self, room: NDArray[np.uint8], numbers: Sequence[Sequence[float]]) -> None:
+        """One update's coefficients, those of each group in double, into `room` of `numbers_bytes`."""
+        for one in self.launches:
+            rows = np.array([numbers[g] for g in one.groups], np.float64)
+            with np.errstate(over="ignore"):
+                rounded = rows.astype(one.char).view(np.uint8).reshape(-1)
+            room[one.numbers_at : one.numbers_at + rounded.size] = rounded
+
+    # --- launches ---------------------------------------------------------------------------------
+
+    def go(self, table: int, numbers: int, stream: Any = 0, clock: Clock | None = None) -> None:
+        """Update all slots; `table` and `numbers` are addresses on the card."""
+        clock = Clock() if clock is None else clock
+        if self.clipped:
+            self._clip(table, numbers, stream, clock)
+        card = device.card()
+        for one in self.launches:
+            if one.chunks:
+                blocks = min(one.chunks, card.multiprocessors * _WAVES)
+                one.update[blocks, card.threads, stream](
+                    table + one.table_at,
+                    len(one.slots),
+                    one.chunks,
+                    numbers + one.numbers_at,
+                    clock.address,
+                    clock.stride,
+                )
+
+    def sum_squares(self, table: int, stream: Any = 0) -> None:
+        """The sum of squares of all gradients into `squares`, in the stated order."""
+        card = device.card()
+        places = table + self._norm_table_at
+        for char in {slot.dtype.char for slot in self.slots}:
+            chosen = [k for k, slot in enumerate(self.slots) if slot.dtype.char == char]
+            for k in chosen:
+                size, _ = self._norm_rows[k]
+                work = -(-size // BLOCK) * PARTIALS
+                if work:
+                    blocks = min(-(-work // card.threads), card.multiprocessors * 4 * _WAVES)
+                    _norm_kernels(char).partials[blocks, card.threads, stream](
+                        places + 24 * k, device.address(self._partials)
+                    )
+        _norm_kernels("d").total[1, card.threads, stream](
+            device.address(self._partials), self.norm_blocks, device.address(self.squares)
+        )
+
+    def _clip(self, table: int, numbers: int, stream: Any, clock: Clock) -> None:
+        """The factor that clips the norm, into the second number of each group."""
+        self.sum_squares(table, stream)
+        for one, limits in self._limits:
+            _norm_kernels(one.char).scale[1, 1, stream](
+                device.address(self.squares),
+                device.address(limits),
+                len(one.groups),
+                numbers + one.numbers_at,
+                one.n_numbers,
+                clock.address,
+                clock.stride,
+            )
+
+
+class Stepper:
+    """Updates lists of arrays on the card in place; the twin of `fastgd.engines.reference.Stepper`.
+
+    Parameters
+    ----------
+    slots, groups : sequence of Slot, of Group
+        The slots' state lies on the card.
+    flush_subnormals : bool
+        Has no effect: they cost a card nothing.
+    n_threads : int or None
+        Has no effect.
+    copying : bool
+        Whether parameters and gradients are NumPy arrays, which are copied to the card and back.
+    """
+
+    def __init__(
+        self,
+        slots: Sequence[Slot],
+        groups: Sequence[Group],
+        flush_subnormals: bool = True,
+        n_threads: int | None = None,
+        copying: bool = False,
+    ) -> None:
+        self.slots, self.groups = list(slots), list(groups)
+        self._copying = _Copies(self.slots) if copying else None
+        self._launches = Launches(slots, groups)
+        self._state = [tuple(map(device.address, slot.state)) for slot in self.slots]
+        self._addresses: tuple[int, ...] = ()
+        self._table = np.empty(0, np.int64)
+        room = self._launches.table_bytes + self._launches.numbers_bytes
+        self._host = np.zeros(room, np.uint8)
+        self._sent = b""  # what lies in `_device`
+        self._device = device.empty(room, np.uint8)
+
+    def step(
+        self,
+        params: Sequence[Any],
+        grads: Sequence[Any],
+        t: int,
+        lr_override: float | None = None,
+    ) -> None:
+        """Check everything, then launch: an error changes nothing. The card may still be at work on return."""
+        if self._copying is None:
+            described = self._checked(params, grads)
+            stream = arrays.stream_of([*params, *grads], described)
+            self._launch([one.address for one in described], stream, t, lr_override)
+            return
+        reference.check(self.slots, params, grads)
+        self._launch(self._copying.sent(params, grads), 0, t, lr_override)
+        self._copying.fetch(params)
+
+    def _checked(self, params: Sequence[Any], grads: Sequence[Any]) -> list[arrays.Found]:
+        n = len(self.slots)
+        for root, given in (("params", params), ("grads", grads)):
+            if len(given) != n:
+                raise ValueError(f"{root} must hold {n} arrays, got {len(given)}")
+        names = [slot.name for slot in self.slots]
+        names += ["grads" + name.removeprefix("params") for name in names]
+        described = []
+        for k, (name, value) in enumerate(zip(names, [*params, *grads], strict=True)):
+            one, slot = arrays.found(name, value, written=k < n), self.slots[k % n]
+            if one.dtype != slot.dtype:
+                raise ValueError(f"{name} must have dtype {slot.dtype}, got {one.dtype}")
+            if one.shape != slot.shape:
+                raise ValueError(f"{name} must have shape {slot.shape}, got {one.shape}")
+            described.append(one)
+        arrays.check_overlap(names, described, n)
+        return described
+
+    def _launch(self, places: list[int], stream: Any, t: int, lr_override: float | None) -> None:
+        rates = [g.hyper[0] if lr_override is None else lr_override for g in self.groups]
+        carries = [group.carry.copy() for group in self.groups]
+        numbers = [
+            reference.coefficients(group, float(t), rate, carry, 1.0)
+            for group, rate, carry in zip(self.groups, rates, carries, strict=True)
+        ]
+        split, n = self._launches.table_bytes, len(self.slots)
+        if tuple(places) != self._addresses:
+            self._table = self._launches.table(places[:n], places[n:], self._state)
+            self._addresses = tuple(places)
+            self._host[:split] = self._table.view(np.uint8)
+        self._launches.write_numbers(self._host[split:], numbers)
+        self._send(stream)
+        start = device.address(self._device)
+        self._launches.go(start, start + split, stream)
+        for group, carry in zip(self.groups, carries, strict=True):
+            group.carry[:] = carry
+
+    def _send(self, stream: Any) -> None:
+        """The table and the numbers onto the card, where they have changed (clipping writes over its factor there)."""
+        wanted = self._host.tobytes()
+        if wanted != self._sent or self._launches.clipped:
+            self._device.copy_to_device(self._host, stream=stream)
+            self._sent = wanted
+
+
+class _Copies:
+    """Arrays on the card for parameters and gradients that lie in the host's memory."""
+
+    def __init__(self, slots: Sequence[Slot]) -> None:
+        self.params = [device.empty(slot.shape, slot.dtype) for slot in slots]
+        self.grads = [device.empty(slot.shape, slot.dtype) for slot in slots]
+
+    def sent(self, params: Sequence[Any], grads: Sequence[Any]) -> list[int]:
+        """The arrays' contents on the card; the addresses there."""
+        places = [*self.params, *self.grads]
+        for place, host in zip(places, [*params, *grads], strict=True):
+            if host.size:
+                place.copy_to_device(np.ascontiguousarray(host))
+        return list(map(device.address, places))
+
+    def fetch(self, params: Sequence[Any]) -> None:
+        for place, host in zip(self.params, params, strict=True):
+            if host.size:
+                host[...] = device.to_host(place)
+
+
+# --- kernels ----------------------------------------------------------------------------------------
+
+_UPDATE = """
+@cuda.jit(cache=CACHE)
+def update(table, slots, chunks, numbers, clock, stride):
+    if clock != 0:
+        if word(clock, 1) != 0:
+            return
+        numbers += word(clock, 0) * stride
+    for chunk in range(cuda.blockIdx.x, chunks, cuda.gridDim.x):
+        low, high = 0, slots
+        while high - low > 1:  # the last slot that begins at this chunk or before
+            middle = (low + high) >> 1
+            if word(table, middle * {words}) <= chunk:
+                low = middle
+            else:
+                high = middle
+        slot = table + low * {bytes}
+        i = (chunk - word(slot, 0)) * {chunk} + cuda.threadIdx.x * {wide}
+        size = word(slot, 1)
+        c = numbers + word(slot, 2)
+        {places}
+        {coefficients}
+        if i + {wide} <= size and word(slot, 3) != 0:
+            {loads}
+            {updates}
+            {stores}
+        else:
+            for k in range(i, min(i + {wide}, size)):
+                {load}
+                {update}
+                {store}
+"""
+
+
+def _update_text(rule: Rule, char: str, prepared: bool) -> str:
+    """The kernel: a block takes chunks of one slot each, a thread 16 bytes of every array."""
+    names = ["p", "g", *(f"s{k}" for k in range(len(rule.state)))]
+    written = [name for name in names if name != "g"]
+    wide, threads = WIDE[char], device.card().threads
+    n_shared = len(PREPARE.coefficients) if prepared else 0
+    numbers = [f"c{k}" for k in range(n_shared + len(rule.coefficients))]
+
+    def lanes(name: str) -> str:
+        return ", ".join(f"{name}{k}" for k in range(wide))
+
+    def one(k: int | str) -> list[str]:
+        own = {name: f"{name}{k}" for name in names}
+        lines = []
+        if prepared:
+            shared = ", ".join(numbers[:n_shared])
+            lines.append(f"{own['p']}, {own['g']} = prepare({own['p']}, {own['g']}, {shared})")
+        arguments = ", ".join([*own.values(), *numbers[n_shared:]])
+        comma = "," if len(written) == 1 else ""
+        return [*lines, f"{', '.join(own[n] for n in written)}{comma} = rule({arguments})"]
+
+    words = _FIXED + len(names)
+    separator = {depth: "\n" + " " * depth for depth in (8, 12, 16)}
+    return _UPDATE.format(
+        words=words,
+        bytes=8 * words,
+        chunk=threads * wide,
+        wide=wide,
+        places=separator[8].join(f"at_{n} = word(slot, {_FIXED + k})" for k, n in enumerate(names)),
+        coefficients=separator[8].join(f"{n} = load(c, {k})" for k, n in enumerate(numbers)),
+        loads=separator[12].join(f"{lanes(f'{n}_')} = load_wide(at_{n}, i)" for n in names),
+        updates=separator[12].join(line for k in range(wide) for line in one(f"_{k}")),
+        stores=separator[12].join(f"store_wide(at_{n}, i, {lanes(f'{n}_')})" for n in written),
+        load=separator[16].join(f"{n} = load(at_{n}, k)" for n in names),
+        update=separator[16].join(one("")),
+        store=separator[16].join(f"store(at_{n}, k, {n})" for n in written),
+    )
+
+
+@cache
+def _kernels(rule: Rule, char: str, prepared: bool) -> Any:
+    own = source.rule_text(rule)
+    prepare = source.rule_text(PREPARE, "prepare") if prepared else ""
+    given = {} if own else {"rule": source.rule_itself(rule, char)}
+    text = f"{prepare}{own or ''}{_update_text(rule, char, prepared)}"
+    return source.kernel_module(char, text, given or None)
+
+
+# The order of `fastgd.engines.stepping`: element i of a block goes to partial sum i % PARTIALS.
+_NORM = f"""
+from fastgd.engines.cuda.vocabulary import vocabulary as vocabulary_of
+
+exactly = vocabulary_of("d").mul
+
+
+@cuda.jit(cache=CACHE)
+def partials(place, out):
+    size, first, g = word(place, 0), word(place, 1), word(place, 2)
+    sums = (size + {BLOCK - 1}) // {BLOCK} * {PARTIALS}
+    for k in range(cuda.grid(1), sums, cuda.gridsize(1)):
+        start = k // {PARTIALS} * {BLOCK}
+        total = 0.0
+        for i in range(start + k % {PARTIALS}, min(start + {BLOCK}, size), {PARTIALS}):
+            x = float(load(g, i))
+            total += exactly(x, x)
+        store_double(out, first * {PARTIALS} + k, total)
+
+
+@cuda.jit(cache=CACHE)
+def total(sums, blocks, out):
+    tile = cuda.shared.array(THREADS, DOUBLE)
+    me = cuda.threadIdx.x
+    squares = 0.0
+    for start in range(0, blocks, THREADS):
+        block = start + me
+        if block < blocks:
+            own = load_double(sums, block * {PARTIALS})
+            for k in range(1, {PARTIALS}):
+                own += load_double(sums, block * {PARTIALS} + k)
+            tile[me] = own
+        cuda.syncthreads()
+        if me == 0:
+            for k in range(min(THREADS, blocks - start)):
+                squares += tile[k]
+        cuda.syncthreads()
+    if me == 0:
+        store_double(out, 0, squares)
+
+
+@cuda.jit(cache=CACHE)
+def scale(squares, limits, groups, numbers, n_numbers, clock, stride):
+    if clock != 0:
+        numbers += word(clock, 0) * stride
+    norm = math.sqrt(load_double(squares, 0))
+    for g in range(groups):
+        most = load_double(limits, 2 * g)
+        divisor = norm + load_double(limits, 2 * g + 1)
+        factor = 1.0
+        if most != math.inf:
+            factor = most / divisor if divisor != 0.0 else math.inf
+            factor = 1.0 if factor > 1.0 else factor
+        store(numbers, g * n_numbers + 1, REAL(factor))
+"""
+
+
+@cache
+def _norm_kernels(char: str) -> Any:
+    constants = f"from numba import float64 as DOUBLE\n\nTHREADS = {device.card().threads}\n"
+    return source.kernel_module(char, constants + _NORM)
