@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.engines import config
+from fastgd.engines.cuda.arrays import is_device_array
 from fastgd.engines.reference import check
 from fastgd.hyperparameters import (
     CLIP,
@@ -29,7 +30,7 @@ from fastgd.hyperparameters import (
     prepares,
 )
 from fastgd.plans import Plan, check_first, group_for, slot_for, stepper_class
-from fastgd.saved_state import check_state, restore, state_arrays
+from fastgd.saved_state import check_state, host_copy, restore, state_arrays
 from fastgd.trees import Path, Tree, spelled
 
 CONVENTIONS = ("torch", "optax", "keras", "sklearn", "paper")
@@ -48,6 +49,7 @@ class Common(TypedDict, total=False):
     backend: str
     n_threads: int | None
     flush_subnormals: bool
+    copy: bool
 
 
 _COMMON_DEFAULTS: dict[str, Any] = {
@@ -61,6 +63,7 @@ _COMMON_DEFAULTS: dict[str, Any] = {
     "backend": "auto",
     "n_threads": None,
     "flush_subnormals": True,
+    "copy": False,
 }
 _COMMON_FIELDS: dict[str, Field] = {
     "lr": Rate(),
@@ -76,6 +79,7 @@ _RUNNING = (
     "backend",
     "n_threads",
     "flush_subnormals",
+    "copy",
 )  # how, not what: no hyperparameters
 
 
@@ -104,13 +108,16 @@ class Optimizer:
     groups : dict, optional
         Other hyperparameters for some of the parameters: from a key, an index, or a tuple of them
         (the path of an array or of a nested part) to a dict of options. The longest path wins.
-    backend : {"auto", "numpy", "cython", "numba"}, default "auto"
-        What runs the update.
+    backend : {"auto", "numpy", "cython", "numba", "cuda"}, default "auto"
+        What runs the update. Arrays on a card (CuPy's, PyTorch's, JAX's, Numba's, or DLPack's) are updated there,
+        in place and on their stream; "cuda" is for these alone, unless `copy` is set.
     n_threads : int, optional
         Threads for large arrays; by default as `fastgd.set_num_threads` says.
     flush_subnormals : bool, default True
         Treat subnormal numbers as zero; they slow the arithmetic about a hundredfold. Without the
-        compiled core this has no effect.
+        compiled core, and on a card, which does not mind them, this has no effect.
+    copy : bool, default False
+        With backend="cuda": take NumPy arrays, which are copied to the card and back at every step.
     """
 
     __slots__ = (
@@ -389,13 +396,14 @@ class Optimizer:
     def step(self, params: Any, grads: Any, *, lr: float | None = None) -> None:
         """Update the parameters in place.
 
-        The first step fixes the structure, shapes and dtypes of `params`. On an error nothing has
-        changed.
+        The first step fixes the structure, shapes and dtypes of `params`, and whether they lie on a card: there the
+        update may still be under way on return, in the order of the arrays' stream. On an error nothing has changed.
 
         Parameters
         ----------
         params : ndarray, or list, tuple or dict of them, nested at will
-            float32 or float64, writeable. Arrays that are not C-contiguous work, more slowly.
+            float32 or float64, writeable. Arrays that are not C-contiguous work, more slowly. Or arrays on a card,
+            C-contiguous.
         grads : the same structure
             Gradients, of the same shapes and dtypes. They are not modified.
         lr : float, optional
@@ -458,10 +466,11 @@ class Optimizer:
         if lr is not None:
             lr = self._one_rate(lr)
         names = [spelled("params", path) for path in tree.paths]
+        on_card = any(map(is_device_array, leaves))
         for name, array, gradient in zip(names, leaves, gradients, strict=True):
-            check_first(name, array)
-            check_first("grads" + name.removeprefix("params"), gradient)
-        plan = self._plan_for(tree, names, leaves, lr)
+            check_first(name, array, on_card)
+            check_first("grads" + name.removeprefix("params"), gradient, on_card)
+        plan = self._plan_for(tree, names, leaves, lr, self._backend_for(on_card))
         if self._pending is not None:
             restore(plan, self._pending)
         self._plan = plan
@@ -478,7 +487,12 @@ class Optimizer:
         self._t += 1
 
     def _plan_for(
-        self, tree: Tree, names: Sequence[str], leaves: Sequence[Any], lr: float | None
+        self,
+        tree: Tree,
+        names: Sequence[str],
+        leaves: Sequence[Any],
+        lr: float | None,
+        backend: str,
     ) -> Plan:
         # This step's rate counts here where it sets how state starts (Rprop).
         methods = [self._method(lr)] + [
@@ -486,24 +500,39 @@ class Optimizer:
             for _, options in self._groups
         ]
         numbers = self._group_of(tree.paths)
-        asked = self._running["backend"]
-        backend = config.resolve_backend(
-            None if asked == "auto" else asked, supports=self._backends()
-        )
-        chars = {array.dtype.char for array in leaves}
+        chars = {np.dtype(array.dtype).char for array in leaves if backend != "cuda"}
         groups = [group_for(method, backend, chars) for method in methods]
         slots = [
-            slot_for(name, array, number, methods[number])
+            slot_for(name, array, number, methods[number], backend)
             for name, array, number in zip(names, leaves, numbers, strict=True)
         ]
-        stepper = stepper_class(backend)(
-            slots, groups, self._running["flush_subnormals"], self._running["n_threads"]
-        )
+        running = {name: self._running[name] for name in ("flush_subnormals", "n_threads")}
+        if backend == "cuda":
+            running["copying"] = isinstance(leaves[0], np.ndarray)
+        stepper = stepper_class(backend)(slots, groups, **running)
         single = tree.paths == [()]
         return Plan(tree, tree.leaves, slots, groups, stepper.step, single, self._moving(), backend)
 
     def _backends(self) -> tuple[str, ...]:
+        """What can run the update of NumPy arrays, in order of preference; a card runs all."""
         return ("cython", "numba", "numpy")
+
+    def _backend_for(self, on_card: bool) -> str:
+        """What runs the steps of arrays that lie on a card or do not."""
+        asked = self._running["backend"]
+        if on_card:
+            if asked not in {"auto", "cuda"}:
+                raise ValueError(
+                    f"params lie on a card, where backend {asked!r} cannot update them; use 'cuda' or 'auto'"
+                )
+            return config.resolve_backend("cuda", supports=("cuda",))
+        if asked == "cuda" and not self._running["copy"]:
+            raise TypeError(
+                "params are NumPy arrays and backend is 'cuda': give arrays that lie on the card, "
+                "or copy=True to have them copied there and back at every step"
+            )
+        supports = (*self._backends(), *(["cuda"] if asked == "cuda" else []))
+        return config.resolve_backend(None if asked == "auto" else asked, supports=supports)
 
     # --- for loops that make the steps themselves: a network's training ------------------------------
 
@@ -515,13 +544,23 @@ class Optimizer:
             names = [spelled("params", path) for path in tree.paths]
             for name, array in zip(names, leaves, strict=True):
                 check_first(name, array)
-            plan = self._plan_for(tree, names, leaves, None)
+            plan = self._plan_for(tree, names, leaves, None, self._backend_of_loop())
             if self._pending is not None:
                 restore(plan, self._pending)
             self._plan, self._pending = plan, None
+        if self._plan.backend == "cuda":
+            raise ValueError(
+                "the optimizer has its state on a card, for arrays there; give another"
+            )
         leaves = self._plan.leaves(params, "params")
         check(self._plan.slots, leaves, [np.empty_like(array) for array in leaves])
         return self._plan
+
+    def _backend_of_loop(self) -> str:
+        """A network decides itself whether it runs on a card; its optimizer's numbers are the host's."""
+        asked = self._running["backend"]
+        name = None if asked in {"auto", "cuda"} else asked
+        return config.resolve_backend(name, supports=self._backends())
 
     def _rates_ahead(self, steps: int) -> NDArray[np.float64]:
         """The rates of the next steps, shape (steps, groups)."""
@@ -569,7 +608,7 @@ class Optimizer:
             state["carry"] = np.array([group.carry[0] for group in groups])
             state["params"] = np.array([slot.name for slot in slots])
             for key, array in state_arrays(groups, slots).items():
-                state[key] = array.copy()
+                state[key] = host_copy(array)
         elif self._pending is not None:
             state.update({key: array.copy() for key, array in self._pending.items()})
         return state
@@ -747,8 +786,10 @@ def _checked_running(running: Mapping[str, Any], supports: tuple[str, ...]) -> d
         raise TypeError(
             f"flush_subnormals must be True or False, got {running['flush_subnormals']!r}"
         )
+    if not isinstance(running["copy"], bool):
+        raise TypeError(f"copy must be True or False, got {running['copy']!r}")
     if running["backend"] != "auto":
-        config.resolve_backend(running["backend"], supports=supports)
+        config.resolve_backend(running["backend"], supports=(*supports, "cuda"))
     config.get_num_threads(running["n_threads"])
     return {name: value for name, value in running.items() if name != "groups"}
 

@@ -46,7 +46,11 @@ class Plan:
 
 
 def stepper_class(backend: str) -> Any:
-    """The compiled stepper, or its twin where it is missing or asked for."""
+    """The card's stepper, the compiled one, or its twin where it is missing or asked for."""
+    if backend == "cuda":
+        from fastgd.engines.cuda import stepping  # noqa: PLC0415
+
+        return stepping.Stepper
     from fastgd.engines import cython_backend, reference  # noqa: PLC0415
 
     if backend == "numpy" or not cython_backend.available():
@@ -83,19 +87,29 @@ def group_for(method: Method, backend: str, chars: Iterable[str]) -> Group:
     return group
 
 
-def slot_for(name: str, array: NDArray[Any], group: int, method: Method) -> Slot:
-    """A parameter array's form, with new state."""
-    state = tuple(
-        np.full(array.shape, method.initial[variable], array.dtype)
-        if method.initial.get(variable)
-        else np.zeros(array.shape, array.dtype)
-        for variable in method.rule.state
-    )
-    return Slot(name, array.shape, array.dtype, group, state)
+def slot_for(name: str, array: Any, group: int, method: Method, backend: str) -> Slot:
+    """A parameter array's form, with new state, which lies where the backend works."""
+    if backend == "cuda":
+        from fastgd.engines.cuda import stepping  # noqa: PLC0415
+
+        form, full = stepping.form(name, array), stepping.full
+    else:
+        form, full = (array.shape, array.dtype), _full
+    state = tuple(full(*form, method.initial.get(variable, 0.0)) for variable in method.rule.state)
+    return Slot(name, *form, group, state)
 
 
-def check_first(name: str, array: Any) -> None:
+def _full(shape: tuple[int, ...], dtype: np.dtype[Any], value: float) -> NDArray[Any]:
+    return np.full(shape, value, dtype) if value else np.zeros(shape, dtype)
+
+
+def check_first(name: str, array: Any, on_card: bool = False) -> None:
     """Whether this may be a parameter or a gradient at all."""
+    if on_card:
+        from fastgd.engines.cuda import stepping  # noqa: PLC0415
+
+        stepping.form(name, array)
+        return
     if not is_plain_array(array):
         got = "None" if array is None else type(array).__name__
         raise TypeError(f"{name} must be a NumPy array, got {got}")

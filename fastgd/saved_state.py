@@ -12,13 +12,29 @@ from fastgd.engines.stepping import Group, Slot
 from fastgd.plans import Plan
 
 
-def state_arrays(groups: Sequence[Group], slots: Sequence[Slot]) -> dict[str, NDArray[Any]]:
-    """State arrays under their names, such as ``state.m['w'][0]``."""
+def state_arrays(groups: Sequence[Group], slots: Sequence[Slot]) -> dict[str, Any]:
+    """State arrays, NumPy's or a card's, under their names, such as ``state.m['w'][0]``."""
     return {
         f"state.{variable}{slot.name.removeprefix('params')}": array
         for slot in slots
         for variable, array in zip(groups[slot.group].rule.state, slot.state, strict=True)
     }
+
+
+def host_copy(array: Any) -> NDArray[Any]:
+    """A NumPy copy of a state array, wherever that lies."""
+    if isinstance(array, np.ndarray):
+        return array.copy()
+    from fastgd.engines.cuda import device  # noqa: PLC0415
+
+    return device.to_host(array)
+
+
+def _write(array: Any, values: NDArray[Any]) -> None:
+    if isinstance(array, np.ndarray):
+        array[...] = values
+    elif values.size:
+        array.copy_to_device(np.ascontiguousarray(values))
 
 
 def check_state(arrays: Mapping[str, NDArray[Any]], optimizer: str, rules: Sequence[str]) -> int:
@@ -63,6 +79,6 @@ def restore(plan: Plan, arrays: Mapping[str, NDArray[Any]]) -> None:
                 f"{source.shape} and {source.dtype}"
             )
     for key, target in targets.items():
-        target[...] = arrays[key]
+        _write(target, arrays[key])
     for group, value in zip(plan.groups, carry, strict=True):
         group.carry[0] = value

@@ -1,4 +1,4 @@
-"""Parameters as people keep them: an array, or lists, tuples and dicts of arrays, nested at will."""
+"""Parameters as people keep them: an array (also on a card), or lists, tuples and dicts of arrays, nested at will."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+
+from fastgd.engines.cuda.arrays import is_device_array
 
 _DEEPEST = 64  # deeper than any model, and far from Python's own limit, which a cycle would hit
 
@@ -96,7 +98,7 @@ class Tree:
 
 
 def _kind_and_keys(value: Any, root: str, path: Path) -> tuple[str, list[Any]]:
-    if isinstance(value, np.ndarray):
+    if isinstance(value, np.ndarray) or is_device_array(value):
         return "array", []
     if isinstance(value, list | tuple):
         return "list", list(range(len(value)))

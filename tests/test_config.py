@@ -1,13 +1,16 @@
 """Settings of the process: backend, threads, cache folder, what is installed."""
 
+import importlib.util
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
 import fastgd as gd
 from fastgd.engines import config
+from fastgd.engines.cuda import device
 
 
 @pytest.fixture(autouse=True)
@@ -40,9 +43,56 @@ def test_unknown_backend_is_named(monkeypatch):
         config.get_backend()
 
 
-def test_cuda_is_not_here():
-    with pytest.raises(RuntimeError, match="CUDA"):
+@pytest.fixture
+def without_card(monkeypatch):
+    """As on a machine on which nothing for a card is installed."""
+    found = importlib.util.find_spec
+    monkeypatch.delenv("NUMBA_ENABLE_CUDASIM", raising=False)
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "numba_cuda" else found(name)
+    )
+    device.missing.cache_clear()
+    yield
+    device.missing.cache_clear()
+
+
+def test_what_is_missing_for_a_card(without_card, capsys):
+    one_line = r"^backend 'cuda' cannot be used: numba-cuda is not installed: pip install .*$"
+    with pytest.raises(RuntimeError, match=one_line):
         config.resolve_backend("cuda")
+    with pytest.raises(RuntimeError, match=one_line):
+        gd.Adam(backend="cuda")
+    gd.show_config()
+    assert "backend cuda: numba-cuda is not installed" in capsys.readouterr().out
+    assert config.config()["card"] is None
+
+
+def test_a_driver_that_is_missing_is_said_in_one_line(monkeypatch):
+    device.missing.cache_clear()
+    monkeypatch.delenv("NUMBA_ENABLE_CUDASIM", raising=False)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
+    driver = SimpleNamespace(
+        is_available=lambda: False, cuda_error=lambda: "Error:\n\nno driver\n:"
+    )
+    monkeypatch.setitem(sys.modules, "numba.cuda", driver)
+    monkeypatch.setattr("numba.cuda", driver, raising=False)
+    assert device.missing() == "no CUDA driver was found: Error no driver"
+    device.missing.cache_clear()
+
+
+def test_the_parts_for_the_processor_need_no_card():
+    """Nothing of CUDA is imported by what runs on the CPU."""
+    code = (
+        "import sys, numpy as np, fastgd as gd\n"
+        "gd.Adam().step([np.ones(3)], [np.ones(3)])\n"
+        "gd.sweep(gd.Quadratic([[1.0]]), gd.SGD(), {'lr': [0.1]})\n"
+        "gd.MLP([2, 2]).fit(np.ones((3, 2)), [0, 1, 0], epochs=1)\n"
+        "names = [m for m in sys.modules if m.startswith(('numba', 'cupy', 'cuda.'))]\n"
+        "assert not names, names\n"
+        "ours = sorted(m for m in sys.modules if m.startswith('fastgd.engines.cuda.'))\n"
+        "assert ours == ['fastgd.engines.cuda.arrays'], ours\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_auto_takes_the_first_that_is_supported_and_present(monkeypatch):

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 BACKENDS = ("auto", "numpy", "cython", "numba", "cuda")
-_NOT_HERE = {"cuda": "the CUDA backend is not part of this version"}
+_FOR_THE_CARD = ("numba-cuda", "cupy-cuda12x", "cupy-cuda13x")
 
 _backend: str | None = None  # None: as the environment says
 _num_threads: int | None = None
@@ -44,8 +44,8 @@ def set_backend(backend: str | None) -> None:
     Parameters
     ----------
     backend : {"auto", "numpy", "cython", "numba", "cuda"} or None
-        "auto" takes the fastest that is there. None goes back to the environment variable
-        ``FASTGD_BACKEND``, and where that is unset to "auto".
+        "auto" takes the fastest that is there, but never a card for arrays in the host's memory: "cuda" is asked
+        for. None goes back to the environment variable ``FASTGD_BACKEND``, and where that is unset to "auto".
 
     Raises
     ------
@@ -176,8 +176,10 @@ def missing(backend: str) -> str:
     >>> missing("numpy")
     ''
     """
-    if backend in _NOT_HERE:
-        return _NOT_HERE[backend]
+    if backend == "cuda":
+        from fastgd.engines.cuda import device  # noqa: PLC0415  (asks the driver)
+
+        return device.missing()
     if backend == "cython":
         from fastgd.engines import cython_backend  # noqa: PLC0415  (loads the kernels)
 
@@ -204,7 +206,7 @@ def resolve_backend(
     Returns
     -------
     str
-        "numpy", "cython" or "numba". For "auto": of those supported and present, the first of
+        "numpy", "cython", "numba" or "cuda". For "auto": of those supported and present, the first of
         cython, numba, numpy. A preference of the whole process (`set_backend`, environment) that
         the call does not support counts as "auto"; a call's own request never does.
 
@@ -279,8 +281,8 @@ def config() -> dict[str, Any]:
     -------
     dict
         "versions" (name -> version or None), "processor" (machine, kernel target, vector width in
-        bits), "backends" (name -> "" or why it is missing), "backend" in use by default,
-        "threads", "cache_folder".
+        bits), "card" (name, or None), "backends" (name -> "" or why it is missing), "backend" in use by
+        default, "threads", "cache_folder".
 
     Examples
     --------
@@ -293,6 +295,7 @@ def config() -> dict[str, Any]:
     return {
         "versions": _versions(compiled=not backends["cython"]),
         "processor": _processor(compiled=not backends["cython"]),
+        "card": None if backends["cuda"] else _card(),
         "backends": backends,
         "backend": resolve_backend(),
         "threads": get_num_threads(),
@@ -307,11 +310,12 @@ def _versions(*, compiled: bool) -> dict[str, str | None]:
 
     versions = {"fastgd": __version__, "python": platform.python_version()}
     found: dict[str, str | None] = {**versions}
-    for package in ("numpy", "scipy", "numba", "scikit-learn"):
+    for package in ("numpy", "scipy", "numba", "scikit-learn", *_FOR_THE_CARD):
         try:
             found[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
-            found[package] = None
+            if package not in _FOR_THE_CARD:
+                found[package] = None
     found["compiler"] = None
     if compiled:
         from fastgd.engines._step import compiler  # noqa: PLC0415
@@ -329,6 +333,14 @@ def _processor(*, compiled: bool) -> dict[str, Any]:
         found["target"] = cython_backend.target()
         found["vector_bits"] = 32 * cython_backend.kernels().lanes["f"]
     return found
+
+
+def _card() -> str:
+    from fastgd.engines.cuda import device  # noqa: PLC0415
+
+    card = device.card()
+    capability = ".".join(map(str, card.capability))
+    return f"{card.name}, compute capability {capability}, {card.memory / 2**30:.0f} GiB"
 
 
 def show_config() -> None:
@@ -349,6 +361,8 @@ def show_config() -> None:
         else "no compiled kernels"
     )
     lines.append(f"processor {processor['machine']}, {kernels}")
+    if found["card"]:
+        lines.append(f"card {found['card']}")
     lines += [
         f"backend {name}: {reason or 'present'}{' (default)' * (name == found['backend'])}"
         for name, reason in found["backends"].items()

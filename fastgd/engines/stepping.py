@@ -81,10 +81,13 @@ class Group:
 
 @dataclass(eq=False)
 class Slot:
-    """One parameter array: its name in messages, its form, and its state (C-contiguous, alike)."""
+    """One parameter array: its name in messages, its form, and its state (C-contiguous, alike).
+
+    Parameters on a card have their state there, as device arrays of Numba.
+    """
 
     name: str
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     group: int
-    state: tuple[NDArray[Any], ...]
+    state: tuple[Any, ...]

@@ -79,7 +79,9 @@ def found(name: str, value: Any, *, written: bool = False) -> Found:
     if written and read_only:
         raise ValueError(f"{name} is read-only; it must be writeable")
     if not _side_by_side(shape, interface.get("strides"), dtype.itemsize):
-        raise ValueError(f"{name} must be C-contiguous on the card, got strides {interface['strides']}")
+        raise ValueError(
+            f"{name} must be C-contiguous on the card, got strides {interface['strides']}"
+        )
     return Found(int(address or 0), shape, dtype, interface.get("stream"))
 
 
@@ -140,8 +142,12 @@ def check_overlap(names: list[str], described: list[Found], n_written: int) -> N
     ValueError
         Naming both.
     """
-    order = sorted((k for k, one in enumerate(described) if one.size), key=lambda k: described[k].address)
-    reach: dict[bool, tuple[int, int]] = {}  # by whether it is written: the furthest end so far, and whose
+    order = sorted(
+        (k for k, one in enumerate(described) if one.size), key=lambda k: described[k].address
+    )
+    reach: dict[
+        bool, tuple[int, int]
+    ] = {}  # by whether it is written: the furthest end so far, and whose
     for k in order:
         start, written = described[k].address, k < n_written
         for other_written, (end, j) in reach.items():

@@ -24,7 +24,7 @@ def simulated() -> bool:
         return False
     from numba import config  # noqa: PLC0415
 
-    return bool(config.ENABLE_CUDASIM)
+    return bool(getattr(config, "ENABLE_CUDASIM", 0))
 
 
 @cache
@@ -143,7 +143,9 @@ def synchronize(stream: Any = 0) -> None:
 
 
 def address(array: Any) -> int:
-    """Where an array of `empty` or `to_device` lies."""
+    """Where an array of `empty` or `to_device` lies; of NumPy's, of which the card reads nothing, 0."""
+    if isinstance(array, np.ndarray):
+        return 0
     if simulated():
         return int(array._ary.ctypes.data)
     return int(array.__cuda_array_interface__["data"][0])

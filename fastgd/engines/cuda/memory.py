@@ -16,7 +16,14 @@ import numpy as np
 from fastgd.engines.cuda import device
 
 REALS: dict[str, type[Any]] = {"f": np.float32, "d": np.float64}
-_KINDS: dict[str, type[Any]] = {**REALS, "q": np.int64, "i": np.int32, "I": np.uint32, "b": np.int8, "B": np.uint8}
+_KINDS: dict[str, type[Any]] = {
+    **REALS,
+    "q": np.int64,
+    "i": np.int32,
+    "I": np.uint32,
+    "b": np.int8,
+    "B": np.uint8,
+}
 WIDE = {"f": 4, "d": 2}  # numbers of 16 bytes
 
 
@@ -24,8 +31,8 @@ WIDE = {"f": 4, "d": 2}  # numbers of 16 bytes
 def memory(char: str) -> SimpleNamespace:
     """``load(address, i)`` and ``store(address, i, value)`` for numbers of one kind, a dtype's character.
 
-    Of real numbers also ``load_wide(address, i)``, a tuple of 16 bytes from the i-th number on, and ``store_wide(address,
-    i, *values)``; the address must then be a multiple of 16, and i of the tuple's length.
+    Of real numbers also ``load_wide(address, i)``, a tuple of 16 bytes from the i-th number on, and
+    ``store_wide(address, i, *values)``; the address must then be a multiple of 16, and i of the tuple's length.
     """
     if device.simulated():
         return _simulated(char)
@@ -116,7 +123,7 @@ def _on_card(char: str) -> SimpleNamespace:
     if char == "f":
 
         @intrinsic
-        def store_wide(context: Any, address: Any, i: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
+        def store_wide(context: Any, address: Any, i: Any, a: Any, b: Any, c: Any, d: Any) -> Any:  # noqa: PLR0917
             return stored(None)
     else:
 

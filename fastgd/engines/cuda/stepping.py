@@ -40,7 +40,9 @@ class Clock:
 class _Launch:
     """Slots that share a rule, a dtype and whether `prepare` stands before it."""
 
-    def __init__(self, rule: Rule, char: str, prepared: bool, slots: list[int], groups: list[int]) -> None:
+    def __init__(
+        self, rule: Rule, char: str, prepared: bool, slots: list[int], groups: list[int]
+    ) -> None:
         self.rule, self.char, self.prepared = rule, char, prepared
         self.slots, self.groups = slots, groups
         self.n_numbers = (len(PREPARE.coefficients) if prepared else 0) + len(rule.coefficients)
@@ -77,7 +79,9 @@ class Launches:
             key = group.rule, slot.dtype.char, group.prepared
             if key not in found:
                 alike = [
-                    j for j, g in enumerate(self.groups) if (g.rule, g.prepared) == (group.rule, group.prepared)
+                    j
+                    for j, g in enumerate(self.groups)
+                    if (g.rule, g.prepared) == (group.rule, group.prepared)
                 ]
                 found[key] = _Launch(*key, [], alike)
             if math.prod(slot.shape):
@@ -108,13 +112,17 @@ class Launches:
         self._partials = device.empty(max(1, self.norm_blocks * PARTIALS), np.float64)
         self.squares = device.empty(1, np.float64)
         limits = np.array([[g.clip_norm, g.norm_eps] for g in self.groups])
-        self._limits = [(one, device.to_device(limits[one.groups])) for one in self.launches if one.prepared]
+        self._limits = [
+            (one, device.to_device(limits[one.groups])) for one in self.launches if one.prepared
+        ]
         self._norm_table_at = self.table_bytes
         self.table_bytes += 8 * 3 * len(self.slots)
 
     # --- what a launch reads ----------------------------------------------------------------------
 
-    def table(self, params: Sequence[int], grads: Sequence[int], state: Sequence[Sequence[int]]) -> NDArray[np.int64]:
+    def table(
+        self, params: Sequence[int], grads: Sequence[int], state: Sequence[Sequence[int]]
+    ) -> NDArray[np.int64]:
         """The table of pointers, from the addresses of all slots' arrays."""
         table = np.zeros(self.table_bytes // 8, np.int64)
         for one in self.launches:
@@ -312,6 +320,28 @@ class _Copies:
                 host[...] = device.to_host(place)
 
 
+def form(name: str, array: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Shape and dtype of a parameter or gradient, if it may be one; NumPy arrays count, which will be copied."""
+    if isinstance(array, np.ndarray):
+        return array.shape, array.dtype
+    one = arrays.found(name, array)
+    if one.dtype not in (np.float32, np.float64) or not one.dtype.isnative:
+        raise ValueError(f"{name} must have dtype float32 or float64, got {one.dtype}")
+    return one.shape, one.dtype
+
+
+def full(shape: tuple[int, ...], dtype: np.dtype[Any], value: float) -> Any:
+    """A new array on the card, filled there; one without numbers is NumPy's, for there is nothing to update."""
+    size, card = math.prod(shape), device.card()
+    if not size:
+        return np.zeros(shape, dtype)
+    array = device.empty(shape, dtype)
+    blocks = min(-(-size // card.threads), card.multiprocessors * _WAVES)
+    number = dtype.type(value)
+    _fill_kernels(dtype.char).fill[blocks, card.threads](device.address(array), size, number)
+    return array
+
+
 # --- kernels ----------------------------------------------------------------------------------------
 
 _UPDATE = """
@@ -393,6 +423,19 @@ def _kernels(rule: Rule, char: str, prepared: bool) -> Any:
     given = {} if own else {"rule": source.rule_itself(rule, char)}
     text = f"{prepare}{own or ''}{_update_text(rule, char, prepared)}"
     return source.kernel_module(char, text, given or None)
+
+
+_FILL = """
+@cuda.jit(cache=CACHE)
+def fill(place, size, value):
+    for i in range(cuda.grid(1), size, cuda.gridsize(1)):
+        store(place, i, value)
+"""
+
+
+@cache
+def _fill_kernels(char: str) -> Any:
+    return source.kernel_module(char, _FILL)
 
 
 # The order of `fastgd.engines.stepping`: element i of a block goes to partial sum i % PARTIALS.

@@ -61,8 +61,9 @@ def _bits(char: str) -> dict[str, Callable[..., Any]]:
     from numba.cuda import libdevice  # noqa: PLC0415
 
     f = above._SINGLE if char == "f" else above._DOUBLE
-    real, word = REALS[char], nt.uint32 if char == "f" else nt.uint64
-    signed = nt.int32 if char == "f" else nt.int64
+    real = REALS[char]
+    word: Any = nt.uint32 if char == "f" else nt.uint64
+    signed: Any = nt.int32 if char == "f" else nt.int64
     to_bits = libdevice.float_as_int if char == "f" else libdevice.double_as_longlong
     from_bits = libdevice.int_as_float if char == "f" else libdevice.longlong_as_double
     digits, half, fraction = word(f.digits), word(f.sqrt_half), word(f.fraction)

@@ -1,0 +1,31 @@
+"""Tests of the card's code: on Numba's simulator, in a process of their own, or on a card.
+
+``NUMBA_ENABLE_CUDASIM=1 pytest tests/cuda`` runs them on the simulator; the variable must be set before Numba is
+imported. On a machine with a card ``pytest tests/cuda`` runs all. Elsewhere only the tests of generated code are
+collected (``test_cuda_ptx*.py``), and those only where a compiler for cards is installed.
+"""
+
+from importlib.util import find_spec
+
+import pytest
+
+from fastgd.engines.cuda import device
+
+READS_CODE = "test_cuda_ptx*.py"  # compiles for a card without one; the simulator generates no code
+SIMULATED = device.simulated()
+
+collect_ignore_glob = []
+if SIMULATED or find_spec("numba_cuda") is None:
+    collect_ignore_glob.append(READS_CODE)
+if device.missing():
+    collect_ignore_glob.append("test_cuda_[!p]*.py")
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if not SIMULATED or not item.path.name.startswith("test_cuda_"):
+            continue
+        if item.get_closest_marker("card"):
+            item.add_marker(pytest.mark.skip(reason="needs a card"))
+        # Kernels are Python threads there, each with NumPy's default of warning of an overflow.
+        item.add_marker(pytest.mark.filterwarnings("ignore::RuntimeWarning"))
