@@ -373,6 +373,29 @@ def test_one_launch_for_all_arrays_of_a_rule():
     assert launches.launches[0].slots == [0, 2]
 
 
+@IN_SIMULATOR
+def test_tensors_by_their_own_word(monkeypatch):
+    """Also those that autograd trains; here the host's stand for a card's."""
+    torch = pytest.importorskip("torch")
+    monkeypatch.setattr(arrays, "is_device_array", lambda value: isinstance(value, torch.Tensor))
+    monkeypatch.setattr(arrays, "stream_of", lambda *given: 0)
+    for module in ("fastgd.trees", "fastgd.optimizer_base"):
+        monkeypatch.setattr(f"{module}.is_device_array", arrays.is_device_array)
+    params, gradients = draw("float32", 2)
+    expected = reference(gd.Adam(backend="numpy", flush_subnormals=False), params, gradients)
+    held = [torch.tensor(p, requires_grad=True) for p in params]
+    opt = gd.Adam()
+    for grads in gradients:
+        opt.step(held, [torch.tensor(g) for g in grads])
+    assert_same([p.detach().numpy() for p in held] + states(opt), expected)
+    with pytest.raises(
+        ValueError, match=r"grads\[0\] must have dtype float32 or float64, got torch.int64"
+    ):
+        opt.step(held, [torch.ones(p.shape, dtype=torch.int64) for p in params])
+    with pytest.raises(ValueError, match=r"params must be C-contiguous"):
+        gd.SGD().step(torch.ones(3, 2).T, torch.ones(2, 3))
+
+
 # --- on a card only -------------------------------------------------------------------------------------
 
 

@@ -227,6 +227,8 @@ class Stepper:
         copying: bool = False,
     ) -> None:
         self.slots, self.groups = list(slots), list(groups)
+        names = [slot.name for slot in self.slots]
+        self._names = [*names, *("grads" + name.removeprefix("params") for name in names)]
         self._copying = _Copies(self.slots) if copying else None
         self._launches = Launches(slots, groups)
         self._state = [tuple(map(device.address, slot.state)) for slot in self.slots]
@@ -259,9 +261,7 @@ class Stepper:
         for root, given in (("params", params), ("grads", grads)):
             if len(given) != n:
                 raise ValueError(f"{root} must hold {n} arrays, got {len(given)}")
-        names = [slot.name for slot in self.slots]
-        names += ["grads" + name.removeprefix("params") for name in names]
-        described = []
+        names, described = self._names, []
         for k, (name, value) in enumerate(zip(names, [*params, *grads], strict=True)):
             one, slot = arrays.found(name, value, written=k < n), self.slots[k % n]
             if one.dtype != slot.dtype:
@@ -269,7 +269,8 @@ class Stepper:
             if one.shape != slot.shape:
                 raise ValueError(f"{name} must have shape {slot.shape}, got {one.shape}")
             described.append(one)
-        arrays.check_overlap(names, described, n)
+        if tuple(one.address for one in described) != self._addresses:
+            arrays.check_overlap(names, described, n)
         return described
 
     def _launch(self, places: list[int], stream: Any, t: int, lr_override: float | None) -> None:
