@@ -288,7 +288,6 @@ def test_the_host_has_no_part_in_it_by_itself():
         opt, p = gd.Adam(), np.ones(3)
         opt.step(p, np.ones(3))
         assert opt._plan.backend != "cuda"
-        assert gd.sweep(gd.Quadratic([[1.0]]), gd.SGD(), {"lr": [0.1]}).backend != "cuda"
     finally:
         gd.set_backend(None)
     one = gd.Adam()
@@ -358,7 +357,8 @@ def test_dlpack_needs_a_helper_and_a_card():
 
 @pytest.mark.parametrize("stream", [None, 1])
 def test_streams_that_are_the_default_one(stream):
-    assert arrays.stream_of([object()], [arrays.Found(0, (1,), np.dtype("f4"), stream)]) == 0
+    one = arrays.Found(0, (1,), np.dtype("f4"), stream)
+    assert arrays.stream_of([object()], [one]) == 0
 
 
 def test_one_launch_for_all_arrays_of_a_rule():
@@ -374,11 +374,13 @@ def test_one_launch_for_all_arrays_of_a_rule():
 
 
 @IN_SIMULATOR
-def test_tensors_by_their_own_word(monkeypatch):
+@pytest.mark.parametrize("by_interface", ["quickly", "one by one"])
+def test_tensors_by_their_own_word(monkeypatch, by_interface):
     """Also those that autograd trains; here the host's stand for a card's."""
     torch = pytest.importorskip("torch")
     monkeypatch.setattr(arrays, "is_device_array", lambda value: isinstance(value, torch.Tensor))
     monkeypatch.setattr(arrays, "stream_of", lambda *given: 0)
+    monkeypatch.setattr(torch.Tensor, "is_cuda", by_interface == "quickly")
     for module in ("fastgd.trees", "fastgd.optimizer_base"):
         monkeypatch.setattr(f"{module}.is_device_array", arrays.is_device_array)
     params, gradients = draw("float32", 2)
@@ -413,6 +415,23 @@ def test_torch_tensors_on_their_stream():
             opt.step(held, [torch.tensor(g, device="cuda") for g in grads])
         mine = [p.detach().cpu().numpy() for p in held]
     assert_same(mine + states(opt), expected)
+
+
+@pytest.mark.card
+def test_a_step_whose_numbers_do_not_change_can_be_captured():
+    torch = pytest.importorskip("torch")
+    if not torch.cuda.is_available():
+        pytest.skip("PyTorch sees no card")
+    p, g = torch.zeros(5, device="cuda"), torch.ones(5, device="cuda")
+    opt = gd.SGD(lr=1.0)
+    opt.step(p, g)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        opt.step(p, g)
+    for _ in range(3):
+        graph.replay()
+    torch.cuda.synchronize()
+    assert p.tolist() == [-4.0] * 5
 
 
 @pytest.mark.card

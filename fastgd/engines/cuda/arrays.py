@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -104,12 +105,33 @@ def _interface(name: str, value: Any) -> Any:
 
 def _of_torch(name: str, value: Any, torch: Any) -> Found:
     """A tensor's own word: its interface takes ten times as long, and has none for what autograd trains."""
-    dtype = {torch.float32: np.dtype("f4"), torch.float64: np.dtype("f8")}.get(value.dtype)
+    known: dict[Any, np.dtype[Any]] = {torch.float32: np.dtype("f4"), torch.float64: np.dtype("f8")}
+    dtype = known.get(value.dtype)
     if dtype is None:
         raise ValueError(f"{name} must have dtype float32 or float64, got {value.dtype}")
     if not value.is_contiguous():
         raise ValueError(f"{name} must be C-contiguous on the card, got strides {value.stride()}")
     return Found(value.data_ptr(), tuple(value.shape), dtype, None)
+
+
+def places_of_tensors(values: list[Any], shapes: list[Any], dtypes: list[str]) -> list[int] | None:
+    """Addresses of PyTorch's tensors on the card, in a microsecond each; None where `found` has to look at them."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return None
+    kinds = {"float32": torch.float32, "float64": torch.float64}
+    places = []
+    for value, shape, dtype in zip(values, shapes, dtypes, strict=True):
+        if not (
+            isinstance(value, torch.Tensor)
+            and value.is_cuda
+            and value.dtype is kinds[dtype]
+            and value.shape == shape
+            and value.is_contiguous()
+        ):
+            return None
+        places.append(value.data_ptr())
+    return places
 
 
 def _side_by_side(shape: tuple[int, ...], strides: tuple[int, ...] | None, itemsize: int) -> bool:
@@ -123,7 +145,7 @@ def _side_by_side(shape: tuple[int, ...], strides: tuple[int, ...] | None, items
     return True
 
 
-def stream_of(arrays: list[Any], described: list[Found]) -> Any:
+def stream_of(arrays: Sequence[Any], described: Sequence[Found] = ()) -> Any:
     """The caller's stream: PyTorch's current one for its tensors, else what the arrays say, else the default."""
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(arrays[0], torch.Tensor):
@@ -143,7 +165,9 @@ def _external(handle: int) -> Any:
     return cuda.per_thread_default_stream() if handle == 2 else cuda.external_stream(handle)
 
 
-def check_overlap(names: list[str], described: list[Found], n_written: int) -> None:
+def check_overlap(
+    names: Sequence[str], places: Sequence[int], nbytes: Sequence[int], n_written: int
+) -> None:
     """Refuse arrays of which one that is written (the first ones) shares memory with another.
 
     Raises
@@ -151,18 +175,16 @@ def check_overlap(names: list[str], described: list[Found], n_written: int) -> N
     ValueError
         Naming both.
     """
-    order = sorted(
-        (k for k, one in enumerate(described) if one.size), key=lambda k: described[k].address
-    )
+    order = sorted((k for k, size in enumerate(nbytes) if size), key=places.__getitem__)
     reach: dict[
         bool, tuple[int, int]
     ] = {}  # by whether it is written: the furthest end so far, and whose
     for k in order:
-        start, written = described[k].address, k < n_written
+        start, written = places[k], k < n_written
         for other_written, (end, j) in reach.items():
             if start < end and (written or other_written):
                 first, second = sorted((names[j], names[k]), reverse=True)
                 raise ValueError(f"{first} overlaps {second} in memory")
-        end = start + described[k].nbytes
+        end = start + nbytes[k]
         if end > reach.get(written, (0, 0))[0]:
             reach[written] = end, k

@@ -232,12 +232,16 @@ class Stepper:
         self._copying = _Copies(self.slots) if copying else None
         self._launches = Launches(slots, groups)
         self._state = [tuple(map(device.address, slot.state)) for slot in self.slots]
-        self._addresses: tuple[int, ...] = ()
+        twice = [*self.slots, *self.slots]
+        self._forms = [slot.shape for slot in twice], [slot.dtype.name for slot in twice]
+        self._nbytes = [math.prod(slot.shape) * slot.dtype.itemsize for slot in twice]
+        self._addresses: list[int] = []
         self._table = np.empty(0, np.int64)
         room = self._launches.table_bytes + self._launches.numbers_bytes
         self._host = np.zeros(room, np.uint8)
         self._sent = b""  # what lies in `_device`
         self._device = device.empty(room, np.uint8)
+        self._start = device.address(self._device)
 
     def step(
         self,
@@ -248,30 +252,38 @@ class Stepper:
     ) -> None:
         """Check everything, then launch: an error changes nothing. The card may still be at work on return."""
         if self._copying is None:
-            described = self._checked(params, grads)
-            stream = arrays.stream_of([*params, *grads], described)
-            self._launch([one.address for one in described], stream, t, lr_override)
+            places, stream = self._checked([*params, *grads], len(params), len(grads))
+            self._launch(places, stream, t, lr_override)
             return
         reference.check(self.slots, params, grads)
         self._launch(self._copying.sent(params, grads), 0, t, lr_override)
         self._copying.fetch(params)
 
-    def _checked(self, params: Sequence[Any], grads: Sequence[Any]) -> list[arrays.Found]:
+    def _checked(self, given: list[Any], n_params: int, n_grads: int) -> tuple[list[int], Any]:
+        """Where the arrays lie, and on which stream they are worked on."""
         n = len(self.slots)
-        for root, given in (("params", params), ("grads", grads)):
-            if len(given) != n:
-                raise ValueError(f"{root} must hold {n} arrays, got {len(given)}")
-        names, described = self._names, []
-        for k, (name, value) in enumerate(zip(names, [*params, *grads], strict=True)):
-            one, slot = arrays.found(name, value, written=k < n), self.slots[k % n]
-            if one.dtype != slot.dtype:
-                raise ValueError(f"{name} must have dtype {slot.dtype}, got {one.dtype}")
-            if one.shape != slot.shape:
-                raise ValueError(f"{name} must have shape {slot.shape}, got {one.shape}")
-            described.append(one)
-        if tuple(one.address for one in described) != self._addresses:
-            arrays.check_overlap(names, described, n)
-        return described
+        for root, many in (("params", n_params), ("grads", n_grads)):
+            if many != n:
+                raise ValueError(f"{root} must hold {n} arrays, got {many}")
+        places = arrays.places_of_tensors(given, *self._forms)
+        if places is not None:
+            stream = arrays.stream_of(given)
+        else:
+            described = [self._described(k, value, written=k < n) for k, value in enumerate(given)]
+            places = [one.address for one in described]
+            stream = arrays.stream_of(given, described)
+        if places != self._addresses:
+            arrays.check_overlap(self._names, places, self._nbytes, n)
+        return places, stream
+
+    def _described(self, k: int, value: Any, *, written: bool) -> arrays.Found:
+        name, slot = self._names[k], self.slots[k % len(self.slots)]
+        one = arrays.found(name, value, written=written)
+        if one.dtype != slot.dtype:
+            raise ValueError(f"{name} must have dtype {slot.dtype}, got {one.dtype}")
+        if one.shape != slot.shape:
+            raise ValueError(f"{name} must have shape {slot.shape}, got {one.shape}")
+        return one
 
     def _launch(self, places: list[int], stream: Any, t: int, lr_override: float | None) -> None:
         rates = [g.hyper[0] if lr_override is None else lr_override for g in self.groups]
@@ -281,13 +293,13 @@ class Stepper:
             for group, rate, carry in zip(self.groups, rates, carries, strict=True)
         ]
         split, n = self._launches.table_bytes, len(self.slots)
-        if tuple(places) != self._addresses:
+        if places != self._addresses:
             self._table = self._launches.table(places[:n], places[n:], self._state)
-            self._addresses = tuple(places)
+            self._addresses = places
             self._host[:split] = self._table.view(np.uint8)
         self._launches.write_numbers(self._host[split:], numbers)
         self._send(stream)
-        start = device.address(self._device)
+        start = self._start
         self._launches.go(start, start + split, stream)
         for group, carry in zip(self.groups, carries, strict=True):
             group.carry[:] = carry
