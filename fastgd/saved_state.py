@@ -34,7 +34,11 @@ def _write(array: Any, values: NDArray[Any]) -> None:
     if isinstance(array, np.ndarray):
         array[...] = values
     elif values.size:
+        from fastgd.engines.cuda import device  # noqa: PLC0415
+
+        device.synchronize()  # steps may be under way, on whatever stream
         array.copy_to_device(np.ascontiguousarray(values))
+        device.synchronize()
 
 
 def check_state(arrays: Mapping[str, NDArray[Any]], optimizer: str, rules: Sequence[str]) -> int:

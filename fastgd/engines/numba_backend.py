@@ -40,6 +40,10 @@ from fastgd.engines.vocabulary import numba_vocabulary
 
 np = numba_vocabulary()
 '''
+_WHAT_TEXT_NEEDS = (
+    "engines/vocabulary.py", "rules/elementary.py", "engines/numba_backend.py", "engines/cuda/vocabulary.py",
+    "engines/cuda/memory.py", "engines/cuda/source.py",
+)  # fmt: skip
 _OPTIONS = 'error_model="numpy", fastmath=False'
 _SIGNATURE = (
     "types.void(types.CPointer(types.CPointer(types.{real})), types.CPointer(types.{real}), "
@@ -131,11 +135,20 @@ def _stamp() -> bytes:
     import fastgd  # noqa: PLC0415
 
     package = Path(fastgd.__file__).parent
-    digest = hashlib.sha256(f"{fastgd.__version__} {numba.__version__}".encode())
-    for source in ("engines/vocabulary.py", "rules/elementary.py", "engines/numba_backend.py"):
+    digest = hashlib.sha256(f"{fastgd.__version__} {numba.__version__} {_for_cards()}".encode())
+    for source in _WHAT_TEXT_NEEDS:
         path = package / source
         digest.update(path.read_bytes() if path.exists() else b"")
     return digest.digest()
+
+
+def _for_cards() -> str:
+    """Which compiler for cards there is beside Numba's own."""
+    if importlib.util.find_spec("numba_cuda") is None:
+        return ""
+    from importlib.metadata import version  # noqa: PLC0415  (30 ms)
+
+    return version("numba-cuda")
 
 
 def _written(text: str) -> Path | None:

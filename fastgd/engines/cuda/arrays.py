@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -156,6 +157,7 @@ def stream_of(arrays: Sequence[Any], described: Sequence[Found] = ()) -> Any:
     return 0
 
 
+@lru_cache(maxsize=64)
 def _external(handle: int) -> Any:
     """A stream by its handle; 0, 1 and 2 are names of the default streams."""
     if handle in {0, 1}:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import warnings
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -124,16 +125,37 @@ def to_device(host: NDArray[Any], stream: Any = 0) -> Any:
 
 
 def to_host(array: Any, stream: Any = 0) -> NDArray[Any]:
-    """A NumPy copy, once everything on the stream is done."""
+    """A NumPy copy, once everything on the stream is done; without one, everything on the card."""
     if isinstance(array, np.ndarray):
         return array.copy()
+    if not stream:  # the default stream does not wait for every other
+        synchronize()
     host = np.asarray(array.copy_to_host(stream=stream))
     synchronize(stream)
     return host
 
 
+def launch(kernel: Any, blocks: int, threads: int, stream: Any, *arguments: Any) -> None:
+    """Start a kernel; the card may still be at work on return."""
+    _configured(kernel, blocks, threads, stream)(*arguments)
+
+
+def _configured(kernel: Any, blocks: int, threads: int, stream: Any) -> Any:
+    if simulated():  # whose kernels keep one configuration only
+        return kernel[blocks, threads, stream]
+    return _kept_configuration(kernel, blocks, threads, stream)
+
+
+@lru_cache(maxsize=4096)
+def _kept_configuration(kernel: Any, blocks: int, threads: int, stream: Any) -> Any:
+    """A launch of that form, made once: making it costs as much as launching, and warns of small grids."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return kernel[blocks, threads, stream]
+
+
 def synchronize(stream: Any = 0) -> None:
-    """Wait for everything on the stream."""
+    """Wait for everything on the stream; without one, for everything on the card."""
     from numba import cuda  # noqa: PLC0415
 
     if stream:

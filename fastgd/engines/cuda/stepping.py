@@ -161,7 +161,11 @@ class Launches:
         for one in self.launches:
             if one.chunks:
                 blocks = min(one.chunks, card.multiprocessors * _WAVES)
-                one.update[blocks, card.threads, stream](
+                device.launch(
+                    one.update,
+                    blocks,
+                    card.threads,
+                    stream,
                     table + one.table_at,
                     len(one.slots),
                     one.chunks,
@@ -181,18 +185,33 @@ class Launches:
                 work = -(-size // BLOCK) * PARTIALS
                 if work:
                     blocks = min(-(-work // card.threads), card.multiprocessors * 4 * _WAVES)
-                    _norm_kernels(char).partials[blocks, card.threads, stream](
-                        places + 24 * k, device.address(self._partials)
+                    device.launch(
+                        _norm_kernels(char).partials,
+                        blocks,
+                        card.threads,
+                        stream,
+                        places + 24 * k,
+                        device.address(self._partials),
                     )
-        _norm_kernels("d").total[1, card.threads, stream](
-            device.address(self._partials), self.norm_blocks, device.address(self.squares)
+        device.launch(
+            _norm_kernels("d").total,
+            1,
+            card.threads,
+            stream,
+            device.address(self._partials),
+            self.norm_blocks,
+            device.address(self.squares),
         )
 
     def _clip(self, table: int, numbers: int, stream: Any, clock: Clock) -> None:
         """The factor that clips the norm, into the second number of each group."""
         self.sum_squares(table, stream)
         for one, limits in self._limits:
-            _norm_kernels(one.char).scale[1, 1, stream](
+            device.launch(
+                _norm_kernels(one.char).scale,
+                1,
+                1,
+                stream,
                 device.address(self.squares),
                 device.address(limits),
                 len(one.groups),
@@ -242,6 +261,7 @@ class Stepper:
         self._sent = b""  # what lies in `_device`
         self._device = device.empty(room, np.uint8)
         self._start = device.address(self._device)
+        device.synchronize()  # the state has been filled on the default stream, which others do not wait for
 
     def step(
         self,
@@ -351,7 +371,9 @@ def full(shape: tuple[int, ...], dtype: np.dtype[Any], value: float) -> Any:
     array = device.empty(shape, dtype)
     blocks = min(-(-size // card.threads), card.multiprocessors * _WAVES)
     number = dtype.type(value)
-    _fill_kernels(dtype.char).fill[blocks, card.threads](device.address(array), size, number)
+    device.launch(
+        _fill_kernels(dtype.char).fill, blocks, card.threads, 0, device.address(array), size, number
+    )
     return array
 
 
