@@ -83,10 +83,11 @@ def sweep(
         Precision of the runs, float64 by default.
     max_seconds : float, optional
         Wall-clock time after which runs under way end with status 3; those not begun have status -1.
-    backend : {"auto", "numpy", "cython", "numba"}, optional
+    backend : {"auto", "numpy", "cython", "numba", "cuda"}, optional
         "cython" has kernels ahead of time for the plain, momentum and Adam rules on quadratics, polynomials and least
         squares by statistics; "numba" compiles any combination when it is first used; "numpy" is the readable
-        reference. "auto" takes the first that fits.
+        reference. "auto" takes the first of these that fits. "cuda" descends on the GPU and is never chosen by itself;
+        see the notes.
     n_threads : int, optional
         As `fastgd.set_num_threads` has it by default.
     flush_subnormals : bool, default True
@@ -123,6 +124,11 @@ def sweep(
     networks, and the dtype is the network's. The parameters of all networks would fill the memory, and those of
     different sizes fit no table: `x` is empty, and two networks are kept, that of the lowest loss,
     ``out.best().network``, and that of the best metric, ``out.best(by="metric").network``.
+
+    On the GPU every run has a thread, or a block of threads where it has many parameters, and the results are those of
+    ``backend="numpy", flush_subnormals=False`` bit for bit: subnormal numbers are never flushed there. A function of
+    your own must be ``fun(x, grad)``, compiled with `numba.njit`; its last bits may differ, since the card's compiler
+    fuses products with sums, and it must not raise exceptions.
 
     Examples
     --------
@@ -183,7 +189,7 @@ def sweep(
         real,
         np.inf if max_seconds is None else started + _positive("max_seconds", max_seconds),
     )
-    engine = _engine(backend)
+    engine = _engine(backend, card=True)
     starts = _starts(problem, places, x0, rng, real)
     seeds = _seeds(problem, places, rng)
     found = _Found(places.total, problem.n_parameters, real)
@@ -517,9 +523,12 @@ def _generator(name: str, seed: Any) -> np.random.Generator:
     return np.random.default_rng(int(seed))
 
 
-def _engine(backend: str | None) -> str:
+def _engine(backend: str | None, *, card: bool = False) -> str:
     """What `sweeping.descend` is asked for; the blocks of both compiled backends need the compiled core."""
-    chosen = config.resolve_backend(backend)
+    supports = ("numpy", "cython", "numba", *(("cuda",) if card else ()))
+    chosen = config.resolve_backend(backend, supports=supports)
+    if chosen == "cuda":
+        return "cuda"
     if chosen == "numpy" or config.missing("cython"):
         if backend == "numba":
             raise RuntimeError(

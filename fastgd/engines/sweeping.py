@@ -218,6 +218,10 @@ def descend(
     """
     shape = (len(runs.index), problem.n_parameters)
     backend = engine_of(problem, backend)
+    if backend == "cuda":
+        from fastgd.engines.cuda import sweeping as on_card  # noqa: PLC0415
+
+        return on_card.descend(problem, runs, limits, progress=progress)
     if backend != "numpy":
         from fastgd.engines import _sweep  # noqa: PLC0415
 
