@@ -235,8 +235,12 @@ def _sweep(rule: Rule, shape: Shape) -> list[str]:
         f"code = 1 if n == max_iter else {RUNNING}",
         "code = 0 if met else code",
         "if lane == 0:",
+        "    code = code if inside else 2",
         "    store_word(iterations, run, n)",
-        "    store_small(status, run, code if inside else 2)",
+        "    store_small(status, run, code)",
+        "    cuda.atomic.add(queue, 1, 1)",
+        f"    if code != {RUNNING}:",
+        "        cuda.atomic.add(queue, 2, 1)",
         *(_turned() if shape.tested else []),
     ]
     return [

@@ -26,9 +26,10 @@ UNROLLED = 48  # parameters and state variables that are scalars, not arrays of 
 PRELOADED = 5  # parameters of a quadratic whose numbers stay in registers
 ROW_BLOCK = 256  # as in fastgd.linear_models
 LINEAR = ("rows", "logistic", "softmax")
-RUNNING, UNDER_WAY = -1, -2  # of the status: not ended yet; in the hands of a thread
+RUNNING = -1  # of the status: not ended yet
 
-# What a kernel is told: numbers, and addresses of arrays. Of `kept` there are two, for odd and even windows.
+# Of the queue: the next run's place in the list; runs that have been given back; those of them that have ended.
+# What a kernel is told besides: numbers, and addresses of arrays. Of `kept` there are two, for odd and even windows.
 ARGUMENTS = (
     "active", "n_active", "first", "steps", "max_iter", "runs", "rows", "kept", "status", "iterations", "turned",
     "data", "size", "fixed", "rate", "clip", "group", "n_groups", "mask", "terms", "tabled",
@@ -396,7 +397,6 @@ def _sweep(text: Text) -> list[str]:
         "if place >= n_active:",
         "    return",
         "run = integer(active, place)",
-        f"store_small(status, run, {UNDER_WAY})",
         *text.loaded("rows"),
         *constants_of_run(shape),
         "n, inside, met, idle = first, True, False, False",
@@ -414,7 +414,11 @@ def _sweep(text: Text) -> list[str]:
         "store_word(iterations, run, n)",
         f"code = 1 if n == max_iter else {RUNNING}",
         "code = 0 if met else code",
-        "store_small(status, run, code if inside else 2)",
+        "code = code if inside else 2",
+        "store_small(status, run, code)",
+        "cuda.atomic.add(queue, 1, 1)",
+        f"if code != {RUNNING}:",
+        "    cuda.atomic.add(queue, 2, 1)",
     ]
     return [
         *text.setup(),

@@ -10,6 +10,8 @@ Bits are those of the other backends with ``flush_subnormals=False``: the card c
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,13 +19,17 @@ from numpy.typing import NDArray
 
 from fastgd.engines.cuda import device, sweep_block, sweep_text
 from fastgd.engines.cuda.sweep_coefficients import Coefficients
-from fastgd.engines.cuda.sweep_text import RUNNING, UNDER_WAY, WINDOW, Shape
+from fastgd.engines.cuda.sweep_text import RUNNING, WINDOW, Shape
 from fastgd.engines.descents import SHARED, Descents, Kernel, Limits, NumpyOutcomes, Watcher
 
 if TYPE_CHECKING:
     from fastgd.problem_base import Problem
 
-LAUNCH = 0.05  # seconds that a launch should take
+LAUNCH = 0.05  # seconds that a launch should take at least
+LONG, LONGEST = (
+    10,
+    0.5,
+)  # times as long as the host's work between two; seconds, for Ctrl-C is answered after them
 AT_FIRST = 64  # updates of the first launch
 MOST = 1 << 24  # updates of a launch
 RING = 1 << 12  # updates in a ring, where the memory allows it
@@ -228,7 +234,9 @@ class _Chunk:
             "updates": problem.updates_per_epoch,
         }
         self.active = np.arange(self.total, dtype=np.int32)
+        self.arrays["active"] = device.to_device(self.active)
         self.n = 0
+        self.took = 0.0  # seconds of the last launch
 
     def _arrays(self, kernel: Kernel, runs: Descents) -> dict[str, Any]:
         dtype, shape = self.limits.dtype, self.shape
@@ -265,11 +273,12 @@ class _Chunk:
                     status, failure = 3, False
                     break
                 steps = min(steps, self.ahead.steps, max(1, self.limits.max_iter - self.n))
+                began = time.perf_counter()
                 self.ahead.prepare(min(self.n + steps, self.limits.max_iter))
-                start = time.perf_counter()
                 self._launch(steps)
-                took = time.perf_counter() - start
-                steps = int(np.clip(steps * LAUNCH / max(took, 1e-9), steps // 4 + 1, steps * 8))
+                between = time.perf_counter() - began - self.took
+                aim = min(max(LAUNCH, LONG * between), LONGEST)
+                steps = int(np.clip(steps * aim / max(self.took, 1e-9), steps // 4 + 1, steps * 8))
                 if progress is not None:
                     progress.look(self._standing)
             else:
@@ -285,34 +294,55 @@ class _Chunk:
         """Advances all runs that have not ended, and drops those that then have."""
         self.n = min(self.n + steps, self.limits.max_iter)
         first = self.n - min(steps, self.n)
-        self._call(self.kernels.sweep, self.active, first=first, steps=self.n - first)
-        status = device.to_host(self.arrays["status"])
-        if (status == UNDER_WAY).any():
+        listed = self.arrays["active"]
+        began = time.perf_counter()
+        back, ended = self._call(
+            self.kernels.sweep, listed, len(self.active), first, self.n - first
+        )
+        self.took = time.perf_counter() - began
+        if back != len(self.active):
             raise RuntimeError(
                 "fun raised an exception on the card, which stops a thread there; backend='numba' takes what cannot "
                 "be evaluated as a slope of NaN"
             )
+        if ended:
+            self._drop()
+
+    def _drop(self) -> None:
+        """Shorten the list by the runs that have ended; those that converged are gone over once more."""
+        status = device.to_host(self.arrays["status"])
+        self.out.status[self.columns] = status
         here = status[self.active]
         converged = self.active[here == 0]
-        if len(converged) and not self.in_blocks:
-            self._call(self.kernels.observe, converged)
         self.active = self.active[here == RUNNING]
-        self.out.status[self.columns] = status
+        self._observe(converged)
+        if len(self.active):
+            self.arrays["active"] = device.to_device(self.active)
 
-    def _call(self, kernel: Any, active: NDArray[np.int32], first: int = 0, steps: int = 0) -> None:
-        arrays = {**self.arrays, "active": device.to_device(active)}
-        numbers = {**self.numbers, "n_active": len(active), "first": first, "steps": steps}
-        at = {**numbers, **{name: device.address(array) for name, array in arrays.items()}}
+    def _observe(self, converged: NDArray[np.int32]) -> None:
+        """Whether runs that have converged oscillated; blocks of threads have seen that themselves."""
+        if len(converged) and not self.in_blocks:
+            self._call(self.kernels.observe, device.to_device(converged), len(converged))
+
+    def _call(
+        self, kernel: Any, active: Any, many: int, first: int = 0, steps: int = 0
+    ) -> tuple[int, int]:
+        """Launch and wait; how many runs were given back, and how many of them have ended."""
+        numbers = {**self.numbers, "n_active": many, "first": first, "steps": steps}
+        places = {name: device.address(array) for name, array in self.arrays.items()}
+        at = {**numbers, **places, "active": device.address(active)}
         card, real = device.card(), self.limits.dtype.type
-        threads = sweep_block.THREADS if self.in_blocks else card.threads
-        threads = min(threads, card.threads)
-        wanted = len(active) if self.in_blocks else -(-len(active) // threads)
-        queue = device.to_device(np.zeros(1, np.int32))
+        threads = min(sweep_block.THREADS, card.threads) if self.in_blocks else card.threads
+        wanted = many if self.in_blocks else -(-many // threads)
+        queue = device.to_device(np.zeros(3, np.int32))
         arguments = [at[name] for name in sweep_block.arguments(self.in_blocks)]
         with np.errstate(over="ignore"):
             limits = real(self.limits.tol), real(self.limits.bound)
-        kernel[min(wanted, self.blocks), threads](queue, *arguments, *limits)
-        device.synchronize()
+        blocks = min(wanted, self.blocks)
+        with _said_plainly(self.shape.kind):
+            device.launch(kernel, blocks, threads, 0, queue, *arguments, *limits)
+        _, back, ended = device.to_host(queue).tolist()
+        return back, ended
 
     def _standing(self) -> Any:
         from fastgd.engines.sweeping import _standing  # noqa: PLC0415  (which imports this module's callers)
@@ -328,6 +358,7 @@ class _Chunk:
         x, kept = x[:, :count], kept[:, :, :count]
         n = device.to_host(self.arrays["iterations"])
         ended = device.to_host(self.arrays["status"])
+        self._observe(self.active[ended[self.active] == 0])  # in a launch that was interrupted
         ended[(ended < 0) & (n > 0)] = status
         begun = ended >= 0
         left = limits.max_iter - n
@@ -339,6 +370,20 @@ class _Chunk:
         self.out.iterations[columns][begun] = n[begun]
         self.out.status[columns] = ended
         self.out.oscillating[columns] = device.to_host(self.arrays["turned"])
+
+
+@contextmanager
+def _said_plainly(kind: str) -> Iterator[None]:
+    """A user's function is compiled by the first launch; what the compiler says of it is a long story."""
+    try:
+        yield
+    except Exception as error:
+        if kind != "function" or not type(error).__module__.startswith("numba"):
+            raise
+        why = " ".join(line for line in str(error).splitlines() if "Failed in" not in line)
+        raise TypeError(
+            f"fun cannot be compiled for the card, says Numba: {why[:300]}; backend='numba' may take it"
+        ) from error
 
 
 def _compiled(in_blocks: bool, runs: Descents, shape: Shape, limits: Limits, kernel: Kernel) -> Any:
