@@ -64,10 +64,12 @@ class MLP:
         Precision of parameters and arithmetic.
     rng : int or numpy.random.Generator, default 0
         Of the initial weights, the orders of rows and dropout.
-    backend : {"auto", "cython", "numba", "numpy"}, optional
-        What runs the network; "auto" takes the first that is there.
+    backend : {"auto", "cython", "numba", "numpy", "cuda"}, optional
+        What runs the network; "auto" takes the first that is there, but never a graphics card ("cuda").
     n_threads : int, optional
         As `fastgd.set_num_threads` has it by default. The results do not depend on it.
+    tf32 : bool, default False
+        On the card, of float32: products with TensorFloat-32, which are faster and good to three digits.
 
     Attributes
     ----------
@@ -113,6 +115,7 @@ class MLP:
         rng: int | np.random.Generator = 0,
         backend: str | None = None,
         n_threads: int | None = None,
+        tf32: bool = False,
     ) -> None:
         self._start(
             Architecture(
@@ -131,6 +134,7 @@ class MLP:
             rng,
             backend,
             n_threads,
+            tf32=tf32,
         )
 
     def _start(
@@ -140,6 +144,8 @@ class MLP:
         rng: Any,
         backend: str | None,
         n_threads: int | None,
+        *,
+        tf32: bool = False,
     ) -> None:
         from fastgd.batches import seed_of  # noqa: PLC0415
 
@@ -149,7 +155,8 @@ class MLP:
         config.get_num_threads(n_threads)
         self._init = init
         self._backend = backend
-        self._engine: Engine = _engine(architecture, backend, n_threads)
+        self._tf32 = _flag("tf32", tf32)
+        self._engine: Engine = _engine(architecture, backend, n_threads, self._tf32)
         self._flat, self.params = _views(architecture)
         self.optimizer_: Optimizer | None = None
         self.reset()
@@ -351,7 +358,7 @@ class MLP:
             Its own by default.
         **changes
             What is to be other than here: `hidden` (units of the hidden layers, an integer or a sequence of them),
-            `dropout`, `backend`, `n_threads`.
+            `dropout`, `backend`, `n_threads`, `tf32`.
 
         Returns
         -------
@@ -364,9 +371,14 @@ class MLP:
         (784, 300, 100, 10)
         """
         varied = {name: changes.pop(name) for name in ("hidden", "dropout") if name in changes}
-        running = {"backend": self._backend, "n_threads": self.n_threads, **changes}
-        if len(running) > 2:
-            raise TypeError(f"fresh has no argument {list(running)[2]!r}")
+        running = {
+            "backend": self._backend,
+            "n_threads": self.n_threads,
+            "tf32": self._tf32,
+            **changes,
+        }
+        if len(running) > 3:
+            raise TypeError(f"fresh has no argument {list(running)[3]!r}")
         new = object.__new__(type(self))
         seed = self.seed if rng is None else rng
         new._start(self._varied(**varied), self._init, seed, **running)
@@ -400,7 +412,8 @@ class MLP:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
-        self._engine = _engine(self.architecture, self._backend, self.n_threads)
+        self._tf32 = state.get("_tf32", False)  # not in older pickles
+        self._engine = _engine(self.architecture, self._backend, self.n_threads, self._tf32)
         self._flat, self.params = _views(self.architecture)
         for p, value in zip(self.params, state["params"], strict=True):
             p[...] = value
@@ -437,14 +450,18 @@ def predicted(a: Architecture, z: Array) -> Array:
 
 
 def chosen_backend(backend: str | None) -> str:
-    """What runs a network: of itself never Numba, whose compiling gains nothing over NumPy's products."""
+    """What runs a network: of itself never Numba, whose compiling gains nothing over NumPy's products, nor a card."""
     asked = config.get_backend() if backend is None else backend
-    known = ("cython", "numpy") if asked == "auto" else ("cython", "numba", "numpy")
+    known = ("cython", "numpy") if asked == "auto" else ("cython", "numba", "numpy", "cuda")
     return config.resolve_backend(backend, supports=known)
 
 
-def _engine(a: Architecture, backend: str | None, n_threads: int | None) -> Engine:
+def _engine(a: Architecture, backend: str | None, n_threads: int | None, tf32: bool) -> Engine:
     chosen = chosen_backend(backend)
+    if chosen == "cuda":
+        from fastgd.engines.cuda.network import CudaNetwork  # noqa: PLC0415
+
+        return CudaNetwork(a, tf32)
     if chosen == "cython":
         from fastgd.engines._network import Network  # noqa: PLC0415
 
@@ -513,6 +530,12 @@ def _named(name: str, value: Any, known: Any) -> Any:
     if name == "activation":
         return user_functions.checked_activation(value)
     return user_functions.checked_loss(value)
+
+
+def _flag(name: str, value: Any) -> bool:
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name} must be True or False, got {value!r:.60}")
+    return bool(value)
 
 
 def _init_named(init: Any) -> str:

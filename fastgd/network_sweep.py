@@ -192,6 +192,11 @@ class _Work:
         self.error: BaseException | None = None
         first = self._network(runs[0])  # whether there can be one on this backend
         self.backend = chosen_backend(first._backend)
+        if self.backend == "cuda":
+            raise ValueError(
+                "backend 'cuda' trains one network at a time, and a sweep of networks has a run on every thread; "
+                "choose another backend, or call fit for each network"
+            )
 
     def _network(self, run: _Run) -> MLP:
         return self.problem.network.fresh(run.seed, n_threads=1, **self.changes, **run.changes)

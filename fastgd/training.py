@@ -30,7 +30,7 @@ Array = NDArray[Any]
 Callback = Callable[["TrainingHistory"], Any]
 Net = TypeVar("Net", bound="MLP")
 
-_AIM = 0.05  # seconds of a stretch, after which Ctrl-C and time limits are looked at
+_AIM = 0.05  # seconds of a stretch, after which Ctrl-C and time limits are looked at; an engine may want others
 _MOST = 1 << 16  # updates of a stretch
 _SEEDS = 1 << 64  # as many as dropout knows
 _COLUMNS: tuple[str, ...] = (
@@ -123,6 +123,7 @@ class Trainer:
         self.batch_size, self.norms = batch_size, norms
         self.plan = optimizer._bound_to(checked_parameters(network.params, network.architecture))
         self.done = 0
+        self._aim: float = getattr(network._engine, "seconds_of_stretch", _AIM)
         self._per_second = 0.0  # updates, as measured
 
     def stretches(self, order: NDArray[np.int64], first: int, last: int) -> Iterator[Stretch]:
@@ -141,7 +142,7 @@ class Trainer:
             What came of some updates. One that diverged is the last.
         """
         while first < last:
-            many = min(max(1, int(_AIM * self._per_second)), _MOST, last - first)
+            many = min(max(1, int(self._aim * self._per_second)), _MOST, last - first)
             began = time.perf_counter()
             stretch = self._train(order, first, first + many)
             self._per_second = many / max(time.perf_counter() - began, 1e-6)

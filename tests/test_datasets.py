@@ -228,6 +228,7 @@ def test_unreadable_text(load, content, tmp_path):
         gzip.compress(b"\0\0\x08\x03" + b"\xff" * 12 + b"abc"),
         gzip.compress(b"\0" * 5000)[:-12],
     ],
+    ids=["no gzip", "empty", "no data", "one axis", "huge", "cut off"],
 )
 def test_unreadable_idx(content, tmp_path):
     for file in datasets._MNIST:

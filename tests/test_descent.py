@@ -207,7 +207,9 @@ def test_diverged(backend):
         assert_as_in_sweep(problem, gd.SGD(lr=10.0), run, x0=[3.0])
 
 
-@pytest.mark.parametrize("fun", [PROBLEMS["line"], gd.functions.beale(), bowl], ids=repr)
+@pytest.mark.parametrize(
+    "fun", [PROBLEMS["line"], gd.functions.beale(), bowl], ids=["line", "beale", "bowl"]
+)
 def test_step_tol(fun):
     kept = gd.minimize(fun, [1.5, 0.4], gd.SGD(lr=0.01), tol=0, record=1, max_iter=3000)
     moves = np.abs(np.diff(kept.history.x, axis=0)).max(axis=1)
@@ -267,7 +269,9 @@ def test_in_another_thread():
 # --- what is recorded -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("fun", [PROBLEMS["line"], gd.functions.beale(), bowl], ids=repr)
+@pytest.mark.parametrize(
+    "fun", [PROBLEMS["line"], gd.functions.beale(), bowl], ids=["line", "beale", "bowl"]
+)
 @pytest.mark.parametrize("backend", [None, "numpy"])
 def test_history(fun, backend):
     options = {"optimizer": gd.Adam(lr=0.1), "tol": 0, "backend": backend}
