@@ -14,6 +14,11 @@ def repaired():
     has its own. It goes over a module's names while another thread's first warning adds one. And Python lets a thread
     run for 5 ms before another, which threads that wait use up.
     """
+    from fastgd.engines.cuda import device  # noqa: PLC0415
+
+    if not device.simulated():
+        yield
+        return
     from numba import cuda  # noqa: PLC0415
     from numba.cuda.simulator import kernel  # noqa: PLC0415
     from numba.cuda.simulator.kernelapi import FakeCUDAShared  # noqa: PLC0415

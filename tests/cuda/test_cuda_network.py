@@ -325,11 +325,11 @@ def test_what_a_short_batch_lacks_does_not_count():
 def interrupt_at(monkeypatch, update):
     made, go = [], network_training.Replay.go
 
-    def counted(self):
+    def counted(self, launches):
         made.append(1)
         if len(made) == update:
             signal.raise_signal(signal.SIGINT)
-        go(self)
+        go(self, launches)
 
     monkeypatch.setattr(network_training.Replay, "go", counted)
 
@@ -351,11 +351,11 @@ def test_ctrl_c_ends_between_two_updates(monkeypatch):
 def test_an_error_counts_what_was_done(monkeypatch):
     go = network_training.Replay.go
 
-    def failing(self):
+    def failing(self, launches):
         if failing.left == 0:
             raise RuntimeError("no more")
         failing.left -= 1
-        go(self)
+        go(self, launches)
 
     failing.left = 2
     monkeypatch.setattr(network_training.Replay, "go", failing)

@@ -18,8 +18,6 @@ class Replay:
 
     Parameters
     ----------
-    launches : callable
-        Makes the launches on the stream.
     stream : numba.cuda stream
         Not the default one, which cannot be captured.
     driver : module, optional
@@ -31,8 +29,8 @@ class Replay:
         Why there is no graph; empty as long as nothing speaks against one.
     """
 
-    def __init__(self, launches: Callable[[], None], stream: Any, driver: Any = None) -> None:
-        self._launches, self._stream = launches, stream
+    def __init__(self, stream: Any, driver: Any = None) -> None:
+        self._stream = stream
         self._warm = False
         self._graph: Any = None
         self.reason = ""
@@ -45,12 +43,12 @@ class Replay:
         """Whether there is a graph."""
         return self._graph is not None
 
-    def go(self) -> None:
-        """Make the launches once."""
+    def go(self, launches: Callable[[], None]) -> None:
+        """Make the launches once; `launches` makes them on the stream, the same at every call."""
         if self._graph is None and self._warm and not self.reason:
-            self._capture()
+            self._capture(launches)
         if self._graph is None:
-            self._launches()
+            launches()
             self._warm = True
         else:
             _checked(self._driver.cuGraphLaunch(self._graph, self._handle()), "cuGraphLaunch")
@@ -58,14 +56,14 @@ class Replay:
     def _handle(self) -> Any:
         return self._driver.CUstream(int(self._stream))
 
-    def _capture(self) -> None:
+    def _capture(self, launches: Callable[[], None]) -> None:
         """Make a graph of the launches, or note why that cannot be; the stream can be used afterwards."""
         driver = self._driver
         try:
             with _no_deallocation():
                 mode = driver.CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_THREAD_LOCAL
                 _checked(driver.cuStreamBeginCapture(self._handle(), mode), "cuStreamBeginCapture")
-                graph = self._captured()
+                graph = self._captured(launches)
             try:
                 made = _checked(driver.cuGraphInstantiate(graph, 0), "cuGraphInstantiate")
             finally:
@@ -76,11 +74,11 @@ class Replay:
         self._graph = made
         weakref.finalize(self, driver.cuGraphExecDestroy, made).atexit = False
 
-    def _captured(self) -> Any:
+    def _captured(self, launches: Callable[[], None]) -> Any:
         """The graph of the launches; capturing ends whatever happens in them."""
         failed = None
         try:
-            self._launches()
+            launches()
         except BaseException as error:
             failed = error
         result = self._driver.cuStreamEndCapture(self._handle())

@@ -147,7 +147,11 @@ class Pass:
     def gather(self, feed: Feed, settings: Settings, stream: Any) -> None:
         """The batch's rows."""
         gather = network_kernels.gather(self.architecture.dtype.char, feed.kind)
-        gather[blocks_for(self.batch), device.card().threads, stream](
+        device.launch(
+            gather,
+            blocks_for(self.batch),
+            device.card().threads,
+            stream,
             feed.x,
             self.architecture.sizes[0],
             feed.order,
@@ -170,7 +174,11 @@ class Pass:
                 stream,
             )
             if layer < a.layers - 1:
-                self._activate[blocks_for(self.batch), device.card().threads, stream](
+                device.launch(
+                    self._activate,
+                    blocks_for(self.batch),
+                    device.card().threads,
+                    stream,
                     self.values[layer + 1],
                     self.params[2 * layer + 1],
                     units,
@@ -184,15 +192,26 @@ class Pass:
 
     def add_bias(self, rows: int, stream: Any) -> None:
         """The outputs' bias, where no loss takes it."""
-        self._add_bias[blocks_for(rows), device.card().threads, stream](
-            self.values[-1], self.params[-1], self.architecture.sizes[-1], rows
+        device.launch(
+            self._add_bias,
+            blocks_for(rows),
+            device.card().threads,
+            stream,
+            self.values[-1],
+            self.params[-1],
+            self.architecture.sizes[-1],
+            rows,
         )
 
     def loss(self, feed: Feed, settings: Settings, stream: Any) -> None:
         """Each row's loss times its share, and its slopes."""
         outputs = self.architecture.sizes[-1]
         blocks = blocks_for(-(-self.batch // network_kernels.rows_at_once(outputs)))
-        self._loss[blocks, device.card().threads, stream](
+        device.launch(
+            self._loss,
+            blocks,
+            device.card().threads,
+            stream,
             self.values[-1],
             self.params[-1],
             outputs,
@@ -229,11 +248,27 @@ class Pass:
                 (delta, self.params[2 * layer], before),
                 stream,
             )
-            self._times_slope[blocks_for(self.batch), threads, stream](
-                before, self.slopes[layer - 1], inputs, clock, self.batch
+            device.launch(
+                self._times_slope,
+                blocks_for(self.batch),
+                threads,
+                stream,
+                before,
+                self.slopes[layer - 1],
+                inputs,
+                clock,
+                self.batch,
             )
-        self._bias_gradients[blocks_for(self._sum_blocks), threads, stream](
-            self._sums, a.layers, self._sum_blocks, clock, self.batch
+        device.launch(
+            self._bias_gradients,
+            blocks_for(self._sum_blocks),
+            threads,
+            stream,
+            self._sums,
+            a.layers,
+            self._sum_blocks,
+            clock,
+            self.batch,
         )
 
     def close(
@@ -249,7 +284,11 @@ class Pass:
         threads = device.card().threads
         blocks = self._penalty_blocks if penalized else 0
         if blocks:
-            self._penalize[blocks, threads, stream](
+            device.launch(
+                self._penalize,
+                blocks,
+                threads,
+                stream,
                 self._penalties,
                 self.architecture.layers,
                 settings.limits,
@@ -257,7 +296,11 @@ class Pass:
                 feed.clock,
                 self._partials,
             )
-        self._close[1, threads, stream](
+        device.launch(
+            self._close,
+            1,
+            threads,
+            stream,
             self.row_losses,
             self.batch,
             self._partials,

@@ -107,7 +107,7 @@ class Training:
         self._settings = Settings(architecture, task.scale)
         self._take_memory()
         self._prepare_updates(params)
-        self.replay = Replay(self._launch, stream)
+        self.replay = Replay(stream)
 
     def _take_memory(self) -> None:
         """What the host writes before the updates, and reads after them."""
@@ -134,9 +134,8 @@ class Training:
         self._row = self._updates.numbers_bytes
         self._numbers = device.empty(self._row * self.task.updates, np.uint8)
         self._norms = self._updates
-        if (
-            self.task.norms and not self._updates.clipped
-        ):  # a twin that would clip, for its sums of squares
+        if self.task.norms and not self._updates.clipped:
+            # A twin that would clip, for its sums of squares.
             self._norms = Launches(self._slots, [replace(g, clip_norm=1.0) for g in self._groups])
             table = self._norms.table(params, self._grads.addresses, state)
             self._norm_table = device.to_device(table)
@@ -167,7 +166,7 @@ class Training:
                 self._norms.sum_squares(device.address(self._norm_table), self._stream)
             squares = device.address(self._norms.squares)
         advance = network_kernels.rest(self.architecture.dtype.char).advance
-        advance[1, 1, self._stream](clock, squares, norms if self.task.norms else 0)
+        device.launch(advance, 1, 1, self._stream, clock, squares, norms if self.task.norms else 0)
 
     # --- a stretch --------------------------------------------------------------------------------
 
@@ -211,7 +210,7 @@ class Training:
                 for _ in range(len(piece)):
                     if ctrl_c.pending:
                         return
-                    self.replay.go()
+                    self.replay.go(self._launch)
                 numbers.complain()
         finally:
             self._look(stretch, before)

@@ -238,4 +238,4 @@ class Tiles:
         card = device.card()
         tile = isqrt(card.threads) * _PER_THREAD
         blocks = min(-(-m // tile) * -(-n // tile), 16 * card.multiprocessors)
-        self._kernels[form][blocks, card.threads, stream](*shape, *places)
+        device.launch(self._kernels[form], blocks, card.threads, stream, *shape, *places)
