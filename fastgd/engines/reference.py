@@ -218,9 +218,8 @@ def check(slots: Sequence[Slot], params: Sequence[Any], grads: Sequence[Any]) ->
         If the number of arrays, a shape or a dtype is not that of the first step, a parameter is
         read-only, or overlaps a gradient or another parameter.
     """
+    check_counts(len(slots), params=len(params), grads=len(grads))
     for root, arrays in (("params", params), ("grads", grads)):
-        if len(arrays) != len(slots):
-            raise ValueError(f"{root} must hold {len(slots)} arrays, got {len(arrays)}")
         for slot, array in zip(slots, arrays, strict=True):
             _check_array(root + slot.name.removeprefix("params"), array, slot)
     for slot, p in zip(slots, params, strict=True):
@@ -243,10 +242,22 @@ def _check_array(name: str, array: Any, slot: Slot) -> None:
     if not is_plain_array(array):
         got = "None" if array is None else type(array).__name__
         raise TypeError(f"{name} must be a NumPy array, got {got}")
-    if array.dtype != slot.dtype:
-        raise ValueError(f"{name} must have dtype {slot.dtype}, got {array.dtype}")
-    if array.shape != slot.shape:
-        raise ValueError(f"{name} must have shape {slot.shape}, got {array.shape}")
+    check_form(name, array.shape, array.dtype, slot)
+
+
+def check_counts(wanted: int, **given: int) -> None:
+    """Whether there are as many parameters, and gradients, as there were at the first step."""
+    for root, many in given.items():
+        if many != wanted:
+            raise ValueError(f"{root} must hold {wanted} arrays, got {many}")
+
+
+def check_form(name: str, shape: tuple[int, ...], dtype: np.dtype[Any], slot: Slot) -> None:
+    """Whether an array has the shape and dtype that it had at the first step."""
+    if dtype != slot.dtype:
+        raise ValueError(f"{name} must have dtype {slot.dtype}, got {dtype}")
+    if shape != slot.shape:
+        raise ValueError(f"{name} must have shape {slot.shape}, got {shape}")
 
 
 def _repeats_itself(array: Array) -> bool:

@@ -8,13 +8,19 @@ collected (``test_cuda_ptx*.py``), and those only where a compiler for cards is 
 from importlib.util import find_spec
 
 import pytest
+import simulator
 
 from fastgd.engines.cuda import device
 
-READS_CODE = (
-    "test_cuda_ptx"  # such files compile for a card without one; the simulator generates no code
-)
+# Such files compile for a card without one; the simulator generates no code.
+READS_CODE = "test_cuda_ptx"
 SIMULATED = device.simulated()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _simulator():
+    with simulator.repaired():
+        yield
 
 
 def pytest_ignore_collect(collection_path):

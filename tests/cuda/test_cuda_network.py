@@ -13,7 +13,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import simulator
 from cases import CASES
 
 import fastgd as gd
@@ -31,12 +30,6 @@ CLOSE = {SINGLE: {"rtol": 1e-5, "atol": 2e-6}, DOUBLE: {"rtol": 1e-12, "atol": 1
 RNG = np.random.default_rng(7)
 X, CLASSES, VALUES = RNG.normal(size=(7, 3)), RNG.integers(0, 2, 7), RNG.normal(size=(7, 2))
 WEIGHTS = RNG.uniform(0.5, 2.0, 7)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _simulator():
-    with simulator.repaired():
-        yield
 
 
 def softsign(z):

@@ -4,18 +4,11 @@ import ctypes
 
 import numpy as np
 import pytest
-import simulator
 
 from fastgd.engines.cuda import device, products
 
 SHAPES = [(1, 1, 1), (5, 3, 4), (9, 17, 3)]
 DTYPES = ("float32", "float64")
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _simulator():
-    with simulator.repaired():
-        yield
 
 
 def drawn(form, shape, dtype):

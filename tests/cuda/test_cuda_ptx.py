@@ -3,7 +3,7 @@
 import ptx
 import pytest
 
-from fastgd.engines.cuda import stepping, vocabulary
+from fastgd.engines.cuda import norm, stepping, vocabulary
 from fastgd.engines.registry import RULES
 from fastgd.engines.vocabulary import ELEMENTARY
 
@@ -66,11 +66,11 @@ def test_elementary_functions(name):
 
 @pytest.mark.parametrize("char", "fd")
 def test_norm_is_summed_in_double(char):
-    stepping._norm_kernels.cache_clear()
-    kernels = stepping._norm_kernels(char)
-    text = ptx.ptx_of(kernels.partials, "int64", "int64")
+    norm.kernels.cache_clear()
+    kernels = norm.kernels(char)
+    text = ptx.ptx_of(kernels.partials, *["int64"] * 4)
     assert "add.f64" in text
     ptx.assert_unfused(text)
     ptx.ptx_of(kernels.total, *["int64"] * 3)
     ptx.ptx_of(kernels.scale, *["int64"] * 7)
-    stepping._norm_kernels.cache_clear()
+    norm.kernels.cache_clear()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from fastgd.engines.cuda.network_data import Data, Mirror, send
 from fastgd.engines.cuda.network_graph import Replay
 from fastgd.engines.cuda.network_kernels import BEFORE, NEXT, ROWS, SEED, STOPPED
 from fastgd.engines.cuda.network_pass import Feed, Pass, Settings
+from fastgd.engines.cuda.norm import Norm
 from fastgd.engines.cuda.products import Products
 from fastgd.engines.cuda.stepping import Clock, Launches
 from fastgd.engines.networks import Architecture, Array, Rows, Stretch
@@ -133,12 +134,10 @@ class Training:
         self._table = device.to_device(self._updates.table(params, self._grads.addresses, state))
         self._row = self._updates.numbers_bytes
         self._numbers = device.empty(self._row * self.task.updates, np.uint8)
-        self._norms = self._updates
-        if self.task.norms and not self._updates.clipped:
-            # A twin that would clip, for its sums of squares.
-            self._norms = Launches(self._slots, [replace(g, clip_norm=1.0) for g in self._groups])
-            table = self._norms.table(params, self._grads.addresses, state)
-            self._norm_table = device.to_device(table)
+        self._norm = self._updates.norm  # whose sum is there already where it clips
+        if self.task.norms and self._norm is None:
+            self._norm = Norm(self._slots)
+            self._norm_table = device.to_device(self._norm.table(self._grads.addresses))
 
     # --- one update -------------------------------------------------------------------------------
 
@@ -161,10 +160,10 @@ class Training:
             Clock(clock, self._row),
         )
         squares = 0
-        if self.task.norms:
-            if not self._updates.clipped:
-                self._norms.sum_squares(device.address(self._norm_table), self._stream)
-            squares = device.address(self._norms.squares)
+        if self.task.norms and self._norm is not None:
+            if self._updates.norm is None:
+                self._norm.sum(device.address(self._norm_table), self._stream)
+            squares = device.address(self._norm.squares)
         advance = network_kernels.rest(self.architecture.dtype.char).advance
         device.launch(advance, 1, 1, self._stream, clock, squares, norms if self.task.norms else 0)
 
@@ -277,13 +276,7 @@ class _Numbers:
                 self._carried[k] = [carry[0] for carry in self._carries]
         except Exception as error:
             self._error = error
-        room = np.zeros((len(found), self._launches.numbers_bytes), np.uint8)
-        for one in self._launches.launches if found else ():
-            numbers = np.array([[update[g] for g in one.groups] for update in found], np.float64)
-            with np.errstate(over="ignore"):
-                rounded = numbers.astype(one.char).reshape(len(found), -1).view(np.uint8)
-            room[:, one.numbers_at : one.numbers_at + rounded.shape[1]] = rounded
-        return room
+        return self._launches.packed(found)
 
     def _of(self, k: int) -> list[list[float]]:
         t = float(self._stretch.t + k + 1)

@@ -33,6 +33,20 @@ load_double, store_double = memory("d").load, memory("d").store
 word, store_word = memory("q").load, memory("q").store
 '''
 DEVICE = "@cuda.jit(device=True)\n"
+# Rows of a table begin with the first of the units of work that belong to them: whose is this one?
+HOLDER = f"""
+{DEVICE}def holder(table, words, rows, unit):
+    low, high = 0, rows
+    while high - low > 1:
+        middle = (low + high) >> 1
+        if word(table, middle * words) <= unit:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+"""
 
 
 class _Exact(ast.NodeTransformer):

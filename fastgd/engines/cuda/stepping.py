@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 
 from fastgd.engines import reference
 from fastgd.engines.codegen import Rule
-from fastgd.engines.cuda import arrays, device, source
+from fastgd.engines.cuda import arrays, device, norm, source
 from fastgd.engines.cuda.memory import WIDE
+from fastgd.engines.cuda.norm import Norm
 from fastgd.engines.registry import PREPARE
-from fastgd.engines.stepping import BLOCK, PARTIALS, Group, Slot
+from fastgd.engines.stepping import Group, Slot
 
 _FIXED = 4  # words of a slot before its addresses: first chunk, size, offset of its numbers, whether it is aligned
 _WAVES = 8  # blocks a multiprocessor is given at most, each of which goes over many chunks
@@ -69,6 +70,8 @@ class Launches:
     ----------
     table_bytes, numbers_bytes : int
         Room for the table of pointers, and for the numbers (coefficients) of one update.
+    norm : Norm or None
+        Of the gradients, where some group clips by it.
     """
 
     def __init__(self, slots: Sequence[Slot], groups: Sequence[Group]) -> None:
@@ -87,9 +90,9 @@ class Launches:
             if math.prod(slot.shape):
                 found[key].slots.append(k)
         self.launches = list(found.values())
-        self.clipped = any(not math.isinf(group.clip_norm) for group in self.groups)
+        self.norm: Norm | None = None
         self._lay_out()
-        if self.clipped:
+        if any(not math.isinf(group.clip_norm) for group in self.groups):
             self._lay_out_norm()
 
     def _lay_out(self) -> None:
@@ -104,19 +107,13 @@ class Launches:
         self.table_bytes, self.numbers_bytes = max(table, 8), max(numbers, 16)
 
     def _lay_out_norm(self) -> None:
-        """Squares are summed block by block, in the order of the slots whatever their dtype."""
-        sizes = [math.prod(slot.shape) for slot in self.slots]
-        starts = np.cumsum([0, *(-(-size // BLOCK) for size in sizes)])
-        self.norm_blocks = int(starts[-1])
-        self._norm_rows = [(sizes[k], int(starts[k])) for k in range(len(sizes))]
-        self._partials = device.empty(max(1, self.norm_blocks * PARTIALS), np.float64)
-        self.squares = device.empty(1, np.float64)
+        self.norm = Norm(self.slots)
         limits = np.array([[g.clip_norm, g.norm_eps] for g in self.groups])
         self._limits = [
             (one, device.to_device(limits[one.groups])) for one in self.launches if one.prepared
         ]
         self._norm_table_at = self.table_bytes
-        self.table_bytes += 8 * 3 * len(self.slots)
+        self.table_bytes += self.norm.table_bytes
 
     # --- what a launch reads ----------------------------------------------------------------------
 
@@ -136,26 +133,26 @@ class Launches:
                 offset = one.groups.index(slot.group) * one.n_numbers * one.itemsize
                 row[:] = [first, size, offset, all(p % 16 == 0 for p in places), *places]
                 first += -(-size // chunk)
-        if self.clipped:
-            rows = table[self._norm_table_at // 8 :].reshape(-1, 3)
-            for row, k in zip(rows, range(len(self.slots)), strict=True):
-                row[:] = [*self._norm_rows[k], grads[k]]
+        if self.norm is not None:
+            table[self._norm_table_at // 8 :] = self.norm.table(grads)
         return table
 
-    def write_numbers(self, room: NDArray[np.uint8], numbers: Sequence[Sequence[float]]) -> None:
-        """One update's coefficients, those of each group in double, into `room` of `numbers_bytes`."""
-        for one in self.launches:
-            rows = np.array([numbers[g] for g in one.groups], np.float64)
+    def packed(self, updates: Sequence[Sequence[Sequence[float]]]) -> NDArray[np.uint8]:
+        """The coefficients of some updates, those of each group in double, as rows of `numbers_bytes`."""
+        room = np.zeros((len(updates), self.numbers_bytes), np.uint8)
+        for one in self.launches if updates else ():
+            numbers = np.array([[update[g] for g in one.groups] for update in updates], np.float64)
             with np.errstate(over="ignore"):
-                rounded = rows.astype(one.char).view(np.uint8).reshape(-1)
-            room[one.numbers_at : one.numbers_at + rounded.size] = rounded
+                rounded = numbers.astype(one.char).reshape(len(updates), -1).view(np.uint8)
+            room[:, one.numbers_at : one.numbers_at + rounded.shape[1]] = rounded
+        return room
 
     # --- launches ---------------------------------------------------------------------------------
 
     def go(self, table: int, numbers: int, stream: Any = 0, clock: Clock | None = None) -> None:
         """Update all slots; `table` and `numbers` are addresses on the card."""
         clock = Clock() if clock is None else clock
-        if self.clipped:
+        if self.norm is not None:
             self._clip(table, numbers, stream, clock)
         card = device.card()
         for one in self.launches:
@@ -174,45 +171,17 @@ class Launches:
                     clock.stride,
                 )
 
-    def sum_squares(self, table: int, stream: Any = 0) -> None:
-        """The sum of squares of all gradients into `squares`, in the stated order."""
-        card = device.card()
-        places = table + self._norm_table_at
-        for char in {slot.dtype.char for slot in self.slots}:
-            chosen = [k for k, slot in enumerate(self.slots) if slot.dtype.char == char]
-            for k in chosen:
-                size, _ = self._norm_rows[k]
-                work = -(-size // BLOCK) * PARTIALS
-                if work:
-                    blocks = min(-(-work // card.threads), card.multiprocessors * 4 * _WAVES)
-                    device.launch(
-                        _norm_kernels(char).partials,
-                        blocks,
-                        card.threads,
-                        stream,
-                        places + 24 * k,
-                        device.address(self._partials),
-                    )
-        device.launch(
-            _norm_kernels("d").total,
-            1,
-            card.threads,
-            stream,
-            device.address(self._partials),
-            self.norm_blocks,
-            device.address(self.squares),
-        )
-
     def _clip(self, table: int, numbers: int, stream: Any, clock: Clock) -> None:
         """The factor that clips the norm, into the second number of each group."""
-        self.sum_squares(table, stream)
+        assert self.norm is not None
+        self.norm.sum(table + self._norm_table_at, stream)
         for one, limits in self._limits:
             device.launch(
-                _norm_kernels(one.char).scale,
+                norm.kernels(one.char).scale,
                 1,
                 1,
                 stream,
-                device.address(self.squares),
+                device.address(self.norm.squares),
                 device.address(limits),
                 len(one.groups),
                 numbers + one.numbers_at,
@@ -255,7 +224,6 @@ class Stepper:
         self._forms = [slot.shape for slot in twice], [slot.dtype.name for slot in twice]
         self._nbytes = [math.prod(slot.shape) * slot.dtype.itemsize for slot in twice]
         self._addresses: list[int] = []
-        self._table = np.empty(0, np.int64)
         room = self._launches.table_bytes + self._launches.numbers_bytes
         self._host = np.zeros(room, np.uint8)
         self._sent = b""  # what lies in `_device`
@@ -282,9 +250,7 @@ class Stepper:
     def _checked(self, given: list[Any], n_params: int, n_grads: int) -> tuple[list[int], Any]:
         """Where the arrays lie, and on which stream they are worked on."""
         n = len(self.slots)
-        for root, many in (("params", n_params), ("grads", n_grads)):
-            if many != n:
-                raise ValueError(f"{root} must hold {n} arrays, got {many}")
+        reference.check_counts(n, params=n_params, grads=n_grads)
         places = arrays.places_of_tensors(given, *self._forms)
         if places is not None:
             stream = arrays.stream_of(given)
@@ -299,10 +265,7 @@ class Stepper:
     def _described(self, k: int, value: Any, *, written: bool) -> arrays.Found:
         name, slot = self._names[k], self.slots[k % len(self.slots)]
         one = arrays.found(name, value, written=written)
-        if one.dtype != slot.dtype:
-            raise ValueError(f"{name} must have dtype {slot.dtype}, got {one.dtype}")
-        if one.shape != slot.shape:
-            raise ValueError(f"{name} must have shape {slot.shape}, got {one.shape}")
+        reference.check_form(name, one.shape, one.dtype, slot)
         return one
 
     def _launch(self, places: list[int], stream: Any, t: int, lr_override: float | None) -> None:
@@ -314,20 +277,19 @@ class Stepper:
         ]
         split, n = self._launches.table_bytes, len(self.slots)
         if places != self._addresses:
-            self._table = self._launches.table(places[:n], places[n:], self._state)
+            table = self._launches.table(places[:n], places[n:], self._state)
             self._addresses = places
-            self._host[:split] = self._table.view(np.uint8)
-        self._launches.write_numbers(self._host[split:], numbers)
+            self._host[:split] = table.view(np.uint8)
+        self._host[split:] = self._launches.packed([numbers])[0]
         self._send(stream)
-        start = self._start
-        self._launches.go(start, start + split, stream)
+        self._launches.go(self._start, self._start + split, stream)
         for group, carry in zip(self.groups, carries, strict=True):
             group.carry[:] = carry
 
     def _send(self, stream: Any) -> None:
         """The table and the numbers onto the card, where they have changed (clipping writes over its factor there)."""
         wanted = self._host.tobytes()
-        if wanted != self._sent or self._launches.clipped:
+        if wanted != self._sent or self._launches.norm is not None:
             self._device.copy_to_device(self._host, stream=stream)
             self._sent = wanted
 
@@ -387,14 +349,7 @@ def update(table, slots, chunks, numbers, clock, stride):
             return
         numbers += word(clock, 0) * stride
     for chunk in range(cuda.blockIdx.x, chunks, cuda.gridDim.x):
-        low, high = 0, slots
-        while high - low > 1:  # the last slot that begins at this chunk or before
-            middle = (low + high) >> 1
-            if word(table, middle * {words}) <= chunk:
-                low = middle
-            else:
-                high = middle
-        slot = table + low * {bytes}
+        slot = table + {bytes} * holder(table, {words}, slots, chunk)
         i = (chunk - word(slot, 0)) * {chunk} + cuda.threadIdx.x * {wide}
         size = word(slot, 1)
         c = numbers + word(slot, 2)
@@ -456,7 +411,7 @@ def _kernels(rule: Rule, char: str, prepared: bool) -> Any:
     own = source.rule_text(rule)
     prepare = source.rule_text(PREPARE, "prepare") if prepared else ""
     given = {} if own else {"rule": source.rule_itself(rule, char)}
-    text = f"{prepare}{own or ''}{_update_text(rule, char, prepared)}"
+    text = f"{source.HOLDER}{prepare}{own or ''}{_update_text(rule, char, prepared)}"
     return source.kernel_module(char, text, given or None)
 
 
@@ -471,66 +426,3 @@ def fill(place, size, value):
 @cache
 def _fill_kernels(char: str) -> Any:
     return source.kernel_module(char, _FILL)
-
-
-# The order of `fastgd.engines.stepping`: element i of a block goes to partial sum i % PARTIALS.
-_NORM = f"""
-from fastgd.engines.cuda.vocabulary import vocabulary as vocabulary_of
-
-exactly = vocabulary_of("d").mul
-
-
-@cuda.jit(cache=CACHE)
-def partials(place, out):
-    size, first, g = word(place, 0), word(place, 1), word(place, 2)
-    sums = (size + {BLOCK - 1}) // {BLOCK} * {PARTIALS}
-    for k in range(cuda.grid(1), sums, cuda.gridsize(1)):
-        start = k // {PARTIALS} * {BLOCK}
-        total = 0.0
-        for i in range(start + k % {PARTIALS}, min(start + {BLOCK}, size), {PARTIALS}):
-            x = float(load(g, i))
-            total += exactly(x, x)
-        store_double(out, first * {PARTIALS} + k, total)
-
-
-@cuda.jit(cache=CACHE)
-def total(sums, blocks, out):
-    tile = cuda.shared.array(THREADS, DOUBLE)
-    me = cuda.threadIdx.x
-    squares = 0.0
-    for start in range(0, blocks, THREADS):
-        block = start + me
-        if block < blocks:
-            own = load_double(sums, block * {PARTIALS})
-            for k in range(1, {PARTIALS}):
-                own += load_double(sums, block * {PARTIALS} + k)
-            tile[me] = own
-        cuda.syncthreads()
-        if me == 0:
-            for k in range(min(THREADS, blocks - start)):
-                squares += tile[k]
-        cuda.syncthreads()
-    if me == 0:
-        store_double(out, 0, squares)
-
-
-@cuda.jit(cache=CACHE)
-def scale(squares, limits, groups, numbers, n_numbers, clock, stride):
-    if clock != 0:
-        numbers += word(clock, 0) * stride
-    norm = math.sqrt(load_double(squares, 0))
-    for g in range(groups):
-        most = load_double(limits, 2 * g)
-        divisor = norm + load_double(limits, 2 * g + 1)
-        factor = 1.0
-        if most != math.inf:
-            factor = most / divisor if divisor != 0.0 else math.inf
-            factor = 1.0 if factor > 1.0 else factor
-        store(numbers, g * n_numbers + 1, REAL(factor))
-"""
-
-
-@cache
-def _norm_kernels(char: str) -> Any:
-    constants = f"from numba import float64 as DOUBLE\n\nTHREADS = {device.card().threads}\n"
-    return source.kernel_module(char, constants + _NORM)
