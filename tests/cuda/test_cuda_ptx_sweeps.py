@@ -12,7 +12,7 @@ import fastgd as gd
 from fastgd.axes import Places
 from fastgd.engines.cuda import sweep_block, sweep_text
 from fastgd.engines.cuda.sweep_coefficients import Coefficients
-from fastgd.engines.cuda.sweep_text import Shape
+from fastgd.engines.cuda.sweep_slopes import Shape
 from fastgd.sweeps import _descents
 
 RNG = np.random.default_rng(0)
@@ -46,19 +46,7 @@ def sweep_of(problem, optimizer, char, name="sweep", block=False):
     starts = np.zeros((problem.n_parameters, 1), REAL[char])
     ((_, runs),) = _descents(optimizer, Places({}), starts)
     kernel = problem.kernel(REAL[char])
-    shape = Shape(
-        kernel.kind,
-        problem.n_parameters,
-        len(runs.state0),
-        kernel.size if kernel.kind == "polynomial" else 0,
-        kernel.outputs,
-        kernel.sequential,
-        runs.lookahead,
-        runs.mode,
-        problem.batches is not None,
-        True,
-        Coefficients(runs).layout,
-    )
+    shape = Shape.of(problem, runs, kernel, Coefficients(runs).layout, tested=True)
     if block:
         module = sweep_block.kernels(runs.rule, shape, char)
     else:

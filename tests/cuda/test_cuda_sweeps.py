@@ -12,7 +12,7 @@ from numba import njit
 
 import fastgd as gd
 from fastgd.engines import sweeping
-from fastgd.engines.cuda import sweep_block, sweep_text
+from fastgd.engines.cuda import sweep_block, sweep_slopes
 from fastgd.engines.cuda import sweeping as on_card
 
 RNG = np.random.default_rng(7)
@@ -307,7 +307,7 @@ def test_progress_is_told(capsys):
 def test_blocks_and_arrays_give_the_bits_of_threads_and_scalars(monkeypatch, name, optimizer, few):
     """A run may have a thread, with its numbers as scalars or in arrays, or a block."""
     monkeypatch.setattr(sweep_block, "FEWEST", 1000 if few else 1)
-    monkeypatch.setattr(sweep_text, "UNROLLED", 0)
+    monkeypatch.setattr(sweep_slopes, "UNROLLED", 0)
     axes = {"rng": [3, 4], "lr": [0.3]} if "batches" in name else {"lr": [0.05, 0.3]}
     axes = {} if callable(optimizer._options["lr"]) else axes
     same(PROBLEMS[name], optimizer, axes, max_iter=25)

@@ -12,23 +12,20 @@ from types import ModuleType
 
 from fastgd.engines.codegen import Rule
 from fastgd.engines.cuda import source
+from fastgd.engines.cuda.sweep_slopes import LINEAR, Shape, indented, rows_of_update, softmax
 from fastgd.engines.cuda.sweep_text import (
     ARGUMENTS,
-    LINEAR,
-    MEMORY,
-    ROW_BLOCK,
     RUNNING,
-    WINDOW,
-    Shape,
     coefficients_now,
     constants_of_run,
-    indented,
     scaled,
     slot,
-    softmax,
     surroundings,
 )
+from fastgd.engines.cython_source import ROW_BLOCK
+from fastgd.engines.numpy_sweep import MEMORY
 from fastgd.engines.stepping import BLOCK, PARTIALS
+from fastgd.engines.sweeping import WINDOW
 
 THREADS = 128
 FEWEST = 33  # parameters of a run from which on a block shares them
@@ -60,9 +57,8 @@ def _mine(lines: list[str]) -> list[str]:
 
 def _slopes(shape: Shape, point: str, batch: bool = False) -> list[str]:
     """Slopes at the point at an address, by the time of which all threads must have written it."""
-    if (
-        shape.kind == "quadratic"
-    ):  # the matrix is symmetric: its column, so that threads read side by side
+    if shape.kind == "quadratic":
+        # The matrix is symmetric: its columns, so that threads read side by side.
         own = [
             f"total = np.mul(load(data, i), load({point}, 0))",
             "for j in range(1, COUNT):",
@@ -70,14 +66,7 @@ def _slopes(shape: Shape, point: str, batch: bool = False) -> list[str]:
             "store(slopes, i, total - load(data, COUNT * COUNT + i))",
         ]
         return ["cuda.syncthreads()", *_mine(own)]
-    rows = ["many = size", "scale = load(data, size * (FEATURES + 1))"]
-    if batch:
-        rows = [
-            "many = min(batch_size, size - now % updates * batch_size)",
-            "scale = load(data, size * (FEATURES + 1) + (1 if many == batch_size else 2))",
-            "pick = ((now & mask) * n_seeds + own_seed) * batch_size",
-        ]
-    row = "integer(picks, pick + r)" if batch else "r"
+    rows, row = rows_of_update(batch)
     left = [f"at = {row} * (FEATURES + 1)", *_residual(shape, point)]
     residual = "load(left, (r - start) * OUTPUTS + i % OUTPUTS)"
     product = f"np.mul({residual}, load(data, {row} * (FEATURES + 1) + i // OUTPUTS))"

@@ -19,8 +19,18 @@ from numpy.typing import NDArray
 
 from fastgd.engines.cuda import device, sweep_block, sweep_text
 from fastgd.engines.cuda.sweep_coefficients import Coefficients
-from fastgd.engines.cuda.sweep_text import RUNNING, WINDOW, Shape
-from fastgd.engines.descents import SHARED, Descents, Kernel, Limits, NumpyOutcomes, Watcher
+from fastgd.engines.cuda.sweep_slopes import Shape
+from fastgd.engines.cuda.sweep_text import RUNNING
+from fastgd.engines.descents import (
+    SHARED,
+    Descents,
+    Kernel,
+    Limits,
+    NumpyOutcomes,
+    Standing,
+    Watcher,
+)
+from fastgd.engines.sweeping import WINDOW, _standing
 
 if TYPE_CHECKING:
     from fastgd.problem_base import Problem
@@ -205,19 +215,7 @@ class _Chunk:
         tested = limits.tol > 0
         self.ahead = _Ahead(problem, runs, limits, tested=tested)
         layout = self.ahead.coefficients.layout
-        self.shape = Shape(
-            kernel.kind,
-            problem.n_parameters,
-            len(runs.state0),
-            kernel.size if kernel.kind == "polynomial" else 0,
-            kernel.outputs,
-            kernel.sequential,
-            runs.lookahead,
-            runs.mode,
-            problem.batches is not None,
-            tested,
-            layout,
-        )
+        self.shape = Shape.of(problem, runs, kernel, layout, tested=tested)
         self.in_blocks = sweep_block.fits(self.shape)
         self.kernels = _compiled(self.in_blocks, runs, self.shape, limits, kernel)
         self.blocks = device.card().multiprocessors * BLOCKS
@@ -344,9 +342,7 @@ class _Chunk:
         _, back, ended = device.to_host(queue).tolist()
         return back, ended
 
-    def _standing(self) -> Any:
-        from fastgd.engines.sweeping import _standing  # noqa: PLC0415  (which imports this module's callers)
-
+    def _standing(self) -> Standing:
         return _standing(self.out.status, [(len(self.active), self.n)], self.limits.max_iter)
 
     def _finish(self, status: int) -> None:
