@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import platform
 import shutil
@@ -31,6 +32,7 @@ import numpy as np
 import fastgd as gd
 from fastgd.engines import config
 from fastgd.engines.cuda import device
+from fastgd.engines.cuda.stepping import full
 
 ROOT = Path(__file__).resolve().parent.parent
 ROUNDS = 7
@@ -187,44 +189,22 @@ def copies(bench: Bench) -> None:
         bench.rows[-1]["bytes_per_second"] = bench.copy_bandwidth
 
 
-def steps(bench: Bench, size: int) -> None:
-    """Adam on one float32 array of so many numbers."""
+def adam(bench: Bench, size: str, shapes: list[tuple[int, ...]]) -> None:
+    """Adam on float32 arrays of these shapes: one launch against PyTorch's."""
     from numba import cuda
 
-    p, g = device.empty(size, np.float32), device.empty(size, np.float32)
-    p.copy_to_device(np.ones(size, np.float32))
-    g.copy_to_device(np.full(size, 0.1, np.float32))
-    opt = gd.Adam()
-    runners = {"fastgd": waiting(lambda: opt.step(p, g), cuda.synchronize)}
-    torch = with_torch()
-    if torch is not None:
-        for kind in ("fused", "foreach"):
-            t = torch.ones(size, device="cuda", requires_grad=True)
-            t.grad = torch.full_like(t, 0.1)
-            peer = torch.optim.Adam([t], **{kind: True})
-            runners[f"torch {kind}"] = waiting(peer.step, torch.cuda.synchronize)
-    bench.compare("adam", f"{size:,}", runners, bytes=28 * size)
-
-
-def many_arrays(bench: Bench) -> None:
-    """Adam on the 160 arrays of a network of 80 small layers: one launch against PyTorch's."""
-    from numba import cuda
-
-    shapes = [(64, 64), (64,)] * (2 if bench.quick else 80)
-    rng = np.random.default_rng(0)
-    params = [cuda.to_device(rng.normal(size=s).astype("f4")) for s in shapes]
-    grads = [cuda.to_device(rng.normal(size=s).astype("f4")) for s in shapes]
+    real = np.dtype("float32")
+    params, grads = ([full(s, real, value) for s in shapes] for value in (1.0, 0.1))
     opt = gd.Adam()
     runners = {"fastgd": waiting(lambda: opt.step(params, grads), cuda.synchronize)}
     torch = with_torch()
-    if torch is not None:
-        held = [torch.zeros(s, device="cuda", requires_grad=True) for s in shapes]
+    for kind in ("fused", "foreach") if torch is not None else ():
+        held = [torch.ones(s, device="cuda", requires_grad=True) for s in shapes]
         for t in held:
-            t.grad = torch.ones_like(t)
-        for kind in ("fused", "foreach"):
-            peer = torch.optim.Adam(held, **{kind: True})
-            runners[f"torch {kind}"] = waiting(peer.step, torch.cuda.synchronize)
-    bench.compare("adam, many arrays", f"{len(shapes)} arrays", runners)
+            t.grad = torch.full_like(t, 0.1)
+        peer = torch.optim.Adam(held, **{kind: True})
+        runners[f"torch {kind}"] = waiting(peer.step, torch.cuda.synchronize)
+    bench.compare("adam", size, runners, bytes=28 * sum(map(math.prod, shapes)))
 
 
 def sweeps(bench: Bench, runs: int, dtype: str) -> None:
@@ -406,8 +386,10 @@ def main() -> int:
     checks = {} if options.no_checks else bench.attempt("checks", lambda: check(bench))
     bench.attempt("copy", lambda: copies(bench))
     for size in (10, 1000) if bench.quick else (1000, 1_000_000, 100_000_000):
-        bench.attempt(f"adam {size}", lambda size=size: steps(bench, size))
-    bench.attempt("many arrays", lambda: many_arrays(bench))
+        bench.attempt(f"adam {size}", lambda size=size: adam(bench, f"{size:,}", [(size,)]))
+    layers = 2 if bench.quick else 80
+    many = [(64, 64), (64,)] * layers
+    bench.attempt("adam, many", lambda: adam(bench, f"{len(many)} arrays", many))
     for runs in (10,) if bench.quick else (10**4, 10**5, 10**6, 10**7):
         for dtype in ("float32", "float64"):
             bench.attempt(

@@ -155,7 +155,8 @@ class MLP:
         config.get_num_threads(n_threads)
         self._init = init
         self._backend = backend
-        self._tf32 = _flag("tf32", tf32)
+        training._check_flags(tf32=tf32)
+        self._tf32 = bool(tf32)
         self._engine: Engine = _engine(architecture, backend, n_threads, self._tf32)
         self._flat, self.params = _views(architecture)
         self.optimizer_: Optimizer | None = None
@@ -371,14 +372,15 @@ class MLP:
         (784, 300, 100, 10)
         """
         varied = {name: changes.pop(name) for name in ("hidden", "dropout") if name in changes}
-        running = {
+        running: dict[str, Any] = {
             "backend": self._backend,
             "n_threads": self.n_threads,
             "tf32": self._tf32,
-            **changes,
         }
-        if len(running) > 3:
-            raise TypeError(f"fresh has no argument {list(running)[3]!r}")
+        for name in changes:
+            if name not in running:
+                raise TypeError(f"fresh has no argument {name!r}")
+        running |= changes
         new = object.__new__(type(self))
         seed = self.seed if rng is None else rng
         new._start(self._varied(**varied), self._init, seed, **running)
@@ -530,12 +532,6 @@ def _named(name: str, value: Any, known: Any) -> Any:
     if name == "activation":
         return user_functions.checked_activation(value)
     return user_functions.checked_loss(value)
-
-
-def _flag(name: str, value: Any) -> bool:
-    if not isinstance(value, bool | np.bool_):
-        raise TypeError(f"{name} must be True or False, got {value!r:.60}")
-    return bool(value)
 
 
 def _init_named(init: Any) -> str:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.engines import registry
-from fastgd.engines.stepping import Group
+from fastgd.engines.stepping import Group, Slot
 
 Array = NDArray[Any]
 
@@ -121,6 +121,10 @@ class Plan(Protocol):
     @property
     def groups(self) -> list[Group]:
         """Rules and their numbers; a group's rate is written before a step."""
+
+    @property
+    def slots(self) -> list[Slot]:
+        """Forms of the parameters, with the optimizer's state."""
 
     @property
     def update(self) -> Callable[[list[Any], list[Any], int], None]:

@@ -19,8 +19,9 @@ from numpy.typing import DTypeLike, NDArray
 EXTRAS = "pip install 'fastgd[cuda13]' (or 'fastgd[cuda12]', as the driver has it)"
 
 
+@cache
 def simulated() -> bool:
-    """Whether Numba's simulator stands in for a card."""
+    """Whether Numba's simulator stands in for a card, which is settled when Numba is imported."""
     if os.environ.get("NUMBA_ENABLE_CUDASIM", "0") in {"", "0"}:
         return False
     from numba import config  # noqa: PLC0415
@@ -126,8 +127,6 @@ def to_device(host: NDArray[Any], stream: Any = 0) -> Any:
 
 def to_host(array: Any, stream: Any = 0) -> NDArray[Any]:
     """A NumPy copy, once everything on the stream is done; without one, everything on the card."""
-    if isinstance(array, np.ndarray):
-        return array.copy()
     if not stream:  # the default stream does not wait for every other
         synchronize()
     host = np.asarray(array.copy_to_host(stream=stream))

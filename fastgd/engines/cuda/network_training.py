@@ -24,7 +24,7 @@ from fastgd.engines.cuda.network_pass import Feed, Pass, Settings
 from fastgd.engines.cuda.norm import Norm
 from fastgd.engines.cuda.products import Products
 from fastgd.engines.cuda.stepping import Clock, Launches
-from fastgd.engines.networks import Architecture, Array, Rows, Stretch
+from fastgd.engines.networks import Architecture, Array, Plan, Rows, Stretch
 from fastgd.engines.registry import COEFFICIENTS
 from fastgd.engines.stepping import Group
 
@@ -54,7 +54,7 @@ class Task:
         Whether all rows lie there.
     """
 
-    plan: Any
+    plan: Plan
     batch: int
     updates: int
     norms: bool

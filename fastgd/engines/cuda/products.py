@@ -2,7 +2,7 @@
 
 Matrices lie row by row at addresses. A network needs three forms, "nn" for A B, "tn" for Aᵀ B and "nt" for A Bᵀ.
 
-cuBLAS is called as a plain C library: CuPy, which has it too, refuses to call it while a graph is captured.
+cuBLAS is called as a plain C library: a handful of its functions is all that is needed, also while a graph is captured.
 """
 
 from __future__ import annotations
