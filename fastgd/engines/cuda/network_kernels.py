@@ -233,9 +233,7 @@ def bias_gradients(table, layers, blocks, clock, batch):
         return
     me = cuda.threadIdx.x
     for block in range(cuda.blockIdx.x, blocks, cuda.gridDim.x):
-        layer = 0
-        while layer + 1 < layers and word(table, 4 * layer + 4) <= block:
-            layer += 1
+        layer = holder(table, 4, layers, block)
         columns, delta, out = word(table, 4 * layer + 1), word(table, 4 * layer + 2), word(table, 4 * layer + 3)
         j = (block - word(table, 4 * layer)) * COLUMNS + me % COLUMNS
         total = REAL(0.0)
@@ -344,7 +342,7 @@ def _lanes(outputs: int) -> int:
 @cache
 def rest(char: str) -> ModuleType:
     """`add_bias`, `times_slope`, `bias_gradients`, `penalize`, `close` and `advance` of a dtype."""
-    return _module(char, _REST.format(columns=columns_at_once()))
+    return _module(char, source.HOLDER + _REST.format(columns=columns_at_once()))
 
 
 @cache
