@@ -22,7 +22,7 @@ from network_peers import Course, Rule, sgd
 import fastgd as gd
 from fastgd.batches import checked_batches
 from fastgd.engines.config import get_num_threads
-from fastgd.training import Trainer
+from fastgd.network.trainer import Trainer
 
 SIZES = (784, 500, 300, 10)
 RATE = 0.01

@@ -9,7 +9,7 @@ import comparison
 import pytest
 import table
 
-from fastgd.engines.config import config as fastgd_config
+from fastgd.engines.installation import config as fastgd_config
 
 PEERS = ("numpy", "numba", "scipy", "scikit-learn", "torch", "jax", "optax")
 

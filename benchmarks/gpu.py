@@ -2,7 +2,7 @@
 
     python benchmarks/gpu.py --out gpu.json
 
-runs the tests of ``tests/cuda`` on the card, compute-sanitizer where the machine has it, and then each workload beside
+runs the tests of ``tests/engines/cuda`` on the card, compute-sanitizer where the machine has it, and then each workload beside
 its peers (PyTorch where it is installed, and the copy bandwidth of the same call), interleaved; it writes everything to
 a JSON file and a table to standard output. Nothing is fetched. What fails is reported as failed, and the rest goes on.
 ``--quick`` makes everything small: with ``NUMBA_ENABLE_CUDASIM=1`` the script itself can be tried without a card.
@@ -30,9 +30,9 @@ from typing import Any
 import numpy as np
 
 import fastgd as gd
-from fastgd.engines import config
 from fastgd.engines.cuda import device
-from fastgd.engines.cuda.stepping import full
+from fastgd.engines.cuda.steps import full
+from fastgd.engines.installation import config
 
 ROOT = Path(__file__).resolve().parent.parent
 ROUNDS = 7
@@ -123,11 +123,11 @@ def with_torch() -> Any:
 def check(bench: Bench) -> dict[str, Any]:
     """The tests on the card, and the sanitizers over a small run of everything."""
     found: dict[str, Any] = {}
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/cuda"]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/engines/cuda"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     found["tests"] = done.stdout.strip().splitlines()[-1:]
     if done.returncode:
-        bench.failures.append(f"tests/cuda: {done.stdout[-3000:]}")
+        bench.failures.append(f"tests/engines/cuda: {done.stdout[-3000:]}")
     sanitizer = shutil.which("compute-sanitizer")
     if sanitizer is None:
         found["sanitizer"] = "not on this machine"
@@ -326,7 +326,7 @@ def torch_networks(
 
 def environment() -> dict[str, Any]:
     """The card, the versions, and the processor beside it."""
-    found = {**config.config(), "python": platform.python_version()}
+    found = {**config(), "python": platform.python_version()}
     card = device.card()
     found["card"] = {"name": card.name, "capability": card.capability, "memory": card.memory}
     for name in ("torch", "cupy"):

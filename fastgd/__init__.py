@@ -19,14 +19,15 @@ _HOMES = {
         "Optimizer", "SGD", "Momentum", "HeavyBall", "NAG", "Adagrad", "RMSprop", "Adadelta", "Adam",
         "AdamW", "NAdam", "RAdam", "Adamax", "Rprop", "Lion",
     ),
-    "fastgd.problems": ("Problem", "LeastSquares", "Logistic", "Quadratic", "Polynomial"),
-    "fastgd.functions": ("Function",),
-    "fastgd.descent": ("History", "minimize"),
+    "fastgd.problems": ("Problem", "LeastSquares", "Logistic", "Quadratic", "Polynomial", "Function"),
+    
+    "fastgd.descent.minimize": ("History", "minimize"),
     "fastgd.sweeps": ("SweepResult", "sweep"),
-    "fastgd.axes": ("SampledAxes", "sample_axes"),
+    "fastgd.descent.axes": ("SampledAxes", "sample_axes"),
     "fastgd.network": ("MLP",),
     "fastgd.estimators": ("MLPClassifier", "MLPRegressor", "GDClassifier", "GDRegressor"),
-    "fastgd.engines.config": ("set_backend", "set_num_threads", "show_config"),
+    "fastgd.engines.config": ("set_backend", "set_num_threads"),
+    "fastgd.engines.installation": ("show_config",),
 }  # fmt: skip
 _SUBMODULES = (
     "schedules", "datasets", "functions", "optimizers", "plotting", "problems", "studies", "sweeps",

@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastgd.checks import seed_of
+
 _TOGETHER = 1 << 16  # numbers drawn from one generator: short epochs are drawn many at a time
 _KEPT = 1 << 23  # numbers of the orders that are kept for those who come next
-
 Order = NDArray[np.int32]
 
 
@@ -101,12 +102,3 @@ def checked_batches(
     if not 1 <= batch_size <= rows:
         raise ValueError(f"batch_size is {batch_size}, wanted 1 to {rows}, the number of rows of X")
     return Batches(rows, int(batch_size), bool(shuffle), bool(drop_last), seed)
-
-
-def seed_of(name: str, rng: Any) -> int:
-    """An integer as it is; of a generator, its next draw."""
-    if isinstance(rng, np.random.Generator):
-        return int(rng.integers(2**63))
-    if isinstance(rng, bool) or not isinstance(rng, int | np.integer) or rng < 0:
-        raise TypeError(f"{name} must be an integer >= 0 or a numpy.random.Generator, got {rng!r}")
-    return int(rng)

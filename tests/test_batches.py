@@ -7,9 +7,9 @@ import pytest
 
 import fastgd as gd
 from fastgd.batches import Batches
-from fastgd.engines import cython_backend
+from fastgd.engines.native import kernels
 
-COMPILED = pytest.mark.skipif(not cython_backend.available(), reason="nothing is compiled")
+COMPILED = pytest.mark.skipif(not kernels.available(), reason="nothing is compiled")
 RNG = np.random.default_rng(11)
 X = RNG.normal(size=(103, 3))
 Y = X @ [1.0, -2.0, 0.5] + 1 + RNG.normal(scale=0.1, size=103)

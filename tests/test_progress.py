@@ -12,8 +12,9 @@ import pytest
 
 import fastgd as gd
 from fastgd import progress
-from fastgd.engines import sweeping
-from fastgd.engines.descents import Standing
+from fastgd.engines.native import crew
+from fastgd.engines.native.crew import Crew
+from fastgd.engines.protocol.outcomes import Standing
 from fastgd.progress import Progress
 
 LINE = gd.LeastSquares([0.0, 0.5, 1.0], [1.0, 2.0, 3.5])
@@ -296,8 +297,8 @@ def test_where_a_window_is_cut_changes_no_bit(slice_, monkeypatch):
         return [(o.x.tobytes(), o.iterations.tolist(), o.regime.tolist()) for o in outs]
 
     whole = found()
-    monkeypatch.setattr(sweeping, "_paced", lambda updates, took: slice_)
-    monkeypatch.setattr(sweeping._Crew, "_first_slice", lambda crew: slice_)
+    monkeypatch.setattr(crew, "paced_updates", lambda updates, took: slice_)
+    monkeypatch.setattr(Crew, "_first_slice", lambda crew: slice_)
     assert found() == whole
 
 

@@ -3,11 +3,11 @@
 import numpy as np
 
 import fastgd as gd
-from fastgd.engines import config
+from fastgd.engines.backends import missing
 
 
 def main() -> None:
-    assert config.missing("cython"), "the compiled core is here; wanted an installation without it"
+    assert missing("cython"), "the compiled core is here; wanted an installation without it"
     for backend in ("numpy", "numba"):
         p = np.ones(5, np.float32)
         gd.Adam(lr=0.1, backend=backend).step(p, np.ones(5, np.float32))

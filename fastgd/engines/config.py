@@ -6,23 +6,18 @@ Two settings hold for the whole process. Each starts from the environment (``FAS
 
 from __future__ import annotations
 
-import importlib.util
 import operator
 import os
-import platform
 import sys
-from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 BACKENDS = ("auto", "numpy", "cython", "numba", "cuda")
-_FOR_THE_CARD = ("numba-cuda", "cupy-cuda12x", "cupy-cuda13x")
-
 _backend: str | None = None  # None: as the environment says
 _num_threads: int | None = None
 
 
-def _checked_backend(name: str, source: str) -> str:
+def checked_backend(name: str, source: str) -> str:
     if not isinstance(name, str) or name not in BACKENDS:
         raise ValueError(f"{source} must be one of {', '.join(map(repr, BACKENDS))}, got {name!r}")
     return name
@@ -62,7 +57,7 @@ def set_backend(backend: str | None) -> None:
     >>> gd.set_backend(None)
     """
     global _backend  # noqa: PLW0603  (a setting of the process)
-    _backend = None if backend is None else _checked_backend(backend, "backend")
+    _backend = None if backend is None else checked_backend(backend, "backend")
 
 
 def get_backend() -> str:
@@ -85,7 +80,7 @@ def get_backend() -> str:
     """
     if _backend is not None:
         return _backend
-    return _checked_backend(os.environ.get("FASTGD_BACKEND") or "auto", "FASTGD_BACKEND")
+    return checked_backend(os.environ.get("FASTGD_BACKEND") or "auto", "FASTGD_BACKEND")
 
 
 def set_num_threads(n_threads: int | None) -> None:
@@ -158,88 +153,6 @@ def _processors() -> int:
     return os.cpu_count() or 1
 
 
-def missing(backend: str) -> str:
-    """Why a backend cannot be used here; empty if it can.
-
-    Parameters
-    ----------
-    backend : str
-        One of the names that `set_backend` takes.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> from fastgd.engines.config import missing
-    >>> missing("numpy")
-    ''
-    """
-    if backend == "cuda":
-        from fastgd.engines.cuda import device  # noqa: PLC0415  (asks the driver)
-
-        return device.missing()
-    if backend == "cython":
-        from fastgd.engines import cython_backend  # noqa: PLC0415  (loads the kernels)
-
-        return cython_backend.reason()
-    if backend == "numba" and importlib.util.find_spec("numba") is None:
-        return "numba is not installed"
-    return ""
-
-
-def resolve_backend(
-    requested: str | None = None,
-    *,
-    supports: Collection[str] = ("numpy", "cython", "numba"),
-) -> str:
-    """The backend that a call runs on.
-
-    Parameters
-    ----------
-    requested : str or None, default None
-        What the call was given; None: `get_backend`.
-    supports : collection of str, default ("numpy", "cython", "numba")
-        The backends that have what the call needs.
-
-    Returns
-    -------
-    str
-        "numpy", "cython", "numba" or "cuda". For "auto": of those supported and present, the first of
-        cython, numba, numpy. A preference of the whole process (`set_backend`, environment) that
-        the call does not support counts as "auto"; a call's own request never does.
-
-    Raises
-    ------
-    ValueError
-        If the name is unknown, or the call's own request is not supported.
-    RuntimeError
-        If what was asked for is not present, or nothing that is supported is.
-
-    Examples
-    --------
-    >>> from fastgd.engines.config import resolve_backend
-    >>> resolve_backend("numpy")
-    'numpy'
-    """
-    own = requested is not None
-    backend = _checked_backend(requested, "backend") if requested is not None else get_backend()
-    if backend != "auto" and missing(backend):
-        raise RuntimeError(f"backend {backend!r} cannot be used: {missing(backend)}")
-    if backend in supports:
-        return backend
-    if own and backend != "auto":
-        raise ValueError(
-            f"backend {backend!r} does not have this; choose from {sorted(supports)} or 'auto'"
-        )
-    for candidate in ("cython", "numba", "numpy"):
-        if candidate in supports and not missing(candidate):
-            return candidate
-    reasons = "; ".join(f"{name}: {missing(name)}" for name in supports)
-    raise RuntimeError(f"no backend that has this can be used ({reasons})")
-
-
 def cache_folder() -> Path:
     """Where compiled code of Numba is kept: one folder per user and per version.
 
@@ -272,101 +185,3 @@ def _cache_root() -> Path:
 
         return Path(tempfile.gettempdir())
     return home / "Library" / "Caches" if sys.platform == "darwin" else home / ".cache"
-
-
-def config() -> dict[str, Any]:
-    """What this installation has, for bug reports and benchmarks.
-
-    Returns
-    -------
-    dict
-        "versions" (name -> version or None), "processor" (machine, kernel target, vector width in
-        bits), "card" (name, or None), "backends" (name -> "" or why it is missing), "backend" in use by
-        default, "threads", "cache_folder".
-
-    Examples
-    --------
-    >>> import fastgd as gd
-    >>> from fastgd.engines.config import config
-    >>> config()["versions"]["fastgd"] == gd.__version__
-    True
-    """
-    backends = {name: missing(name) for name in BACKENDS if name != "auto"}
-    return {
-        "versions": _versions(compiled=not backends["cython"]),
-        "processor": _processor(compiled=not backends["cython"]),
-        "card": None if backends["cuda"] else _card(),
-        "backends": backends,
-        "backend": resolve_backend(),
-        "threads": get_num_threads(),
-        "cache_folder": str(cache_folder()),
-    }
-
-
-def _versions(*, compiled: bool) -> dict[str, str | None]:
-    import importlib.metadata  # noqa: PLC0415  (30 ms)
-
-    from fastgd import __version__  # noqa: PLC0415  (the package is still loading at our import)
-
-    versions = {"fastgd": __version__, "python": platform.python_version()}
-    found: dict[str, str | None] = {**versions}
-    for package in ("numpy", "scipy", "numba", "scikit-learn", *_FOR_THE_CARD):
-        try:
-            found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            if package not in _FOR_THE_CARD:
-                found[package] = None
-    found["compiler"] = None
-    if compiled:
-        from fastgd.engines._step import compiler  # noqa: PLC0415
-
-        found["compiler"] = compiler()
-    return found
-
-
-def _processor(*, compiled: bool) -> dict[str, Any]:
-    """The kernel module in use and how wide its vectors are."""
-    found: dict[str, Any] = {"machine": platform.machine(), "target": None, "vector_bits": None}
-    if compiled:
-        from fastgd.engines import cython_backend  # noqa: PLC0415
-
-        found["target"] = cython_backend.target()
-        found["vector_bits"] = 32 * cython_backend.kernels().lanes["f"]
-    return found
-
-
-def _card() -> str:
-    from fastgd.engines.cuda import device  # noqa: PLC0415
-
-    card = device.card()
-    capability = ".".join(map(str, card.capability))
-    return f"{card.name}, compute capability {capability}, {card.memory / 2**30:.0f} GiB"
-
-
-def show_config() -> None:
-    """Print `config`: versions, processor features in use, backends, threads, cache folder.
-
-    Examples
-    --------
-    >>> import fastgd as gd
-    >>> gd.show_config()
-    fastgd ...
-    """
-    found = config()
-    lines = [f"{name} {version or 'not installed'}" for name, version in found["versions"].items()]
-    processor = found["processor"]
-    kernels = (
-        f"kernels for {processor['target']}, vectors of {processor['vector_bits']} bits"
-        if processor["target"]
-        else "no compiled kernels"
-    )
-    lines.append(f"processor {processor['machine']}, {kernels}")
-    if found["card"]:
-        lines.append(f"card {found['card']}")
-    lines += [
-        f"backend {name}: {reason or 'present'}{' (default)' * (name == found['backend'])}"
-        for name, reason in found["backends"].items()
-    ]
-    lines.append(f"threads {found['threads']}")
-    lines.append(f"cache folder {found['cache_folder']}")
-    sys.stdout.write("\n".join(lines) + "\n")

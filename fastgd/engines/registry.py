@@ -7,7 +7,7 @@ from inspect import getmembers, isfunction
 from types import ModuleType
 from typing import Any
 
-from fastgd.engines.codegen import CoefficientFunction, ElementaryFunction, PairFunction, Rule
+from fastgd.engines.parse import CoefficientFunction, ElementaryFunction, PairFunction, Rule
 from fastgd.rules import activations, coefficients, elementary, losses, updates
 
 
@@ -24,19 +24,3 @@ COEFFICIENTS = {
 ELEMENTARY = [ElementaryFunction(function) for function in _defined_in(elementary).values()]
 ACTIVATIONS = {name: PairFunction(f) for name, f in _defined_in(activations).items()}
 LOSSES = {name: PairFunction(f) for name, f in _defined_in(losses).items()}
-
-
-def kernels_source() -> str:
-    """The text of the kernel modules (see `fastgd.engines.cython_source`)."""
-    from fastgd.engines import cython_source  # noqa: PLC0415  (only when the package is built)
-
-    return cython_source.kernels_source(
-        RULES.values(), COEFFICIENTS.values(), PREPARE, SHRINK, ELEMENTARY
-    )
-
-
-def network_kernels_source() -> str:
-    """The text of a network's kernel modules (see `fastgd.engines.network_source`)."""
-    from fastgd.engines import network_source  # noqa: PLC0415  (only when the package is built)
-
-    return network_source.network_source(ACTIVATIONS.values(), LOSSES.values(), ELEMENTARY)

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgd.engines.codegen import CoefficientFunction, Rule
+from fastgd.engines.parse import CoefficientFunction, Rule
 
 _LITERALS = {"LOAD_CONST", "LOAD_SMALL_INT", "RETURN_CONST"}
 _GLOBALS = {"LOAD_GLOBAL", "LOAD_NAME"}
@@ -100,7 +100,7 @@ def checked_rule(function: Any, state: tuple[str, ...]) -> UserRule:
             f"rule {name!r} must take (p, g, {', '.join((*state, 'coefficients...'))}), "
             f"got ({', '.join(arguments)})"
         )
-    for literal in _literals(code):
+    for literal in literals(code):
         raise ValueError(
             f"rule {name!r} contains the literal {literal!r}: a literal has no dtype of its own; "
             "pass it as a coefficient"
@@ -207,7 +207,7 @@ def _read(code: CodeType, opnames: set[str]) -> Iterator[dis.Instruction]:
     return (i for i in dis.get_instructions(code) if i.opname in opnames)
 
 
-def _literals(code: CodeType) -> Iterator[Any]:
+def literals(code: CodeType) -> Iterator[Any]:
     for instruction in _read(code, _LITERALS):
         value = instruction.argval
         for part in value if isinstance(value, tuple) else (value,):

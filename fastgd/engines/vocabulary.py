@@ -61,11 +61,11 @@ class _Format:
         self.offset = float(2**self.digits + self.bias)
 
 
-_SINGLE = _Format(np.float32, np.uint32)
-_DOUBLE = _Format(np.float64, np.uint64)
+SINGLE = _Format(np.float32, np.uint32)
+DOUBLE = _Format(np.float64, np.uint64)
 
 
-def _numpy_bits(f: _Format) -> dict[str, Any]:
+def numpy_bits(f: _Format) -> dict[str, Any]:
     word, real = f.word, f.real
 
     def pow2(k: Any) -> Any:
@@ -88,9 +88,9 @@ def _numba_bits(f: _Format) -> dict[str, Any]:
     from numba import types as nt  # noqa: PLC0415
     from numba.extending import intrinsic  # noqa: PLC0415
 
-    real = nt.float32 if f is _SINGLE else nt.float64
-    float_type = ir.FloatType() if f is _SINGLE else ir.DoubleType()
-    word = ir.IntType(32 if f is _SINGLE else 64)
+    real = nt.float32 if f is SINGLE else nt.float64
+    float_type = ir.FloatType() if f is SINGLE else ir.DoubleType()
+    word = ir.IntType(32 if f is SINGLE else 64)
 
     def on_bits(build: Callable[[Any, Any], Any]) -> Any:
         """A function from the bits of a number to those of another, as LLVM instructions."""
@@ -125,9 +125,9 @@ def numpy_vocabulary() -> types.ModuleType:
     members = {name: getattr(np, name) for name in PLAIN}
     single, double = (
         _module(
-            "fastgd_numpy_elementary", {**members, **_numpy_bits(f), "inf": np.inf, "nan": np.nan}
+            "fastgd_numpy_elementary", {**members, **numpy_bits(f), "inf": np.inf, "nan": np.nan}
         )
-        for f in (_SINGLE, _DOUBLE)
+        for f in (SINGLE, DOUBLE)
     )
     for name in ELEMENTARY:
         f = bound(getattr(elementary, f"{name}_single"), single)
@@ -165,28 +165,26 @@ def numba_vocabulary() -> types.ModuleType:
     from numba import njit  # noqa: PLC0415
 
     compiled = njit(nogil=True, error_model="numpy")
-    plain = {f.__name__[1:]: compiled(f) for f in (_sqrt, _abs, _maximum, _minimum, _where)}
-    plain["sign"] = _for_type(
-        "sign", _literals_as(_sign, np.float32), _literals_as(_sign, np.float64)
-    )
+    plain = {name: compiled(function) for name, function in {**SCALARS, "sqrt": _sqrt}.items()}
+    plain["sign"] = _for_type("sign", literals_as(sign, np.float32), literals_as(sign, np.float64))
     vocabulary = _module("fastgd_numba_vocabulary", plain)
     single, double = (
         _module(
             "fastgd_numba_elementary",
             {**plain, **_numba_bits(f), "inf": f.real(np.inf), "nan": f.real(np.nan)},
         )
-        for f in (_SINGLE, _DOUBLE)
+        for f in (SINGLE, DOUBLE)
     )
     for name in ELEMENTARY:
-        f = bound(_literals_as(getattr(elementary, f"{name}_single"), np.float32), single)
-        d = bound(_literals_as(getattr(elementary, f"{name}_double"), np.float64), double)
+        f = bound(literals_as(getattr(elementary, f"{name}_single"), np.float32), single)
+        d = bound(literals_as(getattr(elementary, f"{name}_double"), np.float64), double)
         function = _for_type(name, f, d)
         for module in (single, double, vocabulary):
             setattr(module, name, function)
     return vocabulary
 
 
-def _literals_as(function: Any, real: type[np.floating[Any]]) -> Any:
+def literals_as(function: Any, real: type[np.floating[Any]]) -> Any:
     """The function with its float literals as numbers of one dtype: Numba takes a literal as double."""
     constants = tuple(real(c) if isinstance(c, float) else c for c in function.__code__.co_consts)
     return types.FunctionType(
@@ -223,24 +221,32 @@ def _sqrt(a: Any) -> Any:
     return np.sqrt(a)
 
 
-def _abs(a: Any) -> Any:
+def absolute(a: Any) -> Any:
     return abs(a)
 
 
-def _where(condition: Any, x: Any, y: Any) -> Any:
+def select(condition: Any, x: Any, y: Any) -> Any:
     return x if condition else y
 
 
-def _maximum(a: Any, b: Any) -> Any:
+def maximum(a: Any, b: Any) -> Any:
     c = a if a > b else b
     return a if a != a else c  # noqa: PLR0124  (NaN)
 
 
-def _minimum(a: Any, b: Any) -> Any:
+def minimum(a: Any, b: Any) -> Any:
     c = a if a < b else b
     return a if a != a else c  # noqa: PLR0124  (NaN)
 
 
-def _sign(x: Any) -> Any:
+def sign(x: Any) -> Any:
     negative = -1.0 if x < 0.0 else x + 0.0
     return 1.0 if x > 0.0 else negative
+
+
+SCALARS: dict[str, Callable[..., Any]] = {
+    "abs": absolute,
+    "maximum": maximum,
+    "minimum": minimum,
+    "where": select,
+}

@@ -10,8 +10,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from fastgd import optimizers
-from fastgd.hyperparameters import Choice, Flag, Real
 from fastgd.optimizers import Optimizer
+from fastgd.optimizers.fields import Choice, Flag, Real
 
 __all__ = [
     "OPTIMIZERS",

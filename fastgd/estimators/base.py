@@ -16,11 +16,12 @@ from sklearn.utils import compute_sample_weight
 from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import check_array, validate_data
 
-from fastgd.engines.networks import Architecture, Array, Rows
+from fastgd.engines.protocol.networks import Architecture, Array, Rows
 from fastgd.estimators.arguments import Kind, check_parameters
-from fastgd.network import MLP, linked
+from fastgd.network.mlp import MLP
+from fastgd.network.outputs import linked
+from fastgd.network.trainer import Trainer
 from fastgd.optimizers import Optimizer
-from fastgd.training import Trainer
 
 try:
     from sklearn.callback import CallbackSupportMixin, FitCallback, with_callbacks

@@ -11,11 +11,12 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, unique_labels
 from sklearn.utils.validation import check_is_fitted
 
-from fastgd.engines.networks import Array
+from fastgd.engines.protocol.networks import Array
 from fastgd.estimators.arguments import POSITIVE, Choice, ClassWeight, Kind
 from fastgd.estimators.base import class_numbers, first_part
 from fastgd.estimators.linear_base import LinearEstimator
-from fastgd.network import MLP, linked
+from fastgd.network.mlp import MLP
+from fastgd.network.outputs import linked
 
 __all__ = ["GDClassifier", "GDRegressor"]
 

@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
-from fastgd.engines.networks import Architecture, Array, Rows
+from fastgd.engines.protocol.networks import Architecture, Array, Rows
 from fastgd.estimators.arguments import (
     PATIENCE,
     POSITIVE,
@@ -25,16 +25,10 @@ from fastgd.estimators.arguments import (
     Whole,
     named_optimizer,
 )
-from fastgd.estimators.base import (
-    Epochs,
-    FitTasks,
-    NetworkEstimator,
-    warn_caller,
-    with_callbacks,
-)
-from fastgd.hyperparameters import Rate
-from fastgd.network import MLP
+from fastgd.estimators.base import Epochs, FitTasks, NetworkEstimator, warn_caller, with_callbacks
+from fastgd.network.mlp import MLP
 from fastgd.optimizers import Optimizer
+from fastgd.optimizers.fields import Rate
 
 __all__ = ["LinearEstimator"]
 

@@ -14,11 +14,11 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target, unique_labels
 from sklearn.utils.validation import check_is_fitted
 
-from fastgd.engines.networks import Array
+from fastgd.engines.protocol.networks import Array
 from fastgd.estimators.arguments import Choice, Kind
 from fastgd.estimators.base import class_numbers, first_part
 from fastgd.estimators.multilayer_base import HeldOut, MultilayerEstimator
-from fastgd.network import linked
+from fastgd.network.outputs import linked
 
 __all__ = ["MLPClassifier", "MLPRegressor"]
 

@@ -13,7 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_array, check_consistent_length, check_random_state
 
-from fastgd.engines.networks import ACTIVATIONS, Architecture, Array, Rows
+from fastgd.engines.protocol.networks import ACTIVATIONS, Architecture, Array, Rows
 from fastgd.estimators.arguments import (
     PATIENCE,
     POSITIVE,
@@ -32,7 +32,7 @@ from fastgd.estimators.arguments import (
     named_optimizer,
 )
 from fastgd.estimators.base import Epochs, FitTasks, NetworkEstimator, warn_caller, with_callbacks
-from fastgd.network import MLP
+from fastgd.network.mlp import MLP
 from fastgd.optimizers import Optimizer
 
 __all__ = ["HeldOut", "MultilayerEstimator"]

@@ -4,7 +4,7 @@ A rule takes ``(p, g, *state, *coefficients)`` (parameter, gradient, optimizer s
 returns ``(p, *state)``. It is straight-line arithmetic on one dtype: no literals, no branches, no optional
 arguments, and the functions of the vocabulary `np` as its only calls. Whatever depends on the step count or on a
 flag is a coefficient (`fastgd.rules.coefficients`). NumPy calls a rule on whole arrays; Cython, Numba and CUDA
-compile it, so that the same line of mathematics runs everywhere (`fastgd.engines.codegen`).
+compile it, so that the same line of mathematics runs everywhere (`fastgd.engines.parse`).
 
 A state variable is returned under its own name, which is how the compilers tell state from coefficients.
 Coefficients that weigh a running average come in pairs: ``beta`` for the old value, ``gain`` for the new sample.

@@ -13,16 +13,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastgd.batches import checked_batches
 from fastgd.datasets import Dataset, load_auto_mpg, load_heights_weights
+from fastgd.network.trainer import Trainer
 from fastgd.studies.report import Column, Table
 from fastgd.sweeps import sweep
-from fastgd.training import Trainer
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from fastgd.network import MLP
-    from fastgd.optimizers import Optimizer
-    from fastgd.problems import Problem
+    from fastgd.network.mlp import MLP  # noqa: PLC0415
+    from fastgd.optimizers import Optimizer  # noqa: PLC0415
+    from fastgd.problems import Problem  # noqa: PLC0415
 
 __all__ = [
     "Finding",

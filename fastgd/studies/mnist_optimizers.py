@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.datasets import Dataset, load_mnist
-from fastgd.network import MLP
+from fastgd.network.mlp import MLP
 from fastgd.optimizers import SGD, Adadelta, Adagrad, Momentum, Optimizer
 from fastgd.plotting import COLOURS, DASHES, INK
 from fastgd.studies.common import (
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
-    from fastgd.studies import Options
+    from fastgd.studies import Options  # noqa: PLC0415
 
 NAME = "mnist-optimizers"
 HIDDEN, CLASSES = (500, 300), 10

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd import schedules, theory
-from fastgd.network import MLP
+from fastgd.network.mlp import MLP
 from fastgd.optimizers import SGD
 from fastgd.plotting import COLOURS, DASHES, INK, MARKERS
 from fastgd.problems import LeastSquares
@@ -20,7 +20,7 @@ from fastgd.studies.report import Block, Column, Figure, Section, Table, Text
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
-    from fastgd.studies import Options
+    from fastgd.studies import Options  # noqa: PLC0415
 
 NAME = "schedules"
 ROWS, FEATURES, SEED = 4_000, 10, 0

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
-    from fastgd.studies import Options
+    from fastgd.studies import Options  # noqa: PLC0415
 
 NAME = "step-size-1d"
 START, UPDATES = 22.0, 100

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from fastgd.engines.cuda import device
-from fastgd.engines.networks import Array, Rows
+from fastgd.engines.protocol.networks import Array, Rows
 
 _ALIGNED = 256  # bytes
 _SHARE = 0.7  # of the free memory, what a data set may take

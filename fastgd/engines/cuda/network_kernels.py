@@ -15,7 +15,7 @@ from typing import Any
 
 from fastgd.engines import registry
 from fastgd.engines.cuda import device, source
-from fastgd.engines.user_functions import function_text
+from fastgd.engines.numba.user_functions import function_text
 
 Function = str | Callable[..., Any]
 
@@ -73,7 +73,7 @@ def gather(x, columns, order, clock, batch, numbers, out):
             store(out, r * columns + j, value)
 """
 
-# SplitMix64 as in `fastgd.engines.network_reference.dropout_mask`. A threshold below 0 is no dropout.
+# SplitMix64 as in `fastgd.engines.reference.networks.dropout_mask`. A threshold below 0 is no dropout.
 _ACTIVATE = f"""
 from numpy import uint64
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from fastgd.engines.cuda import device, network_kernels
 from fastgd.engines.cuda.products import Products
-from fastgd.engines.networks import Architecture
+from fastgd.engines.protocol.networks import Architecture
 
 _WAVES = 8  # blocks a multiprocessor is given at most
 

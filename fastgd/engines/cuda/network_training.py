@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.engines import network_reference, reference
 from fastgd.engines.cuda import device, network_kernels
 from fastgd.engines.cuda.network_data import Data, Mirror, send
 from fastgd.engines.cuda.network_graph import Replay
@@ -23,10 +22,12 @@ from fastgd.engines.cuda.network_kernels import BEFORE, NEXT, ROWS, SEED, STOPPE
 from fastgd.engines.cuda.network_pass import Feed, Pass, Settings
 from fastgd.engines.cuda.norm import Norm
 from fastgd.engines.cuda.products import Products
-from fastgd.engines.cuda.stepping import Clock, Launches
-from fastgd.engines.networks import Architecture, Array, Plan, Rows, Stretch
+from fastgd.engines.cuda.steps import Clock, Launches
+from fastgd.engines.protocol.networks import Architecture, Array, Plan, Rows, Stretch
+from fastgd.engines.protocol.steps import Group
+from fastgd.engines.reference import networks as reference_networks
+from fastgd.engines.reference import steps as reference_steps
 from fastgd.engines.registry import COEFFICIENTS
-from fastgd.engines.stepping import Group
 
 _PIECE = 64  # updates whose numbers are tabulated while the card is at work on those before
 _MOST = 1 << 16  # updates between two looks at the card
@@ -252,7 +253,7 @@ def weight_sums(rows: Rows, index: NDArray[np.int64], batch: int) -> NDArray[np.
 
 def mixed_seed(seed: int) -> int:
     """What dropout makes of its seed, as the card's integer of 64 bits."""
-    mixed = network_reference._mixed(np.array([seed], np.uint64))
+    mixed = reference_networks.mixed_seed(np.array([seed], np.uint64))
     return int(mixed.view(np.int64)[0])
 
 
@@ -288,7 +289,7 @@ class _Numbers:
         last = self._last[g]
         if self._steady[g] and last is not None and last[0] == rate:
             return last[1]
-        numbers = reference.coefficients(self._groups[g], t, rate, self._carries[g], 1.0)
+        numbers = reference_steps.coefficients(self._groups[g], t, rate, self._carries[g], 1.0)
         self._last[g] = rate, numbers
         return numbers
 

@@ -1,4 +1,4 @@
-"""The gradient's norm on the card, summed in the order that `fastgd.engines.stepping` states."""
+"""The gradient's norm on the card, summed in the order that `fastgd.engines.protocol.steps` states."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.engines.cuda import device, source
-from fastgd.engines.stepping import BLOCK, PARTIALS, Slot
+from fastgd.engines.layout import BLOCK, PARTIALS
+from fastgd.engines.protocol.steps import Slot
 
 _WORDS = 4  # of a slot: the first of its partial sums among those of its dtype, size, first block, gradient
 _WAVES = 32  # blocks a multiprocessor is given at most

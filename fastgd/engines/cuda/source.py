@@ -11,8 +11,8 @@ import copy
 from types import ModuleType
 from typing import Any
 
-from fastgd.engines.codegen import ElementaryFunction, Rule
-from fastgd.engines.numba_backend import generated_module
+from fastgd.engines.numba.modules import generated_module
+from fastgd.engines.parse import ElementaryFunction, Rule
 from fastgd.engines.user_rules import UserRule
 
 # `load`, `store` are of the kernel's dtype; `word` reads a table of 64-bit integers.
@@ -90,16 +90,6 @@ def rule_text(rule: Rule, name: str = "rule") -> str | None:
     if isinstance(rule, UserRule):
         return None if rule.text is None else exact_text(rule.text, name)
     return exact(rule._definition, name)
-
-
-def rule_itself(rule: Rule, char: str) -> Any:
-    """A user's function as a device function, for want of its source: the compiler may fuse its products and sums."""
-    from numba import cuda  # noqa: PLC0415
-
-    from fastgd.engines.cuda.vocabulary import vocabulary  # noqa: PLC0415
-    from fastgd.engines.vocabulary import bound  # noqa: PLC0415
-
-    return cuda.jit(device=True)(bound(rule.function, vocabulary(char)))
 
 
 def elementary_text(function: ElementaryFunction) -> str:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from functools import lru_cache
 from types import ModuleType
 
-from fastgd.engines.codegen import Rule
 from fastgd.engines.cuda import source
 from fastgd.engines.cuda.sweep_slopes import LINEAR, Shape, indented, rows_of_update, softmax
 from fastgd.engines.cuda.sweep_text import (
@@ -22,10 +21,8 @@ from fastgd.engines.cuda.sweep_text import (
     slot,
     surroundings,
 )
-from fastgd.engines.cython_source import ROW_BLOCK
-from fastgd.engines.numpy_sweep import MEMORY
-from fastgd.engines.stepping import BLOCK, PARTIALS
-from fastgd.engines.sweeping import WINDOW
+from fastgd.engines.layout import BLOCK, MEMORY, PARTIALS, ROW_BLOCK, WINDOW
+from fastgd.engines.parse import Rule
 
 THREADS = 128
 FEWEST = 33  # parameters of a run from which on a block shares them

@@ -18,9 +18,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.engines.codegen import CoefficientFunction
-from fastgd.engines.descents import SHARED, Descents
-from fastgd.engines.numba_backend import HEADER, coefficients_text, generated_module, in_numba
+from fastgd.engines.layout import SHARED
+from fastgd.engines.numba.modules import HEADER, coefficients_text, generated_module, in_numba
+from fastgd.engines.parse import CoefficientFunction
+from fastgd.engines.protocol.sweeps import Descents
 from fastgd.engines.registry import COEFFICIENTS
 from fastgd.engines.user_rules import UserCoefficients
 

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fastgd.engines.cuda.sweep_coefficients import Layout
-from fastgd.engines.cython_source import ROW_BLOCK
-from fastgd.engines.descents import Descents, Kernel
+from fastgd.engines.layout import ROW_BLOCK
+from fastgd.engines.protocol.sweeps import Descents, Kernel, Problem
 from fastgd.engines.registry import PREPARE
-
-if TYPE_CHECKING:
-    from fastgd.problem_base import Problem
 
 UNROLLED = 48  # parameters and state variables that are scalars, not arrays of a thread
 PRELOADED = 5  # parameters of a quadratic whose numbers stay in registers
@@ -158,7 +155,7 @@ class Slopes:
         ]
 
     def _of_rows(self, at: str, only: Any, batch: bool) -> list[str]:
-        """Sums over blocks of rows, as `fastgd.linear_models` takes them."""
+        """Sums over blocks of rows, as `fastgd.problems.linear` takes them."""
         part, g = (lambda i: self.name("part", i)), (lambda i: self.name("g", i))
         k = self.shape.outputs
 

@@ -12,13 +12,12 @@ from functools import lru_cache
 from types import ModuleType
 from typing import Any
 
-from fastgd.engines.codegen import Rule
 from fastgd.engines.cuda import source
 from fastgd.engines.cuda.sweep_slopes import Shape, Slopes, indented
-from fastgd.engines.numpy_sweep import MEMORY
+from fastgd.engines.cuda.vocabulary import rule_itself
+from fastgd.engines.layout import BLOCK, MEMORY, PARTIALS, WINDOW
+from fastgd.engines.parse import Rule
 from fastgd.engines.registry import PREPARE
-from fastgd.engines.stepping import BLOCK, PARTIALS
-from fastgd.engines.sweeping import WINDOW
 
 RUNNING = -1  # of the status: not ended yet
 
@@ -82,7 +81,7 @@ class Text(Slopes):
         return [*lines, f"{', '.join(results)}{',' if len(results) == 1 else ''} = {call}"]
 
     def _norm(self) -> list[str]:
-        """Clipping by norm: the factor of the gradient, summed in double as in `fastgd.engines.stepping`."""
+        """Clipping by norm: the factor of the gradient, summed in double as in `fastgd.engines.protocol.steps`."""
         if self.shape.looped:
             parts = ["total = 0.0", f"for start in range(0, COUNT, {BLOCK}):"]
             for k in range(PARTIALS):
@@ -366,7 +365,7 @@ def surroundings(rule: Rule, shape: Shape, char: str) -> tuple[str, dict[str, An
     """What stands before kernels: constants, the rule, what comes before it; and what no text has."""
     own = source.rule_text(rule)
     before = source.rule_text(PREPARE, "prepare") if shape.n_shared else ""
-    given = {} if own else {"rule": source.rule_itself(rule, char)}
+    given = {} if own else {"rule": rule_itself(rule, char)}
     return "".join([constants(shape), before or "", own or ""]), given
 
 

@@ -14,7 +14,9 @@ from typing import Any
 from fastgd.engines import vocabulary as above
 from fastgd.engines.cuda import device, source
 from fastgd.engines.cuda.memory import REALS
+from fastgd.engines.parse import Rule
 from fastgd.engines.registry import ELEMENTARY
+from fastgd.engines.vocabulary import bound
 
 
 @cache
@@ -26,9 +28,9 @@ def vocabulary(char: str) -> types.ModuleType:
     real = REALS[char]
     module = types.ModuleType(f"fastgd_cuda_vocabulary_{char}")
     vars(module).update(_machine(char), REAL=real, inf=real("inf"), nan=real("nan"))
-    for plain in (above._abs, above._where, above._maximum, above._minimum):
-        setattr(module, plain.__name__[1:], function(plain))
-    module.sign = function(above._literals_as(above._sign, real))  # type: ignore[attr-defined]
+    for name, scalar in above.SCALARS.items():
+        setattr(module, name, function(scalar))
+    module.sign = function(above.literals_as(above.sign, real))  # type: ignore[attr-defined]
     precision = {"f": "single", "d": "double"}[char]
     for one in ELEMENTARY:
         if one.function.__name__.endswith(precision):
@@ -44,7 +46,7 @@ def _machine(char: str) -> dict[str, Callable[..., Any]]:
     if device.simulated():
         import numpy as np  # noqa: PLC0415
 
-        bits = above._numpy_bits(above._SINGLE if char == "f" else above._DOUBLE)
+        bits = above.numpy_bits(above.SINGLE if char == "f" else above.DOUBLE)
         return {"mul": lambda a, b: a * b, "sqrt": np.sqrt, "copysign": np.copysign, **bits}
     import math  # noqa: PLC0415
 
@@ -60,7 +62,7 @@ def _bits(char: str) -> dict[str, Callable[..., Any]]:
     from numba import types as nt  # noqa: PLC0415
     from numba.cuda import libdevice  # noqa: PLC0415
 
-    f = above._SINGLE if char == "f" else above._DOUBLE
+    f = above.SINGLE if char == "f" else above.DOUBLE
     real = REALS[char]
     word: Any = nt.uint32 if char == "f" else nt.uint64
     signed: Any = nt.int32 if char == "f" else nt.int64
@@ -84,3 +86,10 @@ def _bits(char: str) -> dict[str, Callable[..., Any]]:
         return from_bits(signed((word(word(to_bits(x)) - half) & fraction) + half))
 
     return {"pow2": pow2, "exponent": exponent, "mantissa": mantissa}
+
+
+def rule_itself(rule: Rule, char: str) -> Any:
+    """A user's rule itself as a device function, its `np` being the vocabulary, for want of its source."""
+    from numba import cuda  # noqa: PLC0415
+
+    return cuda.jit(device=True)(bound(rule.function, vocabulary(char)))

@@ -1,0 +1,22 @@
+"""Data of the studies: from the user's file, a folder, a cache, a checked download, or a named stand-in.
+
+Each loader looks, in this order, at ``path``; at the folder that the environment variable ``FASTGD_DATA`` names;
+at the cache; at two mirrors. What is found is checked by the SHA-256 of its cells, written as one canonical text,
+since copies differ in quotes, blanks and line ends. Where nothing can be had, a stand-in is made and
+``Dataset.source`` and ``Dataset.notes`` say so. ``download=False``, or a variable ``FASTGD_OFFLINE`` that is
+neither empty nor "0", forbids the network.
+"""
+
+from fastgd.datasets.auto_mpg import load_auto_mpg
+from fastgd.datasets.files import Dataset
+from fastgd.datasets.heights_weights import STUDY_LINE, STUDY_ROWS, load_heights_weights
+from fastgd.datasets.mnist import load_mnist
+
+__all__ = [
+    "STUDY_LINE",
+    "STUDY_ROWS",
+    "Dataset",
+    "load_auto_mpg",
+    "load_heights_weights",
+    "load_mnist",
+]

@@ -1,0 +1,147 @@
+"""The Auto-MPG data (Quinlan, 1993)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fastgd.datasets.files import (
+    RAW,
+    Dataset,
+    File,
+    Unusable,
+    canonical_text,
+    find_file,
+    stand_in_notes,
+)
+
+# --------------------------------------------------------------------------------------------------------------
+# Auto MPG.
+
+_CAR_COLUMNS = {
+    "cylinders": "cylinders",
+    "displacement": "displacement (cu in)",
+    "horsepower": "horsepower (hp)",
+    "weight": "weight (lb)",
+    "acceleration": "acceleration (s to 60 mph)",
+    "model_year": "model_year (19..)",
+    "origin": "origin (1 USA, 2 Europe, 3 Japan)",
+}
+
+
+def _parse_auto_mpg(path: Path) -> tuple[Any, bytes]:
+    import pandas as pd  # noqa: PLC0415
+
+    with path.open(encoding="utf-8-sig") as stream:
+        first = stream.readline().split()
+    header = int(
+        not first or not first[0].replace(".", "", 1).isdigit()
+    )  # some copies add a line of names
+    table = pd.read_csv(
+        path, sep=r"\s+", header=None, skiprows=header, dtype=str, keep_default_na=False
+    )
+    if table.shape[1] != 9:
+        raise Unusable(f"must have nine columns, has {table.shape[1]}")
+    cells = table.to_numpy().astype(str)
+    return np.where(cells[:, :8] == "?", "nan", cells[:, :8]).astype(np.float64), canonical_text(
+        cells
+    )
+
+
+_AUTO_MPG = File(
+    "auto-mpg/auto-mpg.data",
+    (
+        f"{RAW}/edwibedi/Auto-MPG/92fb6b4cd49c752300e0b726bb21730a524b0c20/auto-mpg.data",
+        f"{RAW}/sbutz/dmi/a9ebfb5e6a7a67e56c91cc7537671151ee966adb/auto-mpg.data",
+    ),
+    "7432238b8bea2fa5807adeb7701cb0b6838caec96de12325fa151c81bb31c827",
+    parse=_parse_auto_mpg,
+)
+
+
+def load_auto_mpg(
+    path: str | os.PathLike[str] | None = None,
+    *,
+    features: Sequence[str] | None = None,
+    download: bool = True,
+    check: bool = True,
+) -> Dataset:
+    """Load Auto MPG: fuel consumption of 398 cars, 1970-82 (UCI Machine Learning Repository; Quinlan, 1993).
+
+    Parameters
+    ----------
+    path : path, optional
+        The file ``auto-mpg.data``, or its folder.
+    features : sequence of str, optional
+        Columns wanted, of cylinders, displacement, horsepower, weight, acceleration, model_year, origin; all by
+        default. Six cars have no horsepower: where it is wanted, 392 rows remain.
+    download : bool, default True
+        Whether the network may be asked.
+    check : bool, default True
+        Whether `path` or ``FASTGD_DATA`` must hold the known data.
+
+    Returns
+    -------
+    Dataset
+        ``data`` float64 of shape (rows, features), ``target`` (miles per gallon) float64 of shape (rows,). The
+        stand-in is scikit-learn's diabetes set, 442 rows, with as many of its columns as features are wanted.
+
+    Raises
+    ------
+    ValueError
+        If the named file cannot be read or is not the known one, or if a feature is unknown.
+
+    Examples
+    --------
+    >>> from fastgd import datasets
+    >>> cars = datasets.load_auto_mpg(features=["cylinders", "weight"], download=False)
+    >>> cars.data.shape[1], len(cars.feature_names)
+    (2, 2)
+    """
+    wanted = _wanted_columns(features)
+    source, found, notes = find_file([_AUTO_MPG], path, download, check)
+    if source is None:
+        return _diabetes(len(wanted), notes)
+    order = list(_CAR_COLUMNS)
+    data, target = found[0][:, [1 + order.index(name) for name in wanted]], found[0][:, 0]
+    complete = np.isfinite(data).all(axis=1) & np.isfinite(target)
+    if not complete.all():
+        notes.append(f"{int((~complete).sum())} rows with a missing value are left out")
+    return Dataset(
+        name="auto-mpg",
+        source=source,
+        data=np.ascontiguousarray(data[complete]),
+        target=np.ascontiguousarray(target[complete]),
+        feature_names=tuple(_CAR_COLUMNS[name] for name in wanted),
+        target_name="consumption (mpg)",
+        notes=tuple(notes),
+        index=np.flatnonzero(complete) + 1,
+    )
+
+
+def _wanted_columns(features: Sequence[str] | None) -> tuple[str, ...]:
+    wanted = tuple(_CAR_COLUMNS) if features is None else tuple(features)
+    if isinstance(features, str) or not wanted or any(name not in _CAR_COLUMNS for name in wanted):
+        raise ValueError(f"features must be some of {', '.join(_CAR_COLUMNS)}, got {features!r}")
+    return wanted
+
+
+def _diabetes(columns: int, notes: Sequence[str]) -> Dataset:
+    from sklearn.datasets import load_diabetes  # noqa: PLC0415
+
+    # Age, sex, bmi, blood pressure and six serum measurements, in their own units.
+    diabetes = load_diabetes(scaled=False)
+    what = "scikit-learn's diabetes set (442 rows) instead of Auto MPG"
+    return Dataset(
+        name="auto-mpg",
+        source="stand-in",
+        data=np.ascontiguousarray(diabetes.data[:, :columns], dtype=np.float64),
+        target=diabetes.target.astype(np.float64),
+        feature_names=tuple(diabetes.feature_names[:columns]),
+        target_name="disease progression",
+        notes=stand_in_notes(what, notes),
+    )

@@ -1,0 +1,63 @@
+"""An optimizer as a method of `scipy.optimize.minimize`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import ArrayLike
+
+from fastgd.descent.minimize import minimize
+from fastgd.optimizers import Optimizer
+
+if TYPE_CHECKING:
+    from scipy.optimize import OptimizeResult
+
+
+# --- SciPy's custom minimizers ---------------------------------------------------------------------------
+
+_ALIASES = {"maxiter": "max_iter", "gtol": "tol", "xtol": "step_tol"}
+_OPTIONS = (
+    "max_iter", "tol", "step_tol", "max_seconds", "record", "dtype", "backend", "n_threads",
+    "flush_subnormals",
+)  # fmt: skip
+
+
+def scipy_minimizer(
+    optimizer: Optimizer,
+    fun: Callable[..., Any],
+    x0: ArrayLike,
+    args: tuple[Any, ...] = (),
+    *,
+    jac: Callable[..., Any] | bool | None = None,
+    callback: Callable[..., Any] | None = None,
+    disp: bool = False,
+    **others: Any,
+) -> OptimizeResult:
+    """What `scipy.optimize.minimize` calls with ``method=optimizer``; see `fastgd.Optimizer.__call__`."""
+    name = type(optimizer).__name__
+    for what in ("bounds", "constraints", "hess", "hessp"):
+        given = others.pop(what, None)
+        if given is not None and not (isinstance(given, tuple | list) and len(given) == 0):
+            raise ValueError(f"{name} takes no {what}: gradient descent has no use for them")
+    options: dict[str, Any] = {}
+    for key, value in others.items():
+        known = _ALIASES.get(key, key)
+        if known not in _OPTIONS:
+            raise TypeError(f"{name} has no option {key!r}; it has {', '.join(_OPTIONS)}, disp")
+        if known in options:
+            raise TypeError(f"options has {known!r} twice, once under another name")
+        options[known] = value
+    if args:
+        fun, jac = _with_arguments(fun, args), _with_arguments(jac, args) if callable(jac) else jac
+    result = minimize(fun, x0, optimizer, jac=jac or None, callback=callback, **options)
+    if disp:
+        print(f"{result.message}\n  fun {result.fun:.6g}, nit {result.nit}, njev {result.njev}")  # noqa: T201
+    return result
+
+
+def _with_arguments(function: Callable[..., Any], args: tuple[Any, ...]) -> Callable[[Any], Any]:
+    def of_point(x: Any) -> Any:
+        return function(x, *args)
+
+    return of_point

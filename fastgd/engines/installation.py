@@ -1,0 +1,110 @@
+"""What this installation has: versions, processor, backends; `fastgd info` prints it."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from typing import Any
+
+from fastgd.engines.backends import missing, resolve_backend
+from fastgd.engines.config import BACKENDS, cache_folder, get_num_threads
+
+_FOR_THE_CARD = ("numba-cuda", "cupy-cuda12x", "cupy-cuda13x")
+
+
+def config() -> dict[str, Any]:
+    """What this installation has, for bug reports and benchmarks.
+
+    Returns
+    -------
+    dict
+        "versions" (name -> version or None), "processor" (machine, kernel target, vector width in
+        bits), "card" (name, or None), "backends" (name -> "" or why it is missing), "backend" in use by
+        default, "threads", "cache_folder".
+
+    Examples
+    --------
+    >>> import fastgd as gd
+    >>> from fastgd.engines.installation import config
+    >>> config()["versions"]["fastgd"] == gd.__version__
+    True
+    """
+    backends = {name: missing(name) for name in BACKENDS if name != "auto"}
+    return {
+        "versions": _versions(compiled=not backends["cython"]),
+        "processor": _processor(compiled=not backends["cython"]),
+        "card": None if backends["cuda"] else _card(),
+        "backends": backends,
+        "backend": resolve_backend(),
+        "threads": get_num_threads(),
+        "cache_folder": str(cache_folder()),
+    }
+
+
+def _versions(*, compiled: bool) -> dict[str, str | None]:
+    import importlib.metadata  # noqa: PLC0415  (30 ms)
+
+    from fastgd import __version__  # noqa: PLC0415  (the package is still loading at our import)
+
+    versions = {"fastgd": __version__, "python": platform.python_version()}
+    found: dict[str, str | None] = {**versions}
+    for package in ("numpy", "scipy", "numba", "scikit-learn", *_FOR_THE_CARD):
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            if package not in _FOR_THE_CARD:
+                found[package] = None
+    found["compiler"] = None
+    if compiled:
+        from fastgd.engines._processor import compiler  # noqa: PLC0415
+
+        found["compiler"] = compiler()
+    return found
+
+
+def _processor(*, compiled: bool) -> dict[str, Any]:
+    """The kernel module in use and how wide its vectors are."""
+    found: dict[str, Any] = {"machine": platform.machine(), "target": None, "vector_bits": None}
+    if compiled:
+        from fastgd.engines.native import kernels  # noqa: PLC0415
+
+        found["target"] = kernels.target()
+        found["vector_bits"] = 32 * kernels.kernels().lanes["f"]
+    return found
+
+
+def _card() -> str:
+    from fastgd.engines.cuda import device  # noqa: PLC0415
+
+    card = device.card()
+    capability = ".".join(map(str, card.capability))
+    return f"{card.name}, compute capability {capability}, {card.memory / 2**30:.0f} GiB"
+
+
+def show_config() -> None:
+    """Print `config`: versions, processor features in use, backends, threads, cache folder.
+
+    Examples
+    --------
+    >>> import fastgd as gd
+    >>> gd.show_config()
+    fastgd ...
+    """
+    found = config()
+    lines = [f"{name} {version or 'not installed'}" for name, version in found["versions"].items()]
+    processor = found["processor"]
+    kernels = (
+        f"kernels for {processor['target']}, vectors of {processor['vector_bits']} bits"
+        if processor["target"]
+        else "no compiled kernels"
+    )
+    lines.append(f"processor {processor['machine']}, {kernels}")
+    if found["card"]:
+        lines.append(f"card {found['card']}")
+    lines += [
+        f"backend {name}: {reason or 'present'}{' (default)' * (name == found['backend'])}"
+        for name, reason in found["backends"].items()
+    ]
+    lines.append(f"threads {found['threads']}")
+    lines.append(f"cache folder {found['cache_folder']}")
+    sys.stdout.write("\n".join(lines) + "\n")

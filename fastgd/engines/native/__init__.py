@@ -1,0 +1,1 @@
+"""The backend that Cython and a C compiler make ahead of time."""

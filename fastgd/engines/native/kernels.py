@@ -1,0 +1,78 @@
+"""The kernels compiled ahead of time: the best module for this processor, and addresses in it.
+
+The same text is compiled for several instruction sets (see ``setup.py``); which is loaded is
+decided once, at the first use. ``FASTGD_TARGET=base``, ``v3`` or ``v4`` forces one.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from functools import lru_cache
+from types import ModuleType
+
+from fastgd.engines.processor import processor_level
+
+LEVELS = {"v4": 4, "v3": 3, "base": 0}  # the x86-64 level that each needs, best first
+
+
+def _forced(kind: str, level: int) -> ModuleType:
+    """The module that FASTGD_TARGET names."""
+    target = os.environ["FASTGD_TARGET"]
+    if target not in LEVELS:
+        raise ValueError(f"FASTGD_TARGET must be one of {', '.join(LEVELS)}, got {target!r}")
+    if LEVELS[target] > level:
+        raise ValueError(f"FASTGD_TARGET={target}: this processor lacks x86-64-{target}")
+    return importlib.import_module(f"fastgd.engines.native.{kind}_{target}")
+
+
+@lru_cache(maxsize=2)
+def kernels(kind: str = "kernels") -> ModuleType:
+    """The kernel module in use.
+
+    Raises
+    ------
+    ImportError
+        If the extensions were not built.
+    ValueError
+        If FASTGD_TARGET is unknown or asks for instructions that this processor lacks.
+    """
+    level = processor_level()
+    if os.environ.get("FASTGD_TARGET"):
+        return _forced(kind, level)
+    for target in (t for t, needed in LEVELS.items() if needed <= level and t != "base"):
+        try:
+            return importlib.import_module(f"fastgd.engines.native.{kind}_{target}")
+        except ModuleNotFoundError:
+            continue  # built for the base set only
+    return importlib.import_module(f"fastgd.engines.native.{kind}_base")
+
+
+def network_kernels() -> ModuleType:
+    """The module with the passes of networks."""
+    return kernels("network_kernels")
+
+
+def reason() -> str:
+    """Why this backend cannot be used; empty if it can."""
+    try:
+        kernels()
+    except ImportError as error:
+        return f"the compiled extensions are missing ({error})"
+    return ""
+
+
+def available() -> bool:
+    """Whether this backend can be used."""
+    return not reason()
+
+
+def target() -> str:
+    """The instruction set in use: "base", "v3" or "v4"."""
+    return kernels().__name__.rpartition("_")[2]
+
+
+def address(name: str) -> int:
+    """Address of a kernel, for example ``plain_adam_f`` or ``coefficients_adam``."""
+    found: int = kernels().addresses[name]
+    return found

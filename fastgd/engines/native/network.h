@@ -1,0 +1,83 @@
+/* What the passes over batches of rows are told (network_kernels.h), and what they answer. */
+#ifndef FASTGD_NETWORK_H
+#define FASTGD_NETWORK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "barrier.h"
+
+#define FGD_ROWS 256       /* of a batch that are in work at a time: what enters a layer stays in the cache */
+#define FGD_DEPTH 128      /* rows of packed weights: a panel of them stays in the first-level cache */
+#define FGD_ABREAST 4      /* panels of weights that are read side by side: whole cache lines, and their neighbours */
+#define FGD_MOST_LAYERS 64
+#define FGD_MOST_ARRAYS 8  /* parameter, gradient, state of a rule */
+#define FGD_BLOCK 4096     /* elements of a partial sum of squares, as in fastgd.engines.protocol.steps */
+#define FGD_FEW 10         /* rows up to which weights are read in place */
+#define FGD_STRIP 48       /* rows of weights whose gradient is in work at a time: it stays in the second-level cache */
+#define FGD_LOOK_AGAIN 64  /* updates for which inputs that were dense count as dense */
+
+typedef void (*fgd_loop)(void **arrays, const void *c, ptrdiff_t lo, ptrdiff_t hi);
+
+typedef struct { /* how one parameter array is updated */
+    fgd_loop loop;
+    void **arrays; /* parameter, gradient, state... */
+    int count;
+    const void *coefficients;
+    int plain; /* p - lr g and no more: where g is 0 there is nothing to do */
+} fgd_update;
+
+enum { FGD_FORWARD_ONLY, FGD_GRADIENT, FGD_TRAIN };
+enum { FGD_BYTES, FGD_SINGLE_ROWS, FGD_DOUBLE_ROWS };
+
+typedef struct {
+    /* the network */
+    int layers;
+    ptrdiff_t sizes[FGD_MOST_LAYERS + 1];
+    void *parameters[2 * FGD_MOST_LAYERS];
+    void *gradients[2 * FGD_MOST_LAYERS]; /* of full size, where they are wanted or summed over parts of a batch */
+    fgd_update updates[2 * FGD_MOST_LAYERS];
+    fgd_loop activation; /* (z, value, slope) */
+    const void *activation_constants;
+    fgd_loop loss; /* (z, y, value, slope); NULL: softmax with cross-entropy */
+    const void *loss_constants;
+    fgd_loop exponential, logarithm; /* (x, y) as whole vectors */
+    double reduce;                  /* of a row's loss: 1, or 1 / outputs */
+    double cap;                     /* what an output's loss is at most counted with */
+    double l1, l2, dropout;
+    int penalty_per_row;
+    uint64_t seed, t; /* t: updates before the first */
+    /* the rows */
+    const char *x;
+    ptrdiff_t row, n; /* bytes from one to the next; how many in `order` */
+    int kind;
+    double scale;
+    const void *y; /* int32 or this precision, rows of outputs */
+    const double *weights;
+    const int64_t *order; /* NULL: as they lie */
+    /* the work */
+    int mode, flush, sparse; /* sparse: leave out zero inputs */
+    int separate;            /* gradients first, then the updates: their norm is needed */
+    ptrdiff_t batch, first, last;
+    void *outputs; /* of FGD_FORWARD_ONLY */
+    double *losses, *penalties, *norms;
+    ptrdiff_t done;
+    int diverged;
+    int (*begin)(void *owner, ptrdiff_t step);                    /* sets the coefficients, 0 if all is well */
+    void (*finish)(void *owner, ptrdiff_t step, double squares);  /* the same, once the gradients' norm is known */
+    void *owner;
+    int failed;
+    /* memory for all threads */
+    void *values[FGD_MOST_LAYERS + 1], *slopes[FGD_MOST_LAYERS + 1], *deltas[FGD_MOST_LAYERS + 1];
+    void *targets, *row_losses, *halves[2]; /* halves: of the sums of one row */
+    double *share, *squares, *penalty_parts;
+    uint32_t *seen; /* members x inputs */
+    ptrdiff_t *offsets[FGD_MOST_LAYERS]; /* of each row among a layer's weights */
+    /* memory of each thread */
+    void **scratch;     /* see fgd_room_f */
+    ptrdiff_t **lists;  /* the inputs in use, then the offset of each one's weights */
+    fgd_barrier barrier;
+    ptrdiff_t dense_until;
+} fgd_network;
+
+#endif

@@ -1,0 +1,157 @@
+/* A network's passes over batches of rows, and whole stretches of training updates without Python in between.
+
+   `fgd_network` says everything; `fgd_run_f` and `fgd_run_d` are what each thread of a crew executes. Threads meet at a
+   barrier between phases; within a phase each takes its share of panels or rows. */
+#ifndef FASTGD_NETWORK_KERNELS_H
+#define FASTGD_NETWORK_KERNELS_H
+
+#include <math.h>
+#include <string.h>
+
+#include "floating.h"
+#include "gather.h"
+#include "network.h"
+#include "vocabulary.h"
+
+#if defined(__GNUC__)
+#define FGD_ALL _Pragma("GCC unroll 16")
+#define FGD_HOT __attribute__((noinline, aligned(64)))
+#else
+#define FGD_ALL
+#define FGD_HOT
+#endif
+
+/* --- dropout: a hash of each unit's place, as fastgd.engines.reference.networks has it ------------------------------ */
+
+#define FGD_GOLDEN 0x9E3779B97F4A7C15ull
+static inline uint64_t fgd_mixed(uint64_t x) {
+    x += FGD_GOLDEN;
+    x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9ull;
+    x = (x ^ (x >> 27)) * 0x94D049BB133111EBull;
+    return x ^ (x >> 31);
+}
+
+static inline uint64_t fgd_drop_base(const fgd_network *net, int layer, ptrdiff_t update) {
+    return fgd_mixed(fgd_mixed(fgd_mixed(net->seed) ^ (net->t + (uint64_t)update + 1)) ^ (uint64_t)layer);
+}
+
+/* --- which inputs are not zero in all rows ------------------------------------------------------------------------- */
+
+static void fgd_see(const char *row, int kind, ptrdiff_t n, uint32_t *seen) {
+    if (kind == FGD_BYTES)
+        for (ptrdiff_t j = 0; j < n; j++) seen[j] |= (uint8_t)row[j];
+    else if (kind == FGD_SINGLE_ROWS)
+        for (ptrdiff_t j = 0; j < n; j++) {
+            uint32_t bits;
+            memcpy(&bits, row + 4 * j, 4);
+            seen[j] |= bits << 1;
+        }
+    else
+        for (ptrdiff_t j = 0; j < n; j++) {
+            uint64_t bits;
+            memcpy(&bits, row + 8 * j, 8);
+            seen[j] |= (uint32_t)(bits << 1 >> 32) | (uint32_t)bits;
+        }
+}
+
+/* Where number k of the order lies among the rows. */
+static inline ptrdiff_t fgd_place(const fgd_network *net, ptrdiff_t k) {
+    return net->order ? (ptrdiff_t)net->order[k] : k;
+}
+
+static inline const char *fgd_row(const fgd_network *net, ptrdiff_t k) { return net->x + fgd_place(net, k) * net->row; }
+
+static inline ptrdiff_t fgd_share(ptrdiff_t n, int rank, int members) { return n * rank / members; }
+
+/* --- both precisions ----------------------------------------------------------------------------------------------- */
+
+#define FGD_CAT_(a, b) a##b
+#define FGD_CAT(a, b) FGD_CAT_(a, b)
+#define FGD_(name) FGD_CAT(FGD_CAT(fgd_, name##_), FGD_S)
+
+#if FGD_WIDTH == 64 && defined(__AVX512F__)
+#define FGD_TALLEST 12
+#else
+#define FGD_TALLEST 6
+#endif
+
+#if defined(FGD_WIDTH) && FGD_WIDTH == 64
+#define FGD_FMA_f(a, b, c) ((fgd_vf)_mm512_fmadd_ps((__m512)(a), (__m512)(b), (__m512)(c)))
+#define FGD_FMA_d(a, b, c) ((fgd_vd)_mm512_fmadd_pd((__m512d)(a), (__m512d)(b), (__m512d)(c)))
+#define FGD_SET1_f(x) ((fgd_vf)_mm512_set1_ps(x))
+#define FGD_SET1_d(x) ((fgd_vd)_mm512_set1_pd(x))
+#elif defined(FGD_WIDTH) && FGD_WIDTH == 32 && defined(__FMA__)
+#define FGD_FMA_f(a, b, c) ((fgd_vf)_mm256_fmadd_ps((__m256)(a), (__m256)(b), (__m256)(c)))
+#define FGD_FMA_d(a, b, c) ((fgd_vd)_mm256_fmadd_pd((__m256d)(a), (__m256d)(b), (__m256d)(c)))
+#define FGD_SET1_f(x) ((fgd_vf)_mm256_set1_ps(x))
+#define FGD_SET1_d(x) ((fgd_vd)_mm256_set1_pd(x))
+#else
+#define FGD_FMA_f(a, b, c) ((a) * (b) + (c))
+#define FGD_FMA_d(a, b, c) ((a) * (b) + (c))
+#define FGD_SET1_f(x) splat_vf(x)
+#define FGD_SET1_d(x) splat_vd(x)
+#endif
+#if defined(__FMA__) && defined(__GNUC__)
+#define FGD_FMA1_f(a, b, c) __builtin_fmaf(a, b, c)
+#define FGD_FMA1_d(a, b, c) __builtin_fma(a, b, c)
+#else
+#define FGD_FMA1_f(a, b, c) ((a) * (b) + (c))
+#define FGD_FMA1_d(a, b, c) ((a) * (b) + (c))
+#endif
+
+#define FGD_T FGD_CAT(FGD_T_, FGD_S)
+#define FGD_T_f float
+#define FGD_T_d double
+#define FGD_V FGD_CAT(fgd_v, FGD_S)
+#define FGD_LANES FGD_CAT(FGD_LANES_, FGD_S)
+#define FGD_NR (2 * FGD_LANES) /* columns of a panel */
+#define FGD_SET1 FGD_CAT(FGD_SET1_, FGD_S)
+#define FGD_FMA FGD_CAT(FGD_FMA_, FGD_S)
+#define FGD_FMA1 FGD_CAT(FGD_FMA1_, FGD_S)
+#define FGD_SQUARES_OF FGD_CAT(fgd_squares_, FGD_S)
+
+/* A small square of numbers, rows `n` apart, to columns a panel apart. */
+#if defined(FGD_WIDTH) && ((defined(__GNUC__) && __GNUC__ >= 12) || defined(__clang__))
+typedef float fgd_four __attribute__((vector_size(16)));
+typedef double fgd_two __attribute__((vector_size(16)));
+static inline void fgd_transpose_f(const float *from, ptrdiff_t n, float *to) {
+    fgd_four row[4], high, low, last, next;
+    for (int k = 0; k < 4; k++) memcpy(&row[k], from + k * n, 16);
+    low = __builtin_shufflevector(row[0], row[1], 0, 4, 1, 5);
+    high = __builtin_shufflevector(row[0], row[1], 2, 6, 3, 7);
+    next = __builtin_shufflevector(row[2], row[3], 0, 4, 1, 5);
+    last = __builtin_shufflevector(row[2], row[3], 2, 6, 3, 7);
+    row[0] = __builtin_shufflevector(low, next, 0, 1, 4, 5);
+    row[1] = __builtin_shufflevector(low, next, 2, 3, 6, 7);
+    row[2] = __builtin_shufflevector(high, last, 0, 1, 4, 5);
+    row[3] = __builtin_shufflevector(high, last, 2, 3, 6, 7);
+    for (int k = 0; k < 4; k++) memcpy(to + k * 2 * FGD_LANES_f, &row[k], 16);
+}
+static inline void fgd_transpose_d(const double *from, ptrdiff_t n, double *to) {
+    fgd_two first, second, row[2];
+    memcpy(&first, from, 16);
+    memcpy(&second, from + n, 16);
+    row[0] = __builtin_shufflevector(first, second, 0, 2);
+    row[1] = __builtin_shufflevector(first, second, 1, 3);
+    for (int k = 0; k < 2; k++) memcpy(to + k * 2 * FGD_LANES_d, &row[k], 16);
+}
+#define FGD_SQUARE_f 4
+#define FGD_SQUARE_d 2
+#else
+static inline void fgd_transpose_f(const float *from, ptrdiff_t n, float *to) { (void)n; *to = *from; }
+static inline void fgd_transpose_d(const double *from, ptrdiff_t n, double *to) { (void)n; *to = *from; }
+#define FGD_SQUARE_f 1
+#define FGD_SQUARE_d 1
+#endif
+#define FGD_SQUARE FGD_CAT(FGD_SQUARE_, FGD_S)
+
+#define FGD_S f
+#include "products.h"
+#include "passes.h"
+#undef FGD_S
+#define FGD_S d
+#include "products.h"
+#include "passes.h"
+#undef FGD_S
+
+#endif

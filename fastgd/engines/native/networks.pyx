@@ -1,0 +1,492 @@
+"""The compiled engine of networks: memory and pointers for `network.h`, and an optimizer's steps inside its loop.
+
+See `fastgd.engines.protocol.networks.Engine` for what it does. A stretch of updates is one call without the GIL; only a
+coefficient function that nobody could compile takes it, once a step.
+"""
+
+from cpython.mem cimport PyMem_Free, PyMem_Malloc
+from cpython.object cimport PyObject
+from libc.math cimport sqrt
+from libc.stdint cimport int64_t, uint32_t, uint64_t, uintptr_t
+from libc.string cimport memset
+
+cimport numpy as cnp
+from fastgd.engines.native.steps cimport Entry, GroupEntry, Stepper, finish
+from fastgd.engines.native.team cimport team_gather, team_together
+
+import numpy as np
+
+from fastgd.engines import config
+from fastgd.engines.native import kernels
+from fastgd.engines.reference.networks import Reference
+from fastgd.engines.registry import RULES
+
+cnp.import_array()
+
+ctypedef void (*loop_t)(void** arrays, const void* c, Py_ssize_t lo, Py_ssize_t hi) noexcept nogil
+ctypedef int (*begin_t)(void* owner, Py_ssize_t step) noexcept nogil
+ctypedef void (*finish_t)(void* owner, Py_ssize_t step, double squares) noexcept nogil
+ctypedef void (*run_t)(void* net, int rank) noexcept nogil
+ctypedef Py_ssize_t (*room_t)(Py_ssize_t widest) noexcept nogil
+
+cdef extern from "network.h" nogil:
+    enum: FGD_ROWS
+    enum: FGD_MOST_LAYERS
+    enum: FGD_MOST_ARRAYS
+    enum: FGD_BLOCK
+    enum: FGD_STRIP
+    enum: FGD_FORWARD_ONLY, FGD_GRADIENT, FGD_TRAIN
+    enum: FGD_BYTES, FGD_SINGLE_ROWS, FGD_DOUBLE_ROWS
+    ctypedef struct fgd_barrier:
+        int members
+    ctypedef struct fgd_update:
+        loop_t loop
+        void** arrays
+        int count
+        const void* coefficients
+        int plain
+    ctypedef struct fgd_network:
+        int layers
+        Py_ssize_t* sizes
+        void** parameters
+        void** gradients
+        fgd_update* updates
+        loop_t activation, loss, exponential, logarithm
+        const void* activation_constants
+        const void* loss_constants
+        double reduce, cap, l1, l2, dropout
+        int penalty_per_row
+        uint64_t seed, t
+        const char* x
+        Py_ssize_t row, n
+        int kind
+        double scale
+        const void* y
+        const double* weights
+        const int64_t* order
+        int mode, flush, sparse, separate
+        Py_ssize_t batch, first, last
+        void* outputs
+        double* losses
+        double* penalties
+        double* norms
+        Py_ssize_t done
+        int diverged, failed
+        Py_ssize_t dense_until
+        begin_t begin
+        finish_t finish
+        void* owner
+        void** values
+        void** slopes
+        void** deltas
+        void* targets
+        void* row_losses
+        void** halves
+        double* share
+        double* squares
+        double* penalty_parts
+        uint32_t* seen
+        Py_ssize_t** offsets
+        void** scratch
+        Py_ssize_t** lists
+        fgd_barrier barrier
+
+# Measured on two cores: multiply-adds of an update from which a second thread pays, and rows of data that a pass
+# without updates takes before it looks for Ctrl-C.
+cdef double WORTH_A_TEAM = 4e5
+cdef Py_ssize_t AT_ONCE = 1 << 15
+
+
+# --- an optimizer's steps inside the loop -------------------------------------------------------------
+
+
+cdef struct Steps:
+    GroupEntry* groups
+    Py_ssize_t count
+    const double* rates
+    double* carries  # as they were before this step
+    double t
+    bint separate
+    PyObject* stepper
+    PyObject* errors
+
+
+cdef int _in_python(Steps* steps, Py_ssize_t k, double t, double lr) noexcept with gil:
+    """A coefficient function that is no compiled one; 0 where it raised."""
+    try:
+        (<Stepper>steps.stepper).evaluate(&steps.groups[k], k, t, lr)
+    except BaseException as error:
+        (<list>steps.errors).append(error)
+        return 0
+    return 1
+
+
+cdef int _begin(void* owner, Py_ssize_t step) noexcept nogil:
+    """Coefficients of a step, complete but for a scale by the gradients' norm."""
+    cdef Steps* steps = <Steps*>owner
+    cdef GroupEntry* g
+    cdef Py_ssize_t k
+    cdef int i, first
+    cdef double t = steps.t + <double>step + 1.0, lr
+    for k in range(steps.count):
+        g = &steps.groups[k]
+        lr = steps.rates[step * steps.count + k]
+        steps.carries[k] = g.carry[0]
+        if g.evaluate is NULL:
+            if not _in_python(steps, k, t, lr):
+                return 0
+        else:
+            first = 6 if g.prepare is not NULL else 0
+            for i in range(g.hypers):
+                g.local[i] = g.hyper[i]
+            g.local[0] = lr
+            g.new_carry = g.carry[0]
+            g.evaluate(t, &g.new_carry, g.local, g.numbers + first)
+        if not steps.separate:
+            finish(g, t, lr, 0.0)
+    return 1
+
+
+cdef void _finish(void* owner, Py_ssize_t step, double squares) noexcept nogil:
+    cdef Steps* steps = <Steps*>owner
+    cdef Py_ssize_t k
+    for k in range(steps.count):
+        finish(&steps.groups[k], steps.t + <double>step + 1.0, steps.groups[k].local[0], sqrt(squares))
+
+
+# --- memory -------------------------------------------------------------------------------------------
+
+
+cdef class Workspace:
+    """What one call needs: the description of the work, and memory for so many rows and threads."""
+
+    cdef fgd_network* net
+    cdef void* raw
+    cdef readonly Py_ssize_t rows
+    cdef readonly int members
+    cdef list kept
+
+    def __cinit__(self):
+        cdef size_t size = sizeof(fgd_network) + 64
+        self.raw = PyMem_Malloc(size)
+        if self.raw is NULL:
+            raise MemoryError
+        memset(self.raw, 0, size)
+        self.net = <fgd_network*>((<uintptr_t>self.raw + 63) & ~<uintptr_t>63)
+
+    def __dealloc__(self):
+        PyMem_Free(self.raw)
+
+    def __init__(self, Network network, Py_ssize_t rows, int members):
+        cdef fgd_network* net = self.net
+        cdef int l, r, layers = len(network.sizes) - 1
+        cdef Py_ssize_t wide = network.panel
+        self.kept, self.rows, self.members = [], rows, members
+        net.layers = layers
+        sizes = network.sizes
+        padded = [-(-n // wide) * wide for n in sizes]
+        for l in range(layers + 1):
+            net.sizes[l] = sizes[l]
+            net.values[l] = self._memory(rows * padded[l], network.dtype)
+            if l > 0:
+                net.slopes[l] = self._memory(rows * padded[l], network.dtype)
+                net.deltas[l] = self._memory(rows * padded[l], network.dtype)
+        for l in range(layers):
+            net.offsets[l] = <Py_ssize_t*>self._taken(np.arange(sizes[l], dtype=np.intp) * sizes[l + 1])
+        net.targets = self._memory(rows * padded[layers], network.dtype)
+        net.row_losses = self._memory(rows, np.float64)
+        for r in range(2):
+            net.halves[r] = self._memory(max(padded), network.dtype)
+        net.share = <double*>self._memory(rows, np.float64)
+        blocks = sum(-(-n * (k + 1) // FGD_BLOCK) + n // FGD_STRIP + 4 for k, n in zip(sizes, sizes[1:]))
+        blocks = max(blocks, sum(-(-k * n // FGD_BLOCK) + 1 + k // min(FGD_STRIP, wide) + 2 + n // FGD_BLOCK
+                                 for k, n in zip(sizes, sizes[1:])))
+        net.squares = <double*>self._memory(blocks, np.float64)
+        net.penalty_parts = <double*>self._memory(blocks, np.float64)
+        net.seen = <uint32_t*>self._memory(members * sizes[0], np.uint32)
+        scratch = np.zeros(members, np.uintp)
+        lists = np.zeros(members, np.uintp)
+        net.scratch = <void**>self._taken(scratch)
+        net.lists = <Py_ssize_t**>self._taken(lists)
+        for r in range(members):
+            net.scratch[r] = self._memory(network.room(max(sizes)), network.dtype)
+            net.lists[r] = <Py_ssize_t*>self._memory(2 * max(sizes), np.intp)
+
+    cdef void* _memory(self, Py_ssize_t count, dtype) except NULL:
+        """Zeros that begin on a cache line."""
+        itemsize = np.dtype(dtype).itemsize
+        array = np.zeros(count + 128 // itemsize, dtype)
+        self.kept.append(array)
+        return <void*>((<uintptr_t>cnp.PyArray_DATA(array) + 63) & ~<uintptr_t>63)
+
+    cdef void* _taken(self, array) except NULL:
+        self.kept.append(array)
+        return cnp.PyArray_DATA(array)
+
+
+# --- the engine ---------------------------------------------------------------------------------------
+
+
+cdef class Network:
+    """A network's arithmetic, compiled; see `fastgd.engines.protocol.networks.Engine`.
+
+    Parameters
+    ----------
+    architecture : Architecture
+    n_threads : int or None
+        The most threads of a call; None asks `fastgd.engines.config` at every call.
+
+    Raises
+    ------
+    ValueError
+        If there are more layers than the loops have room for.
+    """
+
+    cdef readonly object architecture
+    cdef readonly object dtype
+    cdef readonly tuple sizes
+    cdef readonly Py_ssize_t panel
+    cdef object n_threads
+    cdef run_t run
+    cdef room_t size_of_room
+    cdef dict addresses
+    cdef object activation_constants, loss_constants
+    cdef uintptr_t activation_loop, loss_loop, exponential, logarithm
+    cdef readonly Py_ssize_t outputs
+    cdef double madds  # of a row, forward
+    cdef list spare
+
+    def __init__(self, architecture, n_threads=None):
+        found = kernels.network_kernels()
+        self.architecture, self.dtype = architecture, architecture.dtype
+        self.outputs = architecture.sizes[len(architecture.sizes) - 1]
+        self.sizes, self.n_threads, self.spare = architecture.sizes, n_threads, []
+        if len(self.sizes) - 1 > FGD_MOST_LAYERS:
+            raise ValueError(f"sizes names {len(self.sizes) - 1} layers; there can be {FGD_MOST_LAYERS}")
+        letter = self.dtype.char
+        self.addresses = found.addresses
+        self.panel = 2 * found.lanes[letter]
+        self.run = <run_t><uintptr_t>self.addresses[f"fgd_run_{letter}"]
+        self.size_of_room = <room_t><uintptr_t>self.addresses[f"fgd_room_size_{letter}"]
+        self.activation_loop = self._loop("activation", architecture.activation, letter)
+        self.loss_loop = 0 if architecture.classes else self._loop("loss", architecture.loss, letter)
+        self.exponential = self.addresses[f"map_exp_v{letter}"]
+        self.logarithm = self.addresses[f"map_log_v{letter}"]
+        self.activation_constants = np.array([*architecture.constants, 0.0], self.dtype)
+        self.loss_constants = np.array([*architecture.loss_constants, 0.0], self.dtype)
+        self.madds = sum(float(k) * n for k, n in zip(self.sizes, self.sizes[1:]))
+
+    def _loop(self, kind, function, letter):
+        """The address of an activation's or loss's loop; a user's function is compiled now."""
+        if isinstance(function, str):
+            return self.addresses[f"{kind}_{function}_{letter}"]
+        from fastgd.engines.numba.user_functions import function_loop
+
+        return function_loop(function, letter)
+
+    def room(self, Py_ssize_t widest):
+        """Numbers of a thread's own memory."""
+        return self.size_of_room(widest)
+
+    cdef int _threads(self, double passes, Py_ssize_t rows) except -1:
+        """For some rows, each of which goes so many times through the weights."""
+        if passes * self.madds * rows < WORTH_A_TEAM:
+            return 1
+        n_threads = config.get_num_threads(self.n_threads)
+        return min(n_threads, 2) if rows == 1 else n_threads
+
+    cdef Workspace _memory_for(self, Py_ssize_t rows, int members):
+        """Memory from the last call where it is enough and nobody else is using it."""
+        rows = min(rows, <Py_ssize_t>FGD_ROWS)
+        cdef Workspace found = self.spare.pop() if self.spare else None
+        if found is None or found.rows < rows or found.members < members:
+            if found is not None:
+                rows, members = max(rows, found.rows), max(members, found.members)
+            found = Workspace(self, rows, members)
+        return found
+
+    cdef int _describe(self, Workspace space, list params, rows) except -1:
+        cdef fgd_network* net = space.net
+        cdef int k
+        a = self.architecture
+        if len(params) != 2 * net.layers:
+            raise ValueError(f"params must hold {2 * net.layers} arrays, got {len(params)}")
+        for k in range(len(params)):
+            net.parameters[k] = self._parameter(params, k)
+        net.activation = <loop_t>self.activation_loop
+        net.activation_constants = cnp.PyArray_DATA(self.activation_constants)
+        net.loss = <loop_t>self.loss_loop
+        net.loss_constants = cnp.PyArray_DATA(self.loss_constants)
+        net.exponential, net.logarithm = <loop_t>self.exponential, <loop_t>self.logarithm
+        net.reduce = 1.0 if a.sum_outputs else 1.0 / self.outputs
+        net.cap = a.loss_cap
+        net.l1, net.l2, net.dropout = a.l1, a.l2, a.dropout
+        net.penalty_per_row = a.penalty_per_row
+        net.flush, net.sparse, net.separate = True, True, False
+        net.diverged, net.failed, net.done, net.dense_until = 0, 0, 0, 0  # the memory was used before
+        net.norms = NULL
+        self._describe_rows(net, rows)
+        return 0
+
+    cdef void* _parameter(self, list params, int k) except NULL:
+        array = params[k]
+        shape = self.sizes[k // 2:k // 2 + 2] if k % 2 == 0 else self.sizes[k // 2 + 1:k // 2 + 2]
+        if not (isinstance(array, np.ndarray) and array.dtype == self.dtype and array.shape == shape
+                and array.flags.carray):
+            raise ValueError(
+                f"params[{k}] must be a contiguous {self.dtype} array of shape {shape}, as it was made"
+            )
+        return cnp.PyArray_DATA(array)
+
+    cdef int _describe_rows(self, fgd_network* net, rows) except -1:
+        x = rows.x
+        net.x = <const char*>cnp.PyArray_DATA(x)
+        net.row = x.strides[0]
+        net.n = len(x)
+        net.kind = {"B": FGD_BYTES, "f": FGD_SINGLE_ROWS, "d": FGD_DOUBLE_ROWS}[x.dtype.char]
+        net.scale = rows.scale
+        net.y = cnp.PyArray_DATA(rows.y) if rows.y is not None else NULL
+        net.weights = NULL if rows.weights is None else <const double*>cnp.PyArray_DATA(rows.weights)
+        net.order = NULL
+        return 0
+
+    cdef int _go(self, Workspace space, int members) except -1:
+        cdef fgd_network* net = space.net
+        cdef run_t run = self.run
+        with nogil:
+            members = team_gather(members)
+            net.barrier.members = members
+            team_together(run, net, members)
+        return 0
+
+    # --- passes without updates -----------------------------------------------------------------------
+
+    def forward(self, params, x, scale=1.0):
+        """The outputs before their link, shape (n, outputs)."""
+        from fastgd.engines.protocol.networks import Rows
+
+        outputs = np.empty((len(x), self.outputs), self.dtype)
+        for start in range(0, len(x), AT_ONCE):
+            part = slice(start, start + AT_ONCE)
+            self._pass(list(params), Rows(x[part], None, None, scale), outputs[part])
+        return outputs
+
+    cdef int _pass(self, list params, rows, outputs) except -1:
+        n = len(rows)
+        cdef int members = self._threads(1, n)
+        cdef Workspace space = self._memory_for(n, members)
+        cdef fgd_network* net = space.net
+        self._describe(space, params, rows)
+        net.mode = FGD_FORWARD_ONLY
+        net.outputs = cnp.PyArray_DATA(outputs)
+        net.batch, net.first, net.last = n, 0, 1
+        self._go(space, members)
+        self.spare.append(space)
+        return 0
+
+    def loss_and_grad(self, params, rows, index=None):
+        """Weighted mean loss, penalties, and the gradients of their sum; of all rows or those in `index`."""
+        grads = [np.empty(p.shape, self.dtype) for p in params]
+        order = None if index is None else np.ascontiguousarray(index, np.int64)
+        n = len(rows) if index is None else len(order)
+        cdef int k, members = self._threads(3, n)
+        cdef Workspace space = self._memory_for(n, members)
+        cdef fgd_network* net = space.net
+        cdef double loss = 0.0, penalty = 0.0
+        self._describe(space, list(params), rows)
+        if order is not None:
+            net.order, net.n = <const int64_t*>cnp.PyArray_DATA(order), n
+        net.mode = FGD_GRADIENT
+        for k, g in enumerate(grads):
+            net.gradients[k] = cnp.PyArray_DATA(g)
+        net.batch, net.first, net.last = n, 0, 1
+        net.losses, net.penalties = &loss, &penalty
+        self._go(space, members)
+        self.spare.append(space)
+        return loss, penalty, grads
+
+    # --- training -------------------------------------------------------------------------------------
+
+    def train(self, params, rows, stretch):
+        """Do the updates of a stretch in place; what came of them is written into it."""
+        stepper = getattr(stretch.plan.update, "__self__", None)
+        if not isinstance(stepper, Stepper) or any(
+            len(slot.state) > FGD_MOST_ARRAYS - 2 for slot in stepper.slots
+        ):
+            Reference(self.architecture).train(params, rows, stretch)
+            return
+        self._train(list(params), rows, stretch, stepper)
+
+    cdef int _train(self, list params, rows, stretch, Stepper stepper) except -1:
+        cdef Steps steps
+        cdef list errors = []
+        order = np.ascontiguousarray(stretch.order, np.int64)
+        many = min(stretch.batch_size, len(order))
+        cdef int members = self._threads(3, many)
+        cdef Workspace space = self._memory_for(many, members)
+        cdef fgd_network* net = space.net
+        rates = np.ascontiguousarray(stretch.rates, np.float64)
+        carries = np.empty(stepper.group_count)
+        self._describe(space, params, rows)
+        net.order, net.n = <const int64_t*>cnp.PyArray_DATA(order), len(order)
+        net.mode, net.flush = FGD_TRAIN, stepper.plan.flush
+        net.separate = stepper.clips or stretch.norms is not None
+        net.seed, net.t = stretch.seed, stretch.t
+        net.batch, net.first, net.last = stretch.batch_size, stretch.first, stretch.last
+        net.losses = <double*>cnp.PyArray_DATA(stretch.losses)
+        net.penalties = <double*>cnp.PyArray_DATA(stretch.penalties)
+        net.norms = NULL if stretch.norms is None else <double*>cnp.PyArray_DATA(stretch.norms)
+        steps.groups, steps.count = stepper.group_entries, stepper.group_count
+        steps.rates = <const double*>cnp.PyArray_DATA(rates)
+        steps.carries = <double*>cnp.PyArray_DATA(carries)
+        steps.t, steps.separate = stretch.t, net.separate
+        steps.stepper, steps.errors = <PyObject*>stepper, <PyObject*>errors
+        net.begin, net.finish, net.owner = _begin, _finish, &steps
+        grads = self._point_updates(net, params, stepper, net.separate or many > FGD_ROWS)
+        if stepper.busy:
+            raise RuntimeError("this optimizer is already in a step, in another thread")
+        stepper.busy = True
+        try:
+            self._go(space, members)
+        finally:
+            stepper.busy = False
+        self.spare.append(space)
+        del grads
+        stretch.done, stretch.diverged = net.done, bool(net.diverged)
+        if net.diverged:  # no step was made with these coefficients
+            for k in range(steps.count):
+                steps.groups[k].carry[0] = steps.carries[k]
+        if errors:
+            raise errors[0]
+        return 0
+
+    cdef list _point_updates(self, fgd_network* net, list params, Stepper stepper, bint separate):
+        """Each array's update; and, where gradients must be complete before it, memory for them."""
+        cdef int k
+        cdef Entry* e
+        grads = []
+        for k in range(len(params)):
+            e = &stepper.plan.entries[k]
+            e.arrays[0] = net.parameters[k]
+            group = stepper.groups[stepper.slots[k].group]
+            net.updates[k].loop = <loop_t>e.loop
+            net.updates[k].arrays = e.arrays
+            net.updates[k].count = 2 + len(stepper.slots[k].state)
+            net.updates[k].coefficients = e.coefficients
+            net.updates[k].plain = group.rule is RULES["sgd"] and not group.prepared
+            if separate:
+                g = np.empty(params[k].shape, self.dtype)
+                grads.append(g)
+                net.gradients[k] = cnp.PyArray_DATA(g)
+            else:
+                e.arrays[1] = net.parameters[k]  # never read: the loops pass their own
+        stepper.disjoint = False
+        return grads
+
+
+def _set_threshold(double worth_a_team):
+    """For measurements and tests: multiply-adds of an update from which a second thread is used; the old one."""
+    global WORTH_A_TEAM
+    old = WORTH_A_TEAM
+    WORTH_A_TEAM = worth_a_team
+    return old

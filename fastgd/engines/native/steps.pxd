@@ -1,0 +1,85 @@
+"""What the stepper shares with the loops that make its steps themselves (`fastgd.engines.native.networks`)."""
+
+from libc.stdint cimport uintptr_t
+
+cimport numpy as cnp
+
+ctypedef void (*loop_t)(void** arrays, const void* c, Py_ssize_t lo, Py_ssize_t hi) noexcept nogil
+ctypedef void (*evaluate_t)(
+    double t, double* carry, const double* hyper, double* out
+) noexcept nogil
+
+cdef enum:
+    BLOCK = 4096  # elements of a partial sum of squares, see fastgd.engines.protocol.steps
+    BLOCKS_CLAIMED = 8
+    SHARED = 6  # coefficients of `prepare`
+
+cdef struct Entry:  # one parameter array
+    void** arrays  # parameter, gradient, state...: what the loop gets
+    loop_t loop
+    void* coefficients
+    Py_ssize_t size
+    cnp.npy_intp* shape
+    int ndim
+    int type_number
+
+cdef struct Interval:  # bytes of a parameter, in memory
+    uintptr_t low
+    uintptr_t high
+
+cdef struct GroupEntry:
+    evaluate_t evaluate  # NULL: a Python function
+    evaluate_t prepare  # NULL: not prepared
+    double* hyper
+    double* shared
+    double* carry
+    double new_carry
+    double clip_norm
+    double norm_eps
+    int own  # number of the rule's own coefficients
+    double* local  # the hyperparameters with this step's rate, then `prepare`'s arguments
+    int hypers
+    double* numbers  # all coefficients, in double
+    float* rounded
+
+cdef struct Plan:
+    Entry* entries
+    Py_ssize_t count
+    Py_ssize_t total  # elements
+    Py_ssize_t work  # bytes
+    Py_ssize_t* starts  # first element of each array, counted over all
+    Py_ssize_t* blocks  # likewise, in blocks of squares
+    Py_ssize_t chunk
+    double* squares
+    bint flush
+
+
+cdef void finish(GroupEntry* g, double t, double lr, double norm) noexcept nogil
+
+
+cdef class Stepper:
+    cdef Plan plan
+    cdef GroupEntry* group_entries
+    cdef Py_ssize_t group_count
+    cdef Interval* intervals  # of the parameters, in order; at the end one to compare with
+    cdef Py_ssize_t interval_count
+    cdef bint disjoint  # nothing has moved since the last check found no overlap
+    cdef bint busy
+    cdef bint clips
+    cdef object n_threads
+    cdef readonly list slots
+    cdef readonly list groups
+    cdef list kept  # arrays whose memory the plan points to
+
+    cdef int _take_group(self, GroupEntry* g, group, address) except -1
+    cdef double* _doubles(self, array, Py_ssize_t count) except NULL
+    cdef int _take_slots(self) except -1
+    cdef int _take_state(self, Entry* e, slot) except -1
+    cdef bint _point_to(self, list params, list grads) except -1
+    cdef bint _order_params(self) noexcept
+    cdef bint _apart(self, void* gradient, Entry* e) noexcept
+    cdef list _copied(self, list params, list grads)
+    cdef int _update(self, t, lr_override, list params, list grads) except -1
+    cdef void _run(self, double t, int n_threads) noexcept nogil
+    cdef int _threads(self) except -1
+    cdef int evaluate(self, GroupEntry* g, Py_ssize_t index, double t, double lr) except -1

@@ -1,0 +1,518 @@
+"""The compiled stepper: one call checks every array, then updates all of them in one pass.
+
+What is ordinary (C-contiguous arrays of the expected form) is checked here, in nanoseconds; for
+everything else, and for every message, `fastgd.engines.protocol.arrays.check` has the last word.
+"""
+
+from cpython.mem cimport PyMem_Calloc, PyMem_Free
+from cpython.object cimport PyObject
+from libc.math cimport INFINITY, sqrt
+from libc.stdint cimport uint64_t, uintptr_t
+from libc.stdlib cimport qsort
+
+cimport numpy as cnp
+from fastgd.engines.native.team cimport team_run
+
+import numpy as np
+
+cdef extern from "floating.h" nogil:
+    uint64_t fgd_flush_subnormals(bint flush)
+    void fgd_restore_mode(uint64_t before)
+    double fgd_squares_f(const float* x, Py_ssize_t n)
+    double fgd_squares_d(const double* x, Py_ssize_t n)
+    double fgd_seconds()
+
+cdef extern from "Python.h":
+    PyObject* PyList_GET_ITEM(object, Py_ssize_t)
+    Py_ssize_t PyList_GET_SIZE(object)
+
+cdef extern from "numpy/arrayobject.h":
+    # Once more, for borrowed references.
+    ctypedef struct Array "PyArrayObject":
+        pass
+    bint PyArray_CheckExact(PyObject*) noexcept
+    int PyArray_NDIM(Array*) noexcept
+    int PyArray_TYPE(Array*) noexcept
+    int PyArray_FLAGS(Array*) noexcept
+    bint PyArray_ISNOTSWAPPED(Array*) noexcept
+    void* PyArray_DATA(Array*) noexcept
+    cnp.npy_intp* PyArray_DIMS(Array*) noexcept
+
+cnp.import_array()
+
+# Measured on two cores, in bytes of all arrays that a step touches. Releasing the GIL costs 50 ns
+# alone, and a time slice of whoever takes it. Workers that still spin help from USE_TEAM on; to
+# wake them takes the caller 9 us, which pays from WAKE_TEAM on, or where calls follow each other
+# closely (within CLOSE seconds, so that the workers will not have fallen asleep by the next one).
+cdef Py_ssize_t RELEASE_GIL = 512 * 1024
+cdef Py_ssize_t USE_TEAM = 640 * 1024
+cdef Py_ssize_t WAKE_TEAM = 2560 * 1024
+cdef double CLOSE = 15e-6
+cdef Py_ssize_t CHUNK = 8192  # elements that a thread claims at a time: from this to eight times it
+cdef double last_end = 0.0  # of a step that was large enough for the team
+
+# --- arithmetic: no Python from here to the next rule ---------------------------------------------
+
+
+cdef void _update_all(Plan* plan) noexcept nogil:
+    cdef Py_ssize_t k
+    cdef Entry* e
+    cdef uint64_t mode = fgd_flush_subnormals(plan.flush)
+    for k in range(plan.count):
+        e = &plan.entries[k]
+        e.loop(e.arrays, e.coefficients, 0, e.size)
+    fgd_restore_mode(mode)
+
+
+cdef Py_ssize_t _holder(
+    const Py_ssize_t* starts, Py_ssize_t count, Py_ssize_t position
+) noexcept nogil:
+    """The last array that starts at or before a position."""
+    cdef Py_ssize_t low = 0, high = count, middle
+    while high - low > 1:
+        middle = (low + high) // 2
+        if starts[middle] <= position:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+cdef void _update_chunk(void* arg, int chunk) noexcept nogil:
+    """Elements [chunk * size, (chunk + 1) * size), counted over all arrays."""
+    cdef Plan* plan = <Plan*>arg
+    cdef Py_ssize_t lo = chunk * plan.chunk, hi = min(lo + plan.chunk, plan.total)
+    cdef Py_ssize_t k = _holder(plan.starts, plan.count, lo), stop
+    cdef Entry* e
+    cdef uint64_t mode = fgd_flush_subnormals(plan.flush)
+    while lo < hi:
+        e = &plan.entries[k]
+        stop = min(hi, plan.starts[k + 1])
+        e.loop(e.arrays, e.coefficients, lo - plan.starts[k], stop - plan.starts[k])
+        lo = stop
+        k += 1
+    fgd_restore_mode(mode)
+
+
+cdef void _sum_squares(void* arg, int chunk) noexcept nogil:
+    """Sums of squares of a few blocks, which may lie in several arrays."""
+    cdef Plan* plan = <Plan*>arg
+    cdef Py_ssize_t b = <Py_ssize_t>chunk * BLOCKS_CLAIMED, start, n
+    cdef Py_ssize_t stop = min(b + BLOCKS_CLAIMED, plan.blocks[plan.count])
+    cdef Py_ssize_t k = _holder(plan.blocks, plan.count, b)
+    cdef Entry* e
+    cdef uint64_t mode = fgd_flush_subnormals(plan.flush)
+    for b in range(b, stop):
+        while plan.blocks[k + 1] <= b:
+            k += 1
+        e = &plan.entries[k]
+        start = (b - plan.blocks[k]) * BLOCK
+        n = min(e.size - start, <Py_ssize_t>BLOCK)
+        if e.type_number == cnp.NPY_FLOAT:
+            plan.squares[b] = fgd_squares_f(<float*>e.arrays[1] + start, n)
+        else:
+            plan.squares[b] = fgd_squares_d(<double*>e.arrays[1] + start, n)
+    fgd_restore_mode(mode)
+
+
+cdef double _norm(Plan* plan, int n_threads) noexcept nogil:
+    cdef Py_ssize_t b, blocks = plan.blocks[plan.count]
+    cdef double total = 0.0
+    team_run(_sum_squares, plan, <int>((blocks + BLOCKS_CLAIMED - 1) // BLOCKS_CLAIMED), n_threads)
+    for b in range(blocks):
+        total += plan.squares[b]
+    return sqrt(total)
+
+
+cdef void finish(GroupEntry* g, double t, double lr, double norm) noexcept nogil:
+    """Commit the carry, complete and round the coefficients."""
+    cdef double scale = 1.0, divisor
+    cdef double* arguments = g.local + g.hypers
+    cdef int k, shared = 0
+    g.carry[0] = g.new_carry
+    if g.prepare is not NULL:
+        shared = SHARED
+        if g.clip_norm < INFINITY:
+            divisor = norm + g.norm_eps
+            scale = g.clip_norm / divisor if divisor != 0.0 else 1.0
+            scale = 1.0 if scale > 1.0 else scale
+        arguments[0] = lr
+        for k in range(SHARED):
+            arguments[1 + k] = g.shared[k]
+        arguments[2] = arguments[2] * scale
+        g.prepare(t, &g.new_carry, arguments, g.numbers)
+    for k in range(shared + g.own):
+        g.rounded[k] = <float>g.numbers[k]
+
+
+cdef Py_ssize_t _chunk(Py_ssize_t total, int n_threads) noexcept nogil:
+    """Elements to claim at a time: four claims a thread, in whole lines of the cache."""
+    cdef Py_ssize_t wanted = (total // (4 * n_threads) + 16) // 16 * 16
+    return max(CHUNK, min(wanted, 8 * CHUNK), total // 0x7fffffff + 1)
+
+
+cdef int _by_address(const void* a, const void* b) noexcept nogil:
+    cdef uintptr_t first = (<const Interval*>a).low, second = (<const Interval*>b).low
+    return (first > second) - (first < second)
+
+
+# --- checks ---------------------------------------------------------------------------------------
+
+
+cdef inline void* _data(array) noexcept:
+    return PyArray_DATA(<Array*><PyObject*>array)
+
+
+cdef inline bint _ordinary(PyObject* candidate, Entry* e, int wanted) noexcept:
+    """Whether this is a plain array of the expected form with (at least) the flags wanted."""
+    cdef int k
+    cdef cnp.npy_intp* shape
+    cdef Array* array = <Array*>candidate
+    if (
+        not PyArray_CheckExact(candidate)
+        or PyArray_TYPE(array) != e.type_number
+        or PyArray_NDIM(array) != e.ndim
+        or (PyArray_FLAGS(array) & wanted) != wanted
+        or not PyArray_ISNOTSWAPPED(array)
+    ):
+        return False
+    shape = PyArray_DIMS(array)
+    for k in range(e.ndim):
+        if shape[k] != e.shape[k]:
+            return False
+    return True
+
+
+cdef void* _allocate(Py_ssize_t count, Py_ssize_t size) except NULL:
+    cdef void* memory = PyMem_Calloc(count + 1, size)
+    if memory is NULL:
+        raise MemoryError
+    return memory
+
+
+cdef class Stepper:
+    """Updates lists of arrays in place; see `fastgd.engines.protocol.steps` for slots and groups.
+
+    Parameters
+    ----------
+    slots : sequence of Slot
+        One per parameter array, in the order in which `step` receives them.
+    groups : sequence of Group
+        The rules and hyperparameters that slots refer to. The arrays in them are read at every
+        step, everything else is taken over now.
+    flush_subnormals : bool
+        Whether subnormal numbers count as zero in the update loops.
+    n_threads : int or None
+        The most threads that a step may use; None asks `fastgd.engines.config` at every step.
+
+    Raises
+    ------
+    ValueError
+        If a slot's state is not of the slot's form, or a group has the wrong number of
+        hyperparameters.
+    """
+
+    def __cinit__(self):
+        self.plan.entries = NULL
+        self.group_entries = NULL
+        self.intervals = NULL
+
+    def __init__(self, slots, groups, bint flush_subnormals=True, n_threads=None):
+        from fastgd.engines.native import kernels
+
+        if self.plan.entries is not NULL:
+            raise RuntimeError("a stepper is set up once")
+        self.slots, self.groups, self.kept = list(slots), list(groups), []
+        self.n_threads = n_threads
+        self.plan.flush = flush_subnormals
+        self.group_count = len(self.groups)
+        self.group_entries = <GroupEntry*>_allocate(self.group_count, sizeof(GroupEntry))
+        for k, group in enumerate(self.groups):
+            self._take_group(&self.group_entries[k], group, kernels.address)
+        self._take_slots()
+
+    cdef int _take_group(self, GroupEntry* g, group, address) except -1:
+        evaluate, function = group.evaluate, group.coefficients
+        g.own, g.hypers = len(group.rule.coefficients), len(group.hyper)
+        if evaluate is None:
+            if len(function.hyperparameters) != g.hypers or function.count != g.own:
+                raise ValueError(
+                    f"{function.name} makes {function.count} coefficients of "
+                    f"{function.hyperparameters}, got {g.hypers} numbers for {group.rule.name}, "
+                    f"which takes {group.rule.coefficients}"
+                )
+            evaluate = address(f"coefficients_{function.name}")
+        if isinstance(evaluate, int):
+            g.evaluate = <evaluate_t><uintptr_t>evaluate
+        if group.prepared:
+            g.prepare = <evaluate_t><uintptr_t>address("coefficients_prepare")
+        elif group.clip_norm < INFINITY:
+            raise ValueError("clipping by norm needs a prepared group")
+        g.hyper = self._doubles(group.hyper, g.hypers)
+        g.shared = self._doubles(group.shared, SHARED)
+        g.carry = self._doubles(group.carry, 1)
+        g.clip_norm, g.norm_eps = group.clip_norm, group.norm_eps
+        self.clips = self.clips or g.clip_norm < INFINITY
+        g.local = self._doubles(np.zeros(g.hypers + 1 + SHARED), g.hypers + 1 + SHARED)
+        g.numbers = self._doubles(np.zeros(g.own + SHARED), g.own + SHARED)
+        g.rounded = <float*>self._doubles(np.zeros(g.own + SHARED), g.own + SHARED)
+        return 0
+
+    cdef double* _doubles(self, array, Py_ssize_t count) except NULL:
+        """The memory of an array of doubles, kept alive."""
+        if not (isinstance(array, np.ndarray) and array.dtype == np.float64
+                and array.shape == (count,) and array.flags.carray):
+            raise ValueError(f"a group's numbers must be {count} contiguous float64, got {array!r}")
+        self.kept.append(array)
+        return <double*>_data(array)
+
+    cdef int _take_slots(self) except -1:
+        cdef Py_ssize_t n = len(self.slots), k, total = 0, blocks = 0
+        cdef Entry* e
+        cdef GroupEntry* g
+        cdef Plan* plan = &self.plan
+        plan.entries = <Entry*>_allocate(n, sizeof(Entry))
+        plan.count = n
+        plan.starts = <Py_ssize_t*>self._doubles(np.zeros(n + 1), n + 1)
+        plan.blocks = <Py_ssize_t*>self._doubles(np.zeros(n + 1), n + 1)
+        self.intervals = <Interval*>_allocate(n, sizeof(Interval))
+        for k, slot in enumerate(self.slots):
+            e = &plan.entries[k]
+            if slot.dtype.char not in "fd":
+                raise ValueError(f"{slot.name} must be float32 or float64, got {slot.dtype}")
+            e.type_number, e.ndim = slot.dtype.num, len(slot.shape)
+            e.size = int(np.prod(slot.shape, dtype=np.int64))
+            shape = np.array([*slot.shape, 0], dtype=np.intp)
+            self.kept.append(shape)
+            e.shape = <cnp.npy_intp*>_data(shape)
+            g = &self.group_entries[range(len(self.groups))[slot.group]]
+            e.coefficients = <void*>g.rounded if slot.dtype.char == "f" else <void*>g.numbers
+            e.loop = <loop_t><uintptr_t>self.groups[slot.group].loops[slot.dtype.char]
+            state = np.zeros(2 + len(slot.state), dtype=np.uintp)
+            self.kept.append(state)
+            e.arrays = <void**>_data(state)
+            self._take_state(e, slot)
+            plan.starts[k], plan.blocks[k] = total, blocks
+            total += e.size
+            plan.work += e.size * _bytes(e) * len(state)
+            blocks += (e.size + BLOCK - 1) // BLOCK
+        plan.starts[n], plan.blocks[n] = total, blocks
+        plan.total = total
+        plan.squares = self._doubles(np.zeros(blocks), blocks) if self.clips else NULL
+        return 0
+
+    cdef int _take_state(self, Entry* e, slot) except -1:
+        cdef Py_ssize_t i
+        if len(slot.state) != len(self.groups[slot.group].rule.state):
+            raise ValueError(f"{slot.name}: wrong number of state arrays, {len(slot.state)}")
+        for i, array in enumerate(slot.state):
+            if not (isinstance(array, np.ndarray) and array.flags.carray
+                    and array.dtype == slot.dtype and array.shape == tuple(slot.shape)):
+                raise ValueError(
+                    f"state of {slot.name} must be contiguous {slot.dtype} of shape {slot.shape}"
+                )
+            self.kept.append(array)
+            e.arrays[2 + i] = _data(array)
+        return 0
+
+    def __dealloc__(self):
+        PyMem_Free(self.plan.entries)
+        PyMem_Free(self.group_entries)
+        PyMem_Free(self.intervals)
+
+    def step(self, params, grads, t, lr_override=None):
+        """Check everything, then update: on an error nothing has changed.
+
+        Parameters
+        ----------
+        params, grads : list of ndarray
+            In the order of the slots.
+        t : int
+            Number of this step, from 1.
+        lr_override : float, optional
+            This step's rate, instead of each group's ``hyper[0]``.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `fastgd.engines.protocol.arrays.check` says.
+        RuntimeError
+            If another thread is in this stepper.
+        """
+        cdef list p = params if type(params) is list else list(params)
+        cdef list g = grads if type(grads) is list else list(grads)
+        if self.busy:
+            raise RuntimeError("this optimizer is already in a step, in another thread")
+        self.busy = True
+        try:
+            copies = None if self._point_to(p, g) else self._copied(p, g)
+            self._update(t, lr_override, p, g)
+            if copies is not None:
+                for array, copy in copies:
+                    if array is not None:
+                        np.copyto(array, copy)
+        finally:
+            self.busy = False
+
+    cdef bint _point_to(self, list params, list grads) except -1:
+        """Put the arrays' addresses into the plan; False if any needs a closer look."""
+        cdef Py_ssize_t k, n = self.plan.count
+        cdef int wanted = cnp.NPY_ARRAY_C_CONTIGUOUS | cnp.NPY_ARRAY_ALIGNED
+        cdef bint ordinary, same = self.disjoint
+        cdef PyObject* p
+        cdef PyObject* g
+        cdef Entry* e
+        cdef void* data
+        self.disjoint = False  # until shown again, whatever happens
+        if PyList_GET_SIZE(params) != n or PyList_GET_SIZE(grads) != n:
+            return False
+        for k in range(n):
+            e = &self.plan.entries[k]
+            p = PyList_GET_ITEM(params, k)
+            g = PyList_GET_ITEM(grads, k)
+            if not (_ordinary(p, e, wanted | cnp.NPY_ARRAY_WRITEABLE) and _ordinary(g, e, wanted)):
+                return False
+            data = PyArray_DATA(<Array*>p)
+            same = same and data == e.arrays[0]
+            e.arrays[0] = data
+        if not same and not self._order_params():
+            return False
+        for k in range(n):
+            e = &self.plan.entries[k]
+            data = PyArray_DATA(<Array*>PyList_GET_ITEM(grads, k))
+            if not (same and data == e.arrays[1]) and not self._apart(data, e):
+                return False
+            e.arrays[1] = data
+        self.disjoint = True
+        return True
+
+    cdef bint _order_params(self) noexcept:
+        """Sort the parameters by address; False if two overlap."""
+        cdef Py_ssize_t k, n = 0
+        cdef Entry* e
+        cdef Interval* found = self.intervals
+        for k in range(self.plan.count):
+            e = &self.plan.entries[k]
+            if e.size:
+                found[n].low = <uintptr_t>e.arrays[0]
+                found[n].high = found[n].low + e.size * _bytes(e)
+                n += 1
+        qsort(found, n, sizeof(Interval), _by_address)
+        self.interval_count = n
+        for k in range(1, n):
+            if found[k].low < found[k - 1].high:
+                return False
+        return True
+
+    cdef bint _apart(self, void* gradient, Entry* e) noexcept:
+        """Whether a gradient overlaps no parameter."""
+        cdef uintptr_t low = <uintptr_t>gradient, high = low + e.size * _bytes(e)
+        cdef Py_ssize_t left = 0, right = self.interval_count, middle
+        while left < right:  # how many parameters start before the gradient's end
+            middle = (left + right) // 2
+            if self.intervals[middle].low < high:
+                left = middle + 1
+            else:
+                right = middle
+        return left == 0 or e.size == 0 or self.intervals[left - 1].high <= low
+
+    cdef list _copied(self, list params, list grads):
+        """Let the reference judge, then point the plan to contiguous copies where they are needed.
+
+        Returns pairs of a parameter and its copy, which is to be written back, and keeps the
+        copies of gradients alive in the same way.
+        """
+        from fastgd.engines.protocol.arrays import check
+
+        check(self.slots, params, grads)
+        cdef Py_ssize_t k, i
+        cdef list copies = []
+        for k in range(self.plan.count):
+            for i in range(2):
+                array = grads[k] if i else params[k]
+                if not (array.flags.c_contiguous and array.flags.aligned):
+                    copy = np.array(array, order="C", copy=True, subok=False)
+                    copies.append((None if i else array, copy))
+                    array = copy
+                self.plan.entries[k].arrays[i] = _data(array)
+        return copies
+
+    cdef int _update(self, t, lr_override, list params, list grads) except -1:
+        cdef double step = t
+        cdef Py_ssize_t k
+        cdef bint overridden = lr_override is not None
+        cdef double lr = lr_override if overridden else 0.0
+        cdef int n_threads = 1
+        cdef GroupEntry* g
+        for k in range(self.group_count):
+            g = &self.group_entries[k]
+            self.evaluate(g, k, step, lr if overridden else g.hyper[0])
+        if self.plan.work >= USE_TEAM:
+            n_threads = self._threads()
+        if self.plan.work < RELEASE_GIL:
+            self._run(step, n_threads)
+            return 0
+        held = (list(params), list(grads))  # the caller's lists may change while others run
+        with nogil:
+            self._run(step, n_threads)
+        del held
+        return 0
+
+    cdef void _run(self, double t, int n_threads) noexcept nogil:
+        """Scale, coefficients, updates: nothing that can fail."""
+        global last_end
+        cdef Py_ssize_t k
+        cdef GroupEntry* g
+        cdef double norm = _norm(&self.plan, n_threads) if self.clips else 0.0
+        for k in range(self.group_count):
+            g = &self.group_entries[k]
+            finish(g, t, g.local[0], norm)
+        if n_threads > 1:
+            self.plan.chunk = _chunk(self.plan.total, n_threads)
+            k = (self.plan.total + self.plan.chunk - 1) // self.plan.chunk
+            team_run(_update_chunk, &self.plan, <int>k, n_threads)
+        else:
+            _update_all(&self.plan)
+        if self.plan.work >= USE_TEAM:
+            last_end = fgd_seconds()
+
+    cdef int _threads(self) except -1:
+        """How many threads this step is worth."""
+        if self.plan.work < WAKE_TEAM and fgd_seconds() - last_end > CLOSE:
+            return 1
+        if self.n_threads is not None:
+            return self.n_threads
+        from fastgd.engines.config import get_num_threads
+
+        return get_num_threads()
+
+    cdef int evaluate(self, GroupEntry* g, Py_ssize_t index, double t, double lr) except -1:
+        """The rule's own coefficients; the carry is not yet written back."""
+        cdef int k, first = SHARED if g.prepare is not NULL else 0
+        cdef double value
+        for k in range(g.hypers):
+            g.local[k] = g.hyper[k]
+        g.local[0] = lr
+        g.new_carry = g.carry[0]
+        if g.evaluate is not NULL:
+            g.evaluate(t, &g.new_carry, g.local, g.numbers + first)
+            return 0
+        carry, own = np.array([g.carry[0]]), np.empty(g.own)
+        hyper = np.array([g.local[k] for k in range(g.hypers)])
+        self.groups[index].evaluate(t, carry, hyper, own)
+        for k, value in enumerate(own):
+            g.numbers[first + k] = value
+        g.new_carry = carry[0]
+        return 0
+
+
+cdef inline Py_ssize_t _bytes(Entry* e) noexcept:
+    return 4 if e.type_number == cnp.NPY_FLOAT else 8
+
+
+def _set_thresholds(*values):
+    """For measurements and tests: the five constants at the top; returns the old ones."""
+    global RELEASE_GIL, USE_TEAM, WAKE_TEAM, CLOSE, CHUNK
+    old = (RELEASE_GIL, USE_TEAM, WAKE_TEAM, CLOSE, CHUNK)
+    RELEASE_GIL, USE_TEAM, WAKE_TEAM, CLOSE, CHUNK = values
+    return old

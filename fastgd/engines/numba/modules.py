@@ -1,0 +1,170 @@
+"""Update loops and coefficient functions compiled by Numba, under the library's ABI.
+
+For a user's rule, which no kernel module holds, and for the shipped rules where there is no
+compiled core. The compiler reads a small generated module that lies in the cache folder under its
+content's hash: so Numba's on-disk cache works for rules written in a notebook too, and a second
+process starts without compiling. Where the folder cannot be written, the same text is compiled in
+memory, which costs time and nothing else.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.util
+import os
+import sys
+import tempfile
+import threading
+import warnings
+from functools import lru_cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from fastgd.engines.parse import CoefficientFunction, Rule
+from fastgd.engines.user_rules import UserCoefficients, UserRule
+from fastgd.engines.vocabulary import bound, numba_vocabulary
+
+TYPES = {"f": "float32", "d": "float64"}
+LOCK = threading.RLock()  # Numba compiles under a lock of its own; ours keeps work from doubling
+HEADER = '''\
+"""Written by fastgd.engines.numba.modules; safe to delete."""
+import math
+
+from numba import carray, cfunc, njit, types
+
+from fastgd.engines.vocabulary import numba_vocabulary
+
+np = numba_vocabulary()
+'''
+_WHAT_TEXT_NEEDS = (
+    "engines/vocabulary.py", "rules/elementary.py", "engines/numba/modules.py", "engines/numba/steps.py", "engines/cuda/vocabulary.py",
+    "engines/cuda/memory.py", "engines/cuda/source.py",
+)  # fmt: skip
+OPTIONS = 'error_model="numpy", fastmath=False'
+
+
+def missing() -> str | None:
+    """Why Numba cannot be used, or None."""
+    if importlib.util.find_spec("numba") is None:
+        return "numba is not installed"
+    return None
+
+
+# --- what others build on: functions as text, text as a module --------------------------------------
+
+
+def rule_text(rule: Rule, name: str = "rule") -> str | None:
+    """A rule as text that Numba can read after `HEADER`; None where its source cannot be had."""
+    if isinstance(rule, UserRule):
+        text = rule.text
+        if text is None:
+            return None
+        return f"@njit({OPTIONS})\n{text.replace('def rule(', f'def {name}(', 1)}\n"
+    definition = ast.unparse(rule._definition)
+    return f"@njit({OPTIONS})\n{definition.replace(f'def {rule.name}(', f'def {name}(', 1)}\n"
+
+
+def coefficients_text(function: CoefficientFunction, name: str = "evaluate") -> str | None:
+    """A coefficient function as text that Numba can read after `HEADER`; see `rule_text`."""
+    if isinstance(function, UserCoefficients):
+        text, known = function.text, "evaluate"
+    else:
+        text, known = ast.unparse(function._definition), function.name
+    if text is None:
+        return None
+    return f"@njit({OPTIONS})\n{text.replace(f'def {known}(', f'def {name}(', 1)}\n"
+
+
+def in_numba(function: Any) -> Any:
+    """A user's function itself, its `np` being the vocabulary, for want of its source."""
+    from numba import njit  # noqa: PLC0415
+
+    return njit(error_model="numpy", fastmath=False)(bound(function, numba_vocabulary()))
+
+
+def generated_module(text: str, given: dict[str, Any] | None = None) -> ModuleType:
+    """Run generated text as a module: from the cache folder, or in memory if that cannot be.
+
+    Parameters
+    ----------
+    text : str
+        Python source; its decorators say ``cache=CACHE``.
+    given : dict, optional
+        Objects that the text refers to and that no file can hold; such a module is not cached.
+    """
+    with LOCK, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=_cache_warning())
+        if not given:
+            path = _written(text)
+            if path is not None:
+                try:
+                    return _imported(path)
+                except (
+                    Exception
+                ):  # a damaged or locked cache; what is wrong with the text shows below
+                    sys.modules.pop(path.stem, None)
+        module = ModuleType("fastgd_generated")
+        vars(module).update(given or {}, CACHE=False)
+        exec(compile(text, "<fastgd>", "exec"), vars(module))
+        return module
+
+
+def _cache_warning() -> type[Warning]:
+    from numba.core.errors import NumbaWarning  # noqa: PLC0415
+
+    return NumbaWarning
+
+
+@lru_cache(maxsize=1)
+def _stamp() -> bytes:
+    """Changes with whatever generated text depends on, since Numba's cache follows no imports."""
+    import numba  # noqa: PLC0415
+
+    import fastgd  # noqa: PLC0415
+
+    package = Path(fastgd.__file__).parent
+    digest = hashlib.sha256(f"{fastgd.__version__} {numba.__version__} {_for_cards()}".encode())
+    for source in _WHAT_TEXT_NEEDS:
+        path = package / source
+        digest.update(path.read_bytes() if path.exists() else b"")
+    return digest.digest()
+
+
+def _for_cards() -> str:
+    """Which compiler for cards there is beside Numba's own."""
+    if importlib.util.find_spec("numba_cuda") is None:
+        return ""
+    from importlib.metadata import version  # noqa: PLC0415  (30 ms)
+
+    return version("numba-cuda")
+
+
+def _written(text: str) -> Path | None:
+    """The text as a file named by its hash; None where no file can be written."""
+    from fastgd.engines.config import cache_folder  # noqa: PLC0415
+
+    name = "fastgd_" + hashlib.sha256(_stamp() + text.encode()).hexdigest()[:32]
+    content = f"CACHE = True\n{text}".encode()
+    try:
+        path = Path(cache_folder()) / f"{name}.py"
+        if not (path.exists() and path.read_bytes() == content):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle, temporary = tempfile.mkstemp(suffix=".tmp", dir=path.parent)
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+            os.replace(temporary, path)  # whole or not at all, whoever else writes the same
+    except OSError:
+        return None
+    return path
+
+
+def _imported(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module  # Numba's cache finds the module's functions by its name
+    spec.loader.exec_module(module)
+    return module

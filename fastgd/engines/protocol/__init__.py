@@ -1,0 +1,1 @@
+"""What engines are told and what they answer."""

@@ -1,0 +1,117 @@
+"""What a stepper is told: the arrays (`Slot`) and how each is updated (`Group`).
+
+A stepper is made once, from slots and groups; its ``step(params, grads, t, lr_override)`` updates
+in place. There are two, which give the same bits: the compiled `fastgd.engines.native.steps.Stepper` and
+its twin in plain NumPy.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastgd.engines.parse import CoefficientFunction, Rule
+
+Loop = int | Callable[..., Any]
+
+
+def _no_carry() -> NDArray[np.float64]:
+    return np.ones(1)
+
+
+def _shared() -> NDArray[np.float64]:
+    return np.array([1.0, 1.0, math.inf, 0.0, 0.0, 0.0])
+
+
+@dataclass(eq=False)
+class Group:
+    """Arrays that share a rule and its hyperparameters.
+
+    The arrays `hyper`, `shared` and `carry` are read at every step, so that whoever owns the group
+    may write to them.
+
+    Attributes
+    ----------
+    rule, coefficients
+        The update and what it needs to know of the step.
+    hyper : ndarray of float64
+        Arguments of the coefficient function after the step number (and the carry): the rate first.
+    shared : ndarray of float64, shape (6,)
+        Arguments of `fastgd.rules.coefficients.prepare` after (t, lr): sign, scale, clip, l2, l1,
+        decay. The scale is 1 here; clipping by norm multiplies it.
+    prepared : bool
+        Whether `prepare` runs before the rule; clipping by norm needs it.
+    clip_norm, norm_eps : float
+        All gradients of the step are scaled by min(1, clip_norm / (norm + norm_eps)); infinity is
+        none.
+    carry : ndarray of float64, shape (1,)
+        Running product of the coefficient function, 1 before the first step.
+    loops : dict
+        From "f" (float32) or "d" (float64) to the update loop: an address, or a Python function in
+        the NumPy twin.
+    evaluate : int, callable or None
+        How the coefficients are computed: an address of ``void f(double t, double* carry, const
+        double* hyper, double* out)``, or a Python function ``f(t, carry, hyper, out)`` on float64
+        arrays (a user's function that Numba cannot compile; it may raise, and then nothing has
+        changed). None: the shipped kernel of that name.
+    """
+
+    rule: Rule
+    coefficients: CoefficientFunction
+    hyper: NDArray[np.float64]
+    shared: NDArray[np.float64] = field(default_factory=_shared)
+    prepared: bool = False
+    clip_norm: float = math.inf
+    norm_eps: float = 1e-6
+    carry: NDArray[np.float64] = field(default_factory=_no_carry)
+    loops: dict[str, Loop] = field(default_factory=dict)
+    evaluate: Loop | None = None
+
+
+@dataclass(eq=False)
+class Slot:
+    """One parameter array: its name in messages, its form, and its state (C-contiguous, alike).
+
+    Parameters on a card have their state there, as device arrays of Numba.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    group: int
+    state: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Method:
+    """An optimizer's update as compiled loops take it, for one run or for n runs of a sweep.
+
+    Attributes
+    ----------
+    rule, coefficients
+        The update and what it needs to know of the step.
+    hyper : ndarray of float64, shape (nh,) or (nh, n)
+        ``coefficients.hyperparameters`` in order, the rate first (of a schedule: the current one).
+    shared : ndarray of float64, shape (6,) or (6, n)
+        Arguments of `fastgd.rules.coefficients.prepare` after (t, lr).
+    initial : dict of str to float or ndarray of shape (n,)
+        Where a state variable starts, if not at 0.
+    prepared : bool
+        Whether `prepare` has anything to do.
+    clip_norm, norm_eps : float or ndarray of shape (n,), float
+        As in `fastgd.engines.protocol.steps.Group`.
+    """
+
+    rule: Rule
+    coefficients: CoefficientFunction
+    hyper: NDArray[np.float64]
+    shared: NDArray[np.float64]
+    initial: dict[str, Any]
+    prepared: bool
+    clip_norm: Any
+    norm_eps: float

@@ -1,0 +1,118 @@
+"""What a sweep's engines are told and what they answer: runs and their limits, a problem's kernel, outcomes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from fastgd.engines.layout import SHARED
+from fastgd.engines.parse import CoefficientFunction, Rule
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """Which compiled gradient a problem uses, and its data as one flat array of the dtype."""
+
+    kind: Literal["quadratic", "polynomial", "rows", "logistic", "softmax", "function", "python"]
+    size: int  # parameters, coefficients of the derivative, or rows
+    data: NDArray[np.floating[Any]]
+    sequential: bool = False
+    outputs: int = 1  # of a linear model: a row times the parameters gives so many numbers
+    functions: tuple[Any, ...] = ()  # a user's, for Numba: fun(x, grad), or fun(x) and jac(x)
+
+    @cached_property
+    def finite(self) -> bool:
+        """Whether all of the data is representable in the dtype."""
+        return bool(np.isfinite(self.data).all())
+
+
+class Batches(Protocol):
+    """Which rows an update goes over; see `fastgd.batches.Batches`."""
+
+    @property
+    def size(self) -> int: ...
+
+    @property
+    def updates(self) -> int:
+        """Updates of an epoch."""
+
+    def orders(self, seed: int, first: int, last: int) -> NDArray[np.integer[Any]]:
+        """The rows' orders in epochs first..last-1."""
+
+    def of_update(self, seed: int, update: int) -> NDArray[np.integer[Any]]:
+        """The rows of one update."""
+
+
+class Problem(Protocol):
+    """What an engine asks of a problem; see `fastgd.problems.Problem`."""
+
+    @property
+    def batches(self) -> Batches | None:
+        """How an update's rows are chosen, where it does not go over all."""
+
+    @property
+    def n_parameters(self) -> int: ...
+
+    @property
+    def updates_per_epoch(self) -> int: ...
+
+    def kernel(self, dtype: DTypeLike) -> Kernel:
+        """The compiled gradient's name and data."""
+
+    def slopes(self, x: NDArray[Any]) -> NDArray[Any]:
+        """Gradients at the points `x` (n_parameters, runs)."""
+
+    def batch_slopes(self, x: NDArray[Any], rows: NDArray[np.integer[Any]]) -> NDArray[Any]:
+        """Gradients at the points `x` by some of the rows only."""
+
+
+class Schedule(Protocol):
+    """A learning rate as a table over steps."""
+
+    def values(self, start: int, stop: int) -> NDArray[np.float64]:
+        """Rates of steps start..stop-1."""
+
+
+@dataclass
+class Descents:
+    """Runs of one rule: numbers by row, runs by column.
+
+    `index` says where each run belongs in the sweep, `x0` (n_parameters, runs) where it starts, `state0` the first
+    value of each state array; `hyper` are the coefficient function's arguments after the step, the rate first;
+    `shared` those of `prepare` after the rate, or None where nothing stands before the rule.
+    """
+
+    rule: Rule
+    coefficients: CoefficientFunction
+    index: NDArray[np.int64]
+    x0: NDArray[Any]
+    hyper: NDArray[np.float64]
+    state0: NDArray[np.float64]
+    shared: NDArray[np.float64] | None = None
+    schedules: list[Schedule] | None = None
+    rate_of: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    lookahead: bool = False
+    seeds: list[int] = field(default_factory=list)  # of the order of rows, where there are batches
+    seed_of: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+
+    @property
+    def mode(self) -> Literal["plain", "prepared", "clipped"]:
+        """What stands before the rule: nothing, `prepare`, or that and clipping by norm."""
+        if self.shared is None:
+            return "plain"
+        return "prepared" if len(self.shared) == SHARED else "clipped"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When a run ends; `bound` is the |x| beyond which it counts as diverged."""
+
+    max_iter: int
+    tol: float
+    bound: float
+    dtype: np.dtype[Any]
+    deadline: float = np.inf  # on time.perf_counter's clock

@@ -1,0 +1,1 @@
+"""The readable backend in plain NumPy: what the others are tested against."""

@@ -1,0 +1,196 @@
+"""A network's arithmetic in plain NumPy: slow, readable, and what the compiled engines are tested against."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastgd.engines.protocol.networks import ACTIVATIONS, LOSSES, Architecture, Array, Rows, Stretch
+from fastgd.engines.vocabulary import bound, numpy_vocabulary
+
+_AT_ONCE = 4096  # rows of a pass without updates that are in memory at a time
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+
+
+@cache
+def _in_numpy(function: Callable[..., Any]) -> Callable[..., Any]:
+    return bound(function, numpy_vocabulary())
+
+
+def _like(z: Array, result: Any) -> Array:
+    """What a function gives for z, which may be one number for all, in z's shape and dtype."""
+    return np.broadcast_to(np.asarray(result, z.dtype), z.shape)
+
+
+class Reference:
+    """See `fastgd.engines.protocol.networks.Engine`."""
+
+    def __init__(self, architecture: Architecture) -> None:
+        self.architecture = a = architecture
+        activation = ACTIVATIONS[a.activation] if isinstance(a.activation, str) else a.activation
+        loss = LOSSES[a.loss] if isinstance(a.loss, str) else a.loss
+        self._activation = _in_numpy(activation)
+        self._loss = None if loss is None else _in_numpy(loss)
+        self._constants = tuple(map(a.dtype.type, a.constants))
+        self._loss_constants = tuple(map(a.dtype.type, a.loss_constants))
+
+    # --- passes over some rows --------------------------------------------------------------------
+
+    def _inputs(self, x: Array, scale: float) -> Array:
+        real = self.architecture.dtype.type
+        return np.asarray(x, real) * real(scale) if scale != 1.0 else np.asarray(x, real)
+
+    def _activated(self, z: Array) -> tuple[Array, Array]:
+        value, slope = self._activation(z, *self._constants)
+        return _like(z, value), _like(z, slope)
+
+    def _way_forward(
+        self, params: list[Array], x: Array, masks: list[Array] | None = None
+    ) -> tuple[list[Array], list[Array]]:
+        """What enters each layer, and at last the outputs; the slopes of the hidden units."""
+        values, slopes = [x], []
+        for layer in range(self.architecture.layers):
+            z = values[-1] @ params[2 * layer] + params[2 * layer + 1]
+            if layer < self.architecture.layers - 1:
+                z, slope = self._activated(z)
+                if masks is not None:
+                    z, slope = z * masks[layer], slope * masks[layer]
+                slopes.append(slope)
+            values.append(z)
+        return values, slopes
+
+    def _losses(self, z: Array, y: Array) -> tuple[NDArray[np.float64], Array]:
+        """Each row's loss, and its slope by the outputs."""
+        a = self.architecture
+        if a.classes:
+            shifted = z - z.max(axis=1, keepdims=True)
+            e = np.exp(shifted)
+            total = e.sum(axis=1, keepdims=True)
+            rows = np.arange(len(z))
+            slope = e / total
+            slope[rows, y] -= 1
+            value = np.asarray(np.log(total[:, 0]) - shifted[rows, y], np.float64)
+            return np.minimum(value, a.loss_cap), slope
+        assert self._loss is not None
+        value, slope = self._loss(z, y, *self._loss_constants)
+        value, slope = _like(z, value), _like(z, slope)
+        value = np.minimum(np.asarray(value, np.float64), a.loss_cap).sum(axis=1)
+        return (value, slope) if a.sum_outputs else (value / z.shape[1], slope / z.shape[1])
+
+    def _backward(
+        self, params: list[Array], values: list[Array], slopes: list[Array], delta: Array
+    ) -> list[Array]:
+        grads: list[Array] = [np.empty(0)] * len(params)
+        for layer in range(self.architecture.layers - 1, -1, -1):
+            grads[2 * layer] = values[layer].T @ delta
+            grads[2 * layer + 1] = delta.sum(axis=0)
+            if layer:
+                delta = (delta @ params[2 * layer].T) * slopes[layer - 1]
+        return grads
+
+    def _penalized(self, params: list[Array], grads: list[Array], total: float) -> float:
+        """Add the penalties' gradients; the penalties."""
+        a = self.architecture
+        if not (a.l1 or a.l2):
+            return 0.0
+        share = 1.0 / total if a.penalty_per_row and total else 1.0
+        penalty = 0.0
+        for w, g in zip(params[::2], grads[::2], strict=True):
+            real = w.dtype.type
+            np.add(g, real(a.l2 * share) * w + real(a.l1 * share) * np.sign(w), out=g)
+            wide = np.asarray(w, np.float64)
+            sizes, squares = float(np.abs(wide).sum()), float(np.sum(wide * wide))
+            penalty += share * (a.l1 * sizes + a.l2 / 2 * squares)
+        return penalty
+
+    # --- what an engine does ----------------------------------------------------------------------
+
+    def forward(self, params: list[Array], x: Array, scale: float = 1.0) -> Array:
+        out = np.empty((len(x), self.architecture.sizes[-1]), self.architecture.dtype)
+        with np.errstate(all="ignore"):
+            for start in range(0, len(x), _AT_ONCE):
+                part = slice(start, start + _AT_ONCE)
+                out[part] = self._way_forward(params, self._inputs(x[part], scale))[0][-1]
+        return out
+
+    def mean_loss(self, z: Array, rows: Rows) -> float:
+        """The weighted mean loss of rows whose outputs are known."""
+        with np.errstate(all="ignore"):
+            losses, _ = self._losses(z, rows.y)
+        w = np.ones(len(z)) if rows.weights is None else rows.weights
+        total = float(w.sum())
+        return float(losses @ w) / total if total else math.nan
+
+    def loss_and_grad(
+        self,
+        params: list[Array],
+        rows: Rows,
+        index: NDArray[np.int64] | None = None,
+        masks: list[Array] | None = None,
+    ) -> tuple[float, float, list[Array]]:
+        part: Any = slice(None) if index is None else index
+        with np.errstate(all="ignore"):
+            x = self._inputs(rows.x[part], rows.scale)
+            values, slopes = self._way_forward(params, x, masks)
+            losses, delta = self._losses(values[-1], rows.y[part])
+            w = np.ones(len(x)) if rows.weights is None else rows.weights[part]
+            total = float(w.sum())
+            share = w / total if total else np.zeros(len(x))
+            delta = delta * share[:, None].astype(delta.dtype)
+            grads = self._backward(params, values, slopes, delta)
+            penalty = self._penalized(params, grads, total)
+        return float(losses @ share), penalty, grads
+
+    def train(self, params: list[Array], rows: Rows, stretch: Stretch) -> None:
+        for k in range(stretch.last - stretch.first):
+            index = stretch.rows_of(stretch.first + k)
+            t = stretch.t + k + 1
+            masks = self.masks(stretch.seed, t, len(index))
+            loss, penalty, grads = self.loss_and_grad(params, rows, index, masks)
+            stretch.losses[k], stretch.penalties[k] = loss, penalty
+            if not math.isfinite(loss + penalty):
+                stretch.diverged = True
+                return
+            if stretch.norms is not None:
+                squares = sum(float(np.sum(np.square(g, dtype=np.float64))) for g in grads)
+                stretch.norms[k] = math.sqrt(squares)
+            for group, rate in zip(stretch.plan.groups, stretch.rates[k], strict=True):
+                group.hyper[0] = rate
+            stretch.plan.update(params, grads, t)
+            stretch.done = k + 1
+
+    def masks(self, seed: int, t: int, rows: int) -> list[Array] | None:
+        """Zeros and 1 / (1 - dropout) for the hidden units of each row of update t."""
+        a = self.architecture
+        if not a.dropout:
+            return None
+        return [
+            dropout_mask(seed, t, layer, (rows, n), a.dropout).astype(a.dtype)
+            for layer, n in enumerate(a.sizes[1:-1])
+        ]
+
+
+def dropout_mask(
+    seed: int, t: int, layer: int, shape: tuple[int, int], dropout: float
+) -> NDArray[np.float64]:
+    """Which units stay, by a hash of their place: SplitMix64 (Steele, Lea & Flood, 2014) as a counter.
+
+    Without state, so that masks do not depend on which thread computes which unit.
+    """
+    start = mixed_seed(mixed_seed(np.array([seed], np.uint64)) ^ np.uint64(t)) ^ np.uint64(layer)
+    places = np.arange(math.prod(shape), dtype=np.uint64).reshape(shape)
+    drawn = mixed_seed(mixed_seed(start) + places * _GOLDEN) >> np.uint64(40)  # 24 bits
+    kept = drawn >= np.uint64(round(dropout * 2**24))
+    return kept / (1.0 - dropout)
+
+
+def mixed_seed(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    x = x + _GOLDEN
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))

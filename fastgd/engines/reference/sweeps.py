@@ -1,0 +1,247 @@
+"""The reference sweep: all runs as columns of NumPy arrays, every iterate tested, one step at a time.
+
+Readable and slow. It shares no loop with the compiled sweeps, only the rules, and gives the same bits.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastgd.engines.layout import MEMORY
+from fastgd.engines.parse import CoefficientFunction
+from fastgd.engines.processor import flushed
+from fastgd.engines.protocol.outcomes import (
+    SLICE,
+    NumpyOutcomes,
+    Outcomes,
+    Standing,
+    Watcher,
+    standing_of,
+)
+from fastgd.engines.protocol.sweeps import Descents, Limits, Problem
+from fastgd.engines.reference.steps import block_sums
+from fastgd.engines.registry import COEFFICIENTS, PREPARE
+from fastgd.engines.vocabulary import bound, numpy_vocabulary
+
+Array = NDArray[np.floating[Any]]
+
+
+def descend(
+    problem: Problem,
+    runs: Descents,
+    limits: Limits,
+    out: Outcomes,
+    window: int,
+    *,
+    stopped: Callable[[], int | None],
+    flush: bool,
+) -> None:
+    """Runs all descents to their ends and writes them into `out`; `stopped` says with which status to end early."""
+    state = Columns(problem, runs, limits, out, flush=flush)
+    with np.errstate(all="ignore"):
+        for n in range(limits.max_iter + 1):
+            status = stopped()
+            if status is not None:
+                if n:  # those that have not begun are not run
+                    state.leave(np.ones(len(state.run), bool), status, n)
+                return
+            if n == 0 or (n < limits.max_iter and (limits.max_iter - n) % window == 0):
+                out.before[state.run] = state.x.T
+            if n % problem.updates_per_epoch == 0 and (problem.batches is None or limits.tol > 0):
+                state.leave(state.converged(), 0, n)
+            if n == limits.max_iter:
+                state.leave(np.ones(len(state.run), bool), 1, n)
+            if not len(state.run):
+                return
+            state.update(n + 1)
+            state.leave(~(np.abs(state.x) <= limits.bound).all(axis=0), 2, n + 1)
+
+
+class Columns:
+    """Runs that have not ended."""
+
+    def __init__(
+        self, problem: Problem, runs: Descents, limits: Limits, out: Outcomes, *, flush: bool
+    ) -> None:
+        self.problem, self.runs, self.limits, self.out = problem, runs, limits, out
+        self.kernel = problem.kernel(limits.dtype)
+        self.mode = flushed if flush else _unchanged
+        vocabulary = numpy_vocabulary()
+        self.rule = bound(runs.rule.function, vocabulary)
+        self.prepare = bound(PREPARE.function, vocabulary)
+        self.run = np.arange(len(runs.index))
+        self.x = np.array(runs.x0, limits.dtype)
+        self.state = [np.tile(row.astype(limits.dtype), (len(self.x), 1)) for row in runs.state0]
+        self.carry = np.ones(len(self.run))
+        self.moved = np.zeros_like(self.x)
+        self.turns = np.zeros(self.x.shape, np.uint32)
+
+    def slopes(self, x: Array) -> Array:
+        if self.kernel.kind == "python":  # a user's code runs in the mode it is used to
+            return self.problem.slopes(x)
+        with self.mode():
+            return self.problem.slopes(x)
+
+    def slopes_of_update(self, x: Array, t: int) -> Array:
+        """Gradients by the rows of update number t."""
+        if self.problem.batches is None:
+            return self.slopes(x)
+        g = np.empty_like(x)
+        seed_of = self.runs.seed_of[self.run] if self.runs.seeds else np.zeros(len(self.run), int)
+        for k in np.unique(seed_of):
+            mine = seed_of == k
+            seed = self.runs.seeds[k] if self.runs.seeds else 0
+            rows = self.problem.batches.of_update(seed, t - 1)
+            with self.mode():
+                g[:, mine] = self.problem.batch_slopes(x[:, mine], rows)
+        return g
+
+    def converged(self) -> NDArray[np.bool_]:
+        worst = np.maximum.reduce(np.abs(self.slopes(self.x)), axis=0)
+        with self.mode():
+            return np.asarray(worst < np.asarray(self.limits.tol, self.limits.dtype))
+
+    def leave(self, which: NDArray[np.bool_], status: int, n: int) -> None:
+        """The runs marked end after n updates; the others close up."""
+        if not which.any():
+            return
+        ended, stay = self.run[which], ~which
+        if status == 0:
+            turns = np.bitwise_count(self.turns[:, which])
+            self.out.oscillating[ended] = (2 * turns.astype(int) > min(MEMORY, n)).any(axis=0)
+        self.out.x[ended] = self.x[:, which].T
+        self.out.status[ended], self.out.iterations[ended] = status, n
+        self.run, self.carry = self.run[stay], self.carry[stay]
+        self.x, self.moved, self.turns = self.x[:, stay], self.moved[:, stay], self.turns[:, stay]
+        self.state = [s[:, stay] for s in self.state]
+
+    def update(self, t: int) -> None:
+        """Update number t, counted from 1."""
+        hyper = self._hyperparameters(t)
+        coefficients = self._tabulate(self.runs.coefficients, t, hyper)
+        old, at = self.x.copy(), self.x
+        if self.runs.lookahead:
+            with self.mode():
+                at = self.x - coefficients[0] * self.state[0]
+        g = self.slopes_of_update(at, t)
+        shared = self._shared(t, hyper, g)
+        if self.kernel.sequential:
+            for i in range(len(self.x)):
+                rows = slice(i, i + 1)
+                now = self.slopes_of_update(self.x, t)[rows]
+                self._apply(rows, self.x[rows], now, coefficients, shared)
+        else:
+            self._apply(slice(None), at, g, coefficients, shared)
+        with self.mode():
+            step = self.x - old
+            turned = ((step > 0) & (self.moved < 0)) | ((step < 0) & (self.moved > 0))
+        self.turns = (self.turns << np.uint32(1)) | turned
+        self.moved = step
+
+    def _apply(
+        self, rows: slice, at: Array, g: Array, coefficients: Array, shared: Array | None
+    ) -> None:
+        """The rule for some parameters; `g` was taken at the points `at`, and penalties are too."""
+        p = self.x[rows]
+        with self.mode():
+            if shared is not None:
+                _, g = self.prepare(at, g, *shared[: len(PREPARE.coefficients)])
+                p = shared[-1] * p
+            p, *state = self.rule(p, g, *(s[rows] for s in self.state), *coefficients)
+        self.x[rows] = p
+        for old, new in zip(self.state, state, strict=True):
+            old[rows] = new
+
+    def _hyperparameters(self, t: int) -> NDArray[np.float64]:
+        """The coefficient function's arguments, the rate of update t among them."""
+        hyper = self.runs.hyper[:, self.run].copy()
+        if self.runs.schedules is not None:
+            rates = np.array([s.values(t - 1, t)[0] for s in self.runs.schedules])
+            hyper[0] = rates[self.runs.rate_of[self.run]]
+        return hyper
+
+    def _shared(self, t: int, hyper: NDArray[np.float64], g: Array) -> Array | None:
+        """Coefficients of `prepare`, with the scale that clips the gradient's norm."""
+        if self.runs.shared is None:
+            return None
+        shared = self.runs.shared[:, self.run]
+        arguments, clip = shared[:6], shared[6:]
+        table = self._tabulate(COEFFICIENTS["prepare"], t, np.vstack([hyper[:1], arguments]))
+        if len(clip):
+            most, eps = clip
+            with self.mode():
+                norms = np.sqrt([sum(block_sums(column).tolist()) for column in g.T])
+                scales = most / (norms + eps)
+            table[1] = np.where((scales > 1) | np.isinf(most), 1.0, scales)
+        return table
+
+    def _tabulate(self, function: CoefficientFunction, t: int, hyper: NDArray[np.float64]) -> Array:
+        """Coefficients by row, runs by column; equal hyperparameters are evaluated once."""
+        known: dict[tuple[float, ...], tuple[float, ...]] = {}
+        table = np.empty((function.count, hyper.shape[1]))
+        for run, column in enumerate(zip(self.carry.tolist(), *hyper.tolist(), strict=True)):
+            if column not in known:
+                before, *values = column
+                carry = [before] if function.carries else []
+                known[column] = tuple(function.function(float(t), *carry, *values))
+            (*carried,) = known[column]
+            if function.carries:
+                self.carry[run] = carried.pop(0)
+            table[:, run] = carried
+        return table.astype(self.limits.dtype)
+
+
+@contextmanager
+def _unchanged() -> Iterator[None]:
+    yield
+
+
+def run_watched(
+    work: Callable[[Callable[[], int | None]], None],
+    limits: Limits,
+    out: NumpyOutcomes,
+    progress: Watcher | None,
+) -> None:
+    """Runs `work` in a thread, so that Ctrl-C reaches it between two updates: as the status it is told to end with."""
+    stop: list[int] = []
+    failure: list[BaseException] = []
+    ended = threading.Event()
+    steps = 0
+
+    def stopped() -> int | None:
+        nonlocal steps
+        steps += 1
+        if not stop and time.perf_counter() > limits.deadline:
+            stop.append(3)
+        return stop[0] if stop else None
+
+    def guarded() -> None:
+        try:
+            work(stopped)
+        except BaseException as error:
+            failure.append(error)
+        finally:
+            ended.set()
+
+    def standing() -> Standing:
+        left = int(np.count_nonzero(out.status == -1))
+        return standing_of(out.status, [(left, steps)], limits.max_iter)
+
+    threading.Thread(target=guarded, daemon=True).start()
+    while True:
+        try:
+            while not ended.wait(SLICE):
+                if progress is not None:
+                    progress.look(standing)
+            break
+        except KeyboardInterrupt:
+            stop.append(4)
+    if failure:
+        raise failure[0]

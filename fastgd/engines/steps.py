@@ -1,0 +1,106 @@
+"""Which stepper updates arrays, and what it is told of a parameter and its rule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastgd.engines.parse import CoefficientFunction
+from fastgd.engines.protocol.arrays import is_plain_array
+from fastgd.engines.protocol.steps import Group, Loop, Method, Slot
+from fastgd.engines.reference.steps import in_python
+from fastgd.engines.registry import COEFFICIENTS
+
+
+def stepper_class(backend: str) -> Any:
+    """The card's stepper, the compiled one, or its twin where it is missing or asked for."""
+    if backend == "cuda":
+        from fastgd.engines.cuda import steps as cuda_steps  # noqa: PLC0415
+
+        return cuda_steps.Stepper
+    from fastgd.engines.native import kernels  # noqa: PLC0415
+    from fastgd.engines.reference import steps as reference_steps  # noqa: PLC0415
+
+    if backend == "numpy" or not kernels.available():
+        return reference_steps.Stepper
+    from fastgd.engines.native.steps import Stepper  # noqa: PLC0415
+
+    return Stepper
+
+
+def group_for(method: Method, backend: str, chars: Iterable[str]) -> Group:
+    """A method with the loops of a backend, for the dtypes (their characters) that occur."""
+    group = Group(
+        method.rule,
+        method.coefficients,
+        method.hyper,
+        method.shared,
+        method.prepared,
+        method.clip_norm,
+        method.norm_eps,
+    )
+    if backend == "cython":
+        from fastgd.engines.native.kernels import address  # noqa: PLC0415
+
+        kind = "prepared" if method.prepared else "plain"
+        group.loops = {char: address(f"{kind}_{method.rule.name}_{char}") for char in chars}
+    elif backend == "numba":
+        from fastgd.engines.numba.steps import update_loop  # noqa: PLC0415
+
+        group.loops = {char: update_loop(method.rule, char, method.prepared) for char in chars}
+    if backend == "numba" or method.coefficients.name not in COEFFICIENTS:
+        group.evaluate = evaluation(method.coefficients, backend)
+    return group
+
+
+def slot_for(name: str, array: Any, group: int, method: Method, backend: str) -> Slot:
+    """A parameter array's form, with new state, which lies where the backend works."""
+    if backend == "cuda":
+        from fastgd.engines.cuda import steps as cuda_steps  # noqa: PLC0415
+
+        form, full = cuda_steps.form(name, array), cuda_steps.full
+    else:
+        form, full = (array.shape, array.dtype), _full
+    state = tuple(full(*form, method.initial.get(variable, 0.0)) for variable in method.rule.state)
+    return Slot(name, *form, group, state)
+
+
+def _full(shape: tuple[int, ...], dtype: np.dtype[Any], value: float) -> NDArray[Any]:
+    return np.full(shape, value, dtype) if value else np.zeros(shape, dtype)
+
+
+def check_first(name: str, array: Any, on_card: bool = False) -> None:
+    """Whether this may be a parameter or a gradient at all."""
+    if on_card:
+        from fastgd.engines.cuda import steps as cuda_steps  # noqa: PLC0415
+
+        cuda_steps.form(name, array)
+        return
+    if not is_plain_array(array):
+        got = "None" if array is None else type(array).__name__
+        raise TypeError(f"{name} must be a NumPy array, got {got}")
+    if array.dtype not in (np.float32, np.float64) or not array.dtype.isnative:
+        raise ValueError(f"{name} must have dtype float32 or float64, got {array.dtype}")
+
+
+def evaluation(function: CoefficientFunction, backend: str) -> Loop | None:
+    """How a stepper computes coefficients: by Numba's code where that can be, else in Python."""
+    if backend == "numpy":
+        return in_python(function.function, function.carries)
+    return _compiled(function)
+
+
+@cache
+def _compiled(function: CoefficientFunction) -> int | Callable[..., None]:
+    from numba.core.errors import NumbaError, UnsupportedBytecodeError  # noqa: PLC0415
+
+    from fastgd.engines.numba.steps import coefficients_loop  # noqa: PLC0415
+
+    try:
+        return coefficients_loop(function)
+    except (NumbaError, UnsupportedBytecodeError):
+        return in_python(function.function, function.carries)

@@ -1,0 +1,245 @@
+"""Descents of many runs on one backend: blocks handed to threads, results gathered.
+
+A `Descents` holds runs that share a rule and differ in numbers only. Which kernels it gets is decided here: those
+compiled ahead of time where there are any for its rule and problem, else Numba's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastgd.engines.layout import SHARED, WINDOW
+from fastgd.engines.native.crew import Crew, cut_into_blocks
+from fastgd.engines.parse import CoefficientFunction, Rule
+from fastgd.engines.protocol.outcomes import NumpyOutcomes, Outcomes, Watcher
+from fastgd.engines.protocol.sweeps import Descents, Kernel, Limits, Problem
+from fastgd.engines.reference.sweeps import run_watched
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The kernels of a `Descents`: who made them, and how many runs a vector instruction advances."""
+
+    backend: str
+    kernels: Any
+    vector: int
+
+
+def choose(problem: Problem, runs: Descents, dtype: np.dtype[Any], backend: str) -> Chosen:
+    """The kernels for a rule on a problem; `backend` is "auto", "cython" or "numba"."""
+    kernel, char = problem.kernel(dtype), "f" if dtype == np.float32 else "d"
+    ahead = ahead_of_time(kernel, runs, char)
+    if backend == "cython" and ahead is None:
+        raise ValueError(
+            f"backend='cython' has no sweep of {runs.rule.name} on {problem!r}; "
+            "use backend='auto' or 'numba', which compile it when it is first needed"
+        )
+    from fastgd.engines.native import kernels  # noqa: PLC0415
+
+    if ahead is not None and backend != "numba":
+        window, observe = ahead
+        made_by, vector = "cython", kernels.kernels().lanes[char]
+    else:
+        from fastgd.engines.numba import sweeps as numba_sweeps  # noqa: PLC0415
+
+        window, observe = _just_in_time(kernel, problem.n_parameters, runs, char)
+        made_by, vector = "numba", numba_sweeps.vector_bytes() // dtype.itemsize
+    kernels = bound_kernels(
+        window,
+        observe,
+        kernel,
+        problem.n_parameters,
+        runs,
+        batches=problem.batches,
+        features=problem.n_parameters // kernel.outputs,
+    )
+    return Chosen(made_by, kernels, vector)
+
+
+def bound_kernels(
+    window: int, observe: int, kernel: Kernel, count: int, runs: Descents, **more: Any
+) -> Any:
+    """Addresses together with a problem's data, the coefficients' functions and the sizes of all that."""
+    from fastgd.engines.native.sweeps import Kernels  # noqa: PLC0415
+
+    char = "f" if kernel.data.dtype == np.float32 else "d"
+    n_shared = {"plain": 0, "prepared": SHARED, "clipped": SHARED + 6}[runs.mode]
+    return Kernels(
+        window,
+        observe,
+        _lanes(runs.coefficients, char),
+        shared=_shared_lanes(runs.mode, char),
+        n_shared=n_shared,
+        data=kernel.data,
+        size=kernel.size,
+        count=count,
+        n_state=len(runs.state0),
+        n_coefficients=n_shared + len(runs.rule.coefficients),
+        n_hyper=len(runs.hyper) + (1 + n_shared if n_shared else 0),
+        steady=runs.coefficients.steady,
+        **more,
+    )
+
+
+class NotCompiled(ValueError):
+    """A user's coefficient function that runs in Python only."""
+
+
+def slopes(problem: Problem, x: NDArray[Any]) -> NDArray[Any]:
+    """`problem.slopes(x)`, compiled where that goes over rows."""
+    from fastgd.engines.native import kernels  # noqa: PLC0415
+
+    kernel = problem.kernel(x.dtype)
+    name = f"slopes_{kernel.kind}_{x.dtype.char}"
+    if not kernels.available() or name not in kernels.kernels().addresses:
+        return problem.slopes(x)
+    from fastgd.engines.native import sweeps as native_sweeps  # noqa: PLC0415
+
+    address = kernels.address(name)
+    found: NDArray[Any] = native_sweeps.linear_slopes(
+        address, x, kernel.data, kernel.size, kernel.outputs
+    )
+    return found
+
+
+def ahead_of_time(kernel: Kernel, runs: Descents, char: str) -> tuple[int, int] | None:
+    from fastgd.engines.native import kernels  # noqa: PLC0415
+
+    if (
+        runs.mode != "plain"
+        or runs.lookahead
+        or kernel.sequential
+        or _shipped().get(runs.rule.name) != runs.rule  # a user's rule may have the same name
+    ):
+        return None
+    name = f"{runs.rule.name}_{kernel.kind}"
+    addresses = kernels.kernels().addresses
+    observe = addresses.get(f"observe_{name}_{char}")
+    window = addresses.get(
+        f"window_{name}{kernel.size}_{char}", addresses.get(f"window_{name}_{char}")
+    )
+    return None if window is None or observe is None else (window, observe)
+
+
+def _shipped() -> dict[str, Rule]:
+    from fastgd.engines.registry import RULES  # noqa: PLC0415
+
+    return RULES
+
+
+def _just_in_time(kernel: Kernel, count: int, runs: Descents, char: str) -> tuple[int, int]:
+    from fastgd.engines.numba import sweeps as numba_sweeps  # noqa: PLC0415
+
+    sizes = numba_sweeps.Sizes(
+        kernel.kind,
+        kernel.sequential,
+        runs.lookahead,
+        runs.mode,
+        count,
+        len(runs.state0),
+        outputs=kernel.outputs,
+    )
+    return numba_sweeps.window_and_observe(runs.rule, sizes, char, kernel.functions)
+
+
+def _lanes(function: CoefficientFunction, char: str) -> int:
+    from fastgd.engines.native import kernels  # noqa: PLC0415
+    from fastgd.engines.registry import COEFFICIENTS  # noqa: PLC0415
+
+    if COEFFICIENTS.get(function.name) == function:
+        return int(kernels.kernels().addresses[f"lanes_{function.name}_{char}"])
+    from numba.core.errors import NumbaError, UnsupportedBytecodeError  # noqa: PLC0415
+
+    from fastgd.engines.numba import sweeps as numba_sweeps  # noqa: PLC0415
+
+    try:
+        return numba_sweeps.lane_coefficients(function, char)
+    except (NumbaError, UnsupportedBytecodeError) as error:
+        raise NotCompiled(
+            "backend='numba' cannot compile the optimizer's coefficients function, which holds more than "
+            "Numba knows; use backend='auto' or 'numpy'"
+        ) from error
+
+
+def _shared_lanes(mode: str, char: str) -> int:
+    from fastgd.engines.native import kernels  # noqa: PLC0415
+
+    if mode == "plain":
+        return 0
+    if mode == "prepared":
+        return int(kernels.kernels().addresses[f"lanes_prepare_{char}"])
+    from fastgd.engines.numba import sweeps as numba_sweeps  # noqa: PLC0415
+
+    return numba_sweeps.clipped_coefficients(char)
+
+
+def engine_of(problem: Problem, backend: str) -> str:
+    """The backend that can descend the problem: a Python function is called from NumPy's loop alone."""
+    if problem.kernel("float64").kind != "python" or backend == "numpy":
+        return backend
+    if backend != "auto":
+        raise ValueError(
+            f"backend={backend!r} cannot call a Python function: {problem!r}; "
+            "compile it with numba.njit, or use backend='auto'"
+        )
+    return "numpy"
+
+
+def descend(
+    problem: Problem,
+    runs: Descents,
+    limits: Limits,
+    *,
+    backend: str,
+    n_threads: int,
+    flush: bool,
+    progress: Watcher | None = None,
+) -> tuple[Outcomes, str, int]:
+    """Runs all descents; returns what came of them, the backend that did it and its vector width in runs.
+
+    A KeyboardInterrupt ends the runs that are under way with status 4 and is answered by returning; those that had
+    not begun keep status -1. The deadline does the same with status 3.
+    """
+    shape = (len(runs.index), problem.n_parameters)
+    backend = engine_of(problem, backend)
+    if backend == "cuda":
+        from fastgd.engines.cuda import sweeps as cuda_sweeps  # noqa: PLC0415
+
+        return cuda_sweeps.descend(problem, runs, limits, progress=progress)
+    if backend != "numpy":
+        from fastgd.engines.native import sweeps as native_sweeps  # noqa: PLC0415
+
+        try:
+            chosen = choose(problem, runs, limits.dtype, backend)
+        except NotCompiled:
+            if backend != "auto":
+                raise
+            backend = "numpy"
+    if backend == "numpy":
+        from fastgd.engines.reference import sweeps as reference_sweeps  # noqa: PLC0415
+
+        out = NumpyOutcomes(
+            np.zeros(shape, limits.dtype),
+            np.zeros(shape, limits.dtype),
+            np.zeros(shape[0], np.int64),
+            np.full(shape[0], -1, np.int8),
+            np.zeros(shape[0], np.uint8),
+        )
+        run_watched(
+            lambda stopped: reference_sweeps.descend(
+                problem, runs, limits, out, WINDOW, stopped=stopped, flush=flush
+            ),
+            limits,
+            out,
+            progress,
+        )
+        return out, "numpy", 1
+    outcomes = native_sweeps.Outcomes(*shape, limits.dtype)
+    blocks = cut_into_blocks(runs, n_threads)
+    crew = Crew(chosen.kernels, outcomes, runs, limits, blocks, flush=flush)
+    crew.work(min(n_threads, len(blocks)), progress)
+    return outcomes, chosen.backend, chosen.vector

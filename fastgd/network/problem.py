@@ -1,0 +1,95 @@
+"""`NetworkProblem`: a network and its data as something to sweep over."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from fastgd.batches import Batches
+from fastgd.checks import is_count
+from fastgd.network.training import checked_validation
+
+if TYPE_CHECKING:
+    from fastgd.network.mlp import MLP
+
+
+class NetworkProblem:
+    """A network's architecture, the rows it is trained on, and those that judge it; `fastgd.MLP.problem` makes it.
+
+    Parameters
+    ----------
+    network : MLP
+        Every run begins with new weights; this network itself is not trained.
+    X, y, sample_weight : array_like
+        As in `MLP.fit`; checked once, and read by all runs.
+    batch_size : int, default 32
+        Rows of an update.
+    validation : (X, y), optional
+        Rows that are not trained on, of which loss and metric are taken at the end of each run.
+    shuffle : bool, default True
+        A new order of the rows in each epoch.
+    drop_last : bool, default False
+        Leave out a last batch that is smaller.
+
+    Attributes
+    ----------
+    network : MLP
+    rows, judged : Rows
+        What is trained on, and what loss and metric are of.
+    batch_size : int
+    shuffle, drop_last : bool
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not legal; the message names it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastgd as gd
+    >>> X = np.random.default_rng(0).normal(size=(100, 3))
+    >>> net = gd.MLP([3, 8, 1], loss="mse")
+    >>> problem = net.problem(X, X.sum(axis=1), batch_size=10)
+    >>> problem
+    NetworkProblem(MLP([3, 8, 1], activation='relu', loss='mse', dtype='float32'), 100 rows, batch_size=10)
+    >>> gd.sweep(problem, gd.Adam(), {"lr": [1e-3, 1e-2]}, max_iter=100).status.tolist()
+    [1, 1]
+    """
+
+    def __init__(
+        self,
+        network: MLP,
+        X: ArrayLike,
+        y: ArrayLike,
+        *,
+        sample_weight: ArrayLike | None = None,
+        batch_size: int = 32,
+        validation: tuple[ArrayLike, ArrayLike] | None = None,
+        shuffle: bool = True,
+        drop_last: bool = False,
+    ) -> None:
+        self.network = network
+        self.rows = network.rows(X, y, sample_weight)
+        self.judged = self.rows if validation is None else checked_validation(network, validation)
+        for name, flag in (("shuffle", shuffle), ("drop_last", drop_last)):
+            if not isinstance(flag, bool | np.bool_):
+                raise TypeError(f"{name} must be True or False, got {flag!r:.60}")
+        self.shuffle, self.drop_last = bool(shuffle), bool(drop_last)
+        self.batch_size = self.batches(batch_size, network.seed).size
+
+    def batches(self, batch_size: Any, seed: int, name: str = "batch_size") -> Batches:
+        """How rows are dealt out to updates, all of them at once where there are fewer than `batch_size`."""
+        if not is_count(batch_size):
+            raise TypeError(f"{name} must be an integer, got {batch_size!r:.60}")
+        if batch_size < 1:
+            raise ValueError(f"{name} must be at least 1, got {batch_size}")
+        size = min(int(batch_size), len(self.rows))
+        return Batches(len(self.rows), size, self.shuffle, self.drop_last, seed)
+
+    def __repr__(self) -> str:
+        return (
+            f"NetworkProblem({self.network!r}, {len(self.rows)} rows, batch_size={self.batch_size})"
+        )

@@ -1,0 +1,138 @@
+"""What a network is given, checked: inputs, targets, weights; nothing is copied whole that can be read as it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastgd.engines.protocol.networks import Architecture, Array, Rows
+
+_READ = (np.uint8, np.float32, np.float64)  # dtypes of inputs that engines read as they are
+_LOOKED_AT = 1 << 20  # numbers that are tested for being finite at a time
+
+
+def checked_parameters(params: Any, a: Architecture) -> list[Array]:
+    """[W0, b0, ...] as an engine reads them, whatever a user has put into the list."""
+    wanted = 2 * a.layers
+    if not isinstance(params, list | tuple) or len(params) != wanted:
+        raise ValueError(f"params must be the {wanted} arrays [W0, b0, ...], got {params!r:.60}")
+    for k, array in enumerate(params):
+        shape = a.sizes[k // 2 + k % 2 : k // 2 + 2]
+        if not isinstance(array, np.ndarray):
+            raise TypeError(f"params[{k}] must be a NumPy array, got {type(array).__name__}")
+        if array.dtype != a.dtype or array.shape != shape:
+            raise ValueError(
+                f"params[{k}] must have dtype {a.dtype} and shape {shape}, got {array.dtype} and {array.shape}"
+            )
+        if not array.flags.carray:
+            raise ValueError(f"params[{k}] must be C-contiguous, aligned and writeable")
+    return list(params)
+
+
+def checked_inputs(name: str, X: Any, a: Architecture) -> tuple[Array, float]:
+    """Inputs as an engine reads them, and what it multiplies them with."""
+    x = _numbers(name, X)
+    if x.ndim != 2 or x.shape[1] != a.sizes[0]:
+        raise ValueError(f"{name} must have shape (n, {a.sizes[0]}), got {x.shape}")
+    if x.dtype not in _READ or not x.dtype.isnative:
+        with np.errstate(over="ignore"):
+            x = x.astype(a.dtype, order="C")
+    if not x.flags.aligned or (x.size and x.strides[1] != x.itemsize):
+        x = x.copy(order="C")
+    _check_finite(name, x, a)
+    return x, 1 / 255 if x.dtype == np.uint8 else 1.0
+
+
+def checked_rows(
+    a: Architecture, X: Any, y: Any, sample_weight: Any, *, names: tuple[str, str] = ("X", "y")
+) -> Rows:
+    """All three, of one length, at least one row."""
+    x, scale = checked_inputs(names[0], X, a)
+    n = len(x)
+    if n == 0:
+        raise ValueError(f"{names[0]} has no rows; wanted at least one")
+    targets = _classes(names, y, n, a) if a.classes else _values(names, y, n, a)
+    return Rows(x, targets, _weights(sample_weight, n, a), scale)
+
+
+def _numbers(name: str, value: Any) -> Array:
+    """An array of real numbers of any dtype."""
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        raise ValueError(f"{name} has masked numbers; wanted an array that misses none")
+    try:
+        array = np.asarray(value)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"{name} must be an array of real numbers: {error}") from None
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{name} must be an array of real numbers, got dtype {array.dtype}")
+    return array
+
+
+def _check_finite(name: str, x: Array, a: Architecture) -> None:
+    """Whether all numbers are finite, in the network's dtype too."""
+    if x.dtype.kind != "f":
+        return
+    step = max(1, _LOOKED_AT // max(1, x[:1].size))
+    for start in range(0, len(x), step):
+        with np.errstate(over="ignore"):
+            part = x[start : start + step].astype(a.dtype, copy=False)
+        if not np.isfinite(part).all():
+            row, *column = np.argwhere(~np.isfinite(part))[0].tolist()
+            place = (start + row, *column)
+            raise ValueError(
+                f"{name}[{', '.join(map(str, place))}] is {x[place]}; wanted finite numbers of {a.dtype} only"
+            )
+
+
+def _check_length(names: tuple[str, str], shape: Any, n: int, *others: int) -> None:
+    wanted = (n, *others)
+    if shape != wanted:
+        raise ValueError(
+            f"{names[1]} must have shape {wanted} as {names[0]} has {n} rows, got {shape}"
+        )
+
+
+def _classes(names: tuple[str, str], y: Any, n: int, a: Architecture) -> NDArray[np.int32]:
+    name, labels = names[1], _numbers(names[1], y)
+    _check_length(names, labels.shape, n)
+    if labels.dtype.kind == "f" and not np.all(labels == np.floor(labels)):
+        k = int(np.argmax(labels != np.floor(labels)))
+        raise ValueError(f"{name}[{k}] is {labels[k]}; wanted class numbers, integers")
+    classes = a.sizes[-1]
+    wrong = (labels < 0) | (labels >= classes)
+    if wrong.any():
+        k = int(np.argmax(wrong))
+        raise ValueError(
+            f"{name}[{k}] is {labels[k]}; the network has {classes} outputs, classes 0 to {classes - 1}"
+        )
+    return np.ascontiguousarray(labels, np.int32)
+
+
+def _values(names: tuple[str, str], y: Any, n: int, a: Architecture) -> Array:
+    name, values = names[1], _numbers(names[1], y)
+    outputs = a.sizes[-1]
+    if not (values.shape == (n,) and outputs == 1):
+        _check_length(names, values.shape, n, outputs)
+    _check_finite(name, values, a)
+    if a.link == "sigmoid" and ((values < 0) | (values > 1)).any():
+        raise ValueError(f"{name} must lie between 0 and 1 for loss 'binary_cross_entropy'")
+    if a.link == "exp" and (values < 0).any():
+        raise ValueError(f"{name} must not be negative for loss 'poisson'")
+    return np.array(values, a.dtype, order="C", copy=None).reshape(n, outputs)
+
+
+def _weights(sample_weight: Any, n: int, a: Architecture) -> NDArray[np.float64] | None:
+    if sample_weight is None:
+        return None
+    w = _numbers("sample_weight", sample_weight)
+    if w.shape != (n,):
+        raise ValueError(f"sample_weight must have shape ({n},), got {w.shape}")
+    _check_finite("sample_weight", w, a)
+    w = np.ascontiguousarray(w, np.float64)
+    with np.errstate(over="ignore"):
+        total = w.sum()
+    if (w < 0).any() or not 0 < total < np.inf:
+        raise ValueError("sample_weight must hold numbers >= 0 of a finite sum, not all of them 0")
+    return w

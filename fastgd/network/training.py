@@ -1,0 +1,360 @@
+"""Training a network: epochs in compiled stretches, validation, early stopping, history, limits."""
+
+from __future__ import annotations
+
+import math
+import time
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastgd.batches import Batches
+from fastgd.checks import check_flags, nonnegative_number, seed_of, whole_number
+from fastgd.engines.protocol.networks import Rows, Stretch
+from fastgd.engines.protocol.outcomes import Status
+from fastgd.network.history import DivergenceWarning, EarlyStopping, TrainingHistory
+from fastgd.network.trainer import Trainer
+from fastgd.optimizers import Adam, Optimizer
+
+if TYPE_CHECKING:
+    from fastgd.network.mlp import MLP
+
+
+Array = NDArray[Any]
+Callback = Callable[["TrainingHistory"], Any]
+Net = TypeVar("Net", bound="MLP")
+
+
+def fit(
+    network: Net,
+    X: ArrayLike,
+    y: ArrayLike,
+    *,
+    optimizer: Optimizer | None = None,
+    batch_size: int = 32,
+    epochs: int | None = None,
+    steps: int | None = None,
+    sample_weight: ArrayLike | None = None,
+    shuffle: bool = True,
+    drop_last: bool = False,
+    rng: int | np.random.Generator | None = None,
+    validation: tuple[ArrayLike, ArrayLike] | None = None,
+    patience: int | None = None,
+    min_delta: float = 0.0,
+    monitor: str = "val_loss",
+    record: int | None = None,
+    grad_norm: bool = False,
+    callbacks: Sequence[Callback] = (),
+    max_seconds: float | None = None,
+) -> Net:
+    """Train a network in mini-batches; also the method `fastgd.MLP.fit`.
+
+    A second call continues the first: with the same rows, batch size and optimizer, n calls of one epoch give the
+    bits of one call of n epochs. `MLP.reset` begins anew. After Ctrl-C the updates done are kept and `status_` says so.
+
+    Parameters
+    ----------
+    network : MLP
+        It is trained in place.
+    X : array_like of shape (n, inputs)
+        float32, float64 or uint8 (scaled by 1/255): read row by row, never copied whole, so it may be mapped from a
+        file. Other real numbers are copied into the network's dtype.
+    y : array_like
+        Class numbers of shape (n,), or values or labels of shape (n, outputs), (n,) for one output.
+    optimizer : Optimizer, optional
+        Its state is continued; None continues the last one, or makes an `Adam`.
+        After `MLP.load` a new one of the same class and formula continues from the file's state.
+    batch_size : int, default 32
+        Rows of an update, all where there are fewer; the last batch of an epoch may be smaller.
+    epochs, steps : int, optional
+        Passes over all rows (default 10), or updates.
+    sample_weight : array_like of shape (n,), optional
+        A batch's loss is the mean of its rows' weighted by these.
+    shuffle : bool, default True
+        A new order of the rows in each epoch.
+    drop_last : bool, default False
+        Leave out a last batch that is smaller.
+    rng : int or numpy.random.Generator, optional
+        Of the orders; the network's by default.
+    validation : (X, y), optional
+        Rows that are not trained on; their loss and metric are recorded.
+    patience : int, optional
+        Stop after so many records in which `monitor` was not better by more than `min_delta` than its best, and restore
+        the parameters of the best.
+    min_delta : float, default 0
+        What counts as better.
+    monitor : {"val_loss", "val_metric", "loss"}, default "val_loss"
+        "val_metric" is better when higher.
+    record : int, optional
+        Updates from record to record; an epoch by default.
+    grad_norm : bool, default False
+        Whether gradients' norms are recorded.
+    callbacks : sequence of callable
+        Each is called with the history after every record; training stops when one returns True.
+    max_seconds : float, optional
+        Wall-clock time after which training stops, with status `MAX_SECONDS`.
+
+    Returns
+    -------
+    MLP
+        The network, with `history_`, `status_` (`CONVERGED`: stopped by patience or a callback; `MAX_ITER`: all updates
+        done; `DIVERGED`: parameters are those of the last record before, and the optimizer begins anew), `steps_` and
+        `epochs_`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not legal; nothing has changed then.
+
+    Warns
+    -----
+    DivergenceWarning
+        If loss or parameters left the numbers; it names the rate and the update, counted from 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastgd as gd
+    >>> X = np.linspace(-1, 1, 200)[:, None]
+    >>> net = gd.MLP([1, 16, 1], activation="tanh", loss="mse")
+    >>> net = net.fit(X, X[:, 0] ** 2, optimizer=gd.Adam(lr=0.01), epochs=3, validation=(X, X[:, 0] ** 2))
+    >>> len(net.history_), net.status_.label
+    (3, 'max_iter')
+    """
+    rows = network.rows(X, y, sample_weight)
+    held_out = None if validation is None else checked_validation(network, validation)
+    check_flags(shuffle=shuffle, drop_last=drop_last, grad_norm=grad_norm)
+    stopping = _early_stopping(patience, min_delta, monitor, held_out)
+    size = min(whole_number("batch_size", batch_size, least=1), len(rows))
+    seed = network.seed if rng is None else rng
+    if not isinstance(seed, np.random.Generator):
+        seed = seed_of("rng", seed)
+    batches = Batches(len(rows), size, bool(shuffle), bool(drop_last), 0)
+    goal = _goal(epochs, steps, batches)
+    every = batches.updates if record is None else whole_number("record", record, least=1)
+    seconds = math.inf if max_seconds is None else nonnegative_number("max_seconds", max_seconds)
+    called = _callbacks(callbacks)
+    used = _optimizer(network, optimizer)
+    trainer = Trainer(network, rows, used, size, bool(grad_norm))
+    network.optimizer_ = used
+    batches = replace(batches, seed=seed_of("rng", seed))  # now that nothing is refused any more
+    run = _Run(trainer, batches, goal, every, seconds, held_out, stopping, called)
+    run.go()
+    if run.complaint:
+        warnings.warn(run.complaint, DivergenceWarning, stacklevel=2)
+    return network
+
+
+def _callbacks(callbacks: Any) -> tuple[Callback, ...]:
+    if callable(callbacks) or not isinstance(callbacks, Sequence):
+        raise TypeError(f"callbacks must be a sequence of functions, got {callbacks!r:.60}")
+    for k, callback in enumerate(callbacks):
+        if not callable(callback):
+            raise TypeError(f"callbacks[{k}] must be a function, got {callback!r:.60}")
+    return tuple(callbacks)
+
+
+def checked_validation(network: MLP, validation: Any) -> Rows:
+    if not isinstance(validation, tuple | list) or len(validation) != 2:
+        raise TypeError(f"validation must be a pair (X, y), got {validation!r:.60}")
+    return network.rows(*validation, names=("validation[0]", "validation[1]"))
+
+
+def _goal(epochs: Any, steps: Any, batches: Batches) -> int:
+    """How many updates."""
+    if steps is None:
+        return whole_number("epochs", 10 if epochs is None else epochs, least=0) * batches.updates
+    if epochs is not None:
+        raise ValueError("epochs and steps are two ways to say how long: give one of them")
+    return whole_number("steps", steps, least=0)
+
+
+def _early_stopping(
+    patience: Any, min_delta: Any, monitor: Any, held_out: Rows | None
+) -> EarlyStopping | None:
+    delta = nonnegative_number("min_delta", min_delta)
+    if not isinstance(monitor, str) or monitor not in ("val_loss", "val_metric", "loss"):
+        raise ValueError(f"monitor must be 'val_loss', 'val_metric' or 'loss', got {monitor!r:.60}")
+    if patience is None:
+        return None
+    records = whole_number("patience", patience, least=1)
+    if held_out is None and monitor != "loss":
+        raise ValueError(f"patience watches {monitor!r}, which needs validation=(X, y)")
+    return EarlyStopping(records, delta, monitor)
+
+
+def _optimizer(network: MLP, optimizer: Any) -> Optimizer:
+    saved = network._saved_state if network.optimizer_ is None else None
+    if optimizer is None:
+        if saved is not None:
+            raise ValueError(
+                f"optimizer must be given: the network was loaded from a file, in which its {saved['optimizer']} "
+                "has its state, not its hyperparameters"
+            )
+        return network.optimizer_ or Adam()
+    if not isinstance(optimizer, Optimizer):
+        raise TypeError(f"optimizer must be a fastgd.Optimizer, got {type(optimizer).__name__}")
+    if saved is not None and _is_new(optimizer) and _could_have(optimizer, saved):
+        try:
+            optimizer.load_state_dict(saved)
+            optimizer._bound_to(network.params)
+        except Exception:
+            optimizer.reset()
+            raise
+    return optimizer
+
+
+def _is_new(optimizer: Optimizer) -> bool:
+    return not optimizer.t and optimizer._plan is None and optimizer._pending is None
+
+
+def _could_have(optimizer: Optimizer, state: Mapping[str, Array]) -> bool:
+    rules = list(map(str, state["rules"]))
+    return str(state["optimizer"]) == type(optimizer).__name__ and rules == optimizer._rules()
+
+
+@dataclass
+class _Run:
+    """One call of `fit` under way."""
+
+    trainer: Trainer
+    batches: Batches
+    goal: int  # updates
+    every: int  # updates from record to record
+    max_seconds: float
+    held_out: Rows | None
+    stopping: EarlyStopping | None
+    callbacks: Sequence[Callback]
+    complaint: str = ""  # of divergence
+
+    def __post_init__(self) -> None:
+        self.network = self.trainer.network
+        self.network.history_ = self.history = TrainingHistory()
+        self.kept = [p.copy() for p in self.network.params]  # at the last record
+        self.began = time.perf_counter()
+        self.counted = 0  # of the trainer's updates
+        self.status: Status | None = None  # None while under way
+        self.order: tuple[int, NDArray[np.int64]] = (-1, np.empty(0, np.int64))  # of an epoch
+        self.pending_updates = 0  # since the last record
+        self.pending_loss = 0.0
+        self.rate = self.norm = math.nan  # of the last update
+        if self.network._within_epoch >= self.batches.updates:
+            self.network._within_epoch = 0
+
+    def go(self) -> None:
+        """Updates until the goal, a limit, or divergence; then the best parameters where that was asked for."""
+        self.network.status_ = Status.INTERRUPTED  # by an error, unless it ends otherwise
+        if self.goal == 0:
+            self.status = Status.MAX_ITER
+        try:
+            while self.status is None:
+                self._some_updates()
+        except KeyboardInterrupt:
+            self._count_updates()
+            self.status = Status.INTERRUPTED
+            if not self._is_finite():
+                self._diverge(self.network.steps_ - 1, self.rate)
+        finally:
+            self._count_updates()
+        if self.stopping and self.stopping.params and self.status is not Status.INTERRUPTED:
+            self._restore(self.stopping.params)
+        assert self.status is not None
+        self.network.status_ = self.status
+
+    # --- updates ----------------------------------------------------------------------------------
+
+    def _some_updates(self) -> None:
+        """Up to the next record, the end of the epoch, or the goal."""
+        first, wanted = self.network._within_epoch, self.every - self.pending_updates
+        last = min(self.batches.updates, first + self.goal - self.counted, first + wanted)
+        for stretch in self.trainer.stretches(self._order(), first, last):
+            self._count(stretch)
+            if stretch.diverged:
+                self._diverge(self.network.steps_, float(stretch.rates[stretch.done, 0]))
+                return
+            if time.perf_counter() - self.began > self.max_seconds:
+                self.status = Status.MAX_SECONDS
+                break
+        if self.counted == self.goal:
+            self.status = Status.MAX_ITER
+        if self.status is not None or self.pending_updates >= self.every:
+            self._record()
+
+    def _order(self) -> NDArray[np.int64]:
+        epoch = self.network.epochs_
+        if self.order[0] != epoch:
+            order = self.batches.orders(self.batches.seed, epoch, epoch + 1)[0]
+            self.order = epoch, order.astype(np.int64)
+        return self.order[1]
+
+    def _count(self, stretch: Stretch) -> None:
+        done = stretch.done
+        self._count_updates()
+        self.pending_updates += done
+        self.pending_loss += float(np.sum(stretch.losses[:done] + stretch.penalties[:done]))
+        if done:
+            self.rate = float(stretch.rates[done - 1, 0])
+            if stretch.norms is not None:
+                self.norm = float(stretch.norms[done - 1])
+
+    def _count_updates(self) -> None:
+        network, done = self.network, self.trainer.done - self.counted
+        passed, within = divmod(network._within_epoch + done, self.batches.updates)
+        # No call from here on: Ctrl-C is answered at calls, and would leave half of it done.
+        self.counted += done
+        network.steps_ += done
+        network.epochs_ += passed
+        network._within_epoch = within
+
+    # --- records ----------------------------------------------------------------------------------
+
+    def _record(self) -> None:
+        network = self.network
+        if not self._is_finite():
+            self._diverge(network.steps_ - 1, self.rate)
+            return
+        record = {
+            "step": network.steps_,
+            "epoch": network.epochs_ + network._within_epoch / self.batches.updates,
+            "loss": self.pending_loss / self.pending_updates,
+            "lr": self.rate,
+            "grad_norm": self.norm,
+        }
+        self.pending_loss, self.pending_updates = 0.0, 0
+        if self.held_out is not None:
+            record["val_loss"], record["val_metric"] = network.assess(self.held_out)
+        self.history.add(**record, seconds=time.perf_counter() - self.began)
+        for kept, p in zip(self.kept, network.params, strict=True):
+            np.copyto(kept, p)
+        if self.stopping and self.stopping.is_over(record, network.params):
+            self.status = Status.CONVERGED
+        self._call_back()
+
+    def _call_back(self) -> None:
+        answers = [callback(self.history) for callback in self.callbacks]
+        if any(isinstance(answer, bool | np.bool_) and answer for answer in answers):
+            self.status = Status.CONVERGED
+
+    # --- divergence -------------------------------------------------------------------------------
+
+    def _is_finite(self) -> bool:
+        return all(np.isfinite(p).all() for p in self.network.params)
+
+    def _diverge(self, update: int, rate: float) -> None:
+        """Back to numbers. The optimizer's state belongs to parameters that are no more."""
+        self.status = Status.DIVERGED
+        self._restore(self.kept)
+        self.trainer.optimizer.reset()
+        which = "best record" if self.stopping and self.stopping.params else "last record before"
+        self.complaint = (
+            f"training diverged at update {update} with learning rate {rate:g}: loss or parameters are not finite; "
+            f"the parameters are those of the {which}, and the optimizer begins anew"
+        )
+
+    def _restore(self, params: list[Array]) -> None:
+        for p, kept in zip(self.network.params, params, strict=True):
+            np.copyto(p, kept)

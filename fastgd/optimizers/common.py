@@ -1,0 +1,75 @@
+"""Hyperparameters and settings that every optimizer has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypedDict
+
+from fastgd.engines import config
+from fastgd.engines.backends import resolve_backend
+from fastgd.optimizers.fields import CLIP, NONNEGATIVE, Field, Flag, Rate
+
+CONVENTIONS = ("torch", "optax", "keras", "sklearn", "paper")
+
+
+class Common(TypedDict, total=False):
+    """Keyword arguments that every optimizer takes besides its own."""
+
+    l1: float
+    l2: float
+    clip_value: float | None
+    clip_norm: float | None
+    maximize: bool
+    convention: str
+    groups: Mapping[Any, Mapping[str, Any]] | None
+    backend: str
+    n_threads: int | None
+    flush_subnormals: bool
+    copy: bool
+
+
+COMMON_DEFAULTS: dict[str, Any] = {
+    "l1": 0.0,
+    "l2": 0.0,
+    "clip_value": None,
+    "clip_norm": None,
+    "maximize": False,
+    "convention": None,  # the class's first
+    "groups": None,
+    "backend": "auto",
+    "n_threads": None,
+    "flush_subnormals": True,
+    "copy": False,
+}
+COMMON_FIELDS: dict[str, Field] = {
+    "lr": Rate(),
+    "weight_decay": NONNEGATIVE,
+    "l1": NONNEGATIVE,
+    "l2": NONNEGATIVE,
+    "clip_value": CLIP,
+    "clip_norm": CLIP,
+    "maximize": Flag(),
+}
+RUNNING = (
+    "groups",
+    "backend",
+    "n_threads",
+    "flush_subnormals",
+    "copy",
+)  # how, not what: no hyperparameters
+
+
+# --- small things -----------------------------------------------------------------------------------
+
+
+def checked_running(running: Mapping[str, Any], supports: tuple[str, ...]) -> dict[str, Any]:
+    if not isinstance(running["flush_subnormals"], bool):
+        raise TypeError(
+            f"flush_subnormals must be True or False, got {running['flush_subnormals']!r}"
+        )
+    if not isinstance(running["copy"], bool):
+        raise TypeError(f"copy must be True or False, got {running['copy']!r}")
+    if running["backend"] != "auto":
+        resolve_backend(running["backend"], supports=(*supports, "cuda"))
+    config.get_num_threads(running["n_threads"])
+    return {name: value for name, value in running.items() if name != "groups"}

@@ -1,0 +1,127 @@
+"""From hyperparameters to a rule's numbers, for one optimizer or a column of a sweep."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastgd.engines.parse import CoefficientFunction, Rule
+from fastgd.engines.protocol.steps import Method
+from fastgd.engines.registry import COEFFICIENTS, RULES
+
+# --- from hyperparameters to a rule's numbers ----------------------------------------------------
+
+Source = str | float | tuple[str, int]
+# Arguments of the shipped coefficient functions that are not called as their hyperparameter.
+_SOURCES: dict[str, Source] = {
+    "mu": "momentum",
+    "psi": "momentum_decay",
+    "beta1": ("betas", 0),
+    "beta2": ("betas", 1),
+    "down": ("etas", 0),
+    "up": ("etas", 1),
+    "smallest": ("step_sizes", 0),
+    "largest": ("step_sizes", 1),
+}
+_EPS_INSIDE: dict[str, Source] = {**_SOURCES, "inside": "eps", "outside": 0.0}
+_EPS_OUTSIDE: dict[str, Source] = {**_SOURCES, "inside": 0.0, "outside": "eps"}
+
+
+@dataclass(frozen=True)
+class Formula:
+    """Which rule and coefficient function a set of flags selects.
+
+    Attributes
+    ----------
+    rule, coefficients : Rule, CoefficientFunction
+        Or their names among the shipped ones.
+    sources : mapping of str to source
+        Arguments that are not called as the hyperparameter they come from: its name, its name and
+        the component, or a number.
+    initial : mapping of str to source
+        State variables that do not start at 0: a number, or the name of a hyperparameter.
+    """
+
+    rule: Rule
+    coefficients: CoefficientFunction
+    sources: Mapping[str, Source] = field(default_factory=dict)
+    initial: Mapping[str, Source] = field(default_factory=dict)
+
+    def method(
+        self, options: Mapping[str, Any], decoupled: bool, norm_eps: float, runs: int | None = None
+    ) -> Method:
+        """The numbers of one run, or, where options are columns, of `runs` runs."""
+        decay = options["weight_decay"]
+        shared = (
+            np.where(options["maximize"], -1.0, 1.0),
+            1.0,
+            options["clip_value"],
+            options["l2"] if decoupled else options["l2"] + decay,
+            options["l1"],
+            decay if decoupled else 0.0,
+        )
+        names = self.coefficients.hyperparameters
+        return Method(
+            self.rule,
+            self.coefficients,
+            _table([_read(self.sources.get(name, name), options) for name in names], runs),
+            _table(shared, runs),
+            {name: _read(source, options) for name, source in self.initial.items()},
+            bool(np.any(prepares(options))),
+            options["clip_norm"],
+            norm_eps,
+        )
+
+
+def formula(
+    rule: str,
+    coefficients: str = "",
+    *,
+    eps_inside: bool = False,
+    initial: Mapping[str, Source] | None = None,
+) -> Formula:
+    """A formula of shipped functions, by name: often the coefficient function has the rule's.
+
+    `eps_inside` says whether epsilon stands under the root, for those that take `inside` and
+    `outside`.
+    """
+    sources = _EPS_INSIDE if eps_inside else _EPS_OUTSIDE
+    return Formula(RULES[rule], COEFFICIENTS[coefficients or rule], sources, initial or {})
+
+
+def prepares(options: Mapping[str, Any]) -> Any:
+    """Whether `prepare` has anything to do, for one run or for each run of columns."""
+    return (
+        (options["weight_decay"] != 0)
+        | (options["l1"] != 0)
+        | (options["l2"] != 0)
+        | (options["clip_value"] < math.inf)
+        | (options["clip_norm"] < math.inf)
+        | options["maximize"]
+    )
+
+
+def _read(source: Source, options: Mapping[str, Any]) -> Any:
+    if isinstance(source, float):
+        return source
+    if isinstance(source, str):
+        return options[source]
+    name, component = source
+    return options[name][component]
+
+
+def _table(values: Sequence[Any], runs: int | None) -> NDArray[np.float64]:
+    if runs is None:
+        return np.array(values, np.float64)
+    return np.array([np.broadcast_to(v, runs) for v in values], np.float64).reshape(-1, runs)
+
+
+RATE_OUTSIDE = {
+    "torch",
+    "optax",
+}  # the velocity holds gradients there, and lr * gradients elsewhere

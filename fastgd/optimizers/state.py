@@ -1,0 +1,88 @@
+"""An optimizer's state as a flat dict of arrays, and back, after checking all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastgd.engines.protocol.steps import Group, Slot
+from fastgd.optimizers.plan import Plan
+
+
+def state_arrays(groups: Sequence[Group], slots: Sequence[Slot]) -> dict[str, Any]:
+    """State arrays, NumPy's or a card's, under their names, such as ``state.m['w'][0]``."""
+    return {
+        f"state.{variable}{slot.name.removeprefix('params')}": array
+        for slot in slots
+        for variable, array in zip(groups[slot.group].rule.state, slot.state, strict=True)
+    }
+
+
+def host_copy(array: Any) -> NDArray[Any]:
+    """A NumPy copy of a state array, wherever that lies."""
+    if isinstance(array, np.ndarray):
+        return array.copy()
+    from fastgd.engines.cuda import device  # noqa: PLC0415
+
+    return device.to_host(array)
+
+
+def _write(array: Any, values: NDArray[Any]) -> None:
+    if isinstance(array, np.ndarray):
+        array[...] = values
+    elif values.size:
+        from fastgd.engines.cuda import device  # noqa: PLC0415
+
+        device.synchronize()  # steps may be under way, on whatever stream
+        array.copy_to_device(np.ascontiguousarray(values))
+        device.synchronize()
+
+
+def check_state(arrays: Mapping[str, NDArray[Any]], optimizer: str, rules: Sequence[str]) -> int:
+    """Whether a state may be this optimizer's at all; returns its number of steps."""
+    for key in ("optimizer", "rules", "t"):
+        if key not in arrays:
+            raise ValueError(f"state has no {key!r}: it is not what state_dict() returns")
+    if str(arrays["optimizer"]) != optimizer:
+        raise ValueError(f"state is that of {arrays['optimizer']}, not of {optimizer}")
+    saved = list(map(str, arrays["rules"].ravel()))
+    if saved != list(rules):
+        raise ValueError(f"state is that of the rules {saved}, not of {list(rules)}")
+    t = arrays["t"]
+    if t.shape != () or t.dtype.kind not in "iu" or t < 0:
+        raise ValueError(f"state['t'] must be one number of steps, got {t!r}")
+    if ("params" in arrays) != ("carry" in arrays):
+        raise ValueError("state must have both 'params' and 'carry', or neither")
+    return int(t)
+
+
+def restore(plan: Plan, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Copy a saved state into the arrays of a plan, after checking all of it."""
+    targets = state_arrays(plan.groups, plan.slots)
+    names = list(map(str, arrays.get("params", np.array([])).ravel()))
+    expected = [slot.name for slot in plan.slots]
+    if names != expected:
+        raise ValueError(f"state is that of the parameters {names}, not of {expected}")
+    known = {"optimizer", "rules", "t", "carry", "params", *targets}
+    for key in arrays:
+        if key not in known:
+            raise ValueError(f"state[{key!r}] belongs to no parameter")
+    carry = np.asarray(arrays["carry"])
+    if carry.shape != (len(plan.groups),) or carry.dtype != np.float64:
+        raise ValueError(f"state['carry'] must be {len(plan.groups)} float64 numbers")
+    for key, target in targets.items():
+        source = arrays.get(key)
+        if source is None:
+            raise ValueError(f"state[{key!r}] is missing")
+        if source.shape != target.shape or source.dtype != target.dtype:
+            raise ValueError(
+                f"state[{key!r}] must have shape {target.shape} and dtype {target.dtype}, got "
+                f"{source.shape} and {source.dtype}"
+            )
+    for key, target in targets.items():
+        _write(target, arrays[key])
+    for group, value in zip(plan.groups, carry, strict=True):
+        group.carry[0] = value

@@ -1,0 +1,224 @@
+"""`HeatMapDisplay`: a quantity over two hyperparameters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastgd.plotting.common import (
+    INK,
+    NAMES,
+    draw_hatched,
+    increasing,
+    is_geometric,
+    label_1_2_5,
+    legend_above,
+    new_axes,
+    placed_marks,
+    quantity_name,
+    short_number,
+    spans_decades,
+    two_axes,
+    usable_runs,
+)
+from fastgd.plotting.labels import axis_label, is_numeric
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from fastgd.sweeps import SweepResult
+
+
+# --- a heat map over two axes -----------------------------------------------------------------------
+
+
+@dataclass
+class HeatMapDisplay:
+    """A value for every cell of two axes; diverged and unfinished cells and the best are marked.
+
+    Parameters
+    ----------
+    x, y : sequence
+        The axes' values: numbers are drawn to scale, anything else side by side.
+    values : array_like of shape (len(y), len(x))
+        What the colour says; nan where there is nothing to say.
+    diverged, unfinished : array_like of bool, same shape, optional
+        Cells to draw_hatched, and cells to leave blank with dots.
+    best : tuple of int, optional
+        (row, column) of the cell to ring.
+    x_name, y_name, value_name : str
+        Labels of the axes and of the colour bar.
+    boundary : tuple of two array_like, optional
+        A line (x, y) drawn over the cells, such as the limit of stability.
+    boundary_name : str, default "limit of stability"
+        Its name in the legend.
+
+    Attributes
+    ----------
+    ax_, figure_ : matplotlib Axes and Figure
+        What `plot` drew on.
+
+    Examples
+    --------
+    >>> display = HeatMapDisplay([0.1, 0.2], [0.0, 0.9], [[40, 20], [90, 80]], best=(0, 1))
+    >>> display.plot().figure_.savefig("map.png")  # doctest: +SKIP
+    """
+
+    x: Sequence[Any]
+    y: Sequence[Any]
+    values: ArrayLike
+    diverged: ArrayLike | None = None
+    unfinished: ArrayLike | None = None
+    best: tuple[int, int] | None = None
+    x_name: str = NAMES["lr"]
+    y_name: str = "momentum"
+    value_name: str = NAMES["iterations"]
+    boundary: tuple[ArrayLike, ArrayLike] | None = None
+    boundary_name: str = "limit of stability"
+    ax_: Any = field(default=None, init=False, repr=False)
+    figure_: Any = field(default=None, init=False, repr=False)
+
+    def plot(self, ax: Axes | None = None) -> Self:
+        """Draw.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure by default.
+
+        Returns
+        -------
+        HeatMapDisplay
+            Itself, with ``ax_`` and ``figure_`` set.
+        """
+        from matplotlib.colors import LogNorm, Normalize  # noqa: PLC0415  (heavy)
+
+        ax = new_axes(ax, (8.4, 5.2))
+        values = np.asarray(self.values, np.float64)
+        xs, x_edges = placed_marks(self.x)
+        ys, y_edges = placed_marks(self.y)
+        seen = values[np.isfinite(values)]
+        norm = LogNorm if spans_decades(seen) else Normalize
+        limits = (float(seen.min()), _colour_top(seen)) if seen.size else (0.0, 1.0)
+        mesh = ax.pcolormesh(
+            x_edges, y_edges, np.ma.masked_invalid(values), cmap="cividis_r", norm=norm(*limits),
+            rasterized=True,
+        )  # fmt: skip
+        marks = (
+            ("diverged", self.diverged, "#EDEDED", "xxx"),
+            ("not converged in time", self.unfinished, "white", "..."),
+        )
+        for name, cells, fill, pattern in marks:
+            if cells is not None and np.any(cells):
+                draw_hatched(ax, np.asarray(cells, bool), (x_edges, y_edges), (name, fill, pattern))
+        if self.boundary is not None:
+            ax.plot(*self.boundary, "--", color=INK, linewidth=1.4, label=self.boundary_name)
+        if self.best is not None:
+            ax.plot(
+                xs[self.best[1]], ys[self.best[0]], "*", markersize=17, color="#D55E00",
+                markeredgecolor="white", markeredgewidth=1.3, linestyle="none", label="best",
+                zorder=5,
+            )  # fmt: skip
+        self._label(ax, mesh, (xs, ys), (x_edges, y_edges))
+        self.ax_, self.figure_ = ax, ax.figure
+        return self
+
+    def _label(self, ax: Axes, mesh: Any, places: Any, edges: Any) -> None:
+        figure: Figure = ax.figure  # type: ignore[assignment]
+        above = np.any(mesh.get_array() > mesh.norm.vmax)
+        bar = figure.colorbar(
+            mesh, ax=ax, label=self.value_name, extend="max" if above else "neither"
+        )
+        if "iterations" in self.value_name and bar.ax.get_yscale() == "log":
+            label_1_2_5(bar.ax.yaxis)
+        for axis, values, place in ((ax.xaxis, self.x, places[0]), (ax.yaxis, self.y, places[1])):
+            if not is_numeric(tuple(values)):
+                axis.set_ticks(place, [short_number(axis_label(v)) for v in values])
+        if is_geometric(self.x):
+            ax.set_xscale("log")
+        if is_geometric(self.y):
+            ax.set_yscale("log")
+        ax.set_xlim(edges[0][0], edges[0][-1])
+        ax.set_ylim(edges[1][0], edges[1][-1])
+        ax.set_xlabel(self.x_name)
+        ax.set_ylabel(self.y_name)
+        legend_above(ax)
+
+    @classmethod
+    def from_sweep(
+        cls,
+        result: SweepResult,
+        *,
+        quantity: Literal["iterations", "loss", "metric"] = "iterations",
+        x: str | None = None,
+        y: str | None = None,
+        boundary: tuple[ArrayLike, ArrayLike] | None = None,
+        ax: Axes | None = None,
+    ) -> Self:
+        """Draw two axes of a sweep; over any others the best run is taken for each cell.
+
+        Parameters
+        ----------
+        result : SweepResult
+        quantity : {"iterations", "loss", "metric"}, default "iterations"
+            What the colour says: iterations of the runs that converged, or the loss or metric of all
+            that did not diverge.
+        x, y : str, optional
+            The axes to draw; the two longest by default, ``"lr"`` across.
+        boundary : tuple of two array_like, optional
+            As in the class.
+        ax : matplotlib Axes, optional
+
+        Returns
+        -------
+        HeatMapDisplay
+
+        Raises
+        ------
+        ValueError
+            If the sweep has fewer than two axes, or `x` or `y` is none of them.
+        """
+        x, y = two_axes(result, x, y)
+        sign = -1.0 if quantity == "metric" else 1.0  # whether the highest is the best
+        found = np.where(usable_runs(result, quantity), sign * getattr(result, quantity), np.inf)
+        values = _on_cells(result, found, y, x)
+        rows, columns = increasing(result.axes[y]), increasing(result.axes[x])
+        cells = values.min(axis=-1)[np.ix_(rows, columns)]
+        diverged = np.asarray(_on_cells(result, result.diverged, y, x).all(axis=-1))
+        diverged = diverged[np.ix_(rows, columns)]
+        found = np.isfinite(cells)
+        best = np.unravel_index(int(np.argmin(cells)), cells.shape) if found.any() else None
+        display = cls(
+            x=[result.axes[x][k] for k in columns],
+            y=[result.axes[y][k] for k in rows],
+            values=np.where(found, sign * cells, np.nan),
+            diverged=diverged,
+            unfinished=~found & ~diverged,
+            best=None if best is None else (int(best[0]), int(best[1])),
+            x_name=NAMES.get(x, x),
+            y_name=NAMES.get(y, y),
+            value_name=quantity_name(result, quantity),
+            boundary=boundary,
+        )
+        return display.plot(ax)
+
+
+# --- parts ------------------------------------------------------------------------------------------
+
+
+def _colour_top(values: NDArray[np.float64]) -> float:
+    """Where the colours end: at the maximum, or before a few values that would take up most of them."""
+    top, most = float(values.max()), float(np.quantile(values, 0.99))
+    return most if top > 3.0 * most > 3.0 * values.min() > 0 else top
+
+
+def _on_cells(result: SweepResult, array: NDArray[Any], y: str, x: str) -> NDArray[Any]:
+    """Shape (y, x, all others)."""
+    names = list(result.axes)
+    moved = np.moveaxis(array, (names.index(y), names.index(x)), (0, 1))
+    return moved.reshape(*moved.shape[:2], -1)

@@ -1,0 +1,251 @@
+"""`IterationsDisplay`: iterations until convergence against the learning rate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastgd.plotting.common import (
+    COLOURS,
+    INK,
+    MARKERS,
+    MOST_LINES,
+    NAMES,
+    cell_edges,
+    combinations,
+    dress,
+    is_geometric,
+    label_1_2_5,
+    legend_above,
+    new_axes,
+    numeric_axis,
+    quantity_name,
+    spans_decades,
+    stretches_of,
+    usable_runs,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from fastgd.sweeps import SweepResult
+
+
+# --- iterations against the rate ------------------------------------------------------------------
+
+
+@dataclass
+class IterationsDisplay:
+    """What came out of each run, against one number that was varied.
+
+    Parameters
+    ----------
+    x : array_like of shape (n,)
+        The values of the varied number.
+    lines : dict of str to array_like of shape (n,)
+        What is drawn for each, by the name in the legend; nan where a run gave no value.
+    failed : array_like of bool of shape (n,), optional
+        Where every run diverged: drawn as a hatched band.
+    unfinished : dict of str to array_like of bool of shape (n,), optional
+        By line, where its run neither converged nor diverged: a cross at the top, in its colour.
+    curve : tuple of two array_like, optional
+        A closed form, (x, y), drawn as a line behind the points.
+    unstable_from : float, optional
+        Where the hatched band begins; from `failed` by default.
+    x_name, y_name : str
+        Axis labels.
+    curve_name : str, default "closed form"
+        Its name in the legend.
+    connected : bool, default True
+        Whether few points are joined by lines.
+
+    Attributes
+    ----------
+    ax_, figure_ : matplotlib Axes and Figure
+        What `plot` drew on.
+
+    Examples
+    --------
+    >>> display = IterationsDisplay([0.1, 0.2, 0.4], {"counted": [40, 19, 8]})
+    >>> display.plot().ax_.get_xlabel()  # doctest: +SKIP
+    'learning rate'
+    """
+
+    x: ArrayLike
+    lines: Mapping[str, ArrayLike]
+    failed: ArrayLike | None = None
+    unfinished: Mapping[str, ArrayLike] | None = None
+    curve: tuple[ArrayLike, ArrayLike] | None = None
+    unstable_from: float | None = None
+    x_name: str = NAMES["lr"]
+    y_name: str = NAMES["iterations"]
+    curve_name: str = "closed form"
+    connected: bool = True
+    ax_: Any = field(default=None, init=False, repr=False)
+    figure_: Any = field(default=None, init=False, repr=False)
+
+    def plot(self, ax: Axes | None = None) -> Self:
+        """Draw.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure by default.
+
+        Returns
+        -------
+        IterationsDisplay
+            Itself, with ``ax_`` and ``figure_`` set.
+        """
+        ax = new_axes(ax, (8.0, 4.8))
+        x = np.asarray(self.x, np.float64)
+        lines = {name: np.asarray(y, np.float64) for name, y in self.lines.items()}
+        self._draw_curve(ax)
+        joined = self.connected and self.curve is None
+        for k, (name, y) in enumerate(lines.items()):
+            style = MARKERS[k % len(MARKERS)]
+            # Later lines are smaller, so that an equal point shows as one inside the other.
+            size = max(3.0, 7.5 - 3.0 * k) if self.curve is not None else 5.0
+            size = size if x.size <= 200 else 2.0
+            ax.plot(
+                x, y, style, color=COLOURS[k % len(COLOURS)], markersize=size, label=name,
+                markerfacecolor="white" if k == 0 and len(lines) > 1 else None, zorder=3,
+                linestyle="-" if joined and x.size <= 60 else "none", linewidth=1,
+            )  # fmt: skip
+        self._scale(ax, x, np.concatenate([y[np.isfinite(y)] for y in lines.values()] or [x]))
+        self._draw_band(ax, x)
+        self._draw_unfinished(ax, x)
+        ax.set_xlabel(self.x_name)
+        ax.set_ylabel(self.y_name)
+        dress(ax)
+        legend_above(ax)
+        self.ax_, self.figure_ = ax, ax.figure
+        return self
+
+    def _draw_curve(self, ax: Axes) -> None:
+        if self.curve is not None:
+            cx, cy = (np.asarray(values, np.float64) for values in self.curve)
+            cy = np.where(np.isfinite(cy), cy, np.nan)
+            ax.plot(cx, cy, "-", color=INK, linewidth=1.1, label=self.curve_name, zorder=2)
+
+    def _scale(self, ax: Axes, x: NDArray[np.float64], y: NDArray[np.float64]) -> None:
+        if is_geometric(x.tolist()) or spans_decades(x, 50.0):
+            ax.set_xscale("log")
+        else:
+            margin = 0.03 * (np.ptp(x) or 1.0)
+            ax.set_xlim(x.min() - margin, x.max() + margin)
+        if spans_decades(y):
+            ax.set_yscale("log")
+            ax.set_ylim(0.8 * y.min(), 1.35 * y.max())
+            if y.max() < 1e6 and y.min() >= 1:
+                label_1_2_5(ax.yaxis)
+        elif y.size and np.abs(y).max() > 1e6 * np.median(np.abs(y)) > 0:
+            # Runs on their way to infinity leave the frame instead of flattening the others.
+            y = y[np.abs(y) <= 1e6 * np.median(np.abs(y))]
+            margin = 0.06 * (np.ptp(y) or 1.0)
+            ax.set_ylim(y.min() - margin, y.max() + margin)
+        if ax.get_yscale() == "linear":
+            ax.ticklabel_format(axis="y", useOffset=False)
+            ax.yaxis.get_offset_text().set_horizontalalignment("right")
+
+    def _draw_band(self, ax: Axes, x: NDArray[np.float64]) -> None:
+        left, right = ax.get_xlim()
+        bands = [(max(start, left), min(stop, right)) for start, stop in self._bands(x)]
+        bands = [(start, stop - start) for start, stop in bands if start < stop]
+        if bands:
+            ax.broken_barh(
+                bands, (0.0, 1.0), transform=ax.get_xaxis_transform(), facecolor="#F1F1F1",
+                edgecolor="#C4C4C4", hatch="///", linewidth=0, zorder=0, label="diverged",
+            )  # fmt: skip
+        ax.set_xlim(left, right)
+
+    def _draw_unfinished(self, ax: Axes, x: NDArray[np.float64]) -> None:
+        label = "not converged in time"
+        for k, name in enumerate(self.lines):
+            mask = np.asarray((self.unfinished or {}).get(name, False), bool)
+            if mask.any():
+                ax.plot(
+                    x[mask], np.full(mask.sum(), 0.97 - 0.035 * k), "x", markersize=5,
+                    color=COLOURS[k % len(COLOURS)], transform=ax.get_xaxis_transform(),
+                    label=label,
+                )  # fmt: skip
+                label = "_"
+
+    def _bands(self, x: NDArray[np.float64]) -> list[tuple[float, float]]:
+        """Intervals around the failed runs, half way to their neighbours."""
+        if self.unstable_from is not None:
+            return [(self.unstable_from, np.inf)]
+        if self.failed is None:
+            return []
+        failed: NDArray[np.bool_] = np.asarray(self.failed, bool)
+        order = np.argsort(x)
+        edges = cell_edges(x[order])
+        edges[0], edges[-1] = -np.inf, np.inf
+        return [(edges[i], edges[j]) for i, j in stretches_of(failed[order])]
+
+    @classmethod
+    def from_sweep(
+        cls,
+        result: SweepResult,
+        *,
+        quantity: Literal["iterations", "loss", "metric"] = "iterations",
+        x: str | None = None,
+        predicted: ArrayLike | tuple[ArrayLike, ArrayLike] | None = None,
+        ax: Axes | None = None,
+    ) -> Self:
+        """Draw one axis of a sweep to scale, with a line for each combination of the others.
+
+        Parameters
+        ----------
+        result : SweepResult
+        quantity : {"iterations", "loss", "metric"}, default "iterations"
+            Runs that did not converge have no iterations to show; those that diverged, no loss or metric.
+        x : str, optional
+            The axis drawn to scale; the longest numeric one by default.
+        predicted : array_like, or a pair of them, optional
+            A closed form: values at the axis' own points, or (x, y).
+        ax : matplotlib Axes, optional
+
+        Returns
+        -------
+        IterationsDisplay
+
+        Raises
+        ------
+        ValueError
+            If no axis is numeric, `x` is not one of them, or more than six lines would result.
+        """
+        x = numeric_axis(result, x)
+        values = np.asarray(result.axes[x], np.float64)
+        position = 0 if result.paired else list(result.axes).index(x)
+        y = np.where(usable_runs(result, quantity), getattr(result, quantity), np.nan)
+        rows = np.moveaxis(y, position, -1).reshape(-1, values.size)
+        only = "counted" if result.metric is None and not result.paired else "runs"
+        names = [name or only for name in combinations(result, without=x)]
+        if len(rows) > MOST_LINES:
+            raise ValueError(
+                f'kind="{quantity}" draws at most {MOST_LINES} lines and this sweep has '
+                f'{len(rows)}; use kind="heatmap", or sweep fewer values'
+            )
+        order = np.argsort(values)
+        diverged = np.moveaxis(result.diverged, position, -1).reshape(-1, values.size)
+        unfinished = np.isnan(rows) & ~diverged
+        if result.paired and diverged.any():  # between others, where no band can be
+            names = [f"{only}; {int(diverged.sum())} more diverged"]
+        if predicted is not None and not isinstance(predicted, tuple):
+            predicted = (values, np.broadcast_to(np.asarray(predicted, np.float64), values.shape))
+        display = cls(
+            x=values[order],
+            lines=dict(zip(names, rows[:, order], strict=True)),
+            failed=None if result.paired else np.asarray(diverged.all(axis=0))[order],
+            unfinished=dict(zip(names, unfinished[:, order], strict=True)),
+            curve=predicted,
+            x_name=NAMES.get(x, x),
+            y_name=quantity_name(result, quantity),
+            connected=not result.paired,
+        )
+        return display.plot(ax)

@@ -1,0 +1,15 @@
+"""What is minimized: least squares, logistic regression, quadratics, polynomials, functions.
+
+A problem states its gradient twice: as the name of a kernel with its data, for compiled loops
+(`fastgd.engines.native`, `fastgd.engines.numba`), and as a method on NumPy arrays with the same
+operations in the same order, which is the reference that the kernels are tested against.
+"""
+
+from fastgd.engines.protocol.sweeps import Kernel
+from fastgd.problems.base import Problem
+from fastgd.problems.function import Function
+from fastgd.problems.linear import LeastSquares
+from fastgd.problems.logistic import Logistic
+from fastgd.problems.quadratic import Polynomial, Quadratic
+
+__all__ = ["Function", "Kernel", "LeastSquares", "Logistic", "Polynomial", "Problem", "Quadratic"]

@@ -1,0 +1,208 @@
+"""The usual test functions."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from fastgd.checks import number
+from fastgd.problems.function import Function
+from fastgd.problems.quadratic import Quadratic
+
+# --- the usual test functions ---------------------------------------------------------------------------
+#
+# Written for Python and Numba alike: in double throughout (for Numba it takes the factor 1.0), rounded once to the
+# run's precision, so that both give the same bits (but for the sine).
+
+
+class KnownFunction(Function):
+    """A function whose minima are known: `minima` has the shape (k, n_parameters)."""
+
+    def __init__(
+        self, function: Callable[..., Any], minima: ArrayLike, names: Sequence[str]
+    ) -> None:
+        super().__init__(function, names=names)
+        self.minima = np.array(minima, np.float64)
+        text = inspect.getsource(function).replace(f"def {function.__name__}(", "def function(", 1)
+        self._compiled = (f'\n@njit(error_model="numpy")\n{text}\n',)
+
+    def __repr__(self) -> str:
+        return f"{self.fun.__name__.strip('_').capitalize()}({self.n_parameters} parameters)"
+
+
+def rosenbrock(n: int = 2) -> KnownFunction:
+    """The sum over i of 100 (x[i+1] - x[i]²)² + (1 - x[i])²: a bent valley (Rosenbrock 1960).
+
+    Parameters
+    ----------
+    n : int, default 2
+        Parameters, at least 2. From 4 on there is a second, local minimum near (-1, 1, ..., 1), not among `minima`.
+
+    Returns
+    -------
+    KnownFunction
+
+    Raises
+    ------
+    ValueError
+        If n is no integer of at least 2.
+
+    Examples
+    --------
+    >>> import fastgd as gd
+    >>> valley = gd.functions.rosenbrock()
+    >>> gd.minimize(valley, [-1.2, 1.0], gd.Adam(lr=0.02), tol=1e-6).x.round(4)
+    array([1., 1.])
+    """
+    if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 2:
+        raise ValueError(f"n must be an integer >= 2, got {n!r}")
+    names = ("x", "y") if n == 2 else tuple(f"x{i}" for i in range(n))
+    return KnownFunction(_rosenbrock, np.ones((1, n)), names)
+
+
+def beale() -> KnownFunction:
+    """(1.5 - x + xy)² + (2.25 - x + xy²)² + (2.625 - x + xy³)²: flat, with steep rims (Beale 1958).
+
+    Returns
+    -------
+    KnownFunction
+
+    Examples
+    --------
+    >>> import fastgd as gd
+    >>> gd.functions.beale().loss([3.0, 0.5])
+    0.0
+    """
+    return KnownFunction(_beale, [[3.0, 0.5]], ("x", "y"))
+
+
+def himmelblau() -> KnownFunction:
+    """(x² + y - 11)² + (x + y² - 7)²: four minima of equal depth (Himmelblau 1972).
+
+    Returns
+    -------
+    KnownFunction
+
+    Examples
+    --------
+    >>> import fastgd as gd
+    >>> gd.functions.himmelblau().loss([3.0, 2.0])
+    0.0
+    """
+    minima = [
+        [3.0, 2.0],
+        [-2.8051180869527448, 3.1313125182505730],
+        [-3.7793102533777469, -3.2831859912861694],
+        [3.5844283403304917, -1.8481265269644034],
+    ]
+    return KnownFunction(_himmelblau, minima, ("x", "y"))
+
+
+def saddle() -> KnownFunction:
+    """x² - y² + y⁴/4: a saddle at the origin, where the gradient is 0, between two minima.
+
+    Returns
+    -------
+    KnownFunction
+
+    Examples
+    --------
+    >>> import fastgd as gd
+    >>> gd.minimize(gd.functions.saddle(), [1.0, 1e-6], gd.SGD(lr=0.1)).x.round(4)
+    array([0.    , 1.4142])
+    """
+    root = 2.0**0.5
+    return KnownFunction(_saddle, [[0.0, root], [0.0, -root]], ("x", "y"))
+
+
+def ravine(condition: float = 100.0) -> Quadratic:
+    """(x² + condition y²) / 2: a long, narrow bowl, along which plain descent crawls or zigzags.
+
+    Parameters
+    ----------
+    condition : float, default 100
+        How much steeper it is across than along; > 0.
+
+    Returns
+    -------
+    Quadratic
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the condition is no number > 0.
+
+    Examples
+    --------
+    >>> import fastgd as gd
+    >>> gd.functions.ravine().gradient([1.0, 1.0])
+    array([  1., 100.])
+    """
+    steep = number("condition", condition)
+    if not 0 < steep < np.inf:
+        raise ValueError(f"condition must be a finite number > 0, got {condition!r}")
+    return Quadratic(np.diag([1.0, steep]), names=("x", "y"))
+
+
+def bumpy() -> KnownFunction:
+    """x²/10 + sin(3x): a parabola with bumps, so with local minima.
+
+    Returns
+    -------
+    KnownFunction
+        Its one global minimum is `minima[0]`.
+
+    Examples
+    --------
+    >>> import fastgd as gd
+    >>> curve = gd.functions.bumpy()
+    >>> gd.sweep(curve, gd.SGD(lr=0.02), {"x0": [-1.0, 1.0]}).x.round(3).ravel()
+    array([-0.512,  1.537])
+    """
+    return KnownFunction(_bumpy, [[-0.5122140283561128]], ("x",))
+
+
+def _rosenbrock(x: Any, grad: Any) -> Any:
+    value, carried = 0.0, 0.0
+    for i in range(len(x) - 1):
+        here = 1.0 * float(x[i])
+        rise, rest = 1.0 * float(x[i + 1]) - here * here, 1.0 - here
+        value += 100.0 * rise * rise + rest * rest
+        grad[i] = carried - 400.0 * here * rise - 2.0 * rest
+        carried = 200.0 * rise
+    grad[len(x) - 1] = carried
+    return value
+
+
+def _beale(x: Any, grad: Any) -> Any:
+    a, b = 1.0 * float(x[0]), 1.0 * float(x[1])
+    one, two, three = 1.5 - a + a * b, 2.25 - a + a * b * b, 2.625 - a + a * b * b * b
+    grad[0] = 2.0 * (one * (b - 1.0) + two * (b * b - 1.0) + three * (b * b * b - 1.0))
+    grad[1] = 2.0 * a * (one + 2.0 * two * b + 3.0 * three * b * b)
+    return one * one + two * two + three * three
+
+
+def _himmelblau(x: Any, grad: Any) -> Any:
+    a, b = 1.0 * float(x[0]), 1.0 * float(x[1])
+    one, two = a * a + b - 11.0, a + b * b - 7.0
+    grad[0] = 4.0 * one * a + 2.0 * two
+    grad[1] = 2.0 * one + 4.0 * two * b
+    return one * one + two * two
+
+
+def _saddle(x: Any, grad: Any) -> Any:
+    a, b = 1.0 * float(x[0]), 1.0 * float(x[1])
+    grad[0] = 2.0 * a
+    grad[1] = b * b * b - 2.0 * b
+    return a * a - b * b + b * b * b * b / 4.0
+
+
+def _bumpy(x: Any, grad: Any) -> Any:
+    a = 1.0 * float(x[0])
+    grad[0] = a / 5.0 + 3.0 * math.cos(3.0 * a)
+    return a * a / 10.0 + math.sin(3.0 * a)

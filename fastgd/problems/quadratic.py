@@ -1,0 +1,141 @@
+"""`Quadratic` and `Polynomial`: problems given by their coefficients."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from fastgd.checks import finite
+from fastgd.engines.protocol.sweeps import Kernel
+from fastgd.problems.base import Array, Problem, checked_names, quadratic_form, quadratic_slopes
+
+_ROUNDING = 1e-12  # of a symmetric matrix computed in some order, for example Q @ D @ Q.T
+
+
+class Quadratic(Problem):
+    """f(x) = 1/2 x'Hx - b'x + c, with gradient Hx - b.
+
+    Parameters
+    ----------
+    hessian : array_like of shape (n, n)
+        H, symmetric; what rounding left of skewness is averaged out.
+    linear : array_like of shape (n,), optional
+        b; zero by default.
+    constant : float, default 0
+        c.
+    names : sequence of str, optional
+        Parameter names; "p0", "p1", ... by default.
+
+    Raises
+    ------
+    ValueError
+        If H is not square, symmetric and finite, or if the shapes do not fit.
+
+    Examples
+    --------
+    >>> import fastgd as gd
+    >>> valley = gd.Quadratic([[1.0, 0.0], [0.0, 25.0]])
+    >>> valley.loss([1.0, 1.0]), valley.gradient([1.0, 1.0])
+    (13.0, array([ 1., 25.]))
+    """
+
+    def __init__(
+        self,
+        hessian: ArrayLike,
+        linear: ArrayLike | None = None,
+        constant: float = 0.0,
+        *,
+        names: Sequence[str] | None = None,
+    ) -> None:
+        self.hessian = finite("hessian", hessian)
+        n = self.hessian.shape[0] if self.hessian.ndim else 0
+        if self.hessian.shape != (n, n) or n == 0:
+            raise ValueError(f"hessian has shape {self.hessian.shape}, wanted (n, n) with n >= 1")
+        skew = np.abs(self.hessian - self.hessian.T).max()
+        if skew > _ROUNDING * np.abs(self.hessian).max():
+            raise ValueError(
+                f"hessian is not symmetric: it differs from its transpose by up to {skew:g}"
+            )
+        self.hessian = 0.5 * self.hessian + 0.5 * self.hessian.T
+        self.linear = np.zeros(n) if linear is None else finite("linear", linear)
+        if self.linear.shape != (n,):
+            raise ValueError(f"linear has shape {self.linear.shape}, wanted ({n},)")
+        number = finite("constant", constant)
+        if number.shape != ():
+            raise ValueError(f"constant has shape {number.shape}, wanted a number")
+        self.constant = float(number)
+        self._names = checked_names(names, n)
+
+    def __repr__(self) -> str:
+        return f"Quadratic({self.n_parameters} parameters)"
+
+    @property
+    def parameter_names(self) -> tuple[str, ...]:  # noqa: D102
+        return self._names
+
+    def kernel(self, dtype: DTypeLike) -> Kernel:  # noqa: D102
+        data = np.concatenate([self.hessian.ravel(), self.linear]).astype(dtype)
+        return Kernel("quadratic", self.n_parameters, data)
+
+    def slopes(self, x: Array) -> Array:  # noqa: D102
+        return quadratic_slopes(self.hessian.astype(x.dtype), self.linear.astype(x.dtype), x)
+
+    def losses(self, x: Array) -> NDArray[np.float64]:  # noqa: D102
+        x = x.astype(np.float64)
+        with np.errstate(all="ignore"):
+            bowl = 0.5 * quadratic_form(self.hessian, x)
+            for b, row in zip(self.linear, x, strict=True):
+                bowl = bowl - b * row
+            return np.asarray(bowl + self.constant)
+
+
+class Polynomial(Problem):
+    """A polynomial of one variable, f(x) = c[0] + c[1] x + c[2] x² + ...
+
+    Parameters
+    ----------
+    coefficients : array_like of shape (degree + 1,)
+        The constant first, as in `numpy.polynomial`.
+
+    Examples
+    --------
+    >>> import fastgd as gd
+    >>> parabola = gd.Polynomial([5.0, -6.0, 1.0])
+    >>> parabola.loss([5.0]), parabola.gradient([5.0])
+    (0.0, array([4.]))
+    """
+
+    def __init__(self, coefficients: ArrayLike) -> None:
+        self.coefficients = finite("coefficients", coefficients)
+        if self.coefficients.ndim != 1 or len(self.coefficients) < 2:
+            raise ValueError(
+                f"coefficients has shape {self.coefficients.shape}, wanted (degree + 1,) with degree >= 1"
+            )
+        self._derivative = self.coefficients[1:] * np.arange(1.0, len(self.coefficients))
+
+    def __repr__(self) -> str:
+        return f"Polynomial({self.coefficients.tolist()})"
+
+    @property
+    def parameter_names(self) -> tuple[str, ...]:  # noqa: D102
+        return ("x",)
+
+    def kernel(self, dtype: DTypeLike) -> Kernel:  # noqa: D102
+        return Kernel("polynomial", len(self._derivative), self._derivative.astype(dtype))
+
+    def slopes(self, x: Array) -> Array:  # noqa: D102
+        return _horner(self._derivative.astype(x.dtype), x)
+
+    def losses(self, x: Array) -> NDArray[np.float64]:  # noqa: D102
+        with np.errstate(all="ignore"):
+            return np.asarray(_horner(self.coefficients, x.astype(np.float64))[0])
+
+
+def _horner(coefficients: Array, x: Array) -> Array:
+    total = np.full_like(x, coefficients[-1])
+    with np.errstate(all="ignore"):
+        for c in coefficients[-2::-1]:
+            total = total * x + c
+    return total

@@ -1,0 +1,348 @@
+"""Many networks at once: what `fastgd.sweep` does with a `NetworkProblem`.
+
+Runs are dealt out to threads, one run to a thread, which is faster than several threads inside a run. What a run
+computes depends on its own settings alone, so that neither the number of threads nor their pace changes a result.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastgd.batches import Batches
+from fastgd.checks import checked_count, checked_dtype, checked_flag, positive_number, seed_of
+from fastgd.descent.axes import Places
+from fastgd.descent.request import check_optimizer
+from fastgd.engines import blas, config
+from fastgd.engines.networks import chosen_backend
+from fastgd.engines.protocol.outcomes import Standing, Status
+from fastgd.network.mlp import MLP
+from fastgd.network.problem import NetworkProblem
+from fastgd.network.trainer import Trainer
+from fastgd.optimizers import Optimizer
+from fastgd.progress import Progress
+from fastgd.sweeps.results import SweepResult
+
+_OF_NETWORKS = ("hidden", "dropout")  # axes that change the architecture
+_OWN_AXES = ("optimizer", "rng", "batch_size", "epochs", "max_iter", *_OF_NETWORKS)
+_LOOK_EVERY = 0.1  # seconds between two looks at how far the runs are
+
+
+def sweep_networks(
+    problem: NetworkProblem,
+    optimizer: Optimizer,
+    axes: Mapping[str, Any],
+    *,
+    started: float,
+    x0: Any,
+    rng: Any,
+    max_iter: Any,
+    tol: Any,
+    dtype: Any,
+    max_seconds: Any,
+    backend: str | None,
+    n_threads: int | None,
+    flush_subnormals: Any,
+    progress: bool | None,
+) -> SweepResult:
+    """Train a network for every combination of the axes' values; see `fastgd.sweep`."""
+    _refuse(problem, x0, tol, dtype, flush_subnormals)
+    places = Places(axes)
+    limit = checked_count("max_iter", max_iter)
+    seconds = math.inf if max_seconds is None else positive_number("max_seconds", max_seconds)
+    threads = min(config.get_num_threads(n_threads), places.total)
+    show = None if progress is None else checked_flag("progress", progress)
+    runs = _runs(problem, optimizer, places, rng, limit)
+    work = _Work(problem, runs, started + seconds, backend)
+    most = max(run.updates for run in runs)
+    with (
+        Progress(len(runs), show, deadline=started + seconds, max_iter=most) as watcher,
+        blas.one_thread,
+    ):
+        work.go(threads, watcher)
+    return work.result(
+        places,
+        max_iter=most,
+        optimizer="" if "optimizer" in places.values else repr(optimizer),
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _refuse(problem: NetworkProblem, x0: Any, tol: Any, dtype: Any, flush: Any) -> None:
+    """Arguments that have nothing to say to a network."""
+    if x0 is not None:
+        raise ValueError("x0 is not for networks: a run starts at weights drawn by its seed, rng")
+    if tol is not None and tol != 0:
+        raise ValueError(f"tol is not for networks, whose runs go on to max_iter; got {tol!r:.60}")
+    real = problem.network.architecture.dtype
+    if dtype is not None and checked_dtype(dtype) != real:
+        raise ValueError(f"dtype is {dtype!r:.60}, but the network's is {real.name}")
+    if not checked_flag("flush_subnormals", flush):
+        raise ValueError("flush_subnormals is not for networks; say it to the optimizer")
+
+
+# --- which runs ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What a run is; `changes` are those of its architecture."""
+
+    seed: int
+    optimizer: Optimizer
+    batches: Batches
+    updates: int
+    changes: dict[str, Any]
+
+
+def _runs(
+    problem: NetworkProblem, optimizer: Any, places: Places, rng: Any, max_iter: int
+) -> list[_Run]:
+    """All runs, checked before the first begins."""
+    values = places.values
+    if "epochs" in values and "max_iter" in values:
+        raise ValueError("axes['epochs'] and axes['max_iter'] both say how long; give one of them")
+    for name in {"epochs", "max_iter"} & values.keys():
+        for k, value in enumerate(values[name]):
+            checked_count(f"axes[{name!r}][{k}]", value)
+    seeds, optimizers = _seeds(problem, places, rng), _Optimizers(optimizer, places)
+    runs = []
+    for k in range(places.total):
+        own = places.at(k)
+        seed = seeds[places.of["rng"][k] if "rng" in places.of else 0]
+        size = own.get("batch_size", problem.batch_size)
+        batches = problem.batches(size, seed, "axes['batch_size']")
+        updates = own.get("max_iter", max_iter)
+        if "epochs" in own:
+            updates = own["epochs"] * batches.updates
+        changes = {name: own[name] for name in _OF_NETWORKS if name in own}
+        layers = problem.network._varied(**changes).layers
+        runs.append(_Run(seed, optimizers.of(k, own, layers), batches, int(updates), changes))
+    return runs
+
+
+def _seeds(problem: NetworkProblem, places: Places, rng: Any) -> list[int]:
+    if "rng" not in places.values:
+        return [problem.network.seed if rng is None else seed_of("rng", rng)]
+    if rng is not None:
+        raise ValueError("rng and axes['rng'] both say which seeds the runs have; give one of them")
+    return [seed_of("axes['rng']", value) for value in places.values["rng"]]
+
+
+class _Optimizers:
+    """The runs' optimizers; runs that do not differ in theirs share it, as what is copied."""
+
+    def __init__(self, optimizer: Any, places: Places) -> None:
+        self.optimizer, self.places = optimizer, places
+        self.names = [name for name in places.values if name not in _OWN_AXES]
+        self.known: dict[tuple[Any, ...], Optimizer] = {}
+        if "optimizer" not in places.values:
+            check_optimizer("optimizer", optimizer)
+        for k, one in enumerate(places.given.get("optimizer", ())):
+            check_optimizer(f"axes['optimizer'][{k}]", one)
+
+    def of(self, run: int, own: Mapping[str, Any], layers: int) -> Optimizer:
+        """That of a run with these values on the axes, for a network of so many layers."""
+        concerned = [name for name in ("optimizer", *self.names) if name in own]
+        key = (layers, *(int(self.places.of[name][run]) for name in concerned))
+        if key not in self.known:
+            options = {name: own[name] for name in self.names}
+            one = own.get("optimizer", self.optimizer).with_options(**options)
+            one._group_of([(k,) for k in range(2 * layers)])  # each group leads to a parameter
+            self.known[key] = one
+        return self.known[key]
+
+
+# --- doing them ---------------------------------------------------------------------------------------
+
+
+class _Work:
+    """The runs under way, and what came of those that ended; threads take one after the other."""
+
+    def __init__(
+        self, problem: NetworkProblem, runs: list[_Run], deadline: float, backend: str | None
+    ) -> None:
+        self.problem, self.runs, self.deadline = problem, runs, deadline
+        self.changes = {} if backend is None else {"backend": backend}
+        n = len(runs)
+        self.iterations = np.zeros(n, np.int64)
+        self.status = np.full(n, Status.NOT_RUN, np.int8)
+        self.loss, self.metric = np.full(n, math.nan), np.full(n, math.nan)
+        self.falling = np.zeros(n, bool)
+        self.lock = threading.Lock()
+        self.begun = 0
+        self.under_way: dict[int, int] = {}  # updates done, by run
+        self.best: dict[str, tuple[tuple[float, ...], int, MLP, Optimizer]] = {}
+        self.stopped = False
+        self.error: BaseException | None = None
+        first = self._network(runs[0])  # whether there can be one on this backend
+        self.backend = chosen_backend(first._backend)
+        if self.backend == "cuda":
+            raise ValueError(
+                "backend 'cuda' trains one network at a time, and a sweep of networks has a run on every thread; "
+                "choose another backend, or call fit for each network"
+            )
+
+    def _network(self, run: _Run) -> MLP:
+        return self.problem.network.fresh(run.seed, n_threads=1, **self.changes, **run.changes)
+
+    def go(self, threads: int, watcher: Progress) -> None:
+        """Do all runs, or those that are done before Ctrl-C or the deadline."""
+        pool = ThreadPoolExecutor(threads, thread_name_prefix="fastgd-networks")
+        try:
+            workers = [pool.submit(self._take_runs) for _ in range(threads)]
+            while wait(workers, timeout=_LOOK_EVERY).not_done:
+                watcher.look(self.standing)
+        except KeyboardInterrupt:
+            pass
+        finally:
+            self.stopped = True
+            pool.shutdown(cancel_futures=True)  # after what each thread is just computing
+        if self.error is not None:
+            raise self.error
+
+    def standing(self) -> Standing:
+        """How far the runs are."""
+        with self.lock:
+            under_way = dict(self.under_way)
+            ended = self.begun - len(under_way)
+            diverged = int(np.count_nonzero(self.status == Status.DIVERGED))
+        shares = [done / max(1, self.runs[k].updates) for k, done in under_way.items()]
+        furthest = max(under_way.values(), default=0)
+        return Standing(ended, len(under_way), diverged, ended + sum(shares), furthest)
+
+    def _take_runs(self) -> None:
+        try:
+            while (k := self._next()) is not None:
+                self._do(k, self.runs[k])
+        except BaseException as error:  # for the thread that waits
+            self.error, self.stopped = self.error or error, True
+
+    def _next(self) -> int | None:
+        with self.lock:
+            k = self.begun
+            if k == len(self.runs) or self.stopped or time.perf_counter() > self.deadline:
+                return None
+            self.begun += 1
+            self.under_way[k] = 0
+            return k
+
+    def _do(self, k: int, run: _Run) -> None:
+        network, optimizer = self._network(run), run.optimizer.fresh()
+        optimizer._running = {**optimizer._running, "n_threads": 1}
+        trainer = Trainer(network, self.problem.rows, optimizer, run.batches.size)
+        status, falling = self._train(k, run, trainer)
+        loss = metric = math.nan
+        if status is not Status.DIVERGED:
+            loss, metric = network.assess(self.problem.judged)
+        with self.lock:
+            done = self.under_way.pop(k)
+            self.iterations[k], self.status[k], self.falling[k] = done, status, falling
+            self.loss[k], self.metric[k] = loss, metric
+            if math.isfinite(loss):
+                self._keep("loss", (loss, done, k), network, optimizer)
+            if math.isfinite(loss) and math.isfinite(metric):
+                self._keep("metric", (-metric, loss, k), network, optimizer)
+
+    def _keep(self, by: str, key: tuple[float, ...], network: MLP, optimizer: Optimizer) -> None:
+        """Remember the best network; ties are broken as in `SweepResult.best`."""
+        if by not in self.best or key < self.best[by][0]:
+            self.best[by] = key, int(key[-1]), network, optimizer
+
+    def _train(self, k: int, run: _Run, trainer: Trainer) -> tuple[Status, bool]:
+        """Updates until there are enough of them, or the run ends early; whether the loss was still falling."""
+        done, per_epoch = 0, run.batches.updates
+        recent = _Recent(min(per_epoch, run.updates // 2))
+        while done < run.updates:
+            epoch, first = divmod(done, per_epoch)
+            last = min(per_epoch, first + run.updates - done)
+            order = run.batches.orders(run.seed, epoch, epoch + 1)[0].astype(np.int64)
+            for stretch in trainer.stretches(order, first, last):
+                done += stretch.done
+                self.under_way[k] = done
+                recent.add((stretch.losses + stretch.penalties)[: stretch.done])
+                if stretch.diverged:
+                    return Status.DIVERGED, False
+                early = self._early() if done < run.updates else None
+                if early is not None:
+                    return early, recent.falling()
+            # Looked at where every run does, so that the count depends on no thread's pace.
+            if not all(np.isfinite(p).all() for p in trainer.network.params):
+                return Status.DIVERGED, False
+        return Status.MAX_ITER, recent.falling()
+
+    def _early(self) -> Status | None:
+        """Why a run that is under way is to end now."""
+        if self.stopped:
+            return Status.INTERRUPTED
+        return Status.MAX_SECONDS if time.perf_counter() > self.deadline else None
+
+    # --- what came of them ------------------------------------------------------------------------
+
+    def result(self, places: Places, **about: Any) -> SweepResult:
+        """The table, with the best networks."""
+        shape = places.shape
+        a = self.problem.network.architecture
+        kept = {k: (net, optimizer) for _, k, net, optimizer in self.best.values()}
+        return SweepResult(
+            axes=places.given,
+            paired=places.paired,
+            iterations=self.iterations.reshape(shape),
+            status=self.status.reshape(shape),
+            regime=self._regimes().reshape(shape),
+            loss=self.loss.reshape(shape),
+            metric=self.metric.reshape(shape),
+            metric_name="accuracy" if a.link in {"softmax", "sigmoid"} else "R²",
+            slope=np.full(shape, math.nan),
+            x=np.zeros((*shape, 0), a.dtype),
+            networks={
+                tuple(int(i) for i in np.unravel_index(k, shape)): self._handed_over(k, *found)
+                for k, found in kept.items()
+            },
+            backend=self.backend,
+            problem=repr(self.problem),
+            dtype=a.dtype.name,
+            **about,
+        )
+
+    def _regimes(self) -> NDArray[np.str_]:
+        regimes = np.where(self.falling, "slow", "cycling").astype("<U11")
+        regimes[self.status == Status.DIVERGED] = "diverged"
+        regimes[self.status == Status.NOT_RUN] = ""
+        return regimes
+
+    def _handed_over(self, k: int, network: MLP, optimizer: Optimizer) -> MLP:
+        """The trained network as `MLP.fit` would have left it, with threads and backend of the problem's."""
+        run, done = self.runs[k], int(self.iterations[k])
+        whole = self.problem.network.fresh(run.seed, **run.changes)
+        for target, source in zip(whole.params, network.params, strict=True):
+            target[...] = source
+        whole.steps_, whole.status_ = done, Status(int(self.status[k]))
+        whole.epochs_, whole._within_epoch = divmod(done, run.batches.updates)
+        whole.optimizer_ = run.optimizer.fresh()
+        whole.optimizer_.load_state_dict(optimizer.state_dict())
+        return whole
+
+
+class _Recent:
+    """The losses of the last updates, twice `window` of them."""
+
+    def __init__(self, window: int) -> None:
+        self.window, self.losses = window, np.zeros(0)
+
+    def add(self, losses: NDArray[np.float64]) -> None:
+        """Some more."""
+        self.losses = np.concatenate([self.losses, losses])[-2 * max(1, self.window) :]
+
+    def falling(self) -> bool:
+        """Whether their mean fell from the first half to the second."""
+        n = min(self.window, len(self.losses) // 2)
+        return bool(n and self.losses[-n:].mean() < self.losses[-2 * n : -n].mean())

@@ -1,0 +1,574 @@
+"""What a sweep found: one record per run, as arrays shaped like the sweep's axes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastgd.engines.protocol.outcomes import REGIMES, Status
+from fastgd.plotting.labels import axis_label, is_numeric
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+    from fastgd.network.mlp import MLP
+    from fastgd.plotting import HeatMapDisplay, IterationsDisplay
+
+
+_FILE_FORMAT = "fastgd sweep 1"
+_MOST_PARAMETER_COLUMNS = 20
+
+
+@dataclass(frozen=True)
+class BestRun:
+    """One run picked out of a sweep.
+
+    Attributes
+    ----------
+    index : tuple of int
+        Its position in every array of the sweep.
+    axes : dict of str to object
+        The value that each axis has there.
+    x : ndarray of shape (n_parameters,)
+        Where the run ended.
+    loss : float
+        The problem's value there.
+    iterations : int
+        Updates done.
+    status : Status
+    regime : str
+    metric : float, optional
+        Of a network: accuracy, or R².
+    network : MLP, optional
+        Of a sweep of networks, where it was kept: the trained network, which `fit` would train further.
+    """
+
+    index: tuple[int, ...]
+    axes: dict[str, Any]
+    x: NDArray[Any]
+    loss: float
+    iterations: int
+    status: Status
+    regime: str
+    metric: float | None = None
+    network: MLP | None = None
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class SweepResult:
+    """The outcome of every run of a sweep.
+
+    `fastgd.sweep` makes these. Every array is shaped like the axes, in their order; `x` has one
+    axis more.
+
+    Parameters
+    ----------
+    axes : dict of str to sequence
+        What was varied: name to values, in order. NumPy scalars become Python numbers and
+        one-dimensional arrays (starting points) become tuples of numbers.
+    iterations : ndarray of int64
+        Updates done; always defined, 0 for a run that had converged at its start.
+    status : ndarray of int8
+        How each run ended, see `Status`.
+    regime : ndarray of str
+        ``"monotone"`` or ``"oscillating"`` (converged), ``"slow"`` or ``"cycling"`` (not),
+        ``"diverged"``, and ``""`` for a run that was not done.
+    loss : ndarray of float64
+        The problem's value where the run ended.
+    slope : ndarray of float64
+        The largest absolute component of the gradient there, what `tol` is compared with.
+    x : ndarray of shape (*axes, n_parameters), float32 or float64
+        Where the run ended.
+    parameter_names : sequence of str, optional
+        One name per parameter; ``p0, p1, ...`` by default.
+    seconds : float, default 0
+        Wall-clock time of the whole sweep.
+    backend : str, default ""
+        What computed it.
+    problem, optimizer : str, default ""
+        What was descended, and by which rule.
+    dtype : str, default "float64"
+        The precision of the runs.
+    tol : float, default nan
+        A run has converged when `slope` is below it.
+    max_iter : int, default 0
+        The most updates a run may do.
+    vector_width : int, default 1
+        How many runs advance in one machine instruction.
+    paired : bool, default False
+        Whether the axes are combinations, one a run, as `fastgd.sample_axes` draws them: all are of one length, and the
+        arrays are shaped like one of them.
+    metric : ndarray of float64, optional
+        Of networks: accuracy, or R² of values, where the run ended.
+    metric_name : str, default ""
+        Which of them.
+    networks : dict of tuple of int to MLP, optional
+        Of networks: the trained ones that were kept, by their index: that of the lowest loss and that of the best
+        metric. They are not part of files; `MLP.save` writes them.
+
+    Raises
+    ------
+    ValueError
+        If an array does not have the shape of the axes, or the values of `status` or `regime`
+        are unknown.
+
+    See Also
+    --------
+    fastgd.sweep : makes a `SweepResult`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastgd.sweeps.results import SweepResult
+    >>> out = SweepResult(
+    ...     axes={"lr": (0.1, 0.5, 3.0)}, iterations=[40, 7, 900], status=[0, 0, 2],
+    ...     regime=["monotone", "monotone", "diverged"], loss=[1.0, 1.0, np.inf],
+    ...     slope=[1e-9, 1e-9, np.inf], x=[[2.0], [2.0], [1e101]], parameter_names=("w",))
+    >>> out.best(by="iterations").axes
+    {'lr': 0.5}
+    >>> out.to_pandas()[["lr", "status", "iterations", "w"]]
+        lr     status  iterations              w
+    0  0.1  converged          40   2.000000e+00
+    1  0.5  converged           7   2.000000e+00
+    2  3.0   diverged         900  1.000000e+101
+    """
+
+    axes: dict[str, tuple[Any, ...]]
+    iterations: NDArray[np.int64]
+    status: NDArray[np.int8]
+    regime: NDArray[np.str_]
+    loss: NDArray[np.float64]
+    slope: NDArray[np.float64]
+    x: NDArray[Any]
+    parameter_names: tuple[str, ...] = ()
+    seconds: float = 0.0
+    backend: str = ""
+    problem: str = ""
+    optimizer: str = ""
+    dtype: str = "float64"
+    tol: float = float("nan")
+    max_iter: int = 0
+    vector_width: int = 1
+    paired: bool = False
+    metric: NDArray[np.float64] | None = None
+    metric_name: str = ""
+    networks: Mapping[tuple[int, ...], MLP] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._set("axes", _checked_axes(self.axes))
+        if self.paired and len({len(values) for values in self.axes.values()}) != 1:
+            raise ValueError("axes must all be of one length where they are paired")
+        for name, dtype in _ARRAYS.items():
+            self._set(name, _checked_array(name, getattr(self, name), dtype, self.shape))
+        if self.metric is not None:
+            self._set("metric", _checked_array("metric", self.metric, np.float64, self.shape))
+        self._set("x", _checked_x(self.x, self.shape))
+        self._set("parameter_names", _checked_names(self.parameter_names, self.x.shape[-1]))
+        _check_members("status", self.status, [int(s) for s in Status])
+        _check_members("regime", self.regime, ["", *REGIMES])
+
+    def _set(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
+
+    # --- what is in it ------------------------------------------------------------------------
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The number of values on each axis; of paired axes the number of runs."""
+        lengths = tuple(len(values) for values in self.axes.values())
+        return lengths[:1] if self.paired else lengths
+
+    @property
+    def size(self) -> int:
+        """The number of runs."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    @property
+    def converged(self) -> NDArray[np.bool_]:
+        """Where the slope fell below `tol`."""
+        return np.asarray(self.status == Status.CONVERGED)
+
+    @property
+    def diverged(self) -> NDArray[np.bool_]:
+        """Where a run left every bound."""
+        return np.asarray(self.status == Status.DIVERGED)
+
+    def __repr__(self) -> str:
+        by = " x ".join(f"{name} ({len(values)})" for name, values in self.axes.items())
+        if self.paired:
+            by = f"{', '.join(self.axes)} together"
+        runs = "1 run" if self.size == 1 else f"{self.size:,} runs"
+        lines = [f"SweepResult: {runs}" + (f" over {by}" if by else "")]
+        about = (self.problem, self.optimizer, self.dtype, self.backend)
+        lines.append("  " + ", ".join(text for text in about if text))
+        for status in (*sorted(Status)[1:], Status.NOT_RUN):
+            counts = self.iterations[self.status == status]
+            if counts.size:
+                span = f"iterations {_span(counts)}" if status != Status.NOT_RUN else ""
+                lines.append(f"  {status.label:<12}{counts.size:>12,}  {span}".rstrip())
+        return "\n".join(lines)
+
+    def best(self, by: Literal["loss", "iterations", "metric"] = "loss") -> BestRun:
+        """Pick the best run, ignoring those that diverged or were not done.
+
+        Parameters
+        ----------
+        by : {"loss", "iterations", "metric"}, default "loss"
+            The lowest loss (fewer iterations break a tie), the fewest iterations among the runs that
+            converged (the lower loss breaks a tie), or, of networks, the highest metric (likewise).
+
+        Returns
+        -------
+        BestRun
+            Index, axis values, `x`, loss, iterations, status, regime, metric and network.
+
+        Raises
+        ------
+        ValueError
+            If `by` is another word, or no run is left to choose from.
+
+        Examples
+        --------
+        >>> out = SweepResult(axes={"lr": (0.1, 0.5)}, iterations=[40, 7], status=[0, 0],
+        ...     regime=["monotone"] * 2, loss=[1.0, 1.5], slope=[0, 0], x=[[2.0], [2.1]])
+        >>> out.best().axes, out.best(by="iterations").axes
+        ({'lr': 0.1}, {'lr': 0.5})
+        """
+        if by not in ("loss", "iterations", "metric"):
+            raise ValueError(f'by must be "loss", "iterations" or "metric", got {by!r}')
+        usable = np.isfinite(self.loss)
+        keys: tuple[NDArray[Any], NDArray[Any]] = (self.iterations, self.loss)
+        if by == "iterations":
+            usable &= self.converged
+            keys, wanted = keys[::-1], "converged"
+        else:
+            usable &= ~np.isin(self.status, (Status.DIVERGED, Status.NOT_RUN))
+            wanted = f"ended with a finite {by}"
+        if by == "metric":
+            if self.metric is None:
+                raise ValueError('by="metric" is for sweeps of networks; this one has no metric')
+            usable &= np.isfinite(self.metric)
+            keys = (self.loss, -self.metric)
+        candidates = np.flatnonzero(usable)
+        if not candidates.size:
+            raise ValueError(f"no run of this sweep {wanted}; it holds {self._counts()}")
+        first = candidates[np.lexsort([key.ravel()[candidates] for key in keys])[0]]
+        return self._run(tuple(int(i) for i in np.unravel_index(int(first), self.shape)))
+
+    def _run(self, index: tuple[int, ...]) -> BestRun:
+        return BestRun(
+            index=index,
+            axes=self._values_at(index),
+            x=self.x[index].copy(),
+            loss=float(self.loss[index]),
+            iterations=int(self.iterations[index]),
+            status=Status(int(self.status[index])),
+            regime=str(self.regime[index]),
+            metric=None if self.metric is None else float(self.metric[index]),
+            network=self.networks.get(index),
+        )
+
+    def _values_at(self, index: tuple[int, ...]) -> dict[str, Any]:
+        places = index * len(self.axes) if self.paired else index
+        return {name: v[i] for (name, v), i in zip(self.axes.items(), places, strict=True)}
+
+    def _counts(self) -> str:
+        found = [(s.label, int(np.count_nonzero(self.status == s))) for s in Status]
+        return ", ".join(f"{count:,} {label}" for label, count in found if count) or "no runs"
+
+    # --- tables -------------------------------------------------------------------------------
+
+    def to_pandas(self, *, parameters: bool | None = None) -> pd.DataFrame:
+        """Return the sweep as a table, one row per run, the last axis varying fastest.
+
+        Parameters
+        ----------
+        parameters : bool, optional
+            Whether the final parameters get a column each; by default they do where there are
+            at most 20. A parameter whose name another column has is called ``final_<name>``.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One column per axis (numbers and truth values as such, tuples, schedules and
+            optimizers as readable text), then ``status`` (text), ``regime``, ``iterations``,
+            ``loss``, ``slope`` (of networks ``metric``) and the parameters.
+
+        Examples
+        --------
+        >>> out = SweepResult(axes={"betas": [(0.9, 0.99)]}, iterations=[3], status=[1],
+        ...     regime=["slow"], loss=[1.0], slope=[0.5], x=[[2.0]])
+        >>> out.to_pandas(parameters=False)
+                 betas    status regime  iterations  loss  slope
+        0  (0.9, 0.99)  max_iter   slow           3   1.0    0.5
+        """
+        import pandas as pd  # noqa: PLC0415  (heavy)
+
+        columns: dict[str, Any] = {}
+        repeats = np.indices(self.shape, dtype=np.int64).reshape(len(self.shape), self.size)
+        if self.paired:
+            repeats = np.broadcast_to(repeats, (len(self.axes), self.size))
+        for (name, values), index in zip(self.axes.items(), repeats, strict=True):
+            columns[name] = _column(values)[index]
+        labels = {int(s): s.label for s in Status}
+        columns["status"] = [labels[s] for s in self.status.ravel().tolist()]
+        last = "slope" if self.metric is None else "metric"
+        for name in ("regime", "iterations", "loss", last):
+            columns[name] = getattr(self, name).ravel()
+        if parameters or (parameters is None and self.x.shape[-1] <= _MOST_PARAMETER_COLUMNS):
+            rows = self.x.reshape(self.size, self.x.shape[-1])
+            for k, name in enumerate(self.parameter_names):
+                columns[f"final_{name}" if name in columns else name] = rows[:, k]
+        return pd.DataFrame(columns, index=range(self.size))
+
+    def to_csv(self, path: str | PathLike[str], *, parameters: bool | None = None) -> None:
+        """Write the table of `to_pandas` as comma-separated text.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file to write; an older one is replaced.
+        parameters : bool, optional
+            As in `to_pandas`.
+
+        Examples
+        --------
+        >>> out.to_csv("sweep.csv")  # doctest: +SKIP
+        """
+        self.to_pandas(parameters=parameters).to_csv(path, index=False)
+
+    # --- pictures -----------------------------------------------------------------------------
+
+    def plot(
+        self,
+        kind: Literal["auto", "iterations", "loss", "metric", "heatmap"] = "auto",
+        ax: Axes | None = None,
+        **options: Any,
+    ) -> IterationsDisplay | HeatMapDisplay:
+        """Draw the sweep.
+
+        Parameters
+        ----------
+        kind : {"auto", "iterations", "loss", "metric", "heatmap"}, default "auto"
+            ``"iterations"``, ``"loss"`` or ``"metric"`` against one numeric axis, a line for each
+            combination of the others, or a point for each run where axes are paired; ``"heatmap"``
+            of two axes. ``"auto"`` takes the heat map where two axes have five or more values, and
+            otherwise iterations, or of networks the loss.
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure by default.
+        **options
+            Passed to `IterationsDisplay.from_sweep` or `HeatMapDisplay.from_sweep`.
+
+        Returns
+        -------
+        IterationsDisplay or HeatMapDisplay
+            With the axes as ``ax_`` and the figure as ``figure_``.
+
+        Raises
+        ------
+        ValueError
+            If `kind` is unknown, or the axes do not suit it.
+
+        Examples
+        --------
+        >>> out.plot().figure_.savefig("sweep.png")  # doctest: +SKIP
+        """
+        from fastgd.plotting import (
+            HeatMapDisplay,  # noqa: PLC0415
+            IterationsDisplay,  # noqa: PLC0415  (heavy)
+        )
+
+        if kind not in ("auto", "iterations", "loss", "metric", "heatmap"):
+            raise ValueError(
+                f'kind must be "auto", "iterations", "loss", "metric" or "heatmap", got {kind!r}'
+            )
+        if kind == "metric" and self.metric is None:
+            raise ValueError('kind="metric" is for sweeps of networks; this one has no metric')
+        usual: Literal["iterations", "loss"] = "iterations" if self.metric is None else "loss"
+        if kind == "auto":
+            kind = "heatmap" if sum(n >= 5 for n in self.shape) >= 2 else usual
+        if kind == "heatmap":
+            options = {"quantity": usual, **options}
+            return HeatMapDisplay.from_sweep(self, ax=ax, **options)
+        return IterationsDisplay.from_sweep(self, quantity=kind, ax=ax, **options)
+
+    # --- files --------------------------------------------------------------------------------
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the sweep to a NumPy ``.npz`` archive that needs no pickle to be read.
+
+        Axes of numbers, truth values, texts and equally long tuples of numbers come back as they
+        were; anything else (schedules, optimizers, ``None``) is kept as its ``repr``, a text.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file to write, under exactly this name; an older one is replaced.
+
+        Examples
+        --------
+        >>> out.save("sweep.npz")  # doctest: +SKIP
+        """
+        scalars = {name: getattr(self, name) for name in _SCALARS}
+        kinds = {name: _kind(values) for name, values in self.axes.items()}
+        about = {"format": _FILE_FORMAT, "axes": kinds, "scalars": scalars}
+        arrays = {name: getattr(self, name) for name in (*_ARRAYS, "x")}
+        if self.metric is not None:
+            arrays["metric"] = self.metric
+        for k, values in enumerate(self.axes.values()):
+            arrays[f"axis{k}"] = _axis_array(values)
+        arrays["parameter_names"] = np.array(self.parameter_names, dtype=np.str_)
+        arrays["about"] = np.array(json.dumps(about))
+        with Path(path).open("wb") as file:
+            np.savez_compressed(file, **arrays)
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> SweepResult:
+        """Read what `save` wrote.
+
+        Parameters
+        ----------
+        path : str or path-like
+
+        Returns
+        -------
+        SweepResult
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        ValueError
+            If the file is no saved sweep.
+
+        Examples
+        --------
+        >>> out = SweepResult.load("sweep.npz")  # doctest: +SKIP
+        """
+        try:
+            with np.load(path, allow_pickle=False) as archive:
+                arrays = {name: archive[name] for name in archive.files}
+            about = json.loads(str(arrays.pop("about")))
+            if about["format"] != _FILE_FORMAT:
+                raise ValueError(f"format {about['format']!r}, wanted {_FILE_FORMAT!r}")
+            axes = {
+                name: _axis_values(arrays.pop(f"axis{k}"), kind)
+                for k, (name, kind) in enumerate(about["axes"].items())
+            }
+            names = tuple(arrays.pop("parameter_names").tolist())
+            return cls(axes=axes, parameter_names=names, **arrays, **about["scalars"])
+        except FileNotFoundError:
+            raise
+        except Exception as error:
+            raise ValueError(f"path: {str(path)!r} is no saved sweep ({error})") from error
+
+
+_ARRAYS: dict[str, Any] = {
+    "iterations": np.int64,
+    "status": np.int8,
+    "regime": np.str_,
+    "loss": np.float64,
+    "slope": np.float64,
+}
+_NO_SCALARS = (*_ARRAYS, "axes", "x", "parameter_names", "metric", "networks")
+_SCALARS = tuple(f.name for f in fields(SweepResult) if f.name not in _NO_SCALARS)
+
+
+# --- checks -----------------------------------------------------------------------------------
+
+
+def _checked_axes(axes: Any) -> dict[str, tuple[Any, ...]]:
+    if not isinstance(axes, Mapping):
+        raise TypeError(f"axes must map names to values, got {type(axes).__name__}")
+    checked = {}
+    for name, values in axes.items():
+        if not isinstance(name, str):
+            raise TypeError(f"axes must have texts as names, got {name!r}")
+        if isinstance(values, np.ndarray) and values.ndim == 1 and values.dtype.kind != "O":
+            checked[name] = tuple(values.tolist())
+        elif set(map(type, values)) <= {float, int}:  # a million rates need no look at each
+            checked[name] = tuple(values)
+        else:
+            checked[name] = tuple(_plain(value) for value in values)
+    return checked
+
+
+def _plain(value: Any) -> Any:
+    """NumPy scalars as Python numbers, vectors as tuples, everything else as it is."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray) and value.ndim <= 1:
+        listed = value.tolist()
+        return tuple(listed) if value.ndim else listed
+    return tuple(_plain(v) for v in value) if type(value) in (tuple, list) else value
+
+
+def _checked_array(name: str, given: Any, dtype: Any, shape: tuple[int, ...]) -> NDArray[Any]:
+    array: NDArray[Any] = np.asarray(given, dtype=dtype)
+    if array.shape != shape:
+        raise ValueError(f"{name} must be shaped like the axes, {shape}, got {array.shape}")
+    return array
+
+
+def _checked_x(given: Any, shape: tuple[int, ...]) -> NDArray[Any]:
+    x: NDArray[Any] = np.asarray(given)
+    if x.dtype.kind != "f":
+        x = x.astype(np.float64)
+    if x.ndim != len(shape) + 1 or x.shape[:-1] != shape:
+        wanted = f"({', '.join([*map(str, shape), 'n_parameters'])})"
+        raise ValueError(f"x must have the shape {wanted}, got {x.shape}")
+    return x
+
+
+def _checked_names(given: Any, count: int) -> tuple[str, ...]:
+    names = tuple(str(name) for name in given) or tuple(f"p{k}" for k in range(count))
+    if len(names) != count:
+        raise ValueError(f"parameter_names must hold {count} names, got {len(names)}: {names}")
+    return names
+
+
+def _check_members(name: str, array: NDArray[Any], allowed: list[Any]) -> None:
+    unknown = array[~np.isin(array, allowed)]
+    if unknown.size:
+        raise ValueError(f"{name} must hold only {allowed}, got {unknown[0].item()!r}")
+
+
+def _axis_array(values: tuple[Any, ...]) -> NDArray[Any]:
+    labelled = _kind(values) == "label"
+    return np.array([repr(v) for v in values] if labelled else values)
+
+
+def _axis_values(array: NDArray[Any], kind: str) -> tuple[Any, ...]:
+    listed = array.tolist()
+    return tuple(tuple(row) for row in listed) if kind == "tuple" else tuple(listed)
+
+
+def _column(values: tuple[Any, ...]) -> NDArray[Any]:
+    if _kind(values) == "plain":
+        texts = any(isinstance(v, str) for v in values)
+        return np.array(values, dtype=object if texts else None)
+    column = np.empty(len(values), dtype=object)
+    column[:] = [axis_label(v) for v in values]
+    return column
+
+
+def _span(counts: NDArray[np.int64]) -> str:
+    low, high = int(counts.min()), int(counts.max())
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
+
+
+def _kind(values: tuple[Any, ...]) -> str:
+    if all(isinstance(v, bool) for v in values) or all(isinstance(v, str) for v in values):
+        return "plain"
+    if is_numeric(values):
+        return "plain" if np.asarray(values).dtype.kind in "iuf" else "label"
+    vectors = all(isinstance(v, tuple) and is_numeric(v) for v in values)
+    return "tuple" if vectors and len({len(v) for v in values}) == 1 else "label"

@@ -1,0 +1,305 @@
+"""The displays: what they put on the axes, and that they leave nothing open."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from fastgd.plotting import HeatMapDisplay, IterationsDisplay, LossCurveDisplay, PhaseDiagramDisplay
+from fastgd.plotting.common import cell_edges
+from fastgd.sweeps import SweepResult
+
+matplotlib = pytest.importorskip("matplotlib")
+matplotlib.use("Agg")
+plt = pytest.importorskip("matplotlib.pyplot")
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left_open():
+    yield
+    plt.close("all")
+
+
+def test_long_legends_take_more_rows_and_stay_in_the_figure():
+    names = {f"betas (0.9, 0.99{k})": [3.0, 2.0] for k in range(6)}
+    display = IterationsDisplay([0.1, 0.2], names).plot()
+    display.figure_.canvas.draw()
+    box = display.ax_.get_legend().get_window_extent()
+    assert box.x1 <= display.figure_.bbox.x1
+
+
+@pytest.fixture
+def ax():
+    return matplotlib.figure.Figure().subplots()
+
+
+def sweep_of(axes, status=0, iterations=None, loss=None):
+    shape = tuple(len(values) for values in axes.values())
+    status = np.broadcast_to(status, shape)
+    count = np.arange(1, np.prod(shape) + 1).reshape(shape)
+    regime = np.array(["monotone", "slow", "diverged"])[status]
+    return SweepResult(
+        axes=axes,
+        iterations=count if iterations is None else iterations,
+        status=status,
+        regime=regime,
+        loss=np.zeros(shape) if loss is None else loss,
+        slope=np.zeros(shape),
+        x=np.zeros((*shape, 2)),
+        tol=1e-3,
+    )
+
+
+def labels(ax):
+    return ax.get_legend_handles_labels()[1]
+
+
+def draw(display):
+    """Rendering raises what building did not."""
+    display.figure_.canvas.draw()
+
+
+# --- iterations ---------------------------------------------------------------------------------
+
+
+def test_a_new_figure_is_pyplots_and_a_given_one_is_left_alone(ax):
+    display = IterationsDisplay([0.1, 0.2], {"counted": [4, 2]})
+    assert display.plot(ax) is display
+    assert display.ax_ is ax
+    assert not plt.get_fignums()
+    display.plot()
+    assert display.ax_ is not ax
+    assert len(plt.get_fignums()) == 1
+
+
+def test_lines_curve_and_names(ax):
+    display = IterationsDisplay(
+        [0.1, 0.2, 0.3], {"published": [4.0, 2.0, np.nan], "ours": [4, 3, np.nan]},
+        curve=([0.1, 0.2, 0.3], [4.0, 2.5, np.inf]),
+    ).plot(ax)  # fmt: skip
+    assert labels(ax) == ["closed form", "published", "ours"]
+    assert ax.get_xlabel() == "learning rate"
+    assert "iterations" in ax.get_ylabel()
+    curve, *points = ax.get_lines()
+    assert np.isnan(curve.get_ydata()[-1])
+    assert len({line.get_marker() for line in points}) == 2
+    draw(display)
+
+
+def test_scales_are_logarithmic_where_it_helps():
+    def scales(x, y):
+        ax = matplotlib.figure.Figure().subplots()
+        IterationsDisplay(x, {"": y}).plot(ax)
+        return ax.get_xscale(), ax.get_yscale()
+
+    assert scales([0.1, 0.2, 0.3], [10, 20, 30]) == ("linear", "linear")
+    assert scales([0.1, 0.2, 0.3], [10, 20, 3000]) == ("linear", "log")
+    assert scales(np.geomspace(1e-3, 1, 7), np.full(7, 5)) == ("log", "linear")
+    assert scales([0.1, 0.2], [0, 1000]) == ("linear", "linear")
+
+
+def test_diverged_rates_lie_in_a_band_half_way_to_their_neighbours(ax):
+    rates = [0.4, 0.1, 0.2, 0.3]
+    display = IterationsDisplay(rates, {"": [np.nan, 4, 2, np.nan]}, failed=[True, False, False, 1])
+    display.plot(ax)
+    (bands,) = ax.collections
+    assert bands.get_hatch()
+    (band,) = bands.get_paths()
+    assert band.vertices[:, 0].min() == pytest.approx(0.25)
+    assert band.vertices[:, 0].max() == pytest.approx(ax.get_xlim()[1])
+    draw(display)
+
+
+def test_a_known_limit_moves_the_band(ax):
+    IterationsDisplay([0.1, 0.9], {"": [4, 2]}, unstable_from=0.5).plot(ax)
+    assert ax.collections[0].get_paths()[0].vertices[:, 0].min() == 0.5
+
+
+def test_a_limit_beyond_the_rates_is_no_band(ax):
+    IterationsDisplay([0.1, 0.2], {"": [4, 2]}, unstable_from=5.0).plot(ax)
+    assert not ax.collections
+
+
+def test_a_run_far_away_does_not_flatten_the_others(ax):
+    IterationsDisplay([1, 2, 3, 4], {"": [-1.0, -2.0, -3.0, 1e57]}).plot(ax)
+    assert ax.get_ylim()[1] < 0
+
+
+def test_nothing_finite_still_draws(ax):
+    draw(IterationsDisplay([0.1, 0.2], {"": [np.nan, np.nan]}, failed=[True, True]).plot(ax))
+
+
+def test_from_sweep_sorts_and_leaves_gaps(ax):
+    out = sweep_of({"lr": (0.3, 0.1, 0.2)}, status=[2, 0, 1], iterations=[9, 40, 100])
+    display = IterationsDisplay.from_sweep(out, ax=ax, predicted=[np.inf, 40.0, 101.0])
+    np.testing.assert_array_equal(display.x, [0.1, 0.2, 0.3])
+    np.testing.assert_array_equal(display.lines["counted"], [40, np.nan, np.nan])
+    assert display.unfinished["counted"].tolist() == [False, True, False]
+    assert labels(ax) == ["closed form", "counted", "diverged", "not converged in time"]
+    assert ax.get_ylabel() == "iterations until max |slope| < 0.001"
+
+
+def test_from_sweep_draws_a_line_for_each_of_the_others(ax):
+    out = sweep_of({"momentum": (0.0, 0.9), "lr": (0.1, 0.2, 0.3), "nesterov": (True,)})
+    display = IterationsDisplay.from_sweep(out, ax=ax)
+    assert {k: list(v) for k, v in display.lines.items()} == {
+        "momentum 0": [1, 2, 3], "momentum 0.9": [4, 5, 6],
+    }  # fmt: skip
+
+
+def test_from_sweep_shows_losses_of_what_did_not_diverge(ax):
+    out = sweep_of({"lr": (0.1, 0.2, 0.3)}, status=[0, 1, 2], loss=[1.0, 2.0, 3.0])
+    display = IterationsDisplay.from_sweep(out, quantity="loss", ax=ax)
+    np.testing.assert_array_equal(display.lines["counted"], [1.0, 2.0, np.nan])
+    assert ax.get_ylabel() == "loss at the end"
+
+
+def test_from_sweep_says_what_it_cannot_draw():
+    many = sweep_of({"lr": (0.1, 0.2), "momentum": np.arange(9) / 10})
+    with pytest.raises(ValueError, match=r"at most 6 lines.*9"):
+        IterationsDisplay.from_sweep(many, x="lr")
+    with pytest.raises(ValueError, match=r"x must.*'betas'"):
+        IterationsDisplay.from_sweep(many, x="betas")
+    with pytest.raises(ValueError, match="no numeric axis"):
+        IterationsDisplay.from_sweep(sweep_of({"convention": ("torch", "keras")}))
+
+
+# --- loss curves --------------------------------------------------------------------------------
+
+
+def test_loss_curves(ax):
+    curves = {"SGD": [100.0, 10.0, 1.0], "Adam": ([0, 5], [100.0, np.inf])}
+    display = LossCurveDisplay(curves, x_name="epoch").plot(ax)
+    sgd, adam = ax.get_lines()
+    assert list(sgd.get_xdata()) == [0, 1, 2]
+    assert list(adam.get_xdata()) == [0, 5]
+    assert np.isnan(adam.get_ydata()[1])
+    assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_yscale()) == ("epoch", "loss", "log")
+    draw(display)
+
+
+def test_many_loss_curves_all_look_different(ax):
+    LossCurveDisplay({str(k): [1.0, 2.0] for k in range(20)}).plot(ax)
+    looks = [(line.get_color(), str(line.get_linestyle())) for line in ax.get_lines()]
+    dashes = [
+        (line.get_color(), line._unscaled_dash_pattern) for line in ax.get_lines()
+    ]  # linestyle alone hides custom dashes
+    assert len(looks) == 20
+    assert all(a != b for a, b in itertools.combinations(dashes, 2))
+
+
+def test_marks_of_loss_curves(ax):
+    curves = {"SGD": ([1, 2, 3], [3.0, 1.0, 2.0]), "Adam": ([1, 2], [2.0, 1.5]), "NAG": [4.0]}
+    LossCurveDisplay(curves, marked={"SGD": 2}).plot(ax)
+    sgd, mark, adam, nag = ax.get_lines()
+    assert mark.get_xydata().tolist() == [[2, 1]]
+    assert mark.get_color() == sgd.get_color()
+    assert adam.get_marker() == "None"
+    assert nag.get_marker() == "o"  # one point is seen only so
+    assert labels(ax) == ["SGD", "Adam", "NAG"]
+
+
+# --- heat maps ----------------------------------------------------------------------------------
+
+
+def test_cells_are_hatched_and_the_best_is_ringed(ax):
+    display = HeatMapDisplay(
+        [0.1, 0.2, 0.3], [0.0, 0.9], [[5, 3, np.nan], [9, np.nan, np.nan]],
+        diverged=[[False, False, True], [False, True, True]],
+        unfinished=np.zeros((2, 3), bool), best=(0, 1), boundary=([0.2, 0.3], [0.0, 0.9]),
+    ).plot(ax)  # fmt: skip
+    assert labels(ax) == ["diverged", "limit of stability", "best"]
+    hatched = [c for c in ax.collections if c.get_hatch()]
+    assert [len(c.get_paths()) for c in hatched] == [2]  # one rectangle for each row's stretch
+    star = ax.get_lines()[-1]
+    assert (star.get_xdata()[0], star.get_ydata()[0]) == (0.2, 0.0)
+    assert ax.get_ylim()[0] == 0.0  # a momentum below 0 has no place on the axis
+    draw(display)
+
+
+def test_from_sweep_takes_the_best_over_further_axes(ax):
+    axes = {"rng": (0, 1), "lr": (0.2, 0.1), "momentum": (0.0, 0.5, 0.9)}
+    status = np.zeros((2, 2, 3), int)
+    status[:, 0, 2] = 2  # diverged for both seeds
+    status[0, 1, 0] = 2  # for one of them
+    status[:, 1, 1] = 1
+    display = HeatMapDisplay.from_sweep(sweep_of(axes, status=status), ax=ax)
+    assert display.x == [0.1, 0.2]
+    assert display.y == [0.0, 0.5, 0.9]
+    np.testing.assert_array_equal(display.values, [[10, 1], [np.nan, 2], [6, np.nan]])
+    assert display.diverged.tolist() == [[False, False], [False, False], [False, True]]
+    assert display.unfinished.tolist() == [[False, False], [True, False], [False, False]]
+    assert display.best == (0, 1)
+    draw(display)
+
+
+def test_axes_of_no_numbers_stand_side_by_side(ax):
+    axes = {"betas": ((0.9, 0.999), (0.8, 0.99)), "lr": tuple(np.geomspace(1e-3, 1, 5))}
+    HeatMapDisplay.from_sweep(sweep_of(axes), ax=ax)
+    assert ax.get_xscale() == "log"
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["(0.9, 0.999)", "(0.8, 0.99)"]
+
+
+def test_a_map_of_nothing_but_divergence_draws(ax):
+    out = sweep_of({"lr": (1.0, 2.0), "momentum": (0.0, 0.5)}, status=2)
+    display = HeatMapDisplay.from_sweep(out, ax=ax)
+    assert display.best is None
+    draw(display)
+
+
+def test_heat_map_says_what_it_cannot_draw():
+    out = sweep_of({"lr": (0.1, 0.2), "momentum": (0.0, 0.5)})
+    with pytest.raises(ValueError, match=r"y must.*'rng'"):
+        HeatMapDisplay.from_sweep(out, y="rng")
+    with pytest.raises(ValueError, match="two different axes"):
+        HeatMapDisplay.from_sweep(out, x="lr", y="lr")
+    with pytest.raises(ValueError, match="two different axes"):
+        HeatMapDisplay.from_sweep(sweep_of({"lr": (0.1, 0.2)}))
+
+
+def test_few_slow_cells_do_not_take_up_the_colours():
+    values = np.full((20, 20), 50.0) + np.arange(20)
+    values[0, 0] = 1e6
+    ax = matplotlib.figure.Figure().subplots()
+    HeatMapDisplay(np.arange(1, 21), np.arange(20), values).plot(ax)
+    assert ax.collections[0].norm.vmax < 100
+
+
+def test_cell_edges():
+    np.testing.assert_allclose(cell_edges(np.array([1.0, 2.0, 4.0])), [0.5, 1.5, 3.0, 5.0])
+    np.testing.assert_allclose(cell_edges(np.array([3.0])), [2.5, 3.5])
+    np.testing.assert_allclose(
+        cell_edges(np.array([1.0, 10.0, 100.0])), [10**-0.5, 10**0.5, 10**1.5, 10**2.5]
+    )
+
+
+# --- phase diagrams -------------------------------------------------------------------------------
+
+
+def test_phase_diagram_shows_every_regime_and_the_predicted_borders():
+    result = sweep_of({"lr": (0.1, 0.2, 0.3), "momentum": (0.0, 0.5)}, [[0, 0], [0, 1], [2, 2]])
+    predicted = [["monotone"] * 2, ["monotone"] * 2, ["diverged"] * 2]
+    display = PhaseDiagramDisplay.from_sweep(result, predicted=predicted, best=(0.2, 0.0))
+    names = display.ax_.get_legend_handles_labels()[1]
+    assert names == ["monotone", "slow", "diverged", "predicted borders", "best pair"]
+    assert np.asarray(display.regimes).shape == (2, 3)
+    assert display.regimes[1, 1] == "slow"
+    assert display.ax_.get_xlabel() == "learning rate"
+
+
+def test_phase_diagram_sorts_its_axes(ax):
+    result = sweep_of({"lr": (0.3, 0.1), "momentum": (0.0, 0.5)}, [[2, 2], [0, 1]])
+    display = PhaseDiagramDisplay.from_sweep(result, ax=ax, legend=False, title="both")
+    assert display.x == [0.1, 0.3]
+    assert display.regimes.tolist() == [["monotone", "diverged"], ["slow", "diverged"]]
+    assert ax.get_title(loc="left") == "both"
+    assert ax.get_legend() is None
+
+
+def test_phase_diagram_needs_two_numeric_axes():
+    with pytest.raises(ValueError, match="two numeric axes"):
+        PhaseDiagramDisplay.from_sweep(sweep_of({"lr": (0.1, 0.2)}))
+    with pytest.raises(ValueError, match=r"predicted.*\(2, 2\)"):
+        PhaseDiagramDisplay.from_sweep(
+            sweep_of({"lr": (0.1, 0.2), "momentum": (0.0, 0.5)}), predicted=[["monotone"]]
+        )
