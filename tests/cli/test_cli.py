@@ -65,7 +65,7 @@ def test_interrupted(monkeypatch, capsys):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("fastgd.cli.main.reproduce", interrupt)
+    monkeypatch.setattr(sys.modules["fastgd.cli.main"], "reproduce", interrupt)
     assert main(["reproduce"]) == 130
     assert capsys.readouterr().err == "fastgd: interrupted\n"
 
@@ -77,7 +77,7 @@ def test_reproduce_passes_on_its_options(tmp_path, monkeypatch, capsys):
         seen.update(options, names=names, out=out)
         raise ValueError("enough")
 
-    monkeypatch.setattr("fastgd.cli.main.reproduce", record)
+    monkeypatch.setattr(sys.modules["fastgd.cli.main"], "reproduce", record)
     main(["reproduce", "a", "b", "--out", "o", "--data", "d", "--quick", "--no-download"])
     assert seen == {
         "names": ["a", "b"], "out": "o", "data": "d", "quick": True, "download": False,
