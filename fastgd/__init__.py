@@ -20,7 +20,7 @@ _HOMES = {
         "AdamW", "NAdam", "RAdam", "Adamax", "Rprop", "Lion",
     ),
     "fastgd.problems": ("Problem", "LeastSquares", "Logistic", "Quadratic", "Polynomial", "Function"),
-    
+
     "fastgd.descent.minimize": ("History", "minimize"),
     "fastgd.sweeps": ("SweepResult", "sweep"),
     "fastgd.descent.axes": ("SampledAxes", "sample_axes"),

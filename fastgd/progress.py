@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
-    from fastgd.engines.protocol.outcomes import Standing  # noqa: PLC0415
+    from fastgd.engines.protocol.outcomes import Standing
 
 __all__ = ["Progress"]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
-    from fastgd.studies.report import Section  # noqa: PLC0415
+    from fastgd.studies.report import Section
 
 __all__ = ["STUDIES", "Options", "Reproduced", "reproduce"]
 

@@ -20,9 +20,9 @@ from fastgd.sweeps import sweep
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from fastgd.network.mlp import MLP  # noqa: PLC0415
-    from fastgd.optimizers import Optimizer  # noqa: PLC0415
-    from fastgd.problems import Problem  # noqa: PLC0415
+    from fastgd.network.mlp import MLP
+    from fastgd.optimizers import Optimizer
+    from fastgd.problems import Problem
 
 __all__ = [
     "Finding",

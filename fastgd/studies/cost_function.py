@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
-    from fastgd.studies import Options  # noqa: PLC0415
+    from fastgd.studies import Options
 
 NAME = "cost-function"
 SEED = 0

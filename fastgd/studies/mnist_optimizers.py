@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
-    from fastgd.studies import Options  # noqa: PLC0415
+    from fastgd.studies import Options
 
 NAME = "mnist-optimizers"
 HIDDEN, CLASSES = (500, 300), 10

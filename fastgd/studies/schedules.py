@@ -20,7 +20,7 @@ from fastgd.studies.report import Block, Column, Figure, Section, Table, Text
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
-    from fastgd.studies import Options  # noqa: PLC0415
+    from fastgd.studies import Options
 
 NAME = "schedules"
 ROWS, FEATURES, SEED = 4_000, 10, 0

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
-    from fastgd.studies import Options  # noqa: PLC0415
+    from fastgd.studies import Options
 
 NAME = "step-size-1d"
 START, UPDATES = 22.0, 100

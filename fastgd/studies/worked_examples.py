@@ -30,7 +30,7 @@ from fastgd.sweeps import sweep
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
-    from fastgd.studies import Options  # noqa: PLC0415
+    from fastgd.studies import Options
 
 NAME = "worked-examples"
 LESSON_X, LESSON_Y, LESSON_START = (0.0, 1.0, 3.0), (-1.0, 1.0, 5.0), (1.0, 0.0)

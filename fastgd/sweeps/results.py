@@ -381,10 +381,7 @@ class SweepResult:
         --------
         >>> out.plot().figure_.savefig("sweep.png")  # doctest: +SKIP
         """
-        from fastgd.plotting import (
-            HeatMapDisplay,  # noqa: PLC0415
-            IterationsDisplay,  # noqa: PLC0415  (heavy)
-        )
+        from fastgd.plotting import HeatMapDisplay, IterationsDisplay  # noqa: PLC0415  (heavy)
 
         if kind not in ("auto", "iterations", "loss", "metric", "heatmap"):
             raise ValueError(

@@ -8,7 +8,7 @@ import pytest
 
 _step = pytest.importorskip("fastgd.engines.native.steps")
 
-from fastgd.engines.native import kernels
+from fastgd.engines.native import kernels  # noqa: E402
 from fastgd.engines.processor import flushed  # noqa: E402
 from fastgd.engines.protocol.steps import Group, Slot  # noqa: E402
 from fastgd.engines.reference import steps as reference_steps  # noqa: E402

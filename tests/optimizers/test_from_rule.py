@@ -147,7 +147,7 @@ def test_coefficients_from_an_enclosing_function():
 
 
 def test_two_lambdas_on_one_line():
-    first, second = [gd.Optimizer.from_rule(plain, coefficients=f, defaults={"lr": 1.0}) for f in (lambda t, lr: (lr * 0.5,), lambda t, lr: (lr * 0.25,))]  # fmt: skip  # noqa: E501
+    first, second = [gd.Optimizer.from_rule(plain, coefficients=f, defaults={"lr": 1.0}) for f in (lambda t, lr: (lr * 0.5,), lambda t, lr: (lr * 0.25,))]  # fmt: skip
     p, q = np.ones(1), np.ones(1)
     first(backend="numba").step(p, np.ones(1))
     second(backend="numba").step(q, np.ones(1))

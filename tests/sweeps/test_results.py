@@ -288,10 +288,7 @@ def test_other_files_are_refused(tmp_path):
 
 def test_plot_chooses_by_the_axes():
     pytest.importorskip("matplotlib").use("Agg")
-    from fastgd.plotting import (
-        HeatMapDisplay,  # noqa: PLC0415
-        IterationsDisplay,  # noqa: PLC0415
-    )
+    from fastgd.plotting import HeatMapDisplay, IterationsDisplay  # noqa: PLC0415
 
     wide = empty_of({"lr": np.arange(1, 6.0), "momentum": np.arange(5) / 10})
     for out, display in ((result(), IterationsDisplay), (wide, HeatMapDisplay)):
