@@ -2,7 +2,7 @@
 
     python benchmarks/gpu.py --out gpu.json
 
-runs the tests of ``tests/engines/cuda`` on the card, compute-sanitizer where the machine has it, and then each workload beside
+runs ``tests/engines/cuda`` on the GPU, compute-sanitizer where the machine has it, and then each workload beside
 its peers (PyTorch where it is installed, and the copy bandwidth of the same call), interleaved; it writes everything to
 a JSON file and a table to standard output. Nothing is fetched. What fails is reported as failed, and the rest goes on.
 ``--quick`` makes everything small: with ``NUMBA_ENABLE_CUDASIM=1`` the script itself can be tried without a card.

@@ -201,6 +201,7 @@ def _fetch(url: str, raw: str | None, folder: Path) -> Path:
 
 
 def stand_in_notes(what: str, notes: Sequence[str]) -> tuple[str, ...]:
+    """The notes of a stand-in: what it is first, then why."""
     return (f"STAND-IN: {what}", *notes)
 
 
