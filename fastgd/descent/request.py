@@ -15,6 +15,7 @@ from fastgd.engines.protocol.steps import Method
 from fastgd.engines.protocol.sweeps import Descents
 from fastgd.engines.registry import RULES
 from fastgd.optimizers import NAG, Optimizer
+from fastgd.optimizers.loops import groups_of, methods, schedule_of
 from fastgd.problems import Problem
 from fastgd.schedules import as_schedule
 
@@ -49,12 +50,12 @@ def _methods(
         if name not in _OWN_AXES:
             numbers = _first_rates(values) if name == "lr" else _column(values)
             columns[name] = numbers[places.of[name][mine]]
-    rates = places.values.get("lr", (optimizer._options["lr"],))
+    rates = places.values.get("lr", (schedule_of(optimizer) or optimizer.lr,))
     schedules = [as_schedule(rate) for rate in rates] if any(map(callable, rates)) else None
     rate_of = places.of["lr"] if "lr" in places.values else np.zeros(places.total, np.intp)
     if not columns:
         columns["lr"] = np.full(len(mine), optimizer.lr)
-    for chosen, method in optimizer._methods(columns):
+    for chosen, method in methods(optimizer, columns):
         index = mine[chosen]
         yield index, method, schedules, rate_of[index].astype(np.int64)
 
@@ -167,7 +168,7 @@ def check_optimizer(name: str, optimizer: Any) -> None:
 def check_ungrouped(name: str, optimizer: Any) -> None:
     """An optimizer of a descent, which has one array of parameters."""
     check_optimizer(name, optimizer)
-    if optimizer._groups:
+    if groups_of(optimizer):
         raise ValueError(f"{name} has groups; a sweep descends one array of parameters")
 
 

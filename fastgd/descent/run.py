@@ -18,6 +18,7 @@ from fastgd.engines.layout import SHARED
 from fastgd.engines.native.crew import exact_parts
 from fastgd.engines.protocol.outcomes import NumpyOutcomes
 from fastgd.engines.protocol.sweeps import Descents, Limits
+from fastgd.optimizers.loops import with_settings
 
 if TYPE_CHECKING:
     from fastgd.optimizers import Optimizer
@@ -228,8 +229,7 @@ class _Stepped:
         flush: bool,
     ) -> None:
         self.problem, self.limits, self.step_tol = problem, limits, step_tol
-        self.optimizer = optimizer.fresh()
-        self.optimizer._running = {**optimizer._running, "flush_subnormals": flush, "n_threads": 1}
+        self.optimizer = with_settings(optimizer, flush_subnormals=flush, n_threads=1)
         self.x = np.array(runs.x0[:, 0], limits.dtype)
         self.n, self.status = 0, -1
         self.value: float | None = None

@@ -29,6 +29,7 @@ from fastgd.estimators.base import Epochs, FitTasks, NetworkEstimator, warn_call
 from fastgd.network.mlp import MLP
 from fastgd.optimizers import Optimizer
 from fastgd.optimizers.fields import Rate
+from fastgd.optimizers.loops import groups_of, with_groups
 
 __all__ = ["LinearEstimator"]
 
@@ -265,15 +266,14 @@ class LinearEstimator(NetworkEstimator):
             optimizer = named_optimizer(self.optimizer, self._rate(rows, batch))
         if self.fit_intercept:
             return optimizer
-        if any(path[:1] == (1,) for path, _ in optimizer._groups):
+        if any(path[:1] == (1,) for path in groups_of(optimizer)):
             raise InvalidParameterError(
                 "optimizer has a group for the intercept, but fit_intercept is False"
             )
         still: dict[str, Any] = {"lr": 0.0}
-        if "step_sizes" in optimizer._options:
+        if hasattr(optimizer, "step_sizes"):
             still["step_sizes"] = (0.0, 0.0)
-        optimizer._groups = [*optimizer._groups, ((1,), still)]
-        return optimizer
+        return with_groups(optimizer, {**groups_of(optimizer), (1,): still})
 
     def _rate(self, rows: Rows, batch: int) -> Any:
         """The rate that was asked for; "auto" is one over a bound of the curvature, for optimizers of that kind."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from fastgd.engines.protocol.networks import Rows, Stretch
 from fastgd.network.rows import checked_parameters
 from fastgd.optimizers import Optimizer
+from fastgd.optimizers.loops import bound_to, is_bound_by
 
 if TYPE_CHECKING:
     from fastgd.network.mlp import MLP
@@ -49,7 +50,7 @@ class Trainer:
     ) -> None:
         self.network, self.rows, self.optimizer = network, rows, optimizer
         self.batch_size, self.norms = batch_size, norms
-        self.plan = optimizer._bound_to(checked_parameters(network.params, network.architecture))
+        self.plan = bound_to(optimizer, checked_parameters(network.params, network.architecture))
         self.done = 0
         self._aim: float = getattr(network._engine, "seconds_of_stretch", _AIM)
         self._per_second = 0.0  # updates, as measured
@@ -82,16 +83,17 @@ class Trainer:
     def _train(self, order: NDArray[np.int64], first: int, last: int) -> Stretch:
         network, optimizer = self.network, self.optimizer
         params = checked_parameters(network.params, network.architecture)
-        if optimizer._plan is not self.plan:  # it was reset meanwhile, perhaps by a callback
-            self.plan = optimizer._bound_to(params)
+        if not is_bound_by(optimizer, self.plan):  # it was reset meanwhile, perhaps by a callback
+            self.plan = bound_to(optimizer, params)
+        plan = self.plan
         stretch = Stretch(
             order,
             self.batch_size,
             first,
             last,
-            self.plan,
-            optimizer._rates_ahead(last - first),
-            optimizer.t,
+            plan,
+            plan.rates_ahead(last - first),
+            plan.t,
             network.seed % _SEEDS,
             np.zeros(last - first) if self.norms else None,
         )
@@ -99,6 +101,6 @@ class Trainer:
             network._engine.train(params, self.rows, stretch)
         finally:  # Ctrl-C is answered when the call returns, and then at calls: both counters change before the next
             self.done += stretch.done
-            optimizer._t += stretch.done
-            optimizer._write_rates(None)  # of the next step
+            plan.t += stretch.done
+            plan.write_rates()  # of the next step
         return stretch

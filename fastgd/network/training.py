@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,6 +19,7 @@ from fastgd.engines.protocol.outcomes import Status
 from fastgd.network.history import DivergenceWarning, EarlyStopping, TrainingHistory
 from fastgd.network.trainer import Trainer
 from fastgd.optimizers import Adam, Optimizer
+from fastgd.optimizers.loops import bound_to, resumes
 
 if TYPE_CHECKING:
     from fastgd.network.mlp import MLP
@@ -198,23 +199,14 @@ def _optimizer(network: MLP, optimizer: Any) -> Optimizer:
         return network.optimizer_ or Adam()
     if not isinstance(optimizer, Optimizer):
         raise TypeError(f"optimizer must be a fastgd.Optimizer, got {type(optimizer).__name__}")
-    if saved is not None and _is_new(optimizer) and _could_have(optimizer, saved):
+    if saved is not None and resumes(optimizer, saved):
         try:
             optimizer.load_state_dict(saved)
-            optimizer._bound_to(network.params)
+            bound_to(optimizer, network.params)
         except Exception:
             optimizer.reset()
             raise
     return optimizer
-
-
-def _is_new(optimizer: Optimizer) -> bool:
-    return not optimizer.t and optimizer._plan is None and optimizer._pending is None
-
-
-def _could_have(optimizer: Optimizer, state: Mapping[str, Array]) -> bool:
-    rules = list(map(str, state["rules"]))
-    return str(state["optimizer"]) == type(optimizer).__name__ and rules == optimizer._rules()
 
 
 @dataclass

@@ -7,7 +7,6 @@ A class says only what is its own: its hyperparameters and which formula they se
 from __future__ import annotations
 
 import inspect
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
@@ -20,7 +19,7 @@ from fastgd.engines.protocol.arrays import check
 from fastgd.engines.protocol.steps import Method
 from fastgd.engines.steps import check_first, group_for, slot_for, stepper_class
 from fastgd.optimizers.common import COMMON_DEFAULTS, COMMON_FIELDS, RUNNING, checked_running
-from fastgd.optimizers.fields import Choice, Field, Schedule
+from fastgd.optimizers.fields import Choice, Field, Schedule, rate_at
 from fastgd.optimizers.formula import Formula, prepares
 from fastgd.optimizers.plan import Plan
 from fastgd.optimizers.state import check_state, host_copy, restore, state_arrays
@@ -256,42 +255,20 @@ class Optimizer:
     @property
     def lr(self) -> float:
         """The learning rate of the next step; it may be set to a number or a schedule."""
-        return self._rate(self._options["lr"])
+        return rate_at(self._options["lr"], self.t)
 
     @lr.setter
     def lr(self, value: float | Schedule) -> None:
         rate: Any = self._fields["lr"].scalar("lr", value)
-        self._rate(rate)  # a schedule that returns nonsense now is refused now
+        rate_at(rate, self.t)  # a schedule that returns nonsense now is refused now
         self._options["lr"] = rate
         if self._plan is not None:
-            self._plan.moving = self._moving()
-            self._write_rates(None)
+            self._plan.set_rate(rate)
 
     @property
     def t(self) -> int:
         """The number of steps taken."""
-        return self._t
-
-    def _rate(self, lr: float | Schedule, t: int | None = None) -> float:
-        if isinstance(lr, float):
-            return lr
-        t = self._t if t is None else t
-        rate = lr(t)
-        if not 0 <= rate < math.inf:
-            raise ValueError(f"lr at step {t} must be a number >= 0, got {rate!r}")
-        return rate
-
-    def _moving(self) -> bool:
-        own = (options["lr"] for _, options in self._groups if "lr" in options)
-        return any(not isinstance(lr, float) for lr in (self._options["lr"], *own))
-
-    def _write_rates(self, lr: float | None) -> None:
-        """The rates of the next step into all groups; `lr` replaces the optimizer's own."""
-        assert self._plan is not None
-        base = self.lr if lr is None else lr
-        rates = [self._rate(o["lr"]) if "lr" in o else base for _, o in self._groups]
-        for group, rate in zip(self._plan.groups, [base, *rates], strict=True):
-            group.hyper[0] = rate
+        return self._t if self._plan is None else self._plan.t
 
     # --- groups -----------------------------------------------------------------------------------
 
@@ -375,26 +352,26 @@ class Optimizer:
         if plan is None:
             self._first_step(params, grads, lr)
             return
-        t = self._t + 1
+        t = plan.t + 1
         if lr is not None:
             self._step_with(plan, params, grads, lr)
         else:
             if plan.moving:
-                self._write_rates(None)
+                plan.write_rates()
             if plan.single:
                 plan.update([params], [grads], t)
             else:
                 plan.update(plan.leaves(params, "params"), plan.leaves(grads, "grads"), t)
-        self._t = t
+        plan.t = t
 
     def _step_with(self, plan: Plan, params: Any, grads: Any, lr: float) -> None:
         rate = self._one_rate(lr)
         p, g = plan.leaves(params, "params"), plan.leaves(grads, "grads")
-        self._write_rates(rate)
+        plan.write_rates(rate)
         try:
-            plan.update(p, g, self._t + 1)
+            plan.update(p, g, plan.t + 1)
         finally:
-            self._write_rates(None)
+            plan.write_rates()
 
     def _one_rate(self, lr: Any) -> float:
         rate = self._fields["lr"].scalar("lr", lr)
@@ -419,16 +396,16 @@ class Optimizer:
             restore(plan, self._pending)
         self._plan = plan
         try:
-            self._write_rates(None)
+            plan.write_rates()
             if lr is None:
-                plan.update(leaves, gradients, self._t + 1)
+                plan.update(leaves, gradients, plan.t + 1)
             else:
                 self._step_with(plan, params, grads, lr)
         except BaseException:
             self._plan = None
             raise
         self._pending = None
-        self._t += 1
+        plan.t += 1
 
     def _plan_for(
         self,
@@ -454,8 +431,9 @@ class Optimizer:
         if backend == "cuda":
             running["copying"] = isinstance(leaves[0], np.ndarray)
         stepper = stepper_class(backend)(slots, groups, **running)
+        rates = [self._options["lr"], *(options.get("lr") for _, options in self._groups)]
         single = tree.paths == [()]
-        return Plan(tree, tree.leaves, slots, groups, stepper.step, single, self._moving(), backend)
+        return Plan(tree, tree.leaves, slots, groups, stepper.step, single, backend, rates, self._t)
 
     def _backends(self) -> tuple[str, ...]:
         """What can run the update of NumPy arrays, in order of preference; a card runs all."""
@@ -506,19 +484,6 @@ class Optimizer:
         name = None if asked in {"auto", "cuda"} else asked
         return resolve_backend(name, supports=self._backends())
 
-    def _rates_ahead(self, steps: int) -> NDArray[np.float64]:
-        """The rates of the next steps, shape (steps, groups)."""
-        sources = [self._options["lr"], *(o.get("lr") for _, o in self._groups)]
-        rates = np.empty((steps, len(sources)))
-        for k, source in enumerate(sources):
-            if source is None:
-                rates[:, k] = rates[:, 0]
-            elif isinstance(source, float):
-                rates[:, k] = source
-            else:
-                rates[:, k] = [self._rate(source, self._t + step) for step in range(steps)]
-        return rates
-
     # --- state ------------------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, NDArray[Any]]:
@@ -545,7 +510,7 @@ class Optimizer:
         state = {
             "optimizer": np.array(type(self).__name__),
             "rules": np.array(self._rules()),
-            "t": np.array(self._t, np.int64),
+            "t": np.array(self.t, np.int64),
         }
         if self._plan is not None:
             groups, slots = self._plan.groups, self._plan.slots
@@ -577,10 +542,10 @@ class Optimizer:
         steps = check_state(arrays, type(self).__name__, self._rules())
         if self._plan is not None:
             restore(self._plan, arrays)
-            self._pending = None
+            self._plan.t, self._pending = steps, None
         else:
             self._pending = arrays if "params" in arrays else None
-        self._t = steps
+            self._t = steps
 
     def _rules(self) -> list[str]:
         optimizers = [self, *(self.with_options(**options) for _, options in self._groups)]

@@ -200,6 +200,16 @@ class Rate(_Checked):
         return None
 
 
+def rate_at(rate: float | Schedule, t: int) -> float:
+    """The learning rate of the step after `t` steps."""
+    if isinstance(rate, float):
+        return rate
+    value = rate(t)
+    if not 0 <= value < math.inf:
+        raise ValueError(f"lr at step {t} must be a number >= 0, got {value!r}")
+    return value
+
+
 Field = Real | Pair | Flag | Choice | Rate
 UNIT = Real(0.0, 1.0)
 BELOW_ONE = Real(0.0, 1.0, high_open=True)

@@ -28,6 +28,7 @@ from fastgd.network.mlp import MLP
 from fastgd.network.problem import NetworkProblem
 from fastgd.network.trainer import Trainer
 from fastgd.optimizers import Optimizer
+from fastgd.optimizers.loops import check_groups, with_settings
 from fastgd.progress import Progress
 from fastgd.sweeps.results import SweepResult
 
@@ -156,7 +157,7 @@ class _Optimizers:
         if key not in self.known:
             options = {name: own[name] for name in self.names}
             one = own.get("optimizer", self.optimizer).with_options(**options)
-            one._group_of([(k,) for k in range(2 * layers)])  # each group leads to a parameter
+            check_groups(one, [(k,) for k in range(2 * layers)])
             self.known[key] = one
         return self.known[key]
 
@@ -236,8 +237,7 @@ class _Work:
             return k
 
     def _do(self, k: int, run: _Run) -> None:
-        network, optimizer = self._network(run), run.optimizer.fresh()
-        optimizer._running = {**optimizer._running, "n_threads": 1}
+        network, optimizer = self._network(run), with_settings(run.optimizer, n_threads=1)
         trainer = Trainer(network, self.problem.rows, optimizer, run.batches.size)
         status, falling = self._train(k, run, trainer)
         loss = metric = math.nan

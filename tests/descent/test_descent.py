@@ -15,6 +15,7 @@ from cases import CASES
 from scipy.optimize import OptimizeResult, rosen, rosen_der
 
 import fastgd as gd
+from fastgd.optimizers.loops import schedule_of
 
 pytest.importorskip("fastgd.engines.native.sweeps")
 
@@ -53,7 +54,9 @@ def bits(array):
 
 
 def assert_as_in_sweep(problem, optimizer, run, **options):
-    swept = gd.sweep(problem, optimizer, {"lr": [1e-9, optimizer._options["lr"]]}, **options)
+    swept = gd.sweep(
+        problem, optimizer, {"lr": [1e-9, schedule_of(optimizer) or optimizer.lr]}, **options
+    )
     assert bits(run.x) == bits(swept.x[1])
     assert (run.nit, run.status) == (swept.iterations[1], swept.status[1])
     assert bits(np.float64(run.fun)) == bits(swept.loss[1])

@@ -20,6 +20,7 @@ from fastgd.engines.protocol.outcomes import Status
 from fastgd.network import training
 from fastgd.network.history import DivergenceWarning
 from fastgd.network.trainer import Trainer
+from fastgd.optimizers.plan import Plan
 
 ENGINES = ("numpy", "numba", "cython")
 RNG = np.random.default_rng(0)
@@ -355,14 +356,14 @@ def test_ctrl_c_counts_every_update(backend):
 def test_ctrl_c_right_after_updates(backend, monkeypatch):
     """Answered at the first call after them, it finds optimizer and network at the same update."""
     net, optimizer = network(backend=backend), gd.SGD(lr=1e-3)
-    write_rates = gd.SGD._write_rates
+    write_rates = Plan.write_rates
 
-    def pressed(self, lr):
-        write_rates(self, lr)
+    def pressed(self):
+        write_rates(self)
         if self.t > 20:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(gd.SGD, "_write_rates", pressed)
+    monkeypatch.setattr(Plan, "write_rates", pressed)
     net.fit(X, Y, optimizer=optimizer, batch_size=8, epochs=9)
     assert net.status_ is Status.INTERRUPTED
     assert net.steps_ == optimizer.t > 20

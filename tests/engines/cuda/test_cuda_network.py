@@ -265,8 +265,8 @@ def stretch_of(trainer, order, first=0, last=3):
         first,
         last,
         trainer.plan,
-        trainer.optimizer._rates_ahead(last - first),
-        trainer.optimizer.t,
+        trainer.plan.rates_ahead(last - first),
+        trainer.plan.t,
         norms=np.zeros(last - first) if trainer.norms else None,
     )
 

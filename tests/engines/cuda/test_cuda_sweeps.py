@@ -14,6 +14,7 @@ import fastgd as gd
 from fastgd.engines import sweeps
 from fastgd.engines.cuda import sweep_block, sweep_slopes
 from fastgd.engines.cuda import sweeps as cuda_sweeps
+from fastgd.optimizers.loops import schedule_of
 
 RNG = np.random.default_rng(7)
 ROWS = RNG.uniform(0, 1, (9, 1))
@@ -309,7 +310,7 @@ def test_blocks_and_arrays_give_the_bits_of_threads_and_scalars(monkeypatch, nam
     monkeypatch.setattr(sweep_block, "FEWEST", 1000 if few else 1)
     monkeypatch.setattr(sweep_slopes, "UNROLLED", 0)
     axes = {"rng": [3, 4], "lr": [0.3]} if "batches" in name else {"lr": [0.05, 0.3]}
-    axes = {} if callable(optimizer._options["lr"]) else axes
+    axes = {} if schedule_of(optimizer) else axes
     same(PROBLEMS[name], optimizer, axes, max_iter=25)
 
 

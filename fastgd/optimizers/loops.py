@@ -1,0 +1,111 @@
+"""What loops that make an optimizer's updates themselves need of it: sweeps, descents, training.
+
+An optimizer's own `step` is for users. The rest of the package reads an optimizer's formula with its
+numbers (`methods`), or works on its state (`bound_to`), through the functions here alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastgd.engines.protocol.steps import Method
+from fastgd.optimizers.base import Optimizer
+from fastgd.optimizers.fields import Schedule
+from fastgd.optimizers.plan import Plan
+from fastgd.optimizers.tree import Path
+
+AnOptimizer = TypeVar("AnOptimizer", bound=Optimizer)
+
+# --- its formula --------------------------------------------------------------------------------------
+
+
+def methods(
+    optimizer: Optimizer, columns: Mapping[str, Sequence[Any]]
+) -> list[tuple[NDArray[np.intp], Method]]:
+    """The update for n runs whose hyperparameters differ, checked and read as whole columns.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+        It has the hyperparameters that do not differ.
+    columns : dict of str to sequence of n values
+        The hyperparameters that differ; pairs as n tuples or an array of shape (n, 2). Of a
+        schedule in "lr" the rate at the first step is taken.
+
+    Returns
+    -------
+    list of (ndarray of intp, Method)
+        Runs whose flags select the same rule, as their indices in order, and their numbers.
+    """
+    return optimizer._methods(columns)
+
+
+def schedule_of(optimizer: Optimizer) -> Schedule | None:
+    """The learning rate as a function of the step; None if it is a number."""
+    rate = optimizer._options["lr"]
+    return None if isinstance(rate, float) else rate
+
+
+# --- its groups and settings --------------------------------------------------------------------------
+
+
+def groups_of(optimizer: Optimizer) -> dict[Path, dict[str, Any]]:
+    """The groups: from the path of an array, or of a nested part, to the options that differ there."""
+    fields = optimizer._fields
+    return {
+        path: {name: fields[name].given(value) for name, value in options.items()}
+        for path, options in optimizer._groups
+    }
+
+
+def check_groups(optimizer: Optimizer, paths: Sequence[Path]) -> None:
+    """Raise ValueError if a group leads to none of the arrays with these paths."""
+    optimizer._group_of(paths)
+
+
+def with_groups(optimizer: AnOptimizer, groups: Mapping[Path, Mapping[str, Any]]) -> AnOptimizer:
+    """A copy without state that has these groups in place of its own."""
+    copy = optimizer.fresh()
+    copy._groups = optimizer._checked_groups(groups)
+    return copy
+
+
+def with_settings(optimizer: AnOptimizer, **settings: Any) -> AnOptimizer:
+    """A copy without state that runs in another way: `n_threads`, `flush_subnormals`, `backend`."""
+    copy = optimizer.fresh()
+    copy._running = {**optimizer._running, **settings}
+    return copy
+
+
+# --- its state ----------------------------------------------------------------------------------------
+
+
+def bound_to(optimizer: Optimizer, params: Sequence[Any]) -> Plan:
+    """The plan for updates of a list of NumPy arrays, made now if there was no step before.
+
+    No update is made. The first call fixes the arrays' shapes and dtypes as a first step does.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the arrays cannot be updated in place, or differ from those of the first step.
+    """
+    return optimizer._bound_to(params)
+
+
+def is_bound_by(optimizer: Optimizer, plan: Plan) -> bool:
+    """Whether the optimizer's state is still that of the plan; `reset` ends this."""
+    return optimizer._plan is plan
+
+
+def resumes(optimizer: Optimizer, state: Mapping[str, NDArray[Any]]) -> bool:
+    """Whether an optimizer without any state has the class and the formula of a saved one."""
+    new = not optimizer.t and optimizer._plan is None and optimizer._pending is None
+    rules = list(map(str, state["rules"]))
+    return (
+        new and str(state["optimizer"]) == type(optimizer).__name__ and rules == optimizer._rules()
+    )
