@@ -1,8 +1,8 @@
-"""Pictures of sweeps and descents, as objects that can be drawn again on other axes.
+"""Figures of sweeps and descents, as objects that can be drawn again on other axes.
 
-Each display holds its data and has a ``plot(ax=None)`` that draws it and keeps what it drew
-(``ax_``, ``figure_``). Colours are told apart by people who see fewer of them (Okabe and Ito's
-palette, cividis), and nothing is said by colour alone.
+Each display holds its data; its method ``plot(ax=None)`` draws them and keeps the axes and the figure
+(``ax_``, ``figure_``). The colours suit colour-blind readers (Okabe and Ito's palette, cividis), and
+markers, dashes or hatches say the same as colours.
 """
 
 from fastgd.plotting.common import COLOURS, DASHES, GREY, INK, MARKERS

@@ -1,4 +1,4 @@
-"""What the displays share: palette, axes, legends, labels."""
+"""What the displays share: palette, scales, legends, hatched cells."""
 
 from __future__ import annotations
 
@@ -8,14 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.engines.protocol.outcomes import Status
-from fastgd.plotting.labels import axis_label, is_numeric
+from fastgd.plotting.labels import is_numeric
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-    from fastgd.sweeps import SweepResult
-
 
 # Okabe & Ito (2008), without yellow (too pale for a line) and black (kept for reference lines).
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -33,24 +29,15 @@ NAMES = {
 MOST_LINES = len(COLOURS)
 
 
-def new_axes(ax: Axes | None, size: tuple[float, float]) -> Axes:
-    if ax is not None:
-        return ax
-    import matplotlib.pyplot as plt  # noqa: PLC0415  (heavy)
-
-    _, ax = plt.subplots(figsize=size, layout="constrained")
-    return ax
-
-
 def dress(ax: Axes) -> None:
-    """Quiet frame and grid."""
+    """Hide the upper and right spines; draw a light grid."""
     ax.spines[["top", "right"]].set_visible(False)
     ax.grid(True, which="major", color="#E3E3E3", linewidth=0.8)
     ax.set_axisbelow(True)
 
 
 def legend_above(ax: Axes) -> None:
-    """Outside the frame, where it can hide nothing; in one row if there is room."""
+    """Put the legend above the axes, where it hides no data; in one row if there is room."""
     names = ax.get_legend_handles_labels()[1]
     if not names:
         return
@@ -64,7 +51,7 @@ def legend_above(ax: Axes) -> None:
 
 
 def label_1_2_5(axis: Any) -> None:
-    """Plain numbers at 1, 2, 5, 10, 20, ... of a logarithmic axis of counts."""
+    """Label a logarithmic axis of counts at 1, 2, 5, 10, 20, ..."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter  # noqa: PLC0415  (heavy)
 
     axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
@@ -73,13 +60,13 @@ def label_1_2_5(axis: Any) -> None:
 
 
 def spans_decades(values: NDArray[np.float64], ratio: float = 10.0) -> bool:
-    """Whether a logarithmic scale shows more: all positive, largest over smallest > `ratio`."""
+    """Whether a logarithmic scale is better: all values positive, largest over smallest > `ratio`."""
     values = values[np.isfinite(values)]
     return bool(values.size and values.min() > 0 and values.max() > ratio * values.min())
 
 
 def is_geometric(values: Sequence[Any]) -> bool:
-    """Whether more than two positive numbers grow by one factor, and by more than tenfold."""
+    """Whether three or more positive numbers are evenly spaced in logarithm, over more than a decade."""
     if len(values) < 3 or not is_numeric(tuple(values)) or min(values) <= 0:
         return False
     steps = np.diff(np.log(np.asarray(values, np.float64)))
@@ -87,16 +74,16 @@ def is_geometric(values: Sequence[Any]) -> bool:
 
 
 def placed_marks(values: Sequence[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Centres and edges: numbers in increasing or decreasing order to scale, others side by side."""
+    """Centres and edges of cells: monotone numbers to scale, other values side by side."""
     numeric = is_numeric(tuple(values))
     centres = np.asarray(values, np.float64) if numeric else np.arange(len(values), dtype=float)
     edges = cell_edges(centres)
-    # No cell reaches below 0 where no value does: a momentum of 0 is an end of its range.
+    # Without negative values no cell extends below 0: a momentum of 0 is the end of its range.
     return centres, np.maximum(edges, 0.0) if numeric and centres.min() >= 0 else edges
 
 
 def increasing(values: tuple[Any, ...]) -> list[int]:
-    """The order in which an axis is drawn: numbers sorted, others as they came."""
+    """The order in which an axis is drawn: numbers sorted, other values as given."""
     order = range(len(values))
     return sorted(order, key=lambda k: values[k]) if is_numeric(values) else list(order)
 
@@ -111,7 +98,7 @@ def stretches_of(marked: NDArray[np.bool_]) -> list[tuple[int, int]]:
 def draw_hatched(
     ax: Axes, cells: NDArray[np.bool_], edges: Any, look: tuple[str, str, str]
 ) -> None:
-    """One rectangle for each stretch of marked cells in a row."""
+    """Draw one rectangle for each run of marked cells in a row; `look` is name, fill colour and hatch."""
     from matplotlib.collections import PatchCollection  # noqa: PLC0415  (heavy)
     from matplotlib.patches import Patch, Rectangle  # noqa: PLC0415
 
@@ -127,70 +114,16 @@ def draw_hatched(
     ax.add_patch(Rectangle((np.nan, np.nan), 0, 0, linewidth=0.5, label=name, **style))
 
 
-def usable_runs(result: SweepResult, quantity: str) -> NDArray[np.bool_]:
-    """Which runs have this quantity to show."""
-    usable = result.converged
-    if quantity != "iterations":
-        usable = np.isfinite(np.asarray(getattr(result, quantity), np.float64))
-    return np.asarray(usable & ~np.isin(result.status, (Status.DIVERGED, Status.NOT_RUN)))
-
-
-def numeric_axis(result: SweepResult, name: str | None) -> str:
-    numeric = [n for n, values in result.axes.items() if is_numeric(values)]
-    if name is None:
-        if not numeric:
-            raise ValueError(f"the sweep has no numeric axis to draw, only {list(result.axes)}")
-        return max(numeric, key=lambda n: len(result.axes[n]))
-    if name not in numeric:
-        raise ValueError(f"x must be a numeric axis, one of {numeric}, got {name!r}")
-    return name
-
-
-def two_axes(result: SweepResult, x: str | None, y: str | None) -> tuple[str, str]:
-    names = list(result.axes)
-    if result.paired:
-        raise ValueError(
-            "a heat map needs a grid; the axes of this sweep are paired, see kind='loss'"
-        )
-    for argument, name in (("x", x), ("y", y)):
-        if name is not None and name not in names:
-            raise ValueError(
-                f"{argument} must be an axis of the sweep, one of {names}, got {name!r}"
-            )
-    if len(names) < 2 or (x is not None and x == y):
-        raise ValueError(f"a heat map needs two different axes, got {[x, y]} of {names}")
-    longest = sorted(names, key=lambda n: (n != "lr", -len(result.axes[n])))
-    longest = [name for name in longest if name not in (x, y)]
-    x = x or longest.pop(0)
-    return x, y or longest.pop(0)
-
-
-def combinations(result: SweepResult, without: str) -> list[str]:
-    """The legend's names for all combinations of the other axes."""
-    names = [""]
-    if result.paired:
-        return names
-    for axis, values in result.axes.items():
-        if axis != without and len(values) > 1:
-            labels = [f"{axis} {short_number(axis_label(v))}" for v in values]
-            names = [", ".join(filter(None, (n, label))) for n in names for label in labels]
-    return names
-
-
-def quantity_name(result: SweepResult, quantity: str) -> str:
-    if quantity == "iterations" and np.isfinite(result.tol):
-        return f"iterations until max |slope| < {result.tol:g}"
-    if quantity == "metric":
-        return f"{result.metric_name or 'metric'} at the end"
-    return NAMES[quantity]
-
-
-def short_number(text: str, most: int = 28) -> str:
-    return text if len(text) <= most else text[: most - 1] + "…"
+def draw_star(ax: Axes, x: float, y: float, label: str) -> None:
+    """Mark the best cell."""
+    ax.plot(
+        x, y, "*", markersize=16, color=COLOURS[1], markeredgecolor="white", markeredgewidth=1.3,
+        linestyle="none", label=label, zorder=5,
+    )  # fmt: skip
 
 
 def cell_edges(centres: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Half way between neighbours (geometrically where they are spaced so); one more than cells."""
+    """Edges half way between neighbouring centres, geometrically for a geometric axis."""
     if centres.size == 1:
         return np.array([centres[0] - 0.5, centres[0] + 0.5])
     if is_geometric(centres.tolist()):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Self
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,44 +13,37 @@ from fastgd.plotting.common import (
     INK,
     NAMES,
     draw_hatched,
+    draw_star,
     increasing,
     is_geometric,
     label_1_2_5,
     legend_above,
-    new_axes,
     placed_marks,
-    quantity_name,
-    short_number,
     spans_decades,
-    two_axes,
-    usable_runs,
 )
-from fastgd.plotting.labels import axis_label, is_numeric
+from fastgd.plotting.display import Display
+from fastgd.plotting.labels import axis_label, is_numeric, shortened
+from fastgd.plotting.result import Result, quantity_name, quantity_values, two_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from fastgd.sweeps import SweepResult
-
-
-# --- a heat map over two axes -----------------------------------------------------------------------
-
 
 @dataclass
-class HeatMapDisplay:
-    """A value for every cell of two axes; diverged and unfinished cells and the best are marked.
+class HeatMapDisplay(Display):
+    """A value for every cell of a grid; the best, the diverged and the unfinished cells are marked.
 
     Parameters
     ----------
     x, y : sequence
-        The axes' values: numbers are drawn to scale, anything else side by side.
+        The axes' values: numbers are drawn to scale, other values side by side.
     values : array_like of shape (len(y), len(x))
-        What the colour says; nan where there is nothing to say.
+        The values shown as colours; nan where there is none.
     diverged, unfinished : array_like of bool, same shape, optional
-        Cells to draw_hatched, and cells to leave blank with dots.
+        Cells to hatch, and cells to fill with dots.
     best : tuple of int, optional
-        (row, column) of the cell to ring.
+        (row, column) of the cell to mark with a star.
     x_name, y_name, value_name : str
         Labels of the axes and of the colour bar.
     boundary : tuple of two array_like, optional
@@ -61,13 +54,15 @@ class HeatMapDisplay:
     Attributes
     ----------
     ax_, figure_ : matplotlib Axes and Figure
-        What `plot` drew on.
+        The axes and figure that `plot` drew on.
 
     Examples
     --------
     >>> display = HeatMapDisplay([0.1, 0.2], [0.0, 0.9], [[40, 20], [90, 80]], best=(0, 1))
     >>> display.plot().figure_.savefig("map.png")  # doctest: +SKIP
     """
+
+    size: ClassVar[tuple[float, float]] = (8.4, 5.2)
 
     x: Sequence[Any]
     y: Sequence[Any]
@@ -80,25 +75,10 @@ class HeatMapDisplay:
     value_name: str = NAMES["iterations"]
     boundary: tuple[ArrayLike, ArrayLike] | None = None
     boundary_name: str = "limit of stability"
-    ax_: Any = field(default=None, init=False, repr=False)
-    figure_: Any = field(default=None, init=False, repr=False)
 
-    def plot(self, ax: Axes | None = None) -> Self:
-        """Draw.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, optional
-            Where to draw; a new figure by default.
-
-        Returns
-        -------
-        HeatMapDisplay
-            Itself, with ``ax_`` and ``figure_`` set.
-        """
+    def _draw(self, ax: Axes) -> None:
         from matplotlib.colors import LogNorm, Normalize  # noqa: PLC0415  (heavy)
 
-        ax = new_axes(ax, (8.4, 5.2))
         values = np.asarray(self.values, np.float64)
         xs, x_edges = placed_marks(self.x)
         ys, y_edges = placed_marks(self.y)
@@ -119,14 +99,8 @@ class HeatMapDisplay:
         if self.boundary is not None:
             ax.plot(*self.boundary, "--", color=INK, linewidth=1.4, label=self.boundary_name)
         if self.best is not None:
-            ax.plot(
-                xs[self.best[1]], ys[self.best[0]], "*", markersize=17, color="#D55E00",
-                markeredgecolor="white", markeredgewidth=1.3, linestyle="none", label="best",
-                zorder=5,
-            )  # fmt: skip
+            draw_star(ax, xs[self.best[1]], ys[self.best[0]], "best")
         self._label(ax, mesh, (xs, ys), (x_edges, y_edges))
-        self.ax_, self.figure_ = ax, ax.figure
-        return self
 
     def _label(self, ax: Axes, mesh: Any, places: Any, edges: Any) -> None:
         figure: Figure = ax.figure  # type: ignore[assignment]
@@ -138,7 +112,7 @@ class HeatMapDisplay:
             label_1_2_5(bar.ax.yaxis)
         for axis, values, place in ((ax.xaxis, self.x, places[0]), (ax.yaxis, self.y, places[1])):
             if not is_numeric(tuple(values)):
-                axis.set_ticks(place, [short_number(axis_label(v)) for v in values])
+                axis.set_ticks(place, [shortened(axis_label(v)) for v in values])
         if is_geometric(self.x):
             ax.set_xscale("log")
         if is_geometric(self.y):
@@ -152,7 +126,7 @@ class HeatMapDisplay:
     @classmethod
     def from_sweep(
         cls,
-        result: SweepResult,
+        result: Result,
         *,
         quantity: Literal["iterations", "loss", "metric"] = "iterations",
         x: str | None = None,
@@ -160,13 +134,13 @@ class HeatMapDisplay:
         boundary: tuple[ArrayLike, ArrayLike] | None = None,
         ax: Axes | None = None,
     ) -> Self:
-        """Draw two axes of a sweep; over any others the best run is taken for each cell.
+        """Draw two axes of a sweep; each cell shows the best run over the other axes.
 
         Parameters
         ----------
         result : SweepResult
         quantity : {"iterations", "loss", "metric"}, default "iterations"
-            What the colour says: iterations of the runs that converged, or the loss or metric of all
+            The value of a cell: iterations of the runs that converged, or the loss or metric of all
             that did not diverge.
         x, y : str, optional
             The axes to draw; the two longest by default, ``"lr"`` across.
@@ -181,12 +155,12 @@ class HeatMapDisplay:
         Raises
         ------
         ValueError
-            If the sweep has fewer than two axes, or `x` or `y` is none of them.
+            If the sweep has fewer than two axes, or `x` or `y` is not one of them.
         """
         x, y = two_axes(result, x, y)
-        sign = -1.0 if quantity == "metric" else 1.0  # whether the highest is the best
-        found = np.where(usable_runs(result, quantity), sign * getattr(result, quantity), np.inf)
-        values = _on_cells(result, found, y, x)
+        sign = -1.0 if quantity == "metric" else 1.0  # the highest metric is the best
+        found = quantity_values(result, quantity, missing=sign * np.inf)
+        values = _on_cells(result, sign * found, y, x)
         rows, columns = increasing(result.axes[y]), increasing(result.axes[x])
         cells = values.min(axis=-1)[np.ix_(rows, columns)]
         diverged = np.asarray(_on_cells(result, result.diverged, y, x).all(axis=-1))
@@ -208,17 +182,14 @@ class HeatMapDisplay:
         return display.plot(ax)
 
 
-# --- parts ------------------------------------------------------------------------------------------
-
-
 def _colour_top(values: NDArray[np.float64]) -> float:
-    """Where the colours end: at the maximum, or before a few values that would take up most of them."""
+    """Upper end of the colours: the maximum, or the 99 % quantile where a few values are far above it."""
     top, most = float(values.max()), float(np.quantile(values, 0.99))
     return most if top > 3.0 * most > 3.0 * values.min() > 0 else top
 
 
-def _on_cells(result: SweepResult, array: NDArray[Any], y: str, x: str) -> NDArray[Any]:
-    """Shape (y, x, all others)."""
+def _on_cells(result: Result, array: NDArray[Any], y: str, x: str) -> NDArray[Any]:
+    """The array with the shape (y, x, product of the other axes)."""
     names = list(result.axes)
     moved = np.moveaxis(array, (names.index(y), names.index(x)), (0, 1))
     return moved.reshape(*moved.shape[:2], -1)

@@ -1,10 +1,10 @@
-"""`IterationsDisplay`: iterations until convergence against the learning rate."""
+"""`IterationsDisplay`: iterations, loss or metric against one hyperparameter."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Self
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,42 +16,40 @@ from fastgd.plotting.common import (
     MOST_LINES,
     NAMES,
     cell_edges,
-    combinations,
     dress,
     is_geometric,
     label_1_2_5,
     legend_above,
-    new_axes,
-    numeric_axis,
-    quantity_name,
     spans_decades,
     stretches_of,
-    usable_runs,
+)
+from fastgd.plotting.display import Display
+from fastgd.plotting.result import (
+    Result,
+    combinations,
+    numeric_axis,
+    quantity_name,
+    quantity_values,
 )
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from fastgd.sweeps import SweepResult
-
-
-# --- iterations against the rate ------------------------------------------------------------------
-
 
 @dataclass
-class IterationsDisplay:
-    """What came out of each run, against one number that was varied.
+class IterationsDisplay(Display):
+    """Iterations, loss or metric of each run against one varied number.
 
     Parameters
     ----------
     x : array_like of shape (n,)
         The values of the varied number.
     lines : dict of str to array_like of shape (n,)
-        What is drawn for each, by the name in the legend; nan where a run gave no value.
+        The values of each line, by its name in the legend; nan where a run has none.
     failed : array_like of bool of shape (n,), optional
         Where every run diverged: drawn as a hatched band.
     unfinished : dict of str to array_like of bool of shape (n,), optional
-        By line, where its run neither converged nor diverged: a cross at the top, in its colour.
+        By line, where its run neither converged nor diverged: a cross at the top in the line's colour.
     curve : tuple of two array_like, optional
         A closed form, (x, y), drawn as a line behind the points.
     unstable_from : float, optional
@@ -66,7 +64,7 @@ class IterationsDisplay:
     Attributes
     ----------
     ax_, figure_ : matplotlib Axes and Figure
-        What `plot` drew on.
+        The axes and figure that `plot` drew on.
 
     Examples
     --------
@@ -85,30 +83,15 @@ class IterationsDisplay:
     y_name: str = NAMES["iterations"]
     curve_name: str = "closed form"
     connected: bool = True
-    ax_: Any = field(default=None, init=False, repr=False)
-    figure_: Any = field(default=None, init=False, repr=False)
 
-    def plot(self, ax: Axes | None = None) -> Self:
-        """Draw.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, optional
-            Where to draw; a new figure by default.
-
-        Returns
-        -------
-        IterationsDisplay
-            Itself, with ``ax_`` and ``figure_`` set.
-        """
-        ax = new_axes(ax, (8.0, 4.8))
+    def _draw(self, ax: Axes) -> None:
         x = np.asarray(self.x, np.float64)
         lines = {name: np.asarray(y, np.float64) for name, y in self.lines.items()}
         self._draw_curve(ax)
         joined = self.connected and self.curve is None
         for k, (name, y) in enumerate(lines.items()):
             style = MARKERS[k % len(MARKERS)]
-            # Later lines are smaller, so that an equal point shows as one inside the other.
+            # Later markers are smaller, so that equal points show as one inside the other.
             size = max(3.0, 7.5 - 3.0 * k) if self.curve is not None else 5.0
             size = size if x.size <= 200 else 2.0
             ax.plot(
@@ -123,8 +106,6 @@ class IterationsDisplay:
         ax.set_ylabel(self.y_name)
         dress(ax)
         legend_above(ax)
-        self.ax_, self.figure_ = ax, ax.figure
-        return self
 
     def _draw_curve(self, ax: Axes) -> None:
         if self.curve is not None:
@@ -144,7 +125,7 @@ class IterationsDisplay:
             if y.max() < 1e6 and y.min() >= 1:
                 label_1_2_5(ax.yaxis)
         elif y.size and np.abs(y).max() > 1e6 * np.median(np.abs(y)) > 0:
-            # Runs on their way to infinity leave the frame instead of flattening the others.
+            # Diverging runs leave the frame instead of flattening the others.
             y = y[np.abs(y) <= 1e6 * np.median(np.abs(y))]
             margin = 0.06 * (np.ptp(y) or 1.0)
             ax.set_ylim(y.min() - margin, y.max() + margin)
@@ -176,7 +157,7 @@ class IterationsDisplay:
                 label = "_"
 
     def _bands(self, x: NDArray[np.float64]) -> list[tuple[float, float]]:
-        """Intervals around the failed runs, half way to their neighbours."""
+        """Intervals around the diverged runs, half way to their neighbours."""
         if self.unstable_from is not None:
             return [(self.unstable_from, np.inf)]
         if self.failed is None:
@@ -190,7 +171,7 @@ class IterationsDisplay:
     @classmethod
     def from_sweep(
         cls,
-        result: SweepResult,
+        result: Result,
         *,
         quantity: Literal["iterations", "loss", "metric"] = "iterations",
         x: str | None = None,
@@ -203,11 +184,11 @@ class IterationsDisplay:
         ----------
         result : SweepResult
         quantity : {"iterations", "loss", "metric"}, default "iterations"
-            Runs that did not converge have no iterations to show; those that diverged, no loss or metric.
+            Only converged runs show iterations; diverged runs show neither loss nor metric.
         x : str, optional
             The axis drawn to scale; the longest numeric one by default.
         predicted : array_like, or a pair of them, optional
-            A closed form: values at the axis' own points, or (x, y).
+            A closed form: values at the points of the axis, or (x, y).
         ax : matplotlib Axes, optional
 
         Returns
@@ -222,7 +203,7 @@ class IterationsDisplay:
         x = numeric_axis(result, x)
         values = np.asarray(result.axes[x], np.float64)
         position = 0 if result.paired else list(result.axes).index(x)
-        y = np.where(usable_runs(result, quantity), getattr(result, quantity), np.nan)
+        y = quantity_values(result, quantity, missing=np.nan)
         rows = np.moveaxis(y, position, -1).reshape(-1, values.size)
         only = "counted" if result.metric is None and not result.paired else "runs"
         names = [name or only for name in combinations(result, without=x)]
@@ -234,7 +215,7 @@ class IterationsDisplay:
         order = np.argsort(values)
         diverged = np.moveaxis(result.diverged, position, -1).reshape(-1, values.size)
         unfinished = np.isnan(rows) & ~diverged
-        if result.paired and diverged.any():  # between others, where no band can be
+        if result.paired and diverged.any():  # diverged runs lie between others: no band
             names = [f"{only}; {int(diverged.sum())} more diverged"]
         if predicted is not None and not isinstance(predicted, tuple):
             predicted = (values, np.broadcast_to(np.asarray(predicted, np.float64), values.shape))

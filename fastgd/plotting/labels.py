@@ -1,4 +1,4 @@
-"""Values of an axis as labels: which are numbers, and each as text."""
+"""Values of an axis as text."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def axis_label(value: Any) -> str:
-    """One axis value as text: numbers short, tuples in brackets, a function by its name."""
+    """One value as text: numbers to 10 digits, tuples in parentheses, a function by its name."""
     if isinstance(value, float):
         return f"{value:.10g}"
     if isinstance(value, tuple):
@@ -17,5 +17,10 @@ def axis_label(value: Any) -> str:
 
 
 def is_numeric(values: tuple[Any, ...]) -> bool:
-    """Whether an axis can be drawn to scale."""
+    """Whether all values are numbers, so that the axis can be drawn to scale."""
     return all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
+
+
+def shortened(text: str, most: int = 28) -> str:
+    """The text, cut to `most` characters."""
+    return text if len(text) <= most else text[: most - 1] + "…"

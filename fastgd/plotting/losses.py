@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Self
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,34 +15,31 @@ from fastgd.plotting.common import (
     MARKERS,
     dress,
     legend_above,
-    new_axes,
     spans_decades,
 )
+from fastgd.plotting.display import Display
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-# --- loss against the step ------------------------------------------------------------------------
-
-
 @dataclass
-class LossCurveDisplay:
-    """Loss against the step, for several descents.
+class LossCurveDisplay(Display):
+    """Loss against the update, for several descents.
 
     Parameters
     ----------
     curves : dict of str to array_like or pair of array_like
-        By the name in the legend: the loss at steps 0, 1, 2, ..., or (steps, losses).
+        By name in the legend: the loss at updates 0, 1, 2, ..., or (updates, losses).
     x_name, y_name : str
         Axis labels, with units where there are any.
     marked : dict of str to float, optional
-        By curve, a step at which it has a point: that of the parameters that were kept, say.
+        By curve, the update to mark with a point, for example that of the parameters that were kept.
 
     Attributes
     ----------
     ax_, figure_ : matplotlib Axes and Figure
-        What `plot` drew on.
+        The axes and figure that `plot` drew on.
 
     Examples
     --------
@@ -54,23 +51,8 @@ class LossCurveDisplay:
     x_name: str = "iteration"
     y_name: str = "loss"
     marked: Mapping[str, float] | None = None
-    ax_: Any = field(default=None, init=False, repr=False)
-    figure_: Any = field(default=None, init=False, repr=False)
 
-    def plot(self, ax: Axes | None = None) -> Self:
-        """Draw.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, optional
-            Where to draw; a new figure by default.
-
-        Returns
-        -------
-        LossCurveDisplay
-            Itself, with ``ax_`` and ``figure_`` set.
-        """
-        ax = new_axes(ax, (8.0, 4.8))
+    def _draw(self, ax: Axes) -> None:
         drawn = []
         for k, (name, curve) in enumerate(self.curves.items()):
             steps, loss = _steps_and_loss(curve)
@@ -89,12 +71,10 @@ class LossCurveDisplay:
         ax.set_ylabel(self.y_name)
         dress(ax)
         legend_above(ax)
-        self.ax_, self.figure_ = ax, ax.figure
-        return self
 
 
 def _steps_and_loss(curve: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Losses that are not finite are left out of the line."""
+    """Updates and losses; losses that are not finite become nan and leave gaps."""
     if isinstance(curve, tuple):
         steps, loss = (np.asarray(part, np.float64) for part in curve)
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,22 +16,20 @@ from fastgd.plotting.common import (
     INK,
     NAMES,
     draw_hatched,
+    draw_star,
     increasing,
     legend_above,
-    new_axes,
     placed_marks,
 )
+from fastgd.plotting.display import Display
 from fastgd.plotting.labels import is_numeric
+from fastgd.plotting.result import Result
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from fastgd.sweeps import SweepResult
 
-
-# --- a phase diagram over two axes ------------------------------------------------------------------
-
-# What a regime looks like: colour, hatch.
+# Colour and hatch of each regime.
 _REGIME_LOOKS = {
     "monotone": ("#56B4E9", ""),
     "oscillating": ("#E69F00", ""),
@@ -42,32 +40,32 @@ _REGIME_LOOKS = {
 
 
 @dataclass
-class PhaseDiagramDisplay:
-    """How descent ends over two numbers that were varied, measured, with what theory says over it.
+class PhaseDiagramDisplay(Display):
+    """Regimes of descent over two varied numbers, with the borders that theory predicts.
 
     Parameters
     ----------
     x, y : array_like of shape (columns,) and (rows,)
         The axes' values, increasing.
     regimes : array_like of str, shape (rows, columns)
-        The regime of each cell, in the words of `fastgd.SweepResult`; ``""`` for nothing.
+        The regime of each cell as in `fastgd.SweepResult`; ``""`` for none.
     predicted : array_like of str, same shape, optional
-        The same by theory: lines are drawn where it changes.
+        The regimes by theory: lines are drawn along their borders.
     lines : dict of str to pair of array_like, optional
-        Further lines (x, y), by the name in the legend.
+        Further lines (x, y), by name in the legend.
     best : tuple of float, optional
         A point (x, y) to mark with a star.
     x_name, y_name : str
         Axis labels.
     title : str, default ""
-        Above the picture, for one of several beside each other.
+        Above the axes, for one of several figures side by side.
     legend : bool, default True
-        Whether to add one.
+        Whether to draw a legend.
 
     Attributes
     ----------
     ax_, figure_ : matplotlib Axes and Figure
-        What `plot` drew on.
+        The axes and figure that `plot` drew on.
 
     Examples
     --------
@@ -75,6 +73,8 @@ class PhaseDiagramDisplay:
     >>> display = PhaseDiagramDisplay([0.1, 0.2], [0.0, 0.9], seen)
     >>> display.plot().figure_.savefig("phases.png")  # doctest: +SKIP
     """
+
+    size: ClassVar[tuple[float, float]] = (8.4, 5.2)
 
     x: ArrayLike
     y: ArrayLike
@@ -86,23 +86,8 @@ class PhaseDiagramDisplay:
     y_name: str = "momentum"
     title: str = ""
     legend: bool = True
-    ax_: Any = field(default=None, init=False, repr=False)
-    figure_: Any = field(default=None, init=False, repr=False)
 
-    def plot(self, ax: Axes | None = None) -> Self:
-        """Draw.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, optional
-            Where to draw; a new figure by default.
-
-        Returns
-        -------
-        PhaseDiagramDisplay
-            Itself, with ``ax_`` and ``figure_`` set.
-        """
-        ax = new_axes(ax, (8.4, 5.2))
+    def _draw(self, ax: Axes) -> None:
         seen = np.asarray(self.regimes, str)
         _, x_edges = placed_marks(np.asarray(self.x, np.float64).tolist())
         _, y_edges = placed_marks(np.asarray(self.y, np.float64).tolist())
@@ -115,10 +100,7 @@ class PhaseDiagramDisplay:
         for k, (name, line) in enumerate(self.lines.items()):
             ax.plot(*line, DASHES[(k + 1) % len(DASHES)], color=COLOURS[2], linewidth=2, label=name)
         if self.best is not None:
-            ax.plot(
-                *self.best, "*", markersize=15, color="#D55E00", markeredgecolor="white",
-                markeredgewidth=1.2, linestyle="none", label="best pair", zorder=5,
-            )  # fmt: skip
+            draw_star(ax, *self.best, "best pair")
         ax.set_xlim(x_edges[0], x_edges[-1])
         ax.set_ylim(y_edges[0], y_edges[-1])
         ax.set_xlabel(self.x_name)
@@ -126,8 +108,6 @@ class PhaseDiagramDisplay:
         ax.set_title(self.title, fontsize="medium", loc="left")
         if self.legend:
             legend_above(ax)
-        self.ax_, self.figure_ = ax, ax.figure
-        return self
 
     def _draw_boundaries(self, ax: Axes) -> None:
         predicted = np.asarray(self.predicted, str)
@@ -144,20 +124,20 @@ class PhaseDiagramDisplay:
     @classmethod
     def from_sweep(
         cls,
-        result: SweepResult,
+        result: Result,
         *,
         predicted: ArrayLike | None = None,
         ax: Axes | None = None,
         **options: Any,
     ) -> Self:
-        """Draw a sweep over two numeric axes, the first across.
+        """Draw a sweep over two numeric axes, the first as x.
 
         Parameters
         ----------
         result : SweepResult
             Two axes, both numeric.
         predicted : array_like of str, shaped like the axes, optional
-            What theory says, for example `fastgd.theory.predicted_regime`.
+            The regimes by theory, for example from `fastgd.theory.predicted_regime`.
         ax : matplotlib Axes, optional
         **options
             Further fields of the class.
@@ -169,7 +149,7 @@ class PhaseDiagramDisplay:
         Raises
         ------
         ValueError
-            If the sweep has not exactly two numeric axes, or `predicted` another shape.
+            If the sweep does not have exactly two numeric axes, or `predicted` has another shape.
         """
         if len(result.shape) != 2 or not all(map(is_numeric, result.axes.values())):
             raise ValueError(f"a phase diagram needs two numeric axes, got {list(result.axes)}")

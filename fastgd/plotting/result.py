@@ -1,0 +1,129 @@
+"""What a display reads from the result of a sweep."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastgd.engines.protocol.outcomes import Status
+from fastgd.plotting.common import NAMES
+from fastgd.plotting.labels import axis_label, is_numeric, shortened
+
+
+class Result(Protocol):
+    """The attributes of a `fastgd.SweepResult` that displays read."""
+
+    @property
+    def axes(self) -> Mapping[str, tuple[Any, ...]]:
+        """Values of each axis, by its name."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Runs along each axis."""
+
+    @property
+    def paired(self) -> bool:
+        """Whether the axes form pairs, not a grid."""
+
+    @property
+    def tol(self) -> float:
+        """Tolerance of the gradient."""
+
+    @property
+    def status(self) -> NDArray[Any]:
+        """`Status` of each run."""
+
+    @property
+    def regime(self) -> NDArray[Any]:
+        """Regime of each run, a text."""
+
+    @property
+    def converged(self) -> NDArray[np.bool_]:
+        """Which runs converged."""
+
+    @property
+    def diverged(self) -> NDArray[np.bool_]:
+        """Which runs diverged."""
+
+    @property
+    def iterations(self) -> NDArray[Any]:
+        """Updates of each run."""
+
+    @property
+    def loss(self) -> NDArray[Any]:
+        """Loss at the end of each run."""
+
+    @property
+    def metric(self) -> NDArray[Any] | None:
+        """Accuracy or R² of each run, of networks only."""
+
+    @property
+    def metric_name(self) -> str:
+        """Which metric."""
+
+
+def quantity_values(result: Result, quantity: str, missing: float) -> NDArray[np.float64]:
+    """Iterations, loss or metric of each run; `missing` where the run has none to show.
+
+    Only converged runs have iterations to show; only runs that did not diverge have a loss or a metric.
+    """
+    values = np.asarray(getattr(result, quantity), np.float64)
+    usable = result.converged if quantity == "iterations" else np.isfinite(values)
+    usable = usable & ~np.isin(result.status, (Status.DIVERGED, Status.NOT_RUN))
+    return np.where(usable, values, missing)
+
+
+def quantity_name(result: Result, quantity: str) -> str:
+    """The label of the quantity's axis."""
+    if quantity == "iterations" and np.isfinite(result.tol):
+        return f"iterations until max |slope| < {result.tol:g}"
+    if quantity == "metric":
+        return f"{result.metric_name or 'metric'} at the end"
+    return NAMES[quantity]
+
+
+def numeric_axis(result: Result, name: str | None) -> str:
+    """The axis to draw to scale; the longest numeric one by default."""
+    numeric = [n for n, values in result.axes.items() if is_numeric(values)]
+    if name is None:
+        if not numeric:
+            raise ValueError(f"the sweep has no numeric axis to draw, only {list(result.axes)}")
+        return max(numeric, key=lambda n: len(result.axes[n]))
+    if name not in numeric:
+        raise ValueError(f"x must be a numeric axis, one of {numeric}, got {name!r}")
+    return name
+
+
+def two_axes(result: Result, x: str | None, y: str | None) -> tuple[str, str]:
+    """The axes of a heat map; the learning rate and the longest others by default."""
+    names = list(result.axes)
+    if result.paired:
+        raise ValueError(
+            "a heat map needs a grid; the axes of this sweep are paired, see kind='loss'"
+        )
+    for argument, name in (("x", x), ("y", y)):
+        if name is not None and name not in names:
+            raise ValueError(
+                f"{argument} must be an axis of the sweep, one of {names}, got {name!r}"
+            )
+    if len(names) < 2 or (x is not None and x == y):
+        raise ValueError(f"a heat map needs two different axes, got {[x, y]} of {names}")
+    longest = sorted(names, key=lambda n: (n != "lr", -len(result.axes[n])))
+    longest = [name for name in longest if name not in (x, y)]
+    x = x or longest.pop(0)
+    return x, y or longest.pop(0)
+
+
+def combinations(result: Result, without: str) -> list[str]:
+    """One legend entry for each combination of the other axes."""
+    names = [""]
+    if result.paired:
+        return names
+    for axis, values in result.axes.items():
+        if axis != without and len(values) > 1:
+            labels = [f"{axis} {shortened(axis_label(v))}" for v in values]
+            names = [f"{name}, {label}" if name else label for name in names for label in labels]
+    return names
