@@ -1,14 +1,14 @@
-"""What a study found, and its report: tables as CSV, figures as PNG, one Markdown and one HTML page."""
+"""A study's outcome as blocks, and the report: CSV tables, PNG figures, one Markdown and one HTML page."""
 
 from __future__ import annotations
 
 import base64
 import csv
-import html
 import math
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -145,8 +145,8 @@ def write_report(sections: Sequence[Section], folder: Path, made_with: str) -> l
             if isinstance(block, Table | Figure | Animation):
                 written.append(folder / section.file_name(block))
                 _write(block, written[-1])
-    pages = {"report.md": _markdown(sections, made_with)}
-    pages["report.html"] = _page(sections, folder, made_with)
+    text = _markdown(sections, made_with)
+    pages = {"report.md": text, "report.html": _page(text, sections, folder)}
     for name, text in pages.items():
         (folder / name).write_text(text, encoding="utf-8")
     return [*written, *(folder / name for name in pages)]
@@ -208,12 +208,15 @@ def _data_line(sections: Iterable[Section]) -> str:
     return "Data: " + (" ".join(statements) or "none is needed.")
 
 
-# --- Markdown ---------------------------------------------------------------------------------------
+# --- pages ------------------------------------------------------------------------------------------
 
 
 def _markdown(sections: Sequence[Section], made_with: str) -> str:
-    parts = [_data_line(sections), "# Published studies, reproduced", made_with]
-    parts.append("\n".join(f"- **{s.title}** (`{s.name}`): {s.summary}" for s in sections))
+    parts = [_data_line(sections), f"# {_TITLE}", made_with]
+    links = [f"[**{s.title}**](#{_anchor(s.title)}) (`{s.name}`)" for s in sections]
+    parts.append(
+        "\n".join(f"- {link}: {s.summary}" for link, s in zip(links, sections, strict=True))
+    )
     for section in sections:
         parts += [f"## {section.title}", f"*`fastgd reproduce {section.name}`*"]
         parts += [_markdown_block(section, block) for block in section.blocks]
@@ -240,104 +243,80 @@ def _plain(text: str) -> str:
     return re.sub(r"[`*\[\]]", "", text)
 
 
-# --- HTML -------------------------------------------------------------------------------------------
+def _anchor(title: str) -> str:
+    """The anchor that GitHub gives to a heading, so that links work there too."""
+    return re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-")
 
+
+def _page(markdown: str, sections: Sequence[Section], folder: Path) -> str:
+    """The Markdown page as one HTML file, pictures included, so that it can be sent."""
+    from markdown_it import MarkdownIt  # noqa: PLC0415  (only when something is written)
+
+    renderer = MarkdownIt("commonmark", {"html": False, "xhtmlOut": False}).enable("table")
+    tokens = renderer.parse(markdown)
+    tokens[0].attrSet("class", "data stand-in" if any(s.stand_in for s in sections) else "data")
+    tables = (b for s in sections for b in s.blocks if isinstance(b, Table) and b.shown)
+    marked: frozenset[int] = frozenset()
+    row = 0
+    for token, after in pairwise(tokens):
+        if token.type == "heading_open":
+            token.attrSet("id", _anchor(after.content))
+        elif token.type == "table_open":
+            marked, row = next(tables).marked, -1  # the row of headings
+        elif token.type == "tr_open":
+            if row in marked:
+                token.attrSet("class", "marked")
+            row += 1
+        for picture in (t for t in token.children or () if t.type == "image"):
+            picture.attrSet("src", _data_uri(folder / str(picture.attrs["src"])))
+    body = renderer.renderer.render(tokens, renderer.options, {})
+    return _PAGE.format(title=_TITLE, style=_STYLE, body=body)
+
+
+def _data_uri(path: Path) -> str:
+    content = base64.b64encode(path.read_bytes()).decode("ascii")
+    return f"data:image/{path.suffix[1:]};base64,{content}"
+
+
+_TITLE = "Published studies, reproduced"
+_PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>
+{style}
+</style>
+</head>
+<body>
+{body}</body>
+</html>
+"""
 _STYLE = """
 :root { color-scheme: light; }
 body { font: 17px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif;
        color: #222; background: #fff; max-width: 52rem; margin: 2.5rem auto 5rem; padding: 0 1.25rem; }
 h1 { font-size: 1.9rem; line-height: 1.2; margin: 1.6rem 0 0.4rem; }
 h2 { font-size: 1.4rem; margin: 2.8rem 0 0.6rem; padding-top: 1.2rem; border-top: 1px solid #ddd; }
+h1 + p, h2 + p { color: #666; font-size: 0.87rem; margin-top: 0; }
 p.data { margin: 0; padding: 0.6rem 0.9rem; border-left: 5px solid #0072b2; background: #eef5fa; }
 p.data.stand-in { border-color: #d55e00; background: #fdf1e9; }
-p.made { color: #666; font-size: 0.87rem; margin-top: 0; }
 code, pre { font: 0.9em/1.5 ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; }
 code { background: #f3f3f3; padding: 0.05em 0.3em; border-radius: 3px; }
 pre { background: #f6f6f6; padding: 0.8rem 1rem; overflow-x: auto; border-radius: 4px; }
-figure { margin: 1.8rem 0; }
-figure img { width: 100%; height: auto; display: block; }
-figcaption { color: #444; font-size: 0.92rem; margin: 0.5rem 0; }
-figure.table { overflow-x: auto; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 0.95rem; }
+pre code { background: none; padding: 0; font-size: 1em; }
+em, em code { font-style: normal; }
+p:has(> img) { margin: 1.8rem 0 0.5rem; }
+p:has(> img) + p { color: #444; font-size: 0.92rem; margin: 0.5rem 0 1.8rem; }
+img { width: 100%; height: auto; display: block; }
+p:has(+ table) { color: #444; font-size: 0.92rem; margin: 1.8rem 0 0.5rem; }
+p:has(+ table) strong { font-weight: normal; }
+table { display: block; overflow-x: auto; border-collapse: collapse; font-variant-numeric: tabular-nums;
+        font-size: 0.95rem; margin: 0.5rem 0 1.8rem; }
 th, td { padding: 0.22rem 0.9rem; text-align: left; border-bottom: 1px solid #eaeaea; }
 th { border-bottom: 2px solid #999; vertical-align: bottom; background: #fff; }
-th.number, td.number { text-align: right; }
 tr.marked td { background: #fdf1e9; font-weight: 600; }
 a { color: #005a8c; }
-@media print { body { margin: 0; max-width: none; } figure, tr { break-inside: avoid; } }
+@media print { body { margin: 0; max-width: none; } img, tr { break-inside: avoid; } }
 """.strip()
-
-
-def _page(sections: Sequence[Section], folder: Path, made_with: str) -> str:
-    kind = "data stand-in" if any(s.stand_in for s in sections) else "data"
-    body = [
-        f'<p class="{kind}">{_inline(_data_line(sections))}</p>',
-        "<h1>Published studies, reproduced</h1>",
-        f'<p class="made">{_inline(made_with)}</p>',
-        "<ul>",
-        *(
-            f'<li><a href="#{s.name}"><strong>{_inline(s.title)}</strong></a>: '
-            f"{_inline(s.summary)}</li>"
-            for s in sections
-        ),
-        "</ul>",
-    ]
-    for section in sections:
-        body.append(f'<h2 id="{section.name}">{_inline(section.title)}</h2>')
-        body.append(f'<p class="made"><code>fastgd reproduce {section.name}</code></p>')
-        body += [_html_block(section, block, folder) for block in section.blocks]
-    head = (
-        '<meta charset="utf-8">\n<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"\n<title>Published studies, reproduced</title>\n<style>\n{_STYLE}\n</style>"
-    )
-    inside = "\n".join(body)
-    return (
-        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n{head}\n</head>\n<body>\n{inside}\n'
-        "</body>\n</html>\n"
-    )
-
-
-def _html_block(section: Section, block: Block, folder: Path) -> str:
-    if isinstance(block, Text):
-        return f"<p>{_inline(block.text)}</p>"
-    if isinstance(block, Formula):
-        return f"<pre>{html.escape(block.text)}</pre>"
-    file = section.file_name(block)
-    if isinstance(block, Figure | Animation):
-        # Inside the page, so that it can be sent as one file.
-        picture = base64.b64encode((folder / file).read_bytes()).decode("ascii")
-        return (
-            f'<figure><img alt="{html.escape(_plain(block.caption))}" '
-            f'src="data:image/{_KINDS[type(block)]};base64,{picture}">'
-            f"<figcaption>{_inline(block.caption)}</figcaption></figure>"
-        )
-    return _html_table(block, file)
-
-
-def _html_table(table: Table, file: str) -> str:
-    if not table.shown:
-        return f'<p>{_inline(table.caption)} (<a href="{file}">{file}</a>)</p>'
-    classes = [' class="number"' if right else "" for right in table.numeric()]
-    head = "".join(
-        f'<th scope="col"{c}>{_inline(column.name)}</th>'
-        for c, column in zip(classes, table.columns, strict=True)
-    )
-    rows = []
-    for k, row in enumerate(table.texts()):
-        cells = "".join(
-            f"<td{c}>{_inline(cell)}</td>" for c, cell in zip(classes, row, strict=True)
-        )
-        rows.append(f"<tr{' class=marked' if k in table.marked else ''}>{cells}</tr>")
-    inside = "\n".join(rows)
-    return (
-        f'<figure class="table"><figcaption>{_inline(table.caption)} '
-        f'(<a href="{file}">{file}</a>)</figcaption>\n<table>\n'
-        f"<thead><tr>{head}</tr></thead>\n<tbody>\n{inside}\n</tbody>\n</table></figure>"
-    )
-
-
-def _inline(text: str) -> str:
-    """Text with `code` and **strong** as HTML."""
-    escaped = html.escape(text, quote=False)
-    escaped = re.sub(r"`([^`]+)`", r"<code>\1</code>", escaped)
-    return re.sub(r"\*\*([^*]+)\*\*", r"<strong>\1</strong>", escaped)
