@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.checks import seed_of
+from fastgd.checks import as_count, as_flag, as_seed
 
 _TOGETHER = 1 << 16  # numbers drawn from one generator: short epochs are drawn many at a time
 _KEPT = 1 << 23  # numbers of the orders that are kept for those who come next
@@ -91,14 +91,10 @@ def checked_batches(
     rows: int, batch_size: Any, shuffle: Any, drop_last: Any, rng: Any
 ) -> Batches | None:
     """What a problem's arguments say; None where every update goes over all rows."""
-    for name, flag in (("shuffle", shuffle), ("drop_last", drop_last)):
-        if not isinstance(flag, bool | np.bool_):
-            raise TypeError(f"{name} must be True or False, got {flag!r:.60}")
-    seed = seed_of("rng", rng)
+    shuffle, drop_last = as_flag("shuffle", shuffle), as_flag("drop_last", drop_last)
+    seed = as_seed("rng", rng)
     if batch_size is None:
         return None
-    if isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer):
-        raise TypeError(f"batch_size must be an integer or None, got {batch_size!r:.60}")
-    if not 1 <= batch_size <= rows:
-        raise ValueError(f"batch_size is {batch_size}, wanted 1 to {rows}, the number of rows of X")
-    return Batches(rows, int(batch_size), bool(shuffle), bool(drop_last), seed)
+    wanted = f"an integer from 1 to {rows}, the number of rows of X, or None"
+    size = as_count("batch_size", batch_size, 1, rows, wanted)
+    return Batches(rows, size, shuffle, drop_last, seed)

@@ -1,115 +1,149 @@
-"""Checks that every floor shares: numbers, counts, flags, dtypes, seeds, finite arrays."""
+"""Checks of arguments, shared by all rooms: each returns the argument in its plain type, or raises an error.
+
+Every message names the argument, what is wanted and what came. A wrong type raises TypeError, a wrong value
+ValueError.
+"""
 
 from __future__ import annotations
 
-import numbers
+import math
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+LARGEST_COUNT = 2**53  # up to here float64 tells integers apart
 
-def seed_of(name: str, rng: Any) -> int:
-    """An integer as it is; of a generator, its next draw."""
+
+def shown(value: Any) -> str:
+    """A value for a message: its type, and of an array the shape instead of the numbers."""
+    if isinstance(value, np.ndarray) and value.ndim:
+        return f"an array of {value.dtype}, shape {value.shape}"
+    return f"{value!r:.60} ({type(value).__name__})"
+
+
+def is_integer(value: Any) -> bool:
+    """Whether this is an integer; True and False are not."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def is_flag(value: Any) -> bool:
+    """Whether this is True or False, of Python or NumPy."""
+    return isinstance(value, bool | np.bool_)
+
+
+def as_flag(name: str, value: Any) -> bool:
+    """True or False."""
+    if not is_flag(value):
+        raise TypeError(f"{name} must be True or False, got {value!r:.60}")
+    return bool(value)
+
+
+def as_count(name: str, value: Any, low: int = 0, high: int | None = None, wanted: str = "") -> int:
+    """An integer from `low` to `high`, or to `LARGEST_COUNT`; `wanted` says so in other words."""
+    value, upper = _unwrapped(value), LARGEST_COUNT if high is None else high
+    wanted = wanted or f"an integer >= {low}" + ("" if high is None else f" and <= {high}")
+    if not is_integer(value):
+        raise TypeError(f"{name} must be {wanted}, got {value!r:.60}")
+    if not low <= value <= upper:
+        beyond = " and at most 2^53" if high is None and value > upper else ""
+        raise ValueError(f"{name} must be {wanted}{beyond}, got {value!r:.60}")
+    return int(value)
+
+
+def as_number(name: str, value: Any, wanted: str = "a real number", got: str = "got") -> float:
+    """A real number; strings, complex numbers, True and False are not."""
+    value = _unwrapped(value)
+    if is_flag(value) or not isinstance(value, Real):
+        raise TypeError(f"{name} must be {wanted}, {got} {shown(value)}")
+    try:
+        return float(value)
+    except OverflowError:
+        raise ValueError(f"{name} must be {wanted}, {got} an integer beyond all floats") from None
+
+
+def as_positive(name: str, value: Any) -> float:
+    """A number above 0, which may be infinite."""
+    x = as_number(name, value, wanted := "a number > 0")
+    if not x > 0:
+        raise ValueError(f"{name} must be {wanted}, got {value!r}")
+    return x
+
+
+def as_nonnegative(name: str, value: Any) -> float:
+    """A number of at least 0, which may be infinite."""
+    x = as_number(name, value, wanted := "a number >= 0")
+    if not x >= 0:
+        raise ValueError(f"{name} must be {wanted}, got {value!r}")
+    return x
+
+
+def as_finite(name: str, value: Any, low: float = -math.inf, *, got: str = "got") -> float:
+    """A finite number of at least `low`."""
+    wanted = "a finite number" + (f" >= {low:g}" if low > -math.inf else "")
+    x = as_number(name, value, wanted, got)
+    if not (low <= x and abs(x) < math.inf):
+        raise ValueError(f"{name} must be {wanted}, {got} {value!r}")
+    return x
+
+
+def as_finite_positive(name: str, value: Any) -> float:
+    """A finite number above 0."""
+    x = as_number(name, value, wanted := "a finite number > 0")
+    if not 0 < x < math.inf:
+        raise ValueError(f"{name} must be {wanted}, got {value!r}")
+    return x
+
+
+def as_dtype(dtype: DTypeLike | None) -> np.dtype[Any]:
+    """float32 or float64 in this machine's byte order; None is float64."""
+    message = f"dtype must be 'float32' or 'float64', got {dtype!r:.60}"
+    try:
+        name = np.dtype(dtype).name
+    except (TypeError, ValueError, SyntaxError):
+        raise TypeError(message) from None
+    if name not in {"float32", "float64"}:
+        raise ValueError(message)
+    return np.dtype(name)
+
+
+def as_seed(name: str, rng: Any) -> int:
+    """An integer of at least 0 as it is; of a generator, its next draw."""
     if isinstance(rng, np.random.Generator):
         return int(rng.integers(2**63))
-    if isinstance(rng, bool) or not isinstance(rng, int | np.integer) or rng < 0:
+    if not is_integer(rng) or rng < 0:
         raise TypeError(f"{name} must be an integer >= 0 or a numpy.random.Generator, got {rng!r}")
     return int(rng)
 
 
-def number(name: str, value: Any, wanted: str = "a real number") -> float:
-    """A real number as a float; bool, strings, arrays and complex numbers are refused."""
-    if isinstance(value, np.ndarray) and value.ndim == 0:
-        value = value[()]
-    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
-        raise TypeError(f"{name} must be {wanted}, got {value!r} ({type(value).__name__})")
-    try:
-        return float(value)
-    except OverflowError:
-        raise ValueError(f"{name} must be {wanted}, got an integer beyond all floats") from None
+def as_generator(name: str, rng: Any) -> np.random.Generator:
+    """A generator as it is; of an integer, the generator with that seed."""
+    if isinstance(rng, np.random.Generator):
+        return rng
+    return np.random.default_rng(as_seed(name, rng))
 
 
-def finite(name: str, values: ArrayLike) -> NDArray[np.float64]:
-    """A float64 copy, checked; what is no array of real numbers is refused by name."""
+def as_real_array(name: str, values: Any, kinds: str = "fiub") -> NDArray[Any]:
+    """An array of real numbers of any dtype of these `kinds`, not copied if it is one."""
     try:
         array = np.asarray(values)
-        if array.dtype.kind not in "fiub":
-            raise TypeError
-        array = np.array(array, np.float64, order="C")  # so that sums do not depend on the caller's
     except (TypeError, ValueError):
-        raise TypeError(f"{name} must be an array of real numbers, got {values!r:.60}") from None
-    if not np.isfinite(array).all():
-        raise ValueError(
-            f"{name} holds {array[~np.isfinite(array)][0]}; wanted finite numbers only"
-        )
+        array = np.array(None)
+    if array.dtype.kind not in kinds:
+        raise TypeError(f"{name} must be an array of real numbers, got {shown(values)}")
     return array
 
 
-def checked_dtype(dtype: DTypeLike | None) -> np.dtype[Any]:
-    try:
-        real = np.dtype(dtype)
-    except (TypeError, ValueError, SyntaxError):
-        real = np.dtype(object)
-    if real.name not in ("float32", "float64"):
-        raise ValueError(f"dtype must be 'float32' or 'float64', got {dtype!r}")
-    return np.dtype(real.name)  # in this machine's byte order
+def as_finite_array(name: str, values: ArrayLike) -> NDArray[np.float64]:
+    """A float64 copy in C order, so that sums do not depend on the memory layout of the argument."""
+    array = np.array(as_real_array(name, values), np.float64, order="C")
+    if not np.isfinite(array).all():
+        bad = array[~np.isfinite(array)][0]
+        raise ValueError(f"{name} holds {bad}; wanted finite numbers only")
+    return array
 
 
-def checked_count(name: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise TypeError(f"{name} must be an integer >= 0, got {value!r}")
-    if not 0 <= value < 2**53:
-        raise ValueError(f"{name} must be an integer in [0, 2^53), got {value!r}")
-    return int(value)
-
-
-def positive_number(name: str, value: Any) -> float:
-    x = number(name, value)
-    if not x > 0:
-        raise ValueError(f"{name} must be a number > 0, got {value!r}")
-    return x
-
-
-def checked_flag(name: str, value: Any) -> bool:
-    if not isinstance(value, bool | np.bool_):
-        raise TypeError(f"{name} must be True or False, got {short(value)}")
-    return bool(value)
-
-
-def checked_generator(name: str, seed: Any) -> np.random.Generator:
-    if isinstance(seed, np.random.Generator):
-        return seed
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise TypeError(f"{name} must be an integer >= 0 or a numpy.random.Generator, got {seed!r}")
-    return np.random.default_rng(int(seed))
-
-
-def is_count(value: Any) -> bool:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool)
-
-
-def whole_number(name: str, value: Any, least: int) -> int:
-    if not is_count(value):
-        raise TypeError(f"{name} must be an integer, got {value!r:.60}")
-    if value < least:
-        raise ValueError(f"{name} must be at least {least}, got {value}")
-    return int(value)
-
-
-def nonnegative_number(name: str, value: Any) -> float:
-    x = number(name, value)
-    if not x >= 0:
-        raise ValueError(f"{name} must be a number >= 0, got {x!r}")
-    return x
-
-
-def check_flags(**flags: Any) -> None:
-    for name, flag in flags.items():
-        if not isinstance(flag, bool | np.bool_):
-            raise TypeError(f"{name} must be True or False, got {flag!r:.60}")
-
-
-def short(value: Any) -> str:
-    """A value and its type for a message."""
-    return f"{value!r:.60} ({type(value).__name__})"
+def _unwrapped(value: Any) -> Any:
+    """The number in an array of no dimensions."""
+    return value[()] if isinstance(value, np.ndarray) and value.ndim == 0 else value

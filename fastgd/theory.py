@@ -19,6 +19,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastgd.checks import as_finite_array
+
 __all__ = [
     "best_momentum",
     "best_rate",
@@ -463,8 +465,8 @@ def _slope(hessian: ArrayLike, linear: ArrayLike, x0: ArrayLike) -> NDArray[np.f
 
 
 def _rates(lr: ArrayLike) -> NDArray[np.float64]:
-    rates = np.asarray(lr, np.float64)
-    if not (np.isfinite(rates).all() and (rates >= 0).all()):
+    rates = as_finite_array("lr", lr)
+    if not (rates >= 0).all():
         raise ValueError(f"lr must hold finite rates >= 0, got {lr!r}")
     return rates
 
@@ -474,11 +476,9 @@ def _rates(lr: ArrayLike) -> NDArray[np.float64]:
 
 def _eigenpairs(hessian: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Eigenvalues ascending, eigenvectors as columns."""
-    matrix = np.asarray(hessian, np.float64)
+    matrix = as_finite_array("hessian", hessian)
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not matrix.size:
         raise ValueError(f"hessian must be a square matrix, got the shape {matrix.shape}")
-    if not np.isfinite(matrix).all():
-        raise ValueError("hessian must be finite")
     if not np.allclose(matrix, matrix.T, rtol=1e-10, atol=1e-12 * np.abs(matrix).max()):
         raise ValueError("hessian must be symmetric")
     eigenvalues, vectors = np.linalg.eigh(matrix)
@@ -504,9 +504,7 @@ def _curvatures(hessian: ArrayLike, *, definite: bool = False) -> NDArray[np.flo
 
 
 def _vector(name: str, values: ArrayLike, size: int) -> NDArray[np.float64]:
-    vector = np.asarray(values, np.float64)
+    vector = as_finite_array(name, values)
     if vector.shape != (size,):
         raise ValueError(f"{name} must have the shape ({size},), got {vector.shape}")
-    if not np.isfinite(vector).all():
-        raise ValueError(f"{name} must be finite")
     return vector

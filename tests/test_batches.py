@@ -195,10 +195,10 @@ def test_seeds_that_contradict():
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"batch_size": 0}, ValueError, "batch_size is 0, wanted 1 to 103"),
-        ({"batch_size": 104}, ValueError, "batch_size is 104, wanted 1 to 103"),
-        ({"batch_size": 2.0}, TypeError, "batch_size must be an integer or None"),
-        ({"batch_size": True}, TypeError, "batch_size must be an integer or None"),
+        ({"batch_size": 0}, ValueError, "batch_size must be an integer from 1 to 103"),
+        ({"batch_size": 104}, ValueError, "batch_size must be an integer from 1 to 103"),
+        ({"batch_size": 2.0}, TypeError, "batch_size must be an integer from 1 to 103"),
+        ({"batch_size": True}, TypeError, "batch_size must be an integer from 1 to 103"),
         ({"batch_size": 2, "shuffle": 1}, TypeError, "shuffle must be True or False"),
         ({"batch_size": 2, "drop_last": None}, TypeError, "drop_last must be True or False"),
         ({"batch_size": 2, "rng": -1}, TypeError, "rng must be an integer >= 0"),

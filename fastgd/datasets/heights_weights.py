@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from fastgd.checks import is_integer
 from fastgd.datasets.files import (
     RAW,
     Dataset,
@@ -105,11 +106,7 @@ def load_heights_weights(
     >>> study.data.shape, study.target.shape
     ((40, 1), (40,))
     """
-    if (
-        rows is not None
-        and rows != "study"
-        and (isinstance(rows, bool) or not isinstance(rows, int | np.integer))
-    ):
+    if not (rows is None or is_integer(rows) or rows == "study"):
         raise TypeError(f"rows must be an int, 'study' or None, got {rows!r}")
     source, found, notes = find_file([_HEIGHTS_WEIGHTS], path, download, check)
     if source is not None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.checks import seed_of, short
+from fastgd.checks import as_count, as_generator, shown
 
 _COUNTABLE = 2**62  # combinations from which NumPy can draw without drawing one twice
 
@@ -103,17 +103,13 @@ def sample_axes(
         raise TypeError(f"axes must be a dict of names to values, got {type(axes).__name__}")
     if not axes:
         raise ValueError("axes is empty; wanted at least one name")
-    if isinstance(samples, bool) or not isinstance(samples, int | np.integer):
-        raise TypeError(f"samples must be an integer, got {samples!r:.60}")
-    if samples < 1:
-        raise ValueError(f"samples must be at least 1, got {samples}")
-    draw = _generator(rng)
+    samples, draw = as_count("samples", samples, 1), as_generator("rng", rng)
     lists = checked_axes({n: v for n, v in axes.items() if not hasattr(v, "rvs")})
     total = math.prod(map(len, lists.values()))
     if len(lists) == len(axes) and total < _COUNTABLE:
         if samples > total:
             raise ValueError(f"samples is {samples}, but axes have only {total} combinations")
-        places = draw.choice(total, size=int(samples), replace=False)
+        places = draw.choice(total, size=samples, replace=False)
         index = np.unravel_index(places, tuple(map(len, lists.values())))
         return SampledAxes(
             {n: [v[k] for k in i] for (n, v), i in zip(lists.items(), index, strict=True)}
@@ -123,14 +119,8 @@ def sample_axes(
         if name in lists:
             drawn[name] = [lists[name][k] for k in draw.integers(len(lists[name]), size=samples)]
         else:
-            drawn[name] = np.asarray(given.rvs(size=int(samples), random_state=draw))
+            drawn[name] = np.asarray(given.rvs(size=samples, random_state=draw))
     return SampledAxes(drawn)
-
-
-def _generator(rng: Any) -> np.random.Generator:
-    if isinstance(rng, np.random.Generator):
-        return rng
-    return np.random.default_rng(seed_of("rng", rng))
 
 
 # --- checks -----------------------------------------------------------------------------------------
@@ -161,7 +151,7 @@ def _checked_values(name: str, values: Any) -> tuple[Any, ...]:
             raise TypeError
         found = tuple(values.tolist() if isinstance(values, np.ndarray) else values)
     except TypeError:
-        raise TypeError(f"{name} must be a sequence of values, got {short(values)}") from None
+        raise TypeError(f"{name} must be a sequence of values, got {shown(values)}") from None
     if not found:
         raise ValueError(f"{name} is empty; wanted at least one value")
     return found

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from fastgd.checks import checked_count, checked_dtype, checked_flag, positive_number
+from fastgd.checks import as_count, as_dtype, as_flag, as_positive
 from fastgd.descent.axes import Places
 from fastgd.descent.request import (
     DIVERGED_BEYOND,
@@ -190,24 +190,24 @@ def minimize(
     import scipy.optimize  # noqa: F401, PLC0415  (now, not when the outcome is at hand and Ctrl-C may come)
 
     started = time.perf_counter()
-    real = checked_dtype(dtype)
+    real = as_dtype(dtype)
     problem = _problem(fun, jac, x0)
     one = SGD() if optimizer is None else optimizer
     check_ungrouped("optimizer", one)
     one = one.fresh()
     check_data(problem, real)
     limits = Limits(
-        checked_count("max_iter", max_iter),
+        as_count("max_iter", max_iter),
         checked_tol(tol, real, problem),
         DIVERGED_BEYOND[real.name],
         real,
-        np.inf if max_seconds is None else started + positive_number("max_seconds", max_seconds),
+        np.inf if max_seconds is None else started + as_positive("max_seconds", max_seconds),
     )
-    shortest = 0.0 if step_tol is None else positive_number("step_tol", step_tol)
-    every = 0 if record is None else _checked_record(record)
+    shortest = 0.0 if step_tol is None else as_positive("step_tol", step_tol)
+    every = 0 if record is None else as_count("record", record, 1)
     call = _checked_callback(callback)
     config.get_num_threads(n_threads)
-    flush = checked_flag("flush_subnormals", flush_subnormals)
+    flush = as_flag("flush_subnormals", flush_subnormals)
     engine = resolved_backend(backend)
     starts = starting_points(problem, Places({}), x0, rng, real)
     ((_, runs),) = grouped_descents(one, Places({}), starts)
@@ -224,7 +224,7 @@ def minimize(
         watched=bool(every or call),
     )
     kept = _Kept(problem, run, every)
-    show = None if progress is None else checked_flag("progress", progress)
+    show = None if progress is None else as_flag("progress", progress)
     with Progress(1, show, deadline=limits.deadline, max_iter=limits.max_iter) as watcher:
         stopped_by = _followed(run, limits, kept, every, call, watcher=watcher)
     return kept.result(limits, stopped_by, lookahead=runs.lookahead)
@@ -419,13 +419,6 @@ def _problem(fun: Any, jac: Any, x0: ArrayLike | None) -> Problem:
     if count == 0 or np.ndim(x0) > 1:
         raise ValueError(f"x0 must have shape (n_parameters,), got {x0!r:.60}")
     return Function(fun, count, jac=jac)
-
-
-def _checked_record(record: Any) -> int:
-    every = checked_count("record", record)
-    if every < 1:
-        raise ValueError(f"record must be an integer >= 1, got {record!r}")
-    return every
 
 
 def _checked_callback(callback: Any) -> Callable[[OptimizeResult], None] | None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastgd.checks import checked_generator, number, seed_of, short
+from fastgd.checks import as_finite, as_generator, as_number, as_real_array, as_seed, shown
 from fastgd.descent.axes import Places
 from fastgd.engines.backends import missing, resolve_backend
 from fastgd.engines.protocol.steps import Method
@@ -70,7 +70,7 @@ def _first_rates(rates: Sequence[Any]) -> NDArray[np.float64]:
 def _first_rate(rate: Any) -> float:
     if callable(rate) and not isinstance(rate, Optimizer):  # which SciPy may call
         return as_schedule(rate)(0)
-    return number("lr", rate)
+    return as_number("lr", rate)
 
 
 def _column(values: Sequence[Any]) -> NDArray[Any]:
@@ -127,15 +127,13 @@ def starting_points(
         points = [_point(f"axes['x0'][{k}]", v, n, dtype) for k, v in given_points]
         return np.array(points, dtype)[places.of["x0"]].T
     if "rng" in places.values and x0 is None:
-        draws = [
-            checked_generator("axes['rng']", v).standard_normal(n) for v in places.values["rng"]
-        ]
+        draws = [as_generator("axes['rng']", v).standard_normal(n) for v in places.values["rng"]]
         return np.array(draws, dtype)[places.of["rng"]].T
     start = np.zeros(n)
     if x0 is not None:
         start = _point("x0", x0, n, dtype)
     elif rng is not None:
-        start = checked_generator("rng", rng).standard_normal(n)
+        start = as_generator("rng", rng).standard_normal(n)
     return np.broadcast_to(start.astype(dtype)[:, None], (n, places.total))
 
 
@@ -148,9 +146,9 @@ def order_seeds(
     if "rng" in places.values:
         if rng is not None:
             raise ValueError("rng and axes['rng'] both say in which order rows come; give one")
-        seeds = [seed_of("axes['rng']", v) for v in places.values["rng"]]
+        seeds = [as_seed("axes['rng']", v) for v in places.values["rng"]]
         return seeds, places.of["rng"].astype(np.int64)
-    seed = problem.batches.seed if rng is None else seed_of("rng", rng)
+    seed = problem.batches.seed if rng is None else as_seed("rng", rng)
     return [seed], np.zeros(places.total, np.int64)
 
 
@@ -182,10 +180,7 @@ def check_order(problem: Problem, runs: Descents) -> None:
 def checked_tol(tol: Any, dtype: np.dtype[Any], problem: Problem) -> float:
     if tol is None:
         return DEFAULT_TOL[dtype.name] if problem.batches is None else 0.0
-    x = number("tol", tol)
-    if not 0 <= x < np.inf:
-        raise ValueError(f"tol must be a finite number >= 0, got {tol!r}")
-    return x
+    return as_finite("tol", tol, 0)
 
 
 def check_data(problem: Problem, dtype: np.dtype[Any]) -> None:
@@ -196,19 +191,14 @@ def check_data(problem: Problem, dtype: np.dtype[Any]) -> None:
 
 
 def _point(name: str, point: Any, n: int, dtype: np.dtype[Any]) -> NDArray[Any]:
-    try:
-        array = np.asarray(point)
-    except (TypeError, ValueError):
-        array = np.array(None)
-    if array.dtype.kind not in "fiu":
-        raise TypeError(f"{name} must be an array of real numbers, got {short(point)}")
+    array = as_real_array(name, point, "fiu")
     array = array[None] if n == 1 and array.ndim == 0 else array  # a number, where it is clear
     if array.shape != (n,):
         raise ValueError(f"{name} has shape {array.shape}, wanted ({n},)")
     with np.errstate(over="ignore"):
         converted = array.astype(dtype)
     if not np.isfinite(converted).all():
-        raise ValueError(f"{name} must be finite in {dtype.name}, got {short(point)}")
+        raise ValueError(f"{name} must be finite in {dtype.name}, got {shown(point)}")
     return converted
 
 

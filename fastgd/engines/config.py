@@ -6,11 +6,11 @@ Two settings hold for the whole process. Each starts from the environment (``FAS
 
 from __future__ import annotations
 
-import operator
 import os
 import sys
 from pathlib import Path
-from typing import Any
+
+from fastgd.checks import as_count
 
 BACKENDS = ("auto", "numpy", "cython", "numba", "cuda")
 _backend: str | None = None  # None: as the environment says
@@ -21,16 +21,6 @@ def checked_backend(name: str, source: str) -> str:
     if not isinstance(name, str) or name not in BACKENDS:
         raise ValueError(f"{source} must be one of {', '.join(map(repr, BACKENDS))}, got {name!r}")
     return name
-
-
-def _checked_threads(n: Any, source: str) -> int:
-    try:
-        number = operator.index(n)
-    except TypeError:
-        raise TypeError(f"{source} must be an integer, got {n!r}") from None
-    if isinstance(n, bool) or number < 1:
-        raise ValueError(f"{source} must be at least 1, got {n!r}")
-    return number
 
 
 def set_backend(backend: str | None) -> None:
@@ -107,7 +97,7 @@ def set_num_threads(n_threads: int | None) -> None:
     >>> gd.set_num_threads(None)
     """
     global _num_threads  # noqa: PLW0603  (a setting of the process)
-    _num_threads = None if n_threads is None else _checked_threads(n_threads, "n_threads")
+    _num_threads = None if n_threads is None else as_count("n_threads", n_threads, 1)
 
 
 def get_num_threads(n_threads: int | None = None) -> int:
@@ -136,15 +126,15 @@ def get_num_threads(n_threads: int | None = None) -> int:
     3
     """
     if n_threads is not None:
-        return _checked_threads(n_threads, "n_threads")
+        return as_count("n_threads", n_threads, 1)
     if _num_threads is not None:
         return _num_threads
     text = os.environ.get("FASTGD_NUM_THREADS", "").strip()
     if not text:
         return _processors()
     if not text.isdecimal():
-        raise ValueError(f"FASTGD_NUM_THREADS must be an integer of at least 1, got {text!r}")
-    return _checked_threads(int(text), "FASTGD_NUM_THREADS")
+        raise ValueError(f"FASTGD_NUM_THREADS must be an integer >= 1, got {text!r}")
+    return as_count("FASTGD_NUM_THREADS", int(text), 1)
 
 
 def _processors() -> int:

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from fastgd import optimizers
+from fastgd.checks import as_count
 from fastgd.optimizers import Optimizer
 from fastgd.optimizers.fields import Choice, Flag, Real
 
@@ -65,11 +66,7 @@ class Whole:
             return value
         also = "".join(f" or {other!r}" for other in self.others)
         wanted = f"an integer >= {self.low}{also}"
-        if isinstance(value, bool | np.bool_) or not isinstance(value, int | np.integer):
-            raise TypeError(f"{name} must be {wanted}, got {value!r:.60}")
-        if value < self.low:
-            raise ValueError(f"{name} must be {wanted}, got {value!r}")
-        return int(value)
+        return as_count(name, value, self.low, wanted=wanted)
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,8 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from fastgd.network.arguments import checked_sizes, real_dtype
+from fastgd.checks import as_count, as_dtype, as_flag
+from fastgd.network.arguments import checked_sizes
 from fastgd.network.mlp import MLP
 from fastgd.optimizers.state import check_state
 
@@ -242,7 +243,7 @@ class _Archive:
 
 def _read(archive: _Archive) -> MLP:
     about = _about(archive)
-    real = real_dtype(about["dtype"])
+    real = as_dtype(about["dtype"])
     sizes = checked_sizes(about["sizes"])
     names = _names(len(sizes) - 1)
     shapes = [s for k in range(len(sizes) - 1) for s in (sizes[k : k + 2], sizes[k + 1 : k + 2])]
@@ -252,7 +253,7 @@ def _read(archive: _Archive) -> MLP:
     for name, p in zip(names, network.params, strict=True):
         p[...] = archive.array(name, p.shape, p.dtype)
     network.epochs_, network.steps_, network._within_epoch = (
-        _count(name, about[name]) for name in ("epochs", "steps", "within_epoch")
+        as_count(name, about[name]) for name in ("epochs", "steps", "within_epoch")
     )
     network._saved_state = _saved_state(archive, network, {"about", *names})
     return network
@@ -277,8 +278,7 @@ def _network(about: Mapping[str, Any]) -> MLP:
     constants = _constants("constants", about, ("leaky_relu",), "activation", "leak")
     loss_constants = _constants("loss_constants", about, ("huber",), "loss", "huber_delta")
     for name in ("sum_outputs", "penalty_per_row"):
-        if not isinstance(about[name], bool):
-            raise TypeError(f"{name} must be true or false, got {about[name]!r:.60}")
+        as_flag(name, about[name])
     plain = ("activation", "loss", "sum_outputs", "init", "l1", "l2", "dropout", "dtype")
     network = MLP(
         about["sizes"],
@@ -302,12 +302,6 @@ def _constants(
     if not isinstance(values, list) or len(values) != count:
         raise ValueError(f"{name} must hold {count} numbers for {about[of]!r}, got {values!r:.60}")
     return {argument: values[0]} if count else {}
-
-
-def _count(name: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**63:
-        raise ValueError(f"{name} must be a count, got {value!r:.60}")
-    return value
 
 
 def _saved_state(archive: _Archive, network: MLP, known: set[str]) -> dict[str, Array] | None:

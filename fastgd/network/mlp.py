@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from fastgd.checks import check_flags
+from fastgd.checks import as_dtype, as_finite, as_finite_positive, as_flag, as_seed
 from fastgd.engines import config
 from fastgd.engines.networks import engine_for
 from fastgd.engines.protocol.networks import ACTIVATIONS, LOSSES, Architecture, Engine, Rows
@@ -20,9 +20,6 @@ from fastgd.network.arguments import (
     checked_function,
     checked_share,
     checked_sizes,
-    finite_number,
-    finite_positive,
-    real_dtype,
     with_hidden,
 )
 from fastgd.network.outputs import linked, predicted
@@ -132,14 +129,14 @@ class MLP:
                 sizes=checked_sizes(sizes),
                 activation=checked_function("activation", activation, ACTIVATIONS),
                 loss=checked_function("loss", loss, LOSSES),
-                dtype=real_dtype(dtype),
-                constants=(finite_number("leak", leak),) if activation == "leaky_relu" else (),
-                loss_constants=(finite_positive("huber_delta", huber_delta),)
+                dtype=as_dtype(dtype),
+                constants=(as_finite("leak", leak),) if activation == "leaky_relu" else (),
+                loss_constants=(as_finite_positive("huber_delta", huber_delta),)
                 if loss == "huber"
                 else (),
                 sum_outputs=loss == "half_squares" if sum_outputs is None else bool(sum_outputs),
-                l1=finite_positive("l1", l1, zero=True),
-                l2=finite_positive("l2", l2, zero=True),
+                l1=as_finite("l1", l1, 0),
+                l2=as_finite("l2", l2, 0),
                 dropout=checked_share("dropout", dropout),
             ),
             init_named(init),
@@ -159,15 +156,13 @@ class MLP:
         *,
         tf32: bool = False,
     ) -> None:
-        from fastgd.checks import seed_of  # noqa: PLC0415
-
         self.architecture = architecture
-        self.seed = seed_of("rng", rng)
+        self.seed = as_seed("rng", rng)
         self.n_threads = n_threads
         config.get_num_threads(n_threads)
         self._init = init
         self._backend = backend
-        check_flags(tf32=tf32)
+        as_flag("tf32", tf32)
         self._tf32 = bool(tf32)
         self._engine: Engine = engine_for(architecture, backend, n_threads, self._tf32)
         self._flat, self.params = parameter_views(architecture)

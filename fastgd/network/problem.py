@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from fastgd.batches import Batches
-from fastgd.checks import is_count
+from fastgd.checks import as_count, as_flag
 from fastgd.network.training import checked_validation
 
 if TYPE_CHECKING:
@@ -74,19 +73,13 @@ class NetworkProblem:
         self.network = network
         self.rows = network.rows(X, y, sample_weight)
         self.judged = self.rows if validation is None else checked_validation(network, validation)
-        for name, flag in (("shuffle", shuffle), ("drop_last", drop_last)):
-            if not isinstance(flag, bool | np.bool_):
-                raise TypeError(f"{name} must be True or False, got {flag!r:.60}")
-        self.shuffle, self.drop_last = bool(shuffle), bool(drop_last)
+        self.shuffle = as_flag("shuffle", shuffle)
+        self.drop_last = as_flag("drop_last", drop_last)
         self.batch_size = self.batches(batch_size, network.seed).size
 
     def batches(self, batch_size: Any, seed: int, name: str = "batch_size") -> Batches:
         """How rows are dealt out to updates, all of them at once where there are fewer than `batch_size`."""
-        if not is_count(batch_size):
-            raise TypeError(f"{name} must be an integer, got {batch_size!r:.60}")
-        if batch_size < 1:
-            raise ValueError(f"{name} must be at least 1, got {batch_size}")
-        size = min(int(batch_size), len(self.rows))
+        size = min(as_count(name, batch_size, 1), len(self.rows))
         return Batches(len(self.rows), size, self.shuffle, self.drop_last, seed)
 
     def __repr__(self) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastgd.checks import as_real_array
 from fastgd.engines.protocol.networks import Architecture, Array, Rows
 
 _READ = (np.uint8, np.float32, np.float64)  # dtypes of inputs that engines read as they are
@@ -61,13 +62,7 @@ def _numbers(name: str, value: Any) -> Array:
     """An array of real numbers of any dtype."""
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
         raise ValueError(f"{name} has masked numbers; wanted an array that misses none")
-    try:
-        array = np.asarray(value)
-    except (TypeError, ValueError) as error:
-        raise TypeError(f"{name} must be an array of real numbers: {error}") from None
-    if array.dtype.kind not in "fiub":
-        raise TypeError(f"{name} must be an array of real numbers, got dtype {array.dtype}")
-    return array
+    return as_real_array(name, value)
 
 
 def _check_finite(name: str, x: Array, a: Architecture) -> None:

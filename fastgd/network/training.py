@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastgd.batches import Batches
-from fastgd.checks import check_flags, nonnegative_number, seed_of, whole_number
+from fastgd.checks import as_count, as_flag, as_nonnegative, as_seed, is_flag
 from fastgd.engines.protocol.networks import Rows, Stretch
 from fastgd.engines.protocol.outcomes import Status
 from fastgd.network.history import DivergenceWarning, EarlyStopping, TrainingHistory
@@ -128,21 +128,22 @@ def fit(
     """
     rows = network.rows(X, y, sample_weight)
     held_out = None if validation is None else checked_validation(network, validation)
-    check_flags(shuffle=shuffle, drop_last=drop_last, grad_norm=grad_norm)
+    shuffle, drop_last = as_flag("shuffle", shuffle), as_flag("drop_last", drop_last)
+    grad_norm = as_flag("grad_norm", grad_norm)
     stopping = _early_stopping(patience, min_delta, monitor, held_out)
-    size = min(whole_number("batch_size", batch_size, least=1), len(rows))
+    size = min(as_count("batch_size", batch_size, 1), len(rows))
     seed = network.seed if rng is None else rng
     if not isinstance(seed, np.random.Generator):
-        seed = seed_of("rng", seed)
-    batches = Batches(len(rows), size, bool(shuffle), bool(drop_last), 0)
+        seed = as_seed("rng", seed)
+    batches = Batches(len(rows), size, shuffle, drop_last, 0)
     goal = _goal(epochs, steps, batches)
-    every = batches.updates if record is None else whole_number("record", record, least=1)
-    seconds = math.inf if max_seconds is None else nonnegative_number("max_seconds", max_seconds)
+    every = batches.updates if record is None else as_count("record", record, 1)
+    seconds = math.inf if max_seconds is None else as_nonnegative("max_seconds", max_seconds)
     called = _callbacks(callbacks)
     used = _optimizer(network, optimizer)
-    trainer = Trainer(network, rows, used, size, bool(grad_norm))
+    trainer = Trainer(network, rows, used, size, grad_norm)
     network.optimizer_ = used
-    batches = replace(batches, seed=seed_of("rng", seed))  # now that nothing is refused any more
+    batches = replace(batches, seed=as_seed("rng", seed))  # now that nothing is refused any more
     run = _Run(trainer, batches, goal, every, seconds, held_out, stopping, called)
     run.go()
     if run.complaint:
@@ -168,21 +169,21 @@ def checked_validation(network: MLP, validation: Any) -> Rows:
 def _goal(epochs: Any, steps: Any, batches: Batches) -> int:
     """How many updates."""
     if steps is None:
-        return whole_number("epochs", 10 if epochs is None else epochs, least=0) * batches.updates
+        return as_count("epochs", 10 if epochs is None else epochs, 0) * batches.updates
     if epochs is not None:
         raise ValueError("epochs and steps are two ways to say how long: give one of them")
-    return whole_number("steps", steps, least=0)
+    return as_count("steps", steps, 0)
 
 
 def _early_stopping(
     patience: Any, min_delta: Any, monitor: Any, held_out: Rows | None
 ) -> EarlyStopping | None:
-    delta = nonnegative_number("min_delta", min_delta)
+    delta = as_nonnegative("min_delta", min_delta)
     if not isinstance(monitor, str) or monitor not in ("val_loss", "val_metric", "loss"):
         raise ValueError(f"monitor must be 'val_loss', 'val_metric' or 'loss', got {monitor!r:.60}")
     if patience is None:
         return None
-    records = whole_number("patience", patience, least=1)
+    records = as_count("patience", patience, 1)
     if held_out is None and monitor != "loss":
         raise ValueError(f"patience watches {monitor!r}, which needs validation=(X, y)")
     return EarlyStopping(records, delta, monitor)
@@ -328,7 +329,7 @@ class _Run:
 
     def _call_back(self) -> None:
         answers = [callback(self.history) for callback in self.callbacks]
-        if any(isinstance(answer, bool | np.bool_) and answer for answer in answers):
+        if any(is_flag(answer) and answer for answer in answers):
             self.status = Status.CONVERGED
 
     # --- divergence -------------------------------------------------------------------------------

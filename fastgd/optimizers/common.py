@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypedDict
 
+from fastgd.checks import as_flag
 from fastgd.engines import config
 from fastgd.engines.backends import resolve_backend
 from fastgd.optimizers.fields import CLIP, NONNEGATIVE, Field, Flag, Rate
@@ -63,13 +64,8 @@ RUNNING = (
 
 
 def checked_running(running: Mapping[str, Any], supports: tuple[str, ...]) -> dict[str, Any]:
-    if not isinstance(running["flush_subnormals"], bool):
-        raise TypeError(
-            f"flush_subnormals must be True or False, got {running['flush_subnormals']!r}"
-        )
-    if not isinstance(running["copy"], bool):
-        raise TypeError(f"copy must be True or False, got {running['copy']!r}")
+    flags = {name: as_flag(name, running[name]) for name in ("flush_subnormals", "copy")}
     if running["backend"] != "auto":
         resolve_backend(running["backend"], supports=(*supports, "cuda"))
     config.get_num_threads(running["n_threads"])
-    return {name: value for name, value in running.items() if name != "groups"}
+    return {name: value for name, value in {**running, **flags}.items() if name != "groups"}

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.checks import number
+from fastgd.checks import as_flag, as_number
 
 Schedule = Callable[[int], float]
 
@@ -55,7 +55,7 @@ class Real(_Checked):
         """One value, checked."""
         if value is None and self.none is not None:
             return self.none
-        x = number(name, value, self.wanted)
+        x = as_number(name, value, self.wanted)
         if not (self._contains(x) or (self.none is not None and x == self.none)):
             raise ValueError(f"{name} must be {self.wanted}, got {value!r}")
         return x
@@ -135,9 +135,7 @@ class Flag(_Checked):
 
     def scalar(self, name: str, value: Any) -> bool:
         """One value, checked."""
-        if not isinstance(value, bool | np.bool_):
-            raise TypeError(f"{name} must be True or False, got {value!r}")
-        return bool(value)
+        return as_flag(name, value)
 
     def column(self, name: str, values: Any) -> NDArray[Any]:
         """Many values, checked."""
@@ -182,7 +180,7 @@ class Rate(_Checked):
 
             schedule: Schedule = as_schedule(value)
             return schedule
-        x = number(name, value, self.wanted)
+        x = as_number(name, value, self.wanted)
         if not 0 <= x < math.inf:
             raise ValueError(f"{name} must be {self.wanted}, got {value!r}")
         return x

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fastgd.batches import Batches
-from fastgd.checks import finite
+from fastgd.checks import as_finite_array
 from fastgd.engines.protocol.sweeps import Kernel
 
 Array = NDArray[np.floating[Any]]
@@ -67,7 +67,7 @@ class Problem(ABC):
 
 def _point(x: ArrayLike, n: int) -> Array:
     kept = isinstance(x, np.ndarray) and x.dtype in (np.float32, np.float64)
-    point = np.asarray(x) if kept else finite("x", x)
+    point = np.asarray(x) if kept else as_finite_array("x", x)
     if point.shape != (n,):
         raise ValueError(f"x has shape {point.shape}, wanted ({n},)")
     return point

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from fastgd.checks import is_integer
 from fastgd.engines.protocol.sweeps import Kernel
 from fastgd.problems.base import Array, Problem, checked_names
 
@@ -68,8 +69,8 @@ class Function(Problem):
             raise TypeError(f"jac must be callable, True or None, got {jac!r:.60}")
         if n is None and names is None:
             raise TypeError("n is missing: how many parameters has the function?")
-        count = len(names) if n is None and names is not None else n
-        if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 1:
+        count: Any = len(names) if n is None and names is not None else n
+        if not is_integer(count) or count < 1:
             raise ValueError(f"n must be an integer >= 1, got {n!r}")
         self._names = checked_names(names, int(count))
         self.fun, self.jac = fun, jac or None

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastgd.checks import number
+from fastgd.checks import as_finite_positive, is_integer
 from fastgd.problems.function import Function
 from fastgd.problems.quadratic import Quadratic
 
@@ -59,7 +59,7 @@ def rosenbrock(n: int = 2) -> KnownFunction:
     >>> gd.minimize(valley, [-1.2, 1.0], gd.Adam(lr=0.02), tol=1e-6).x.round(4)
     array([1., 1.])
     """
-    if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 2:
+    if not is_integer(n) or n < 2:
         raise ValueError(f"n must be an integer >= 2, got {n!r}")
     names = ("x", "y") if n == 2 else tuple(f"x{i}" for i in range(n))
     return KnownFunction(_rosenbrock, np.ones((1, n)), names)
@@ -143,10 +143,7 @@ def ravine(condition: float = 100.0) -> Quadratic:
     >>> gd.functions.ravine().gradient([1.0, 1.0])
     array([  1., 100.])
     """
-    steep = number("condition", condition)
-    if not 0 < steep < np.inf:
-        raise ValueError(f"condition must be a finite number > 0, got {condition!r}")
-    return Quadratic(np.diag([1.0, steep]), names=("x", "y"))
+    return Quadratic(np.diag([1.0, as_finite_positive("condition", condition)]), names=("x", "y"))
 
 
 def bumpy() -> KnownFunction:

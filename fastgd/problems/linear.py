@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fastgd.batches import checked_batches
-from fastgd.checks import finite
+from fastgd.checks import as_finite_array, as_flag
 from fastgd.engines.layout import ROW_BLOCK
 from fastgd.engines.protocol.sweeps import Kernel
 from fastgd.problems.base import Array, Problem, checked_names, quadratic_form, quadratic_slopes
@@ -33,22 +33,20 @@ class LinearModel(Problem):
     _twice = 1.0  # what the derivative adds to the cost's factor
 
     def _take(self, X: ArrayLike, targets: NDArray[np.float64], cost: Any, intercept: Any) -> None:
-        inputs = finite("X", X)
+        inputs = as_finite_array("X", X)
         inputs = inputs[:, None] if inputs.ndim == 1 else inputs
         if inputs.ndim != 2 or 0 in inputs.shape:
             raise ValueError(
                 f"X has shape {np.shape(X)}, wanted (rows,) or (rows, features), none of them 0"
             )
-        rows = len(inputs)
+        rows, intercept = len(inputs), as_flag("intercept", intercept)
         if targets.shape != (rows,):
             raise ValueError(
                 f"y has shape {targets.shape}, wanted ({rows},), one target for each row of X"
             )
-        if not isinstance(intercept, bool | np.bool_):
-            raise TypeError(f"intercept must be True or False, got {intercept!r:.60}")
         self.X = np.concatenate([inputs, np.ones((rows, 1))], axis=1) if intercept else inputs
         self._targets = targets
-        self.cost, self.intercept = cost, bool(intercept)
+        self.cost, self.intercept = cost, intercept
         self.X.flags.writeable = targets.flags.writeable = False  # kernels hold copies of them
         self._kernels: dict[str, Kernel] = {}
 
@@ -198,13 +196,12 @@ class LeastSquares(LinearModel):
         check_cost(cost, tuple(_FACTORS))
         if not isinstance(update, str) or update not in {"simultaneous", "sequential"}:
             raise ValueError(f"update is {update!r}, wanted 'simultaneous' or 'sequential'")
-        if not isinstance(statistics, bool | np.bool_):
-            raise TypeError(f"statistics must be True or False, got {statistics!r:.60}")
-        self._take(X, finite("y", y), cost, intercept)
+        statistics = as_flag("statistics", statistics)
+        self._take(X, as_finite_array("y", y), cost, intercept)
         self.y = self._targets
         self.update, self._sequential = update, update == "sequential"
         self.batches = checked_batches(len(self.X), batch_size, shuffle, drop_last, rng)
-        self.statistics = bool(statistics) and self.batches is None
+        self.statistics = statistics and self.batches is None
         self._names = self._row_names(names)
 
     def __repr__(self) -> str:

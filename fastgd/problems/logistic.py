@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastgd.batches import checked_batches
-from fastgd.checks import finite
+from fastgd.checks import as_finite_array
 from fastgd.engines.vocabulary import numpy_vocabulary
 from fastgd.problems.base import Array
 from fastgd.problems.linear import AT_ONCE, LinearModel, check_cost, described_sizes
@@ -136,7 +136,7 @@ class Logistic(LinearModel):
 
     def predict_proba(self, x: ArrayLike, X: ArrayLike | None = None) -> NDArray[np.float64]:
         """Probabilities (rows, n_classes) of the labels with parameters `x` (n_parameters,); own rows by default."""
-        point = finite("x", x)
+        point = as_finite_array("x", x)
         if point.shape != (self.n_parameters,):
             raise ValueError(f"x has shape {point.shape}, wanted ({self.n_parameters},)")
         inputs = self.X if X is None else self._inputs(X)
@@ -162,7 +162,7 @@ class Logistic(LinearModel):
         return float(np.mean(found == labels))
 
     def _inputs(self, X: ArrayLike) -> NDArray[np.float64]:
-        inputs = finite("X", X)
+        inputs = as_finite_array("X", X)
         inputs = inputs[:, None] if inputs.ndim == 1 else inputs
         features = self.X.shape[1] - self.intercept
         if inputs.ndim != 2 or inputs.shape[1] != features:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from fastgd.checks import finite
+from fastgd.checks import as_finite_array
 from fastgd.engines.protocol.sweeps import Kernel
 from fastgd.problems.base import Array, Problem, checked_names, quadratic_form, quadratic_slopes
 
@@ -49,7 +49,7 @@ class Quadratic(Problem):
         *,
         names: Sequence[str] | None = None,
     ) -> None:
-        self.hessian = finite("hessian", hessian)
+        self.hessian = as_finite_array("hessian", hessian)
         n = self.hessian.shape[0] if self.hessian.ndim else 0
         if self.hessian.shape != (n, n) or n == 0:
             raise ValueError(f"hessian has shape {self.hessian.shape}, wanted (n, n) with n >= 1")
@@ -59,10 +59,10 @@ class Quadratic(Problem):
                 f"hessian is not symmetric: it differs from its transpose by up to {skew:g}"
             )
         self.hessian = 0.5 * self.hessian + 0.5 * self.hessian.T
-        self.linear = np.zeros(n) if linear is None else finite("linear", linear)
+        self.linear = np.zeros(n) if linear is None else as_finite_array("linear", linear)
         if self.linear.shape != (n,):
             raise ValueError(f"linear has shape {self.linear.shape}, wanted ({n},)")
-        number = finite("constant", constant)
+        number = as_finite_array("constant", constant)
         if number.shape != ():
             raise ValueError(f"constant has shape {number.shape}, wanted a number")
         self.constant = float(number)
@@ -108,7 +108,7 @@ class Polynomial(Problem):
     """
 
     def __init__(self, coefficients: ArrayLike) -> None:
-        self.coefficients = finite("coefficients", coefficients)
+        self.coefficients = as_finite_array("coefficients", coefficients)
         if self.coefficients.ndim != 1 or len(self.coefficients) < 2:
             raise ValueError(
                 f"coefficients has shape {self.coefficients.shape}, wanted (degree + 1,) with degree >= 1"

@@ -1,6 +1,7 @@
 """Schedules that rise again: warm restarts and 1cycle."""
 
-from fastgd.schedules.arguments import checked_rate, checked_span, checked_steps
+from fastgd.checks import as_count
+from fastgd.schedules.arguments import checked_rate, checked_span
 from fastgd.schedules.schedule import Schedule
 
 
@@ -34,8 +35,8 @@ def cosine_restarts(peak: float, period: int, multiplier: int = 1, floor: float 
     >>> rate(0), rate(5), rate(10), rate(20), rate(30)
     (1.0, 0.5, 1.0, 0.5, 1.0)
     """
-    high, steps, low = checked_span(peak, checked_steps("period", period), floor)
-    return Schedule("cosine_restarts", (high, steps, checked_steps("multiplier", multiplier), low))
+    high, steps, low = checked_span(peak, as_count("period", period, 1), floor)
+    return Schedule("cosine_restarts", (high, steps, as_count("multiplier", multiplier, 1), low))
 
 
 def one_cycle(
@@ -90,5 +91,5 @@ def one_cycle(
         raise ValueError(f"div_factor and final_div_factor must be at least 1, got {divisors}")
     if anneal not in ("cos", "linear"):
         raise ValueError(f"anneal must be 'cos' or 'linear', got {anneal!r}")
-    steps = checked_steps("total", total, least=2)
+    steps = as_count("total", total, 2)
     return Schedule("one_cycle", (checked_rate("peak", peak), steps, share, *divisors, anneal))

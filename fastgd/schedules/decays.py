@@ -5,13 +5,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from fastgd.schedules.arguments import (
-    checked_factor,
-    checked_rate,
-    checked_span,
-    checked_steps,
-    describe,
-)
+from fastgd.checks import as_count, shown
+from fastgd.schedules.arguments import checked_factor, checked_rate, checked_span
 from fastgd.schedules.schedule import Schedule
 
 
@@ -57,7 +52,7 @@ def step(peak: float, every: int, factor: float = 0.1) -> Schedule:
     (1.0, 0.5, 0.25)
     """
     return Schedule(
-        "step", (checked_rate("peak", peak), checked_steps("every", every), checked_factor(factor))
+        "step", (checked_rate("peak", peak), as_count("every", every, 1), checked_factor(factor))
     )
 
 
@@ -85,8 +80,8 @@ def multi_step(peak: float, milestones: Sequence[int], factor: float = 0.1) -> S
     array([1.  , 1.  , 0.5 , 0.25, 0.25])
     """
     if not isinstance(milestones, Sequence | np.ndarray):
-        raise TypeError(f"milestones must be a sequence of ints, got {describe(milestones)}")
-    steps = tuple(checked_steps("milestones", milestone) for milestone in milestones)
+        raise TypeError(f"milestones must be a sequence of ints, got {shown(milestones)}")
+    steps = tuple(as_count("milestones", milestone, 1) for milestone in milestones)
     if any(late <= early for early, late in pairwise(steps)):
         raise ValueError(f"milestones must increase, got {list(steps)}")
     return Schedule("multi_step", (checked_rate("peak", peak), steps, checked_factor(factor)))
@@ -141,7 +136,7 @@ def cosine(peak: float, total: int, floor: float = 0.0) -> Schedule:
     >>> rate(0), rate(50), rate(100), rate(200)
     (1.0, 0.5, 0.0, 0.0)
     """
-    return Schedule("cosine", (*checked_span(peak, checked_steps("total", total), floor),))
+    return Schedule("cosine", (*checked_span(peak, as_count("total", total, 1), floor),))
 
 
 def linear(start: float, end: float, total: int) -> Schedule:
@@ -170,7 +165,7 @@ def linear(start: float, end: float, total: int) -> Schedule:
     numbers = (
         checked_rate("start", start),
         checked_rate("end", end),
-        checked_steps("total", total),
+        as_count("total", total, 1),
     )
     return Schedule("linear", numbers)
 
@@ -203,7 +198,7 @@ def polynomial(peak: float, total: int, power: float = 1.0, floor: float = 0.0) 
     >>> schedules.polynomial(1.0, total=4, power=2.0).values(0, 5)
     array([1.    , 0.5625, 0.25  , 0.0625, 0.    ])
     """
-    high, steps, low = checked_span(peak, checked_steps("total", total), floor)
+    high, steps, low = checked_span(peak, as_count("total", total, 1), floor)
     exponent = checked_rate("power", power)
     if exponent == 0.0:
         raise ValueError("power must be positive, got 0")
@@ -233,4 +228,4 @@ def inverse_sqrt(peak: float, offset: int = 1) -> Schedule:
     >>> rate(0), rate(3), rate(99)
     (1.0, 0.5, 0.1)
     """
-    return Schedule("inverse_sqrt", (checked_rate("peak", peak), checked_steps("offset", offset)))
+    return Schedule("inverse_sqrt", (checked_rate("peak", peak), as_count("offset", offset, 1)))

@@ -16,7 +16,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.schedules.arguments import LAST_STEP, checked_rate
+from fastgd.checks import LARGEST_COUNT
+from fastgd.schedules.arguments import checked_rate
 
 
 class Rate(Protocol):
@@ -47,7 +48,7 @@ class Scalar:
 
     @staticmethod
     def call(function: Callable[[int], float], t: float) -> float:
-        return checked_rate("lr", function(int(t)), of=f"returned at step {int(t)}")
+        return checked_rate("lr", function(int(t)), got=f"returned at step {int(t)}")
 
 
 def _per_element(function: Callable[..., float], *operands: Any) -> NDArray[np.float64]:
@@ -177,7 +178,7 @@ def function(m: Any, t: Any, function: Callable[[int], float]) -> Any:
 def _restarts(period: int, multiplier: int) -> tuple[int, ...]:
     """First step of each cycle, up to the last step allowed."""
     starts, length = [0], period
-    while starts[-1] <= LAST_STEP:
+    while starts[-1] <= LARGEST_COUNT:
         starts.append(starts[-1] + length)
         length *= multiplier
     return tuple(starts)

@@ -9,7 +9,8 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.schedules.arguments import LAST_STEP, checked_rate, checked_steps, describe
+from fastgd.checks import LARGEST_COUNT, as_count, is_integer, shown
+from fastgd.schedules.arguments import checked_rate
 from fastgd.schedules.formulas import FORMULAS, Array, Scalar
 
 
@@ -59,19 +60,17 @@ class Schedule:
         ValueError
             If a step is negative or above 2**53.
         """
-        if type(step) is int and 0 <= step <= LAST_STEP:
+        if type(step) is int and 0 <= step <= LARGEST_COUNT:
             return FORMULAS[self.name](Scalar, float(step), *self.arguments)
         return self._at_any(step)
 
     def _at_any(self, step: Any) -> Any:
         steps = np.asarray(step)
-        is_int = isinstance(step, int)  # one too large for NumPy makes an array of objects
-        if steps.dtype.kind not in "iu" and not is_int:
-            raise TypeError(f"step must be an int or an integer array, got {describe(step)}")
-        if isinstance(step, bool):
-            raise TypeError("step must be an int or an integer array, got bool")
-        if steps.size and (steps.min() < 0 or steps.max() > LAST_STEP):
-            raise ValueError(f"step must lie between 0 and 2**53, got {describe(step)}")
+        # An integer too large for NumPy makes an array of objects.
+        if steps.dtype.kind not in "iu" and not is_integer(step):
+            raise TypeError(f"step must be an int or an integer array, got {shown(step)}")
+        if steps.size and (steps.min() < 0 or steps.max() > LARGEST_COUNT):
+            raise ValueError(f"step must lie between 0 and 2**53, got {shown(step)}")
         if isinstance(step, np.integer):
             return self.evaluate(Scalar, float(step))
         # A formula may turn a 0-d array into a NumPy scalar, or return its input: pass a copy, return an array.
@@ -97,8 +96,8 @@ class Schedule:
         >>> schedules.linear(1.0, 0.0, total=4).values(1, 6)
         array([0.75, 0.5 , 0.25, 0.  , 0.  ])
         """
-        first = checked_steps("start", start, least=0)
-        last = checked_steps("stop", stop, least=first)
+        first = as_count("start", start, 0)
+        last = as_count("stop", stop, first)
         return self(np.arange(first, last, dtype=np.int64))
 
     def scaled(self, factor: float) -> Schedule:

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from fastgd.schedules.arguments import checked_rate, checked_span, checked_steps
+from fastgd.checks import as_count
+from fastgd.schedules.arguments import checked_rate, checked_span
 from fastgd.schedules.decays import constant, cosine, inverse_sqrt, linear
 from fastgd.schedules.schedule import Schedule, as_schedule
 
@@ -34,9 +35,7 @@ def warmup(
     array([0.  , 0.25, 0.5 , 0.75, 1.  , 1.  , 0.1 , 0.1 ])
     """
     inner = as_schedule(schedule, name="schedule")
-    return Schedule(
-        "warmup", (inner, checked_steps("steps", steps, least=0), checked_rate("start", start))
-    )
+    return Schedule("warmup", (inner, as_count("steps", steps, 0), checked_rate("start", start)))
 
 
 def warmup_cosine(peak: float, warmup: int, total: int, floor: float = 0.0) -> Schedule:
@@ -93,7 +92,7 @@ def warmup_inverse_sqrt(peak: float, warmup: int) -> Schedule:
     >>> rate(50), rate(100), rate(400)
     (0.5, 1.0, 0.5)
     """  # noqa: D403
-    rise = checked_steps("warmup", warmup)
+    rise = as_count("warmup", warmup, 1)
     return _after_warmup(inverse_sqrt(peak, rise), rise)
 
 
@@ -111,9 +110,7 @@ def warmup_constant(peak: float, warmup: int) -> Schedule:
     >>> schedules.warmup_constant(peak=1.0, warmup=2).values(0, 4)
     array([0. , 0.5, 1. , 1. ])
     """
-    return _after_warmup(
-        constant(checked_rate("peak", peak)), checked_steps("warmup", warmup, least=0)
-    )
+    return _after_warmup(constant(checked_rate("peak", peak)), as_count("warmup", warmup, 0))
 
 
 def _after_warmup(schedule: Schedule, steps: int) -> Schedule:
@@ -123,8 +120,8 @@ def _after_warmup(schedule: Schedule, steps: int) -> Schedule:
 
 def _split(warmup: Any, total: Any) -> tuple[int, int]:
     """Steps of the warm-up, and of the schedule after it."""
-    rise = checked_steps("warmup", warmup, least=0)
-    end = checked_steps("total", total)
+    rise = as_count("warmup", warmup, 0)
+    end = as_count("total", total, 1)
     if end <= rise:
         raise ValueError(f"total must be above warmup, got total={end} and warmup={rise}")
     return rise, end - rise

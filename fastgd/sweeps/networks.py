@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.batches import Batches
-from fastgd.checks import checked_count, checked_dtype, checked_flag, positive_number, seed_of
+from fastgd.checks import as_count, as_dtype, as_flag, as_positive, as_seed
 from fastgd.descent.axes import Places
 from fastgd.descent.request import check_optimizer
 from fastgd.engines import blas, config
@@ -57,10 +57,10 @@ def sweep_networks(
     """Train a network for every combination of the axes' values; see `fastgd.sweep`."""
     _refuse(problem, x0, tol, dtype, flush_subnormals)
     places = Places(axes)
-    limit = checked_count("max_iter", max_iter)
-    seconds = math.inf if max_seconds is None else positive_number("max_seconds", max_seconds)
+    limit = as_count("max_iter", max_iter)
+    seconds = math.inf if max_seconds is None else as_positive("max_seconds", max_seconds)
     threads = min(config.get_num_threads(n_threads), places.total)
-    show = None if progress is None else checked_flag("progress", progress)
+    show = None if progress is None else as_flag("progress", progress)
     runs = _runs(problem, optimizer, places, rng, limit)
     work = _Work(problem, runs, started + seconds, backend)
     most = max(run.updates for run in runs)
@@ -84,9 +84,9 @@ def _refuse(problem: NetworkProblem, x0: Any, tol: Any, dtype: Any, flush: Any) 
     if tol is not None and tol != 0:
         raise ValueError(f"tol is not for networks, whose runs go on to max_iter; got {tol!r:.60}")
     real = problem.network.architecture.dtype
-    if dtype is not None and checked_dtype(dtype) != real:
+    if dtype is not None and as_dtype(dtype) != real:
         raise ValueError(f"dtype is {dtype!r:.60}, but the network's is {real.name}")
-    if not checked_flag("flush_subnormals", flush):
+    if not as_flag("flush_subnormals", flush):
         raise ValueError("flush_subnormals is not for networks; say it to the optimizer")
 
 
@@ -113,7 +113,7 @@ def _runs(
         raise ValueError("axes['epochs'] and axes['max_iter'] both say how long; give one of them")
     for name in {"epochs", "max_iter"} & values.keys():
         for k, value in enumerate(values[name]):
-            checked_count(f"axes[{name!r}][{k}]", value)
+            as_count(f"axes[{name!r}][{k}]", value)
     seeds, optimizers = _seeds(problem, places, rng), _Optimizers(optimizer, places)
     runs = []
     for k in range(places.total):
@@ -132,10 +132,10 @@ def _runs(
 
 def _seeds(problem: NetworkProblem, places: Places, rng: Any) -> list[int]:
     if "rng" not in places.values:
-        return [problem.network.seed if rng is None else seed_of("rng", rng)]
+        return [problem.network.seed if rng is None else as_seed("rng", rng)]
     if rng is not None:
         raise ValueError("rng and axes['rng'] both say which seeds the runs have; give one of them")
-    return [seed_of("axes['rng']", value) for value in places.values["rng"]]
+    return [as_seed("axes['rng']", value) for value in places.values["rng"]]
 
 
 class _Optimizers:

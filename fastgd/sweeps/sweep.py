@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from fastgd.checks import checked_count, checked_dtype, checked_flag, positive_number
+from fastgd.checks import as_count, as_dtype, as_flag, as_positive
 from fastgd.descent.axes import Places
 from fastgd.descent.request import (
     DIVERGED_BEYOND,
@@ -184,21 +184,21 @@ def sweep(
         check_ungrouped("optimizer", optimizer)
     for k, one in enumerate(places.given.get("optimizer", ())):
         check_ungrouped(f"axes['optimizer'][{k}]", one)
-    real, flush = checked_dtype(dtype), checked_flag("flush_subnormals", flush_subnormals)
+    real, flush = as_dtype(dtype), as_flag("flush_subnormals", flush_subnormals)
     check_data(problem, real)
     limits = Limits(
-        checked_count("max_iter", max_iter),
+        as_count("max_iter", max_iter),
         checked_tol(tol, real, problem),
         DIVERGED_BEYOND[real.name],
         real,
-        np.inf if max_seconds is None else started + positive_number("max_seconds", max_seconds),
+        np.inf if max_seconds is None else started + as_positive("max_seconds", max_seconds),
     )
     engine = resolved_backend(backend, card=True)
     starts = starting_points(problem, places, x0, rng, real)
     seeds = order_seeds(problem, places, rng)
     found = _Found(places.total, problem.n_parameters, real)
     threads = config.get_num_threads(n_threads)
-    show = None if progress is None else checked_flag("progress", progress)
+    show = None if progress is None else as_flag("progress", progress)
     watcher = Progress(places.total, show, deadline=limits.deadline, max_iter=limits.max_iter)
     try:
         for index, runs in grouped_descents(optimizer, places, starts):

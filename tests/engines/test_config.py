@@ -131,7 +131,7 @@ def test_threads(monkeypatch):
 
 @pytest.mark.parametrize(
     ("value", "error"),
-    [(0, ValueError), (-1, ValueError), (True, ValueError), (1.0, TypeError), ("2", TypeError)],
+    [(0, ValueError), (-1, ValueError), (True, TypeError), (1.0, TypeError), ("2", TypeError)],
 )
 def test_bad_threads(value, error):
     with pytest.raises(error, match="n_threads"):

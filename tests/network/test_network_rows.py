@@ -28,7 +28,7 @@ BAD_X = {
     "objects": (
         X.astype(object),
         TypeError,
-        "X must be an array of real numbers, got dtype object",
+        "X must be an array of real numbers, got an array of object",
     ),
     "strings": (X.astype(str), TypeError, "X must be an array of real numbers"),
     "complex": (X.astype(complex), TypeError, "X must be an array of real numbers"),

@@ -168,7 +168,7 @@ def test_predict_on_new_rows():
         ({"cost": "1/2m"}, "cost is '1/2m', wanted one of '1/m', 'sum'"),
         ({"intercept": 1}, "intercept must be True or False"),
         ({"names": ["a"]}, "names is"),
-        ({"batch_size": 301}, "batch_size is 301, wanted 1 to 300"),
+        ({"batch_size": 301}, "batch_size must be an integer from 1 to 300"),
     ],
 )
 def test_bad_input(change, message):
