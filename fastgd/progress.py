@@ -1,7 +1,7 @@
-"""How far long work is, said on the terminal: a bar from the second second on, with what is left of the time.
+"""Progress bar on stderr, shown after one second, with the estimated time left.
 
-Nothing is drawn, nor is anything imported for it, before work has lasted `PATIENCE` seconds; until then a look at the
-clock is all that it costs. It writes to standard error, so that standard output can be piped.
+Before `PATIENCE` seconds have passed nothing is drawn or imported, and a call costs one reading of the clock. The bar
+itself is drawn by rich; without rich, or without a terminal, a line of text every ten seconds takes its place.
 """
 
 from __future__ import annotations
@@ -10,37 +10,36 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
-if TYPE_CHECKING:
-    from fastgd.engines.protocol.outcomes import Standing
+from fastgd.engines.protocol.outcomes import Standing
 
 __all__ = ["Progress"]
 
 PATIENCE = 1.0  # seconds before anything is shown
-REDRAW = 0.1  # seconds between two pictures of the bar
-LINE_EVERY = 10.0  # seconds between two lines where there is no terminal
+REDRAW = 0.1  # seconds between two updates of the bar
+LINE_EVERY = 10.0  # seconds between two lines of text
 
 
 class Progress:
-    """A bar of runs, drawn when it is due.
+    """Progress of a number of runs.
 
     Parameters
     ----------
     total : int
-        How many runs there are.
+        Number of runs.
     show : bool, optional
-        True: also where standard error is no terminal, then as a line of text every ten seconds; False: never. By
-        default a bar where standard error is a terminal, and the caller the main thread outside a notebook.
+        True: always; if stderr is not a terminal, as a line of text every ten seconds. False: never. By default only if
+        stderr is a terminal and the caller is the main thread of a program that is not a notebook.
     deadline : float, default inf
-        When the work ends at the latest, on the clock of `time.perf_counter`.
+        Latest end of the work, on the clock of `time.perf_counter`.
     max_iter : int, default 0
-        The most updates of a run; of one run alone the bar tells updates.
+        Most updates of a run; a single run shows its updates.
 
     Examples
     --------
     >>> with Progress(100, show=False) as progress:
-    ...     progress.look(lambda: None)  # a real one says where the runs are
+    ...     progress.look(lambda: None)  # usually returns a `Standing`
     """
 
     def __init__(
@@ -53,7 +52,7 @@ class Progress:
     ) -> None:
         self.total, self.deadline, self.max_iter = total, deadline, max_iter
         self.started = time.perf_counter()
-        self.ended = self.diverged = 0  # of the groups before this one
+        self.ended = self.diverged = 0  # in the groups before this one
         shown = show or (show is None and _has_reader())
         self._due = self.started + PATIENCE if shown else float("inf")
         self._every, self._draw = REDRAW, self._begin
@@ -66,18 +65,18 @@ class Progress:
         self.close()
 
     def look(self, standing: Callable[[], Standing]) -> None:
-        """Draw the bar where it is due; to be called often."""
+        """Show the progress if an update is due; call this often."""
         if time.perf_counter() >= self._due:
             self._draw(standing())
             self._due = time.perf_counter() + self._every
 
     def close_group(self, ended: int, diverged: int) -> None:
-        """Count the runs of a group that is finished."""
+        """Add the runs of a finished group to the totals."""
         self.ended += ended
         self.diverged += diverged
 
     def close(self) -> None:
-        """Take the bar from the terminal; it is not drawn again."""
+        """Remove the bar; nothing is shown afterwards."""
         self._due = float("inf")
         bar, self._bar = self._bar, None
         if bar is not None:
@@ -86,34 +85,29 @@ class Progress:
     # --- drawing --------------------------------------------------------------------------------------
 
     def _begin(self, standing: Standing) -> None:
-        """The first picture decides what kind they are."""
+        """Choose between a bar and lines, and show the first one."""
         self._every, self._draw = LINE_EVERY, self._write_line
         if _is_terminal(sys.stderr) and not _in_notebook():
-            from rich.console import Console  # noqa: PLC0415  (heavy, and only here)
-
-            console = Console(stderr=True)
-            if not console.is_dumb_terminal:
-                self._bar = _new_bar(console, self.total)
+            self._bar = _new_bar(self.total)
+            if self._bar is not None:
                 self._every, self._draw = REDRAW, self._redraw
         self._draw(standing)
 
     def _redraw(self, standing: Standing) -> None:
         (task,) = self._bar.tasks
         self._bar.update(task.id, completed=self.ended + standing.work)
-        recent = (
-            task.time_remaining
-        )  # by the pace of the last half minute; none in the first picture
-        left = self._left(self._as_before(standing) if recent is None else recent)
+        recent = task.time_remaining  # by the speed of the last half minute; None at first
+        left = self._left(self._seconds_left(standing) if recent is None else recent)
         self._bar.update(task.id, counts=self._counts(standing), left=left)
         self._bar.refresh()
 
     def _write_line(self, standing: Standing) -> None:
         share = (self.ended + standing.work) / self.total
-        left = self._left(self._as_before(standing))
+        left = self._left(self._seconds_left(standing))
         print(f"{share:.0%}, {self._counts(standing)}, {left}", file=sys.stderr, flush=True)  # noqa: T201
 
-    def _as_before(self, standing: Standing) -> float:
-        """Seconds that are left if the rest goes as fast as what was done."""
+    def _seconds_left(self, standing: Standing) -> float:
+        """Estimate by the average speed so far."""
         done = self.ended + standing.work
         elapsed = time.perf_counter() - self.started
         return elapsed * (self.total - done) / done if done else float("inf")
@@ -130,7 +124,7 @@ class Progress:
         )
 
     def _left(self, seconds: float) -> str:
-        """These seconds, or those until the deadline, whichever is sooner."""
+        """These seconds, or those until the deadline if that is sooner, as text."""
         seconds = min(seconds, self.deadline - time.perf_counter())
         if seconds == float("inf"):
             return "-:-- left"
@@ -139,10 +133,17 @@ class Progress:
         return f"{hours}:{minutes:02}:{rest:02} left" if hours else f"{minutes}:{rest:02} left"
 
 
-def _new_bar(console: Any, total: int) -> Any:
-    from rich.progress import BarColumn, TextColumn  # noqa: PLC0415
-    from rich.progress import Progress as Bar  # noqa: PLC0415
-
+def _new_bar(total: int) -> Any:
+    """A started bar of rich; None without rich or on a terminal that cannot move its cursor."""
+    try:
+        from rich.console import Console  # noqa: PLC0415  (heavy, optional)
+        from rich.progress import BarColumn, TextColumn  # noqa: PLC0415
+        from rich.progress import Progress as Bar  # noqa: PLC0415
+    except ImportError:
+        return None
+    console = Console(stderr=True)
+    if console.is_dumb_terminal:
+        return None
     bar = Bar(
         BarColumn(bar_width=None),
         TextColumn("{task.percentage:>3.0f}%"),
@@ -151,7 +152,7 @@ def _new_bar(console: Any, total: int) -> Any:
         console=console,
         transient=True,
         expand=True,
-        auto_refresh=False,  # no thread of its own
+        auto_refresh=False,  # without a thread
         redirect_stdout=False,
         redirect_stderr=False,
     )
@@ -161,13 +162,13 @@ def _new_bar(console: Any, total: int) -> Any:
 
 
 def _has_reader() -> bool:
-    """Whether a bar would be seen, and by one who waits for it."""
+    """Whether somebody at a terminal waits for this work."""
     in_main = threading.current_thread() is threading.main_thread()
     return in_main and _is_terminal(sys.stderr) and not _in_notebook()
 
 
 def _is_terminal(stream: Any) -> bool:
-    """Also where there is no such stream, or a closed one."""
+    """Whether the stream is a terminal; False also for a missing or closed one."""
     try:
         return bool(stream.isatty())
     except (AttributeError, ValueError):

@@ -89,6 +89,15 @@ def test_after_a_second_a_terminal_shows_a_bar(terminal):
     assert out[-1] == "True"
 
 
+def test_without_rich_a_terminal_shows_lines(terminal):
+    command = program(max_iter=2**50, max_seconds=1.8)
+    command[2] = "import sys\nsys.modules['rich'] = None" + command[2]
+    _, shown = on_terminal(terminal, command)
+    (line,) = shown.splitlines()
+    assert "of 2,000 runs done, " in line
+    assert line.endswith(" left")
+
+
 def test_what_is_short_shows_nothing_and_imports_nothing(terminal):
     out, shown = on_terminal(terminal, program(max_iter=100))
     assert shown == ""
