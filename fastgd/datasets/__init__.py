@@ -1,10 +1,10 @@
-"""Data of the studies: from the user's file, a folder, a cache, a checked download, or a named stand-in.
+"""Data of the studies: from the user's file, a folder, a cache, a checked download, or a stand-in.
 
-Each loader looks, in this order, at ``path``; at the folder that the environment variable ``FASTGD_DATA`` names;
-at the cache; at two mirrors. What is found is checked by the SHA-256 of its cells, written as one canonical text,
-since copies differ in quotes, blanks and line ends. Where nothing can be had, a stand-in is made and
+Each loader looks, in this order, at ``path``; in the folder named by the environment variable ``FASTGD_DATA``;
+in the cache; at two mirrors. Files are checked by the SHA-256 of their cells, written as one canonical text, since
+copies differ in quotes, blanks and line ends. If no source is available, the loader makes a stand-in, and
 ``Dataset.source`` and ``Dataset.notes`` say so. ``download=False``, or a variable ``FASTGD_OFFLINE`` that is
-neither empty nor "0", forbids the network.
+neither empty nor "0", forbids the use of the network.
 """
 
 from fastgd.datasets.auto_mpg import load_auto_mpg

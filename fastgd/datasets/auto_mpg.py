@@ -15,12 +15,8 @@ from fastgd.datasets.files import (
     File,
     Unusable,
     canonical_text,
-    find_file,
-    stand_in_notes,
+    find_or_stand_in,
 )
-
-# --------------------------------------------------------------------------------------------------------------
-# Auto MPG.
 
 _CAR_COLUMNS = {
     "cylinders": "cylinders",
@@ -38,18 +34,16 @@ def _parse_auto_mpg(path: Path) -> tuple[Any, bytes]:
 
     with path.open(encoding="utf-8-sig") as stream:
         first = stream.readline().split()
-    header = int(
-        not first or not first[0].replace(".", "", 1).isdigit()
-    )  # some copies add a line of names
+    # Some copies add a line of names.
+    header = int(not first or not first[0].replace(".", "", 1).isdigit())
     table = pd.read_csv(
         path, sep=r"\s+", header=None, skiprows=header, dtype=str, keep_default_na=False
     )
     if table.shape[1] != 9:
         raise Unusable(f"must have nine columns, has {table.shape[1]}")
     cells = table.to_numpy().astype(str)
-    return np.where(cells[:, :8] == "?", "nan", cells[:, :8]).astype(np.float64), canonical_text(
-        cells
-    )
+    numbers = np.where(cells[:, :8] == "?", "nan", cells[:, :8]).astype(np.float64)
+    return numbers, canonical_text(cells)
 
 
 _AUTO_MPG = File(
@@ -77,10 +71,10 @@ def load_auto_mpg(
     path : path, optional
         The file ``auto-mpg.data``, or its folder.
     features : sequence of str, optional
-        Columns wanted, of cylinders, displacement, horsepower, weight, acceleration, model_year, origin; all by
-        default. Six cars have no horsepower: where it is wanted, 392 rows remain.
+        Columns to load, of cylinders, displacement, horsepower, weight, acceleration, model_year, origin; all by
+        default. Six cars have no horsepower; with this column 392 rows remain.
     download : bool, default True
-        Whether the network may be asked.
+        Whether the file may be downloaded.
     check : bool, default True
         Whether `path` or ``FASTGD_DATA`` must hold the known data.
 
@@ -88,7 +82,7 @@ def load_auto_mpg(
     -------
     Dataset
         ``data`` float64 of shape (rows, features), ``target`` (miles per gallon) float64 of shape (rows,). The
-        stand-in is scikit-learn's diabetes set, 442 rows, with as many of its columns as features are wanted.
+        stand-in is scikit-learn's diabetes set, 442 rows, with the same number of columns.
 
     Raises
     ------
@@ -103,11 +97,14 @@ def load_auto_mpg(
     (2, 2)
     """
     wanted = _wanted_columns(features)
-    source, found, notes = find_file([_AUTO_MPG], path, download, check)
-    if source is None:
-        return _diabetes(len(wanted), notes)
+    what = "scikit-learn's diabetes set (442 rows) instead of Auto MPG"
+    source, (table,), notes = find_or_stand_in(
+        [_AUTO_MPG], path, download, check, what, lambda: [_diabetes(len(wanted))]
+    )
+    if source == "stand-in":
+        return Dataset(name="auto-mpg", source=source, notes=tuple(notes), **table)
     order = list(_CAR_COLUMNS)
-    data, target = found[0][:, [1 + order.index(name) for name in wanted]], found[0][:, 0]
+    data, target = table[:, [1 + order.index(name) for name in wanted]], table[:, 0]
     complete = np.isfinite(data).all(axis=1) & np.isfinite(target)
     if not complete.all():
         notes.append(f"{int((~complete).sum())} rows with a missing value are left out")
@@ -130,18 +127,14 @@ def _wanted_columns(features: Sequence[str] | None) -> tuple[str, ...]:
     return wanted
 
 
-def _diabetes(columns: int, notes: Sequence[str]) -> Dataset:
+def _diabetes(columns: int) -> dict[str, Any]:
+    """Fields of a `Dataset`: age, sex, bmi, blood pressure and six serum measurements, unscaled."""
     from sklearn.datasets import load_diabetes  # noqa: PLC0415
 
-    # Age, sex, bmi, blood pressure and six serum measurements, in their own units.
     diabetes = load_diabetes(scaled=False)
-    what = "scikit-learn's diabetes set (442 rows) instead of Auto MPG"
-    return Dataset(
-        name="auto-mpg",
-        source="stand-in",
-        data=np.ascontiguousarray(diabetes.data[:, :columns], dtype=np.float64),
-        target=diabetes.target.astype(np.float64),
-        feature_names=tuple(diabetes.feature_names[:columns]),
-        target_name="disease progression",
-        notes=stand_in_notes(what, notes),
-    )
+    return {
+        "data": np.ascontiguousarray(diabetes.data[:, :columns], dtype=np.float64),
+        "target": diabetes.target.astype(np.float64),
+        "feature_names": tuple(diabetes.feature_names[:columns]),
+        "target_name": "disease progression",
+    }

@@ -1,4 +1,9 @@
-"""Where data come from: a named file, a folder, the cache, a checked download; `Dataset`."""
+"""`Dataset`, and how its files are found: a named file or folder, the cache, a checked download.
+
+pooch downloads the files and chooses the cache folder (with platformdirs). It checks raw bytes only where all mirrors
+serve the same file. Copies of the text files differ in their bytes, so the SHA-256 of the parsed cells decides, also
+for the user's own files and the cache. The mirrors are tried in turn here, since `pooch.retrieve` takes one URL.
+"""
 
 from __future__ import annotations
 
@@ -15,33 +20,34 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+RAW = "https://raw.githubusercontent.com"
 Float = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Arrays, what their columns mean, and where they came from.
+    """Arrays, the meaning of their columns, and their origin.
 
     Parameters
     ----------
     name : str
         "heights-weights", "mnist" or "auto-mpg".
     source : {"file", "FASTGD_DATA", "cache", "download", "stand-in"}
-        Where the data came from.
+        Origin of the data.
     data : ndarray, shape (rows, ...)
         Features: float64, or uint8 pixels.
     target : ndarray, shape (rows,)
-        What is to be predicted.
+        Values to predict.
     feature_names : tuple of str
-        One for each column of `data`, with its unit in brackets.
+        Name of each column of `data`, with its unit in parentheses.
     target_name : str
-        The same for `target`.
+        Name of `target`, with its unit.
     notes : tuple of str
-        Sentences for a report: what is a stand-in and why, what was left out.
+        Sentences for a report: which data are a stand-in and why, which rows were left out.
     index : ndarray of int64 or None, shape (rows,)
-        Number of each row in the source, from 1, where it has one.
+        Number of each row in the source, from 1, if it has one.
     test_data, test_target : ndarray or None
-        The part held back, where the source has one.
+        Test set, if the source has one.
     """
 
     name: str
@@ -61,22 +67,27 @@ class Dataset:
 
 
 class Unusable(Exception):
-    """A file that cannot be read as what it should be; the message says why."""
+    """A file is unreadable or not the known one; the message says why."""
 
 
 @dataclass(frozen=True)
 class File:
-    """One file: its place in a data folder, its mirrors, and the checksums that are known."""
+    """One file: its path in a data folder, its mirrors, its known checksums and its parser."""
 
     place: str
     mirrors: tuple[str, ...]
     cells: str  # SHA-256 of the parsed cells
-    raw: str | None = None  # SHA-256 of the file, where all mirrors have the same bytes
+    raw: str | None = None  # SHA-256 of the file, if all mirrors have the same bytes
     parse: Callable[[Path], tuple[Any, bytes]] = field(repr=False, kw_only=True)
 
 
+def canonical_text(cells: Any) -> bytes:
+    """One text for all copies: cells without blanks or quotes, commas between, LF between rows."""
+    return "\n".join(map(",".join, cells.tolist())).encode()
+
+
 def _read(file: File, path: Path, check: bool) -> Any:
-    """Parse a file; `_Unusable` if it cannot be, or if its cells are not the known ones."""
+    """Parse a file; raises `Unusable` if that fails, or if its cells are not the known ones."""
     try:
         table, text = file.parse(path)
     except Unusable:
@@ -91,14 +102,28 @@ def _read(file: File, path: Path, check: bool) -> Any:
     return table
 
 
-# --------------------------------------------------------------------------------------------------------------
-# Where files come from.
+# --- the search -------------------------------------------------------------------------------------
 
 
-def find_file(
+def find_or_stand_in(  # noqa: PLR0917
+    files: Sequence[File],
+    path: str | os.PathLike[str] | None,
+    download: bool,
+    check: bool,
+    what: str,
+    stand_in: Callable[[], list[Any]],
+) -> tuple[str, list[Any], list[str]]:
+    """Source, parsed files and notes; where nothing is found, the result of `stand_in`, noted as `what`."""
+    source, found, notes = _find(files, path, download, check)
+    if source is None:
+        return "stand-in", stand_in(), [f"STAND-IN: {what}", *notes]
+    return source, found, notes
+
+
+def _find(
     files: Sequence[File], path: str | os.PathLike[str] | None, download: bool, check: bool
 ) -> tuple[str | None, list[Any], list[str]]:
-    """Return source (None: nowhere), the parsed files and notes on what failed."""
+    """Source (None: not found), parsed files, and notes on failures."""
     if path is not None:
         return "file", [_read_named(f, Path(path), "path", check) for f in files], []
     notes: list[str] = []
@@ -131,7 +156,7 @@ def _in_folder(folder: Path, file: File) -> Path | None:
 
 
 def _read_named(file: File, path: Path, argument: str, check: bool) -> Any:
-    """Read what the user named, a file or a folder with it: whatever is wrong with it is an error."""
+    """Read the file or folder that the user named; unlike elsewhere, a failure is an error."""
     place = _in_folder(path, file) if path.is_dir() else path
     if place is None or not place.is_file():
         raise ValueError(
@@ -168,11 +193,11 @@ def _from_cache_or_mirror(file: File, download: bool, notes: list[str]) -> tuple
 
 
 def _download(file: File, url: str, cached: Path) -> Any:
-    """Fetch, check and keep one file; it enters the cache only when it is right, and at once."""
+    """Download and check one file; it enters the cache only after the check, by one rename."""
     try:
         cached.parent.mkdir(parents=True, exist_ok=True)
         scratch = tempfile.TemporaryDirectory(dir=cached.parent)
-    except OSError:  # a read-only home: use it this once
+    except OSError:  # a read-only home: use the file without keeping it
         scratch = tempfile.TemporaryDirectory()
     with scratch as folder:
         fetched = _fetch(url, file.raw, Path(folder))
@@ -183,7 +208,7 @@ def _download(file: File, url: str, cached: Path) -> Any:
 
 
 def _fetch(url: str, raw: str | None, folder: Path) -> Path:
-    """Download once, with short timeouts; every way to fail is `_Unusable`."""
+    """Download once, with short timeouts; every failure raises `Unusable`."""
     import pooch  # noqa: PLC0415
 
     logger = pooch.get_logger()
@@ -192,26 +217,9 @@ def _fetch(url: str, raw: str | None, folder: Path) -> Path:
     try:
         get = pooch.HTTPDownloader(timeout=(3.0, 20.0), progressbar=False)
         return Path(pooch.retrieve(url, raw and f"sha256:{raw}", "file", folder, downloader=get))
-    except Exception as error:  # what requests, urllib3 and pooch may raise is no closed list
-        # requests wraps urllib3's error, whose reason says it shortest.
+    except Exception as error:  # requests, urllib3 and pooch do not list all that they raise
+        # requests wraps urllib3's error, whose reason is the shortest description.
         reason = str(getattr(error.args[0] if error.args else error, "reason", error))
         raise Unusable(f"download failed: {reason.rpartition('): ')[2]:.200}") from error
     finally:
         logger.setLevel(level)
-
-
-def stand_in_notes(what: str, notes: Sequence[str]) -> tuple[str, ...]:
-    """The notes of a stand-in: what it is first, then why."""
-    return (f"STAND-IN: {what}", *notes)
-
-
-# --------------------------------------------------------------------------------------------------------------
-# Heights and weights.
-
-
-def canonical_text(cells: Any) -> bytes:
-    """One text for all copies: cells without blanks or quotes, commas between, LF between rows."""
-    return "\n".join(map(",".join, cells.tolist())).encode()
-
-
-RAW = "https://raw.githubusercontent.com"

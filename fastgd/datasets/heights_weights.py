@@ -1,4 +1,4 @@
-"""Heights and weights: 25,000 rows, and the 40 of the study of the learning rate."""
+"""Heights and weights: 25,000 rows, and the 40 rows of the learning-rate study."""
 
 from __future__ import annotations
 
@@ -17,19 +17,17 @@ from fastgd.datasets.files import (
     Float,
     Unusable,
     canonical_text,
-    find_file,
-    stand_in_notes,
+    find_or_stand_in,
 )
 
-#: Index numbers of 40 rows of heights and weights whose fitted line, cost curve and iteration counts are those
-#: that the study of the learning rate printed. Its own rows were never published: these were found by our search
-#: through the 25,000 rows.
+#: Index numbers of 40 rows whose fitted line, cost curve and iteration counts match those printed by the
+#: learning-rate study. Its own rows were never published; these were found by a search through the 25,000 rows.
 STUDY_ROWS = (
     240, 562, 1578, 1708, 1710, 2823, 3296, 3611, 4707, 4902, 5009, 5978, 6420, 6527, 6633, 6638, 6658, 6683,
     6808, 8306, 8428, 10006, 10314, 10350, 10532, 10604, 13237, 14928, 18159, 18584, 18671, 18742, 18769, 20643,
     21340, 22653, 22667, 23594, 24109, 24729,
 )  # fmt: skip
-#: The line that the study of the learning rate printed: slope (lb/in) and intercept (lb).
+#: The line that the learning-rate study printed: slope (lb/in) and intercept (lb).
 STUDY_LINE = (3.15491183, -86.55897252965156)
 
 
@@ -76,21 +74,21 @@ def load_heights_weights(
     path : path, optional
         The CSV file, or its folder; columns Index, Height(Inches), Weight(Pounds).
     rows : int or "study", optional
-        All rows by default; an int: so many, drawn without replacement, in the order of the source;
-        "study": the 40 rows (`STUDY_ROWS`) of the study of the learning rate.
+        All rows by default; an int: that many rows, drawn without replacement, in the order of the source;
+        "study": the 40 rows (`STUDY_ROWS`) of the learning-rate study.
     rng : int or numpy.random.Generator, optional
-        Draws the rows; only with an int for `rows`. Without it each call draws others.
+        Draws the rows if `rows` is an int. Without it, each call draws different rows.
     download : bool, default True
-        Whether the network may be asked.
+        Whether the file may be downloaded.
     check : bool, default True
-        Whether `path` or ``FASTGD_DATA`` must hold the known data; False takes a file of the user's own.
+        Whether `path` or ``FASTGD_DATA`` must hold the known data; False accepts any file of this format.
 
     Returns
     -------
     Dataset
         ``data`` float64 of shape (rows, 1), ``target`` float64 of shape (rows,). The stand-in for all rows is a
-        bivariate normal sample with the published means, deviations and correlation; that for "study" 40
-        constructed rows with the published line and iteration counts.
+        bivariate normal sample with the published means, deviations and correlation; the stand-in for "study"
+        is 40 constructed rows with the published line and iteration counts.
 
     Raises
     ------
@@ -108,22 +106,20 @@ def load_heights_weights(
     """
     if not (rows is None or is_integer(rows) or rows == "study"):
         raise TypeError(f"rows must be an int, 'study' or None, got {rows!r}")
-    source, found, notes = find_file([_HEIGHTS_WEIGHTS], path, download, check)
-    if source is not None:
-        table = found[0]
-    elif rows == "study":
-        table = _constructed_rows()
+    if rows == "study":
         what = "40 rows constructed to have the published line and iteration counts, the cost curve within 1 %"
-        notes = [*stand_in_notes(what, notes)]
+        stand_in = _constructed_rows
     else:
-        table = _normal_sample()
         what = "25,000 rows of a bivariate normal sample with the published moments"
-        notes = [*stand_in_notes(what, notes)]
-    if source is not None or rows != "study":
+        stand_in = _normal_sample
+    source, (table,), notes = find_or_stand_in(
+        [_HEIGHTS_WEIGHTS], path, download, check, what, lambda: [stand_in()]
+    )
+    if source != "stand-in" or rows != "study":
         table = _select(table, rows, rng)
     return Dataset(
         name="heights-weights",
-        source=source or "stand-in",
+        source=source,
         data=np.ascontiguousarray(table[:, 1:2]),
         target=np.ascontiguousarray(table[:, 2]),
         feature_names=("height (in)",),
@@ -150,7 +146,7 @@ def _select(table: Float, rows: int | str | None, rng: int | np.random.Generator
 
 
 def _normal_sample() -> Float:
-    """25,000 rows whose own moments, not only their expectation, are the published ones."""
+    """25,000 rows whose sample moments equal the published ones."""
     count, correlation = 25_000, 0.502858520603
     z, e = np.random.default_rng(20080102).standard_normal((2, count))
     z = _standardized(z)
@@ -165,10 +161,10 @@ def _standardized(z: Float) -> Float:
     return np.asarray(z / np.sqrt(z @ z / len(z)))
 
 
-# Of the scaled heights: mean and variance; of the heights: range and mean (in); of the residuals: deviation (lb).
-# With the line they fix the Hessian and the minimum, hence every count of the table. The printed cost curve wants
-# a mean of 68.18 in, but with that our search found at most 23 of the 30 finite counts (this mean: 24, none more
-# than one off). The counts were preferred; the curve's coefficients are met within 1 %.
+# Mean and variance of the scaled heights; range and mean of the heights (in); deviation of the residuals (lb).
+# With the line they determine the Hessian and the minimum, hence every count of the table. The printed cost curve
+# requires a mean of 68.18 in, but with that mean a search reproduced at most 23 of the 30 finite counts (with this
+# one: 24, the others off by one). The counts take precedence; the curve's coefficients are within 1 %.
 _SCALED_MEAN, _SCALED_VARIANCE, _RANGE, _MEAN, _RESIDUAL = 0.49881, 0.066993, 7.05, 67.884, 9.2
 
 
@@ -176,15 +172,15 @@ def _constructed_rows() -> Float:
     """40 heights with the given moments, and weights about the published line that leave it the exact fit."""
     count, inner = 40, 38
     scores = np.array([NormalDist().inv_cdf(0.04 + 0.92 * (j + 0.5) / inner) for j in range(inner)])
-    total = count * _SCALED_MEAN - 1.0  # the extremes, 0 and 1, take their share of both sums
+    total = count * _SCALED_MEAN - 1.0  # the extremes, 0 and 1, contribute 1 to both sums
     squares = count * (_SCALED_VARIANCE + _SCALED_MEAN**2) - 1.0
     mean = total / inner
     inside = mean + np.sqrt(squares / inner - mean**2) * _standardized(scores)
     scaled = np.concatenate([[0.0], inside, [1.0]])
     height = _MEAN + _RANGE * (scaled - _SCALED_MEAN)
-    # A fixed scrambling of the rows: 40 is coprime to both multipliers.
+    # A fixed permutation of the rows: 7 is coprime to 40.
     height = height[np.arange(count) * 7 % count]
-    residual = np.sin(1.0 + np.arange(count) * 2.399963)  # the golden angle: no trend to speak of
+    residual = np.sin(1.0 + np.arange(count) * 2.399963)  # the golden angle: hardly any trend
     design = np.column_stack([np.ones(count), height - height.mean()])
     residual -= design @ np.linalg.lstsq(design, residual, rcond=None)[0]
     slope, intercept = STUDY_LINE

@@ -9,10 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgd.datasets.files import RAW, Dataset, File, Unusable, find_file, stand_in_notes
-
-# --------------------------------------------------------------------------------------------------------------
-# MNIST.
+from fastgd.datasets.files import RAW, Dataset, File, Unusable, find_or_stand_in
 
 
 def _parse_idx(path: Path) -> tuple[Any, bytes]:
@@ -70,7 +67,7 @@ def load_mnist(
     path : path, optional
         Folder of the four gzipped IDX files under their original names.
     download : bool, default True
-        Whether the network may be asked.
+        Whether the file may be downloaded.
     check : bool, default True
         Whether `path` or ``FASTGD_DATA`` must hold the known data.
 
@@ -93,11 +90,8 @@ def load_mnist(
     >>> digits.data.dtype, digits.target_name
     (dtype('uint8'), 'digit')
     """
-    source, found, notes = find_file(MNIST, path, download, check)
-    if source is None:
-        found = _digits()
-        what = "scikit-learn's digits (1,797 images of 8 x 8 pixels) instead of MNIST"
-        notes = [*stand_in_notes(what, notes)]
+    what = "scikit-learn's digits (1,797 images of 8 x 8 pixels) instead of MNIST"
+    source, found, notes = find_or_stand_in(MNIST, path, download, check, what, _digits)
     data, target, test_data, test_target = found
     for images, labels in ((data, target), (test_data, test_target)):
         if images.ndim != 3 or labels.ndim != 1 or len(images) != len(labels):
@@ -106,7 +100,7 @@ def load_mnist(
             )
     return Dataset(
         name="mnist",
-        source=source or "stand-in",
+        source=source,
         data=data,
         target=target,
         feature_names=("ink (0 to 255)",),
