@@ -81,7 +81,7 @@ class Epochs:
         rng: np.random.RandomState | None,
         loss_scale: float = 1.0,
     ) -> None:
-        self.order, self.rng, self.loss_scale = order, rng, loss_scale
+        self.network, self.order, self.rng, self.loss_scale = network, order, rng, loss_scale
         self.trainer = Trainer(network, rows, optimizer, batch_size)
         self.updates = -(-len(order) // batch_size)
         self.counts = np.full(self.updates, float(batch_size))
@@ -108,7 +108,7 @@ class Epochs:
 
     def check_finite(self) -> None:
         """Refuse parameters that are no numbers, after the last update."""
-        if not all(np.isfinite(p).all() for p in self.trainer.network.params):
+        if not all(np.isfinite(p).all() for p in self.network.params):
             self._refuse(self.trainer.optimizer.lr)
 
     def _refuse(self, rate: float) -> None:
@@ -267,18 +267,18 @@ class NetworkEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[mis
         """The network of the last time if it is of this architecture, else a new one."""
         net = self.__dict__.get("_net")
         if net is None or net.architecture != architecture or net.n_threads != self.n_threads:
-            net = self._net = MLP._from_architecture(architecture, self.n_threads)
+            net = self._net = MLP.from_architecture(architecture, n_threads=self.n_threads)
         return net
 
     def _outputs(self, X: Any) -> Array:
         """The network's outputs for checked inputs."""
         net = self._network()
         if not hasattr(X, "tocsr"):
-            return net._engine.forward(net.params, _row_by_row(X), 1.0)
+            return net.engine.forward(net.params, _row_by_row(X), 1.0)
         X = X.tocsr()
         many = max(1, _DENSE_AT_ONCE // max(1, X.shape[1]))
         parts = [_dense(X[k : k + many]) for k in range(0, X.shape[0], many)]
-        return np.concatenate([net._engine.forward(net.params, x, 1.0) for x in parts])
+        return np.concatenate([net.engine.forward(net.params, x, 1.0) for x in parts])
 
     def _inputs(self, X: Any) -> Any:
         """Inputs to predict for, checked, perhaps sparse."""

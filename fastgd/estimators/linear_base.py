@@ -126,7 +126,8 @@ class LinearEstimator(NetworkEstimator):
         if first:
             self._net = None
             net = self._network_of(self._architecture(features, outputs, dtype))
-            net._flat[...] = 0
+            for p in net.params:
+                p[...] = 0
             self.n_iter_ = self.t_ = 0
             self.loss_curve_: list[float] = []
             return net
@@ -248,7 +249,7 @@ class LinearEstimator(NetworkEstimator):
         if self.verbose:
             print(f"Epoch {self.n_iter_}, loss = {loss:.8f}")  # noqa: T201  (that is what `verbose` is for)
         if self.__dict__.get("_skl_callbacks"):
-            self._show(epochs.trainer.network)
+            self._show(epochs.network)
 
     def _fitted(self) -> dict[str, Any]:
         """What a copy needs for predicting as if the training had stopped now."""

@@ -363,7 +363,7 @@ class MultilayerEstimator(NetworkEstimator):
         self.loss_curve_.append(self.loss_)
         self._say(f"Iteration {self.n_iter_}, loss = {self.loss_:.8f}")
         if held_out is not None:
-            self._validate(epochs.trainer.network, held_out)
+            self._validate(epochs.network, held_out)
         if not self.early_stopping:
             self._watch_loss()
         if self._scheduled() and self.learning_rate == "invscaling":
@@ -382,7 +382,7 @@ class MultilayerEstimator(NetworkEstimator):
 
     def _validate(self, net: MLP, held_out: HeldOut) -> None:
         """Score the rows that are held out; with early stopping, count and keep the best weights."""
-        z = net._engine.forward(net.params, held_out.x, 1.0)
+        z = net.engine.forward(net.params, held_out.x, 1.0)
         score = self._score_of(z, held_out) if np.isfinite(z).all() else math.nan
         self.validation_scores_ = [] if self.validation_scores_ is None else self.validation_scores_
         self.validation_scores_.append(score)
@@ -466,7 +466,7 @@ class MultilayerEstimator(NetworkEstimator):
 
         def value_and_slope(point: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
             put(point)
-            loss, penalty, g = net._engine.loss_and_grad(net.params, rows, None)
+            loss, penalty, g = net.engine.loss_and_grad(net.params, rows, None)
             slopes = np.concatenate([a.ravel() for a in (*g[::2], *g[1::2])]).astype(np.float64)
             return loss + penalty, slopes
 

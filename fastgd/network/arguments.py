@@ -1,18 +1,59 @@
-"""Checks of a network's arguments."""
+"""Checks of the arguments that describe a network: from them to its `Architecture`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from fastgd.checks import as_count, as_number
+from fastgd.checks import as_count, as_dtype, as_finite, as_finite_positive, as_number, is_integer
+from fastgd.engines.protocol.networks import ACTIVATIONS, LOSSES, Architecture
 
 _LARGEST_LAYER = 2**31 - 1
 
 
+def checked_architecture(
+    sizes: Any,
+    *,
+    activation: Any,
+    loss: Any,
+    sum_outputs: Any,
+    leak: Any,
+    huber_delta: Any,
+    l1: Any,
+    l2: Any,
+    dropout: Any,
+    dtype: Any,
+) -> Architecture:
+    """The architecture that the arguments of `fastgd.MLP` describe."""
+    return Architecture(
+        sizes=checked_sizes(sizes),
+        activation=checked_function("activation", activation, ACTIVATIONS),
+        loss=checked_function("loss", loss, LOSSES),
+        dtype=as_dtype(dtype),
+        constants=(as_finite("leak", leak),) if activation == "leaky_relu" else (),
+        loss_constants=(as_finite_positive("huber_delta", huber_delta),) if loss == "huber" else (),
+        sum_outputs=loss == "half_squares" if sum_outputs is None else bool(sum_outputs),
+        l1=as_finite("l1", l1, 0),
+        l2=as_finite("l2", l2, 0),
+        dropout=checked_share("dropout", dropout),
+    )
+
+
+def changed_architecture(
+    a: Architecture, hidden: Any = None, dropout: float | None = None
+) -> Architecture:
+    """The architecture with other hidden layers or another dropout; None keeps what is there."""
+    if hidden is not None:
+        units = [hidden] if is_integer(hidden) else hidden
+        a = replace(a, sizes=_with_hidden(a.sizes, units))
+    return a if dropout is None else replace(a, dropout=checked_share("dropout", dropout))
+
+
 def checked_sizes(sizes: Any) -> tuple[int, ...]:
+    """Units of each layer: at least two integers >= 1."""
     if isinstance(sizes, str) or not isinstance(sizes, Sequence | np.ndarray):
         raise TypeError(f"sizes must be a list of integers, got {sizes!r:.60}")
     counts = tuple(as_count(f"sizes[{k}]", n, 1, _LARGEST_LAYER) for k, n in enumerate(sizes))
@@ -21,7 +62,7 @@ def checked_sizes(sizes: Any) -> tuple[int, ...]:
     return counts
 
 
-def with_hidden(sizes: tuple[int, ...], hidden: Any) -> tuple[int, ...]:
+def _with_hidden(sizes: tuple[int, ...], hidden: Any) -> tuple[int, ...]:
     try:
         units = checked_sizes([1, *hidden, 1])[1:-1]
     except (TypeError, ValueError):
@@ -32,7 +73,7 @@ def with_hidden(sizes: tuple[int, ...], hidden: Any) -> tuple[int, ...]:
 
 
 def checked_function(name: str, value: Any, known: Any) -> Any:
-    """A name that is known, or a user's function, checked."""
+    """A known name, or a user's function after its own checks."""
     if isinstance(value, str):
         if value not in known:
             raise ValueError(f"{name} must be one of {', '.join(map(repr, known))}, got {value!r}")
@@ -45,6 +86,7 @@ def checked_function(name: str, value: Any, known: Any) -> Any:
 
 
 def checked_share(name: str, value: Any) -> float:
+    """A number in [0, 1)."""
     x = as_number(name, value)
     if not 0 <= x < 1:
         raise ValueError(f"{name} must be at least 0 and below 1, got {x!r}")

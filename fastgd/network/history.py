@@ -1,4 +1,4 @@
-"""What is recorded of a training, and when it stops early."""
+"""The history of a training, early stopping, and the warning of divergence."""
 
 from __future__ import annotations
 
@@ -29,25 +29,25 @@ _COLUMNS: tuple[str, ...] = (
 
 
 class DivergenceWarning(RuntimeWarning):
-    """Training was ended because loss or parameters had left the numbers."""
+    """Training stopped: the loss or a parameter became NaN or infinite."""
 
 
 @dataclass
 class TrainingHistory:
-    """What was recorded of a training: arrays of one number per record.
+    """The records of a training: arrays with one number for each record.
 
     Attributes
     ----------
     step, epoch : ndarray
-        Updates done at the record, and passes over the rows, broken ones in part.
+        Updates so far; epochs so far, an incomplete one as a fraction.
     loss : ndarray
-        Mean loss with penalties of the batches since the last record, each before its update.
+        Mean loss, penalties included, of the batches since the last record, each computed before its update.
     lr, grad_norm : ndarray
-        Rate of the record's last update; Euclidean norm of its gradient (nan where not asked for).
+        Learning rate of the last update; Euclidean norm of its gradient (nan without ``grad_norm=True``).
     seconds : ndarray
-        Since training began, validation and callbacks counted in.
+        Time since training began, validation and callbacks included.
     val_loss, val_metric : ndarray
-        Of the validation rows, nan without: loss without penalties; accuracy, or R² of values.
+        Loss without penalties, and accuracy or R², of the validation rows; nan without validation rows.
     """
 
     columns: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in _COLUMNS})
@@ -61,12 +61,12 @@ class TrainingHistory:
         return len(self.columns["step"])
 
     def add(self, **record: float) -> None:
-        """One more record; what is not named is nan."""
+        """Append a record; columns that are not named get nan."""
         for name, column in self.columns.items():
             column.append(float(record.get(name, math.nan)))
 
     def to_pandas(self) -> pd.DataFrame:
-        """A table of one row per record.
+        """The history as a table, one row for each record.
 
         Returns
         -------
@@ -77,12 +77,9 @@ class TrainingHistory:
         return pd.DataFrame(self.columns)
 
 
-# --- one call of `fit` ------------------------------------------------------------------------------
-
-
 @dataclass
 class EarlyStopping:
-    """The best record so far, and how many have come since."""
+    """The best record so far, and the number of records since."""
 
     patience: int
     min_delta: float
@@ -92,7 +89,7 @@ class EarlyStopping:
     params: list[Array] | None = None
 
     def is_over(self, record: Mapping[str, float], params: list[Array]) -> bool:
-        """Take note of a record; whether it was one too many that is not better than the best."""
+        """Take note of a record; True after `patience` records in a row without improvement."""
         value = -record["val_metric"] if self.monitor == "val_metric" else record[self.monitor]
         if self.params is None or value < self.best - self.min_delta:
             self.best = math.inf if math.isnan(value) else value

@@ -1,40 +1,32 @@
-"""`MLP`: a network of fully connected layers; its parameters, outputs, loss, gradients and training."""
+"""`MLP`: a network of fully connected layers; its parameters, outputs, loss, gradients and training.
+
+Above 400 lines for its docstrings: they are the reference of a public class of one idea.
+"""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from fastgd.checks import as_dtype, as_finite, as_finite_positive, as_flag, as_seed
+from fastgd.checks import as_flag, as_seed
 from fastgd.engines import config
 from fastgd.engines.networks import engine_for
-from fastgd.engines.protocol.networks import ACTIVATIONS, LOSSES, Architecture, Engine, Rows
-from fastgd.network import training
-from fastgd.network.arguments import (
-    checked_function,
-    checked_share,
-    checked_sizes,
-    with_hidden,
-)
-from fastgd.network.outputs import linked, predicted
-from fastgd.network.parameters import init_named, initial_weights, parameter_views
+from fastgd.engines.protocol.networks import Architecture, Engine, Rows
+from fastgd.engines.protocol.outcomes import Status
+from fastgd.network import file, training
+from fastgd.network.arguments import changed_architecture, checked_architecture
+from fastgd.network.history import TrainingHistory
+from fastgd.network.outputs import linked, metric_of, predicted
+from fastgd.network.parameters import init_named, initialize, parameter_views
+from fastgd.network.problem import NetworkProblem
 from fastgd.network.rows import checked_inputs, checked_parameters, checked_rows
-
-if TYPE_CHECKING:
-    from fastgd.engines.protocol.outcomes import Status
-    from fastgd.network.history import TrainingHistory
-    from fastgd.network.problem import NetworkProblem
-    from fastgd.optimizers import Optimizer
-
+from fastgd.optimizers import Optimizer
 
 Array = NDArray[Any]
-_RECTIFIED = ("relu", "leaky_relu", "gelu", "softplus")
 
 
 class MLP:
@@ -43,54 +35,69 @@ class MLP:
     Parameters
     ----------
     sizes : sequence of int
-        Inputs, hidden units of each layer, outputs: ``[784, 500, 300, 10]``. Two numbers are a linear model.
+        Numbers of inputs, hidden units of each layer, and outputs: ``[784, 500, 300, 10]``. Two numbers make a linear
+        model.
     activation : str or function, default "relu"
-        Of the hidden layers: "relu", "leaky_relu", "sigmoid", "tanh", "gelu" (exact), "softplus", "identity"; or a
-        function ``f(z)`` that returns value and slope as expressions of NumPy under the name `np`, which is compiled.
+        Activation of the hidden layers: "relu", "leaky_relu", "sigmoid", "tanh", "gelu" (exact), "softplus" or
+        "identity"; or a function ``f(z)`` that returns value and derivative, written with NumPy under the name `np`; it
+        is compiled.
     loss : str or function, default "cross_entropy"
         "cross_entropy" (softmax over the outputs; a target is a class number), "binary_cross_entropy" (sigmoid of each
         output; targets from 0 to 1, several labels may be 1), "mse", "half_squares" (½ Σ over the outputs), "mae",
         "huber", "poisson" (the mean is the exponential of the output; half the deviance); or a function ``f(z, y)``
-        of one output that returns value and slope. A batch's loss is the weighted mean of its rows'.
+        of one output that returns value and derivative. A batch's loss is the weighted mean of its rows' losses.
     sum_outputs : bool, optional
-        Whether a row's loss is the sum over its outputs, or (the default, but for "half_squares") their mean as in
-        PyTorch. Cross-entropy is of all outputs together.
+        Whether a row's loss is the sum over its outputs or their mean, as in PyTorch. The default is the mean, but the
+        sum for "half_squares". Without effect on "cross_entropy", which takes all outputs together.
     leak : float, default 0.01
         Slope of "leaky_relu" below 0.
     huber_delta : float, default 1.0
-        Where "huber" turns from a square into a line.
+        Residual from which on "huber" is linear.
     init : {"auto", "he", "glorot"}, default "auto"
-        Normal weights of variance 2 / inputs (He et al., 2015), or uniform ones of variance 2 / (inputs + outputs)
-        (Glorot & Bengio, 2010); "auto" takes the first for layers that feed "relu", "leaky_relu", "gelu" or
-        "softplus". Biases start at 0.
+        Initial weights: "he" is normal with variance 2 / inputs (He et al., 2015), "glorot" uniform with variance
+        2 / (inputs + outputs) (Glorot & Bengio, 2010); "auto" is "he" for layers that feed "relu", "leaky_relu", "gelu"
+        or "softplus", else "glorot". Biases start at 0.
     l1, l2 : float, default 0
-        Penalties l1 Σ|W| + l2/2 Σ W² on all weights, not on biases. The optimizer's `weight_decay` is another way.
+        Penalties l1 Σ|W| + l2/2 Σ W² on all weights, not on biases. An alternative is the optimizer's `weight_decay`.
     dropout : float, default 0
-        The share of hidden units left out in each update (Srivastava et al., 2014).
+        Share of hidden units dropped in each update (Srivastava et al., 2014).
     dtype : {"float32", "float64"}, default "float32"
         Precision of parameters and arithmetic.
     rng : int or numpy.random.Generator, default 0
-        Of the initial weights, the orders of rows and dropout.
+        Seed of the initial weights, the orders of rows and dropout.
     backend : {"auto", "cython", "numba", "numpy", "cuda"}, optional
-        What runs the network; "auto" takes the first that is there, but never a graphics card ("cuda").
+        Backend that computes the network; "auto" is "cython", or "numpy" where that is not built. The GPU ("cuda") is
+        used on request only.
     n_threads : int, optional
-        As `fastgd.set_num_threads` has it by default. The results do not depend on it.
+        Number of threads, by default that of `fastgd.set_num_threads`. The results do not depend on it.
     tf32 : bool, default False
-        On the card, of float32: products with TensorFloat-32, which are faster and good to three digits.
+        On the GPU, multiply float32 matrices with TensorFloat-32: faster, accurate to three digits.
 
     Attributes
     ----------
     params : list of ndarray
         [W0, b0, W1, b1, ...], W of shape (inputs, outputs). They may be written to, not replaced.
     history_ : TrainingHistory
-        What `fit` recorded.
+        Records of the last `fit`.
     status_ : Status
         How the last `fit` ended.
+    steps_, epochs_, steps_in_epoch_ : int
+        Updates so far, complete epochs, and updates of the epoch that is not complete.
+    optimizer_ : Optimizer or None
+        Optimizer of the last `fit`.
+    architecture : Architecture
+        Everything that determines the outputs and the loss, except the parameters.
+    engine : Engine
+        Computes outputs, gradients and updates on the chosen backend.
+    seed, init, backend, n_threads, tf32
+        As in the constructor; `seed` is the number of `rng`.
+    loaded_state_ : mapping of str to ndarray, or None
+        State of an optimizer that `load` read and the next `fit` takes over.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument is not legal; the message names it.
+        If an argument is invalid; the message names it.
 
     Examples
     --------
@@ -124,83 +131,84 @@ class MLP:
         n_threads: int | None = None,
         tf32: bool = False,
     ) -> None:
-        self._start(
-            Architecture(
-                sizes=checked_sizes(sizes),
-                activation=checked_function("activation", activation, ACTIVATIONS),
-                loss=checked_function("loss", loss, LOSSES),
-                dtype=as_dtype(dtype),
-                constants=(as_finite("leak", leak),) if activation == "leaky_relu" else (),
-                loss_constants=(as_finite_positive("huber_delta", huber_delta),)
-                if loss == "huber"
-                else (),
-                sum_outputs=loss == "half_squares" if sum_outputs is None else bool(sum_outputs),
-                l1=as_finite("l1", l1, 0),
-                l2=as_finite("l2", l2, 0),
-                dropout=checked_share("dropout", dropout),
-            ),
-            init_named(init),
-            rng,
-            backend,
-            n_threads,
-            tf32=tf32,
+        architecture = checked_architecture(
+            sizes,
+            activation=activation,
+            loss=loss,
+            sum_outputs=sum_outputs,
+            leak=leak,
+            huber_delta=huber_delta,
+            l1=l1,
+            l2=l2,
+            dropout=dropout,
+            dtype=dtype,
         )
+        self._start(architecture, init, rng, backend=backend, n_threads=n_threads, tf32=tf32)
 
     def _start(
         self,
         architecture: Architecture,
         init: str,
-        rng: Any,
+        rng: int | np.random.Generator,
+        *,
         backend: str | None,
         n_threads: int | None,
-        *,
-        tf32: bool = False,
+        tf32: bool,
     ) -> None:
+        """All that follows from a checked architecture."""
         self.architecture = architecture
+        self.init = init_named(init)
         self.seed = as_seed("rng", rng)
-        self.n_threads = n_threads
-        config.get_num_threads(n_threads)
-        self._init = init
-        self._backend = backend
-        as_flag("tf32", tf32)
-        self._tf32 = bool(tf32)
-        self._engine: Engine = engine_for(architecture, backend, n_threads, self._tf32)
-        self._flat, self.params = parameter_views(architecture)
+        config.get_num_threads(n_threads)  # checks it
+        self.backend, self.n_threads, self.tf32 = backend, n_threads, as_flag("tf32", tf32)
+        self.engine: Engine = engine_for(architecture, backend, n_threads, self.tf32)
+        self.params = parameter_views(architecture)
         self.optimizer_: Optimizer | None = None
         self.reset()
 
     @classmethod
-    def _from_architecture(cls, architecture: Architecture, n_threads: int | None = None) -> MLP:
-        """A network of any architecture, for those that write its parameters themselves."""
+    def from_architecture(
+        cls,
+        architecture: Architecture,
+        *,
+        init: str = "auto",
+        rng: int | np.random.Generator = 0,
+        backend: str | None = None,
+        n_threads: int | None = None,
+        tf32: bool = False,
+    ) -> Self:
+        """A new network of a checked architecture, which may have what the constructor does not offer.
+
+        Parameters
+        ----------
+        architecture : fastgd.engines.protocol.networks.Architecture
+        init, rng, backend, n_threads, tf32
+            As in the constructor.
+
+        Returns
+        -------
+        MLP
+        """
         new = object.__new__(cls)
-        new._start(architecture, "glorot", 0, None, n_threads)
+        new._start(architecture, init, rng, backend=backend, n_threads=n_threads, tf32=tf32)
         return new
 
     # --- parameters -------------------------------------------------------------------------------
 
     def reset(self) -> Self:
-        """New initial weights of the same seed; optimizer, history and position among the rows are forgotten.
+        """Draw the initial weights of the seed again; forget the optimizer's state and the position in training.
 
         Returns
         -------
         MLP
-            Itself.
+            The network.
         """
-        rng = np.random.default_rng(self.seed)
-        for k, (w, b) in enumerate(zip(self.params[::2], self.params[1::2], strict=True)):
-            w[...] = initial_weights(rng, w.shape, self._init_of(k))
-            b[...] = 0
+        initialize(self.params, self.architecture, self.init, self.seed)
         if self.optimizer_ is not None:
             self.optimizer_.reset()
-        self._saved_state: Mapping[str, Array] | None = None  # from a file, until `fit` takes it
-        self.epochs_ = self.steps_ = 0
-        self._within_epoch = 0  # updates done of an epoch that was broken off
+        self.loaded_state_: Mapping[str, Array] | None = None
+        self.epochs_ = self.steps_ = self.steps_in_epoch_ = 0
         return self
-
-    def _init_of(self, layer: int) -> str:
-        feeds_hidden = layer < self.architecture.layers - 1
-        rectified = feeds_hidden and self.architecture.activation in _RECTIFIED
-        return ("he" if rectified else "glorot") if self._init == "auto" else self._init
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -209,18 +217,18 @@ class MLP:
 
     @property
     def n_parameters(self) -> int:
-        """How many numbers are trained."""
+        """Number of trained parameters."""
         return sum(p.size for p in self.params)
 
     # --- outputs ----------------------------------------------------------------------------------
 
     def forward(self, X: ArrayLike) -> Array:
-        """The outputs before their link: logits, or the predictions of a regression.
+        """Outputs before their link: logits, or the predictions of a regression.
 
         Parameters
         ----------
         X : array_like of shape (n, inputs)
-            uint8 is scaled by 1/255, as in `fit`.
+            Integers of type uint8 are scaled by 1/255, as in `fit`.
 
         Returns
         -------
@@ -229,16 +237,17 @@ class MLP:
         Raises
         ------
         TypeError, ValueError
-            If X is no finite array of that shape.
+            If X is not a finite array of that shape.
         """
         x, scale = checked_inputs("X", X, self.architecture)
         return self._outputs(x, scale)
 
     def _outputs(self, x: Array, scale: float) -> Array:
-        return self._engine.forward(checked_parameters(self.params, self.architecture), x, scale)
+        """Outputs for checked inputs."""
+        return self.engine.forward(checked_parameters(self.params, self.architecture), x, scale)
 
     def predict_proba(self, X: ArrayLike) -> Array:
-        """What the outputs mean: class probabilities, each label's probability, a count's mean, or the value itself.
+        """Predictions: probabilities of classes or labels, the mean of a count, or the value itself.
 
         Parameters
         ----------
@@ -251,7 +260,7 @@ class MLP:
         return linked(self.architecture.link, self.forward(X))
 
     def predict(self, X: ArrayLike) -> Array:
-        """The likeliest class, the labels whose probability is at least one half, or the predicted value.
+        """The most probable class, the labels with a probability of at least one half, or the predicted value.
 
         Parameters
         ----------
@@ -264,7 +273,7 @@ class MLP:
         return predicted(self.architecture, self.forward(X))
 
     def score(self, X: ArrayLike, y: ArrayLike) -> float:
-        """The share of right classes or labels; for values the coefficient of determination R².
+        """Accuracy for classes and labels; the coefficient of determination R² for values.
 
         Parameters
         ----------
@@ -294,17 +303,17 @@ class MLP:
     def loss_and_grad(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> tuple[float, list[Array]]:
-        """Weighted mean loss with its penalties, and its gradients, for use with anything.
+        """Weighted mean loss including penalties, and its gradients, for a training loop of your own.
 
         Parameters
         ----------
         X, y, sample_weight : array_like
-            As in `fit`. Dropout has no part in it.
+            As in `fit`. Dropout is not applied.
 
         Returns
         -------
         float, list of ndarray
-            The gradients in the order of `params`; new arrays at every call.
+            Loss, and gradients in the order of `params`; new arrays at every call.
 
         Examples
         --------
@@ -318,46 +327,38 @@ class MLP:
         """
         params = checked_parameters(self.params, self.architecture)
         rows = self.rows(X, y, sample_weight)
-        loss, penalty, grads = self._engine.loss_and_grad(params, rows, None)
+        loss, penalty, grads = self.engine.loss_and_grad(params, rows, None)
         return loss + penalty, grads
 
     def rows(self, X: Any, y: Any, sample_weight: Any = None, *, names: Any = ("X", "y")) -> Rows:
-        """Data checked and in the form that the engines read; large inputs are not copied."""
+        """Data, checked, in the form that the engines read; large inputs are not copied."""
         return checked_rows(self.architecture, X, y, sample_weight, names=names)
 
     def metric(self, rows: Rows) -> float:
-        """As `score`, on rows that are checked."""
-        return self._metric_of(self._outputs(rows.x, rows.scale), rows)
+        """As `score`, for rows that are checked."""
+        return metric_of(self.architecture, self._outputs(rows.x, rows.scale), rows)
 
     def assess(self, rows: Rows) -> tuple[float, float]:
-        """Loss and metric of rows that are checked, from one pass over them."""
+        """Loss and metric of rows that are checked, from one pass over them.
+
+        The engine computes the outputs; the mean loss of them is computed by NumPy on every backend.
+        """
         from fastgd.engines.reference.networks import Reference  # noqa: PLC0415
 
         z = self._outputs(rows.x, rows.scale)
-        return Reference(self.architecture).mean_loss(z, rows), self._metric_of(z, rows)
-
-    def _metric_of(self, z: Array, rows: Rows) -> float:
-        guess = predicted(self.architecture, z)
-        y = rows.y[:, 0] if rows.y.ndim == 2 and guess.ndim == 1 else rows.y
-        if self.architecture.link in {"softmax", "sigmoid"}:
-            return float(np.mean(guess == y))
-        y = np.asarray(y, np.float64)
-        with np.errstate(all="ignore"):
-            spread = float(np.sum(np.square(y - y.mean(axis=0))))
-            left = float(np.sum(np.square(y - guess)))
-        return 1.0 - left / spread if spread else math.nan
+        return Reference(self.architecture).mean_loss(z, rows), metric_of(
+            self.architecture, z, rows
+        )
 
     # --- training ---------------------------------------------------------------------------------
 
     fit = training.fit
 
-    def problem(self, X: ArrayLike, y: ArrayLike, **options: Any) -> NetworkProblem:
+    def problem(self, X: ArrayLike, y: ArrayLike, **options: Any) -> NetworkProblem[Self]:
         """The network on some rows as a problem for `fastgd.sweep`; see `fastgd.network.problem.NetworkProblem`."""
-        from fastgd.network.problem import NetworkProblem  # noqa: PLC0415
-
         return NetworkProblem(self, X, y, **options)
 
-    def fresh(self, rng: int | np.random.Generator | None = None, **changes: Any) -> MLP:
+    def fresh(self, rng: int | np.random.Generator | None = None, **changes: Any) -> Self:
         """A network of the same architecture with new weights, of the same seed or another.
 
         Parameters
@@ -365,8 +366,8 @@ class MLP:
         rng : int or numpy.random.Generator, optional
             Its own by default.
         **changes
-            What is to be other than here: `hidden` (units of the hidden layers, an integer or a sequence of them),
-            `dropout`, `backend`, `n_threads`, `tf32`.
+            Options that differ from this network's: `hidden` (units of the hidden layers, an integer or a sequence of
+            them), `dropout`, `backend`, `n_threads`, `tf32`.
 
         Returns
         -------
@@ -378,52 +379,106 @@ class MLP:
         >>> gd.MLP([784, 500, 10]).fresh(rng=1, hidden=(300, 100)).sizes
         (784, 300, 100, 10)
         """
-        varied = {name: changes.pop(name) for name in ("hidden", "dropout") if name in changes}
-        running: dict[str, Any] = {
-            "backend": self._backend,
-            "n_threads": self.n_threads,
-            "tf32": self._tf32,
-        }
+        described = {name: changes.pop(name) for name in ("hidden", "dropout") if name in changes}
+        running = {"backend": self.backend, "n_threads": self.n_threads, "tf32": self.tf32}
         for name in changes:
             if name not in running:
                 raise TypeError(f"fresh has no argument {name!r}")
-        running |= changes
-        new = object.__new__(type(self))
-        seed = self.seed if rng is None else rng
-        new._start(self._varied(**varied), self._init, seed, **running)
-        return new
-
-    def _varied(self, hidden: Any = None, dropout: float | None = None) -> Architecture:
-        a = self.architecture
-        if hidden is not None:
-            units = [hidden] if isinstance(hidden, int | np.integer) else hidden
-            a = replace(a, sizes=with_hidden(a.sizes, units))
-        return a if dropout is None else replace(a, dropout=checked_share("dropout", dropout))
+        return self.from_architecture(
+            changed_architecture(self.architecture, **described),
+            init=self.init,
+            rng=self.seed if rng is None else rng,
+            **(running | changes),
+        )
 
     # --- files ------------------------------------------------------------------------------------
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write architecture, parameters, position and the optimizer's state to an .npz file, without pickle."""
-        from fastgd.network.file import save  # noqa: PLC0415
+        """Write architecture, parameters, position and the optimizer's state to an .npz file, without pickle.
 
-        save(self, path)
+        The file appears whole or not at all: it is written beside an older one, which it then replaces.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file to write, under exactly this name.
+
+        Raises
+        ------
+        ValueError
+            If the activation or the loss is a user's function, which a file cannot hold.
+        OSError
+            If the file cannot be written; an older one is then unchanged.
+
+        Examples
+        --------
+        >>> import tempfile, pathlib
+        >>> import fastgd as gd
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = pathlib.Path(folder, "net.npz")
+        ...     gd.MLP([4, 8, 3], rng=7).save(path)
+        ...     gd.MLP.load(path)
+        MLP([4, 8, 3], activation='relu', loss='cross_entropy', dtype='float32')
+        """
+        optimizer = self.optimizer_
+        saved = file.SavedNetwork(
+            architecture=self.architecture,
+            init=self.init,
+            seed=self.seed,
+            epochs=self.epochs_,
+            steps=self.steps_,
+            steps_in_epoch=self.steps_in_epoch_,
+            params=self.params,
+            optimizer_state=self.loaded_state_ if optimizer is None else optimizer.state_dict(),
+        )
+        file.write(path, saved)
 
     @classmethod
-    def load(cls, path: str | PathLike[str]) -> MLP:
-        """A network from a file that `save` wrote; to continue exactly, give `fit` the same optimizer again."""
-        from fastgd.network.file import load  # noqa: PLC0415
+    def load(cls, path: str | PathLike[str]) -> Self:
+        """A network from a file that `save` wrote; to continue exactly, give `fit` the same optimizer again.
 
-        return load(path)
+        The optimizer's state waits for the first call of `fit`. An optimizer of the same class and formula that has
+        made no step takes it over, and with the same hyperparameters and rows it continues to the same bits; any other
+        optimizer begins anew. History, backend and number of threads are not in the file.
+
+        Parameters
+        ----------
+        path : str or path-like
+
+        Returns
+        -------
+        MLP
+
+        Raises
+        ------
+        OSError
+            If there is no such file, or it cannot be read.
+        ValueError
+            If the file is not a saved network, or is damaged. No code in it is run.
+
+        Examples
+        --------
+        >>> import fastgd as gd
+        >>> net = gd.MLP.load("net.npz")  # doctest: +SKIP
+        >>> net.fit(X, y, optimizer=gd.Adam(lr=0.01), epochs=5)  # doctest: +SKIP
+        """
+        saved = file.read(path)
+        new = cls.from_architecture(saved.architecture, init=saved.init, rng=saved.seed)
+        for p, value in zip(new.params, saved.params, strict=True):
+            p[...] = value
+        new.epochs_, new.steps_ = saved.epochs, saved.steps
+        new.steps_in_epoch_ = saved.steps_in_epoch
+        new.loaded_state_ = saved.optimizer_state
+        return new
 
     def __getstate__(self) -> dict[str, Any]:
         """For copies and pickles: all but the engine, which is made anew."""
-        return {k: v for k, v in vars(self).items() if k not in {"_engine", "_flat"}}
+        return {name: value for name, value in vars(self).items() if name != "engine"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
-        self._tf32 = state.get("_tf32", False)  # not in older pickles
-        self._engine = engine_for(self.architecture, self._backend, self.n_threads, self._tf32)
-        self._flat, self.params = parameter_views(self.architecture)
+        self.engine = engine_for(self.architecture, self.backend, self.n_threads, self.tf32)
+        self.params = parameter_views(self.architecture)
         for p, value in zip(self.params, state["params"], strict=True):
             p[...] = value
 

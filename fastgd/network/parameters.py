@@ -1,8 +1,9 @@
-"""A network's parameters: where they lie and how they start."""
+"""A network's parameters: how they lie in memory and what they start from."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,23 +11,44 @@ from numpy.typing import NDArray
 
 from fastgd.engines.protocol.networks import Architecture, Array
 
+_RECTIFIED = ("relu", "leaky_relu", "gelu", "softplus")  # activations for which "auto" means "he"
+_CACHE_LINE = 64  # bytes
 
-def parameter_views(a: Architecture) -> tuple[Array, list[Array]]:
-    """One stretch of memory for all parameters, and the arrays in it: each begins on a cache line."""
-    line = 64 // a.dtype.itemsize
-    shapes = [s for k in range(a.layers) for s in (a.sizes[k : k + 2], a.sizes[k + 1 : k + 2])]
+
+def parameter_views(a: Architecture) -> list[Array]:
+    """Zeros of the shapes [W0, b0, W1, b1, ...], side by side in one block; each begins on a cache line."""
+    line = _CACHE_LINE // a.dtype.itemsize
+    shapes = parameter_shapes(a.sizes)
     starts = np.cumsum([0, *(-(-math.prod(s) // line) * line for s in shapes)])
     raw = np.zeros(int(starts[-1]) + line, a.dtype)
-    flat = raw[-raw.ctypes.data % 64 // a.dtype.itemsize :][: int(starts[-1])]
-    return flat, [
-        flat[start : start + math.prod(s)].reshape(s)
+    block = raw[-raw.ctypes.data % _CACHE_LINE // a.dtype.itemsize :][: int(starts[-1])]
+    return [
+        block[start : start + math.prod(s)].reshape(s)
         for start, s in zip(starts[:-1].tolist(), shapes, strict=True)
     ]
 
 
-def initial_weights(
+def parameter_shapes(sizes: tuple[int, ...]) -> list[tuple[int, ...]]:
+    """The shapes of [W0, b0, W1, b1, ...]."""
+    return [s for k in range(len(sizes) - 1) for s in (sizes[k : k + 2], sizes[k + 1 : k + 2])]
+
+
+def initialize(params: Sequence[Array], a: Architecture, init: str, seed: int) -> None:
+    """Draw the weights and set the biases to 0, in place."""
+    rng = np.random.default_rng(seed)
+    for layer, (w, b) in enumerate(zip(params[::2], params[1::2], strict=True)):
+        kind = init
+        if init == "auto":
+            feeds_rectifier = layer < a.layers - 1 and a.activation in _RECTIFIED
+            kind = "he" if feeds_rectifier else "glorot"
+        w[...] = _initial_weights(rng, w.shape, kind)
+        b[...] = 0
+
+
+def _initial_weights(
     rng: np.random.Generator, shape: tuple[int, ...], kind: str
 ) -> NDArray[np.float64]:
+    """Normal weights (He et al., 2015) or uniform ones (Glorot & Bengio, 2010)."""
     fan_in, fan_out = shape
     if kind == "he":
         return rng.normal(0.0, math.sqrt(2.0 / fan_in), shape)
@@ -35,6 +57,7 @@ def initial_weights(
 
 
 def init_named(init: Any) -> str:
+    """The name of an initialization, checked."""
     if init not in ("auto", "he", "glorot"):
         raise ValueError(f"init must be 'auto', 'he' or 'glorot', got {init!r:.60}")
     return str(init)

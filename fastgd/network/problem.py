@@ -1,32 +1,32 @@
-"""`NetworkProblem`: a network and its data as something to sweep over."""
+"""`NetworkProblem`: a network and its data, as a problem for `fastgd.sweep`."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Generic, TypeVar
 
 from numpy.typing import ArrayLike
 
 from fastgd.batches import Batches
 from fastgd.checks import as_count, as_flag
-from fastgd.network.training import checked_validation
+from fastgd.network.rows import checked_validation
+from fastgd.network.trainable import Trainable
 
-if TYPE_CHECKING:
-    from fastgd.network.mlp import MLP
+Net = TypeVar("Net", bound=Trainable)
 
 
-class NetworkProblem:
-    """A network's architecture, the rows it is trained on, and those that judge it; `fastgd.MLP.problem` makes it.
+class NetworkProblem(Generic[Net]):
+    """A network with its training rows and evaluation rows, for `fastgd.sweep`; `fastgd.MLP.problem` makes it.
 
     Parameters
     ----------
     network : MLP
-        Every run begins with new weights; this network itself is not trained.
+        Every run trains a copy with new weights; this network itself is not trained.
     X, y, sample_weight : array_like
         As in `MLP.fit`; checked once, and read by all runs.
     batch_size : int, default 32
         Rows of an update.
     validation : (X, y), optional
-        Rows that are not trained on, of which loss and metric are taken at the end of each run.
+        Rows that are not trained on; loss and metric at the end of each run are those of these rows.
     shuffle : bool, default True
         A new order of the rows in each epoch.
     drop_last : bool, default False
@@ -36,7 +36,7 @@ class NetworkProblem:
     ----------
     network : MLP
     rows, judged : Rows
-        What is trained on, and what loss and metric are of.
+        Training rows; evaluation rows, which are the training rows without `validation`.
     batch_size : int
     shuffle, drop_last : bool
 
@@ -60,7 +60,7 @@ class NetworkProblem:
 
     def __init__(
         self,
-        network: MLP,
+        network: Net,
         X: ArrayLike,
         y: ArrayLike,
         *,
@@ -72,13 +72,16 @@ class NetworkProblem:
     ) -> None:
         self.network = network
         self.rows = network.rows(X, y, sample_weight)
-        self.judged = self.rows if validation is None else checked_validation(network, validation)
-        self.shuffle = as_flag("shuffle", shuffle)
-        self.drop_last = as_flag("drop_last", drop_last)
+        self.judged = (
+            self.rows
+            if validation is None
+            else checked_validation(network.architecture, validation)
+        )
+        self.shuffle, self.drop_last = as_flag("shuffle", shuffle), as_flag("drop_last", drop_last)
         self.batch_size = self.batches(batch_size, network.seed).size
 
     def batches(self, batch_size: Any, seed: int, name: str = "batch_size") -> Batches:
-        """How rows are dealt out to updates, all of them at once where there are fewer than `batch_size`."""
+        """Rows in batches of this size; all rows in one batch where there are fewer."""
         size = min(as_count(name, batch_size, 1), len(self.rows))
         return Batches(len(self.rows), size, self.shuffle, self.drop_last, seed)
 

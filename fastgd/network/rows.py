@@ -1,4 +1,4 @@
-"""What a network is given, checked: inputs, targets, weights; nothing is copied whole that can be read as it is."""
+"""Validation of inputs, targets, weights and parameters, without copying large arrays."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from fastgd.checks import as_real_array
 from fastgd.engines.protocol.networks import Architecture, Array, Rows
 
-_READ = (np.uint8, np.float32, np.float64)  # dtypes of inputs that engines read as they are
-_LOOKED_AT = 1 << 20  # numbers that are tested for being finite at a time
+_READ = (np.uint8, np.float32, np.float64)  # dtypes of inputs that engines read without a copy
+_AT_ONCE = 1 << 20  # how many numbers are tested for being finite at a time
 
 
 def checked_parameters(params: Any, a: Architecture) -> list[Array]:
-    """[W0, b0, ...] as an engine reads them, whatever a user has put into the list."""
+    """[W0, b0, ...] in the form that engines need; a user may have replaced arrays in the list."""
     wanted = 2 * a.layers
     if not isinstance(params, list | tuple) or len(params) != wanted:
         raise ValueError(f"params must be the {wanted} arrays [W0, b0, ...], got {params!r:.60}")
@@ -33,7 +33,7 @@ def checked_parameters(params: Any, a: Architecture) -> list[Array]:
 
 
 def checked_inputs(name: str, X: Any, a: Architecture) -> tuple[Array, float]:
-    """Inputs as an engine reads them, and what it multiplies them with."""
+    """Inputs in the form that engines read, and the factor that engines multiply them by."""
     x = _numbers(name, X)
     if x.ndim != 2 or x.shape[1] != a.sizes[0]:
         raise ValueError(f"{name} must have shape (n, {a.sizes[0]}), got {x.shape}")
@@ -49,7 +49,7 @@ def checked_inputs(name: str, X: Any, a: Architecture) -> tuple[Array, float]:
 def checked_rows(
     a: Architecture, X: Any, y: Any, sample_weight: Any, *, names: tuple[str, str] = ("X", "y")
 ) -> Rows:
-    """All three, of one length, at least one row."""
+    """Inputs, targets and weights of one length, at least one row."""
     x, scale = checked_inputs(names[0], X, a)
     n = len(x)
     if n == 0:
@@ -58,18 +58,26 @@ def checked_rows(
     return Rows(x, targets, _weights(sample_weight, n, a), scale)
 
 
+def checked_validation(a: Architecture, validation: Any) -> Rows:
+    """The rows of a pair (X, y) that are not trained on."""
+    if not isinstance(validation, tuple | list) or len(validation) != 2:
+        raise TypeError(f"validation must be a pair (X, y), got {validation!r:.60}")
+    X, y = validation
+    return checked_rows(a, X, y, None, names=("validation[0]", "validation[1]"))
+
+
 def _numbers(name: str, value: Any) -> Array:
     """An array of real numbers of any dtype."""
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
-        raise ValueError(f"{name} has masked numbers; wanted an array that misses none")
+        raise ValueError(f"{name} has masked numbers; wanted an array without missing values")
     return as_real_array(name, value)
 
 
 def _check_finite(name: str, x: Array, a: Architecture) -> None:
-    """Whether all numbers are finite, in the network's dtype too."""
+    """Refuse numbers that are not finite, or not in the network's dtype."""
     if x.dtype.kind != "f":
         return
-    step = max(1, _LOOKED_AT // max(1, x[:1].size))
+    step = max(1, _AT_ONCE // max(1, x[:1].size))
     for start in range(0, len(x), step):
         with np.errstate(over="ignore"):
             part = x[start : start + step].astype(a.dtype, copy=False)
@@ -82,6 +90,7 @@ def _check_finite(name: str, x: Array, a: Architecture) -> None:
 
 
 def _check_length(names: tuple[str, str], shape: Any, n: int, *others: int) -> None:
+    """Refuse targets of another shape than (n, *others)."""
     wanted = (n, *others)
     if shape != wanted:
         raise ValueError(
@@ -90,6 +99,7 @@ def _check_length(names: tuple[str, str], shape: Any, n: int, *others: int) -> N
 
 
 def _classes(names: tuple[str, str], y: Any, n: int, a: Architecture) -> NDArray[np.int32]:
+    """Class numbers, one for each row."""
     name, labels = names[1], _numbers(names[1], y)
     _check_length(names, labels.shape, n)
     if labels.dtype.kind == "f" and not np.all(labels == np.floor(labels)):
@@ -106,6 +116,7 @@ def _classes(names: tuple[str, str], y: Any, n: int, a: Architecture) -> NDArray
 
 
 def _values(names: tuple[str, str], y: Any, n: int, a: Architecture) -> Array:
+    """Values or labels, one for each row and output."""
     name, values = names[1], _numbers(names[1], y)
     outputs = a.sizes[-1]
     if not (values.shape == (n,) and outputs == 1):
@@ -119,6 +130,7 @@ def _values(names: tuple[str, str], y: Any, n: int, a: Architecture) -> Array:
 
 
 def _weights(sample_weight: Any, n: int, a: Architecture) -> NDArray[np.float64] | None:
+    """Finite weights >= 0 with a sum above 0."""
     if sample_weight is None:
         return None
     w = _numbers("sample_weight", sample_weight)

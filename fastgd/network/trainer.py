@@ -1,58 +1,61 @@
-"""`Trainer`: updates of a network by an optimizer, in compiled stretches."""
+"""`Trainer`: updates of a network by an optimizer, a stretch of them in each call of the engine."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.engines.protocol.networks import Rows, Stretch
 from fastgd.network.rows import checked_parameters
+from fastgd.network.trainable import Trainable
 from fastgd.optimizers import Optimizer
 from fastgd.optimizers.loops import bound_to, is_bound_by
 
-if TYPE_CHECKING:
-    from fastgd.network.mlp import MLP
-
-
-_AIM = 0.05  # seconds of a stretch, after which Ctrl-C and time limits are looked at; an engine may want others
+_AIM = 0.05  # seconds of a stretch: Ctrl-C and time limits are looked at between stretches
 _MOST = 1 << 16  # updates of a stretch
-_SEEDS = 1 << 64  # as many as dropout knows
+_SEEDS = 1 << 64  # dropout takes a seed below this
 
 
 class Trainer:
-    """Updates of a network by an optimizer, in stretches: what `fit` and the estimators are made of.
+    """Updates of a network by an optimizer, in stretches; `fit`, estimators and sweeps train with it.
 
     Parameters
     ----------
     network : MLP
         It is trained in place.
     rows : Rows
-        What it is trained on.
+        The training rows.
     optimizer : Optimizer
         Its state is continued.
     batch_size : int
         Rows of an update.
     norms : bool, default False
-        Whether gradients' norms are wanted.
+        Whether to compute the norms of the gradients.
 
     Attributes
     ----------
     done : int
-        Updates made, those of a stretch that was broken off by Ctrl-C or an error counted in.
+        Updates made, including those of a stretch that Ctrl-C or an error interrupted.
     """
 
     def __init__(
-        self, network: MLP, rows: Rows, optimizer: Optimizer, batch_size: int, norms: bool = False
+        self,
+        network: Trainable,
+        rows: Rows,
+        optimizer: Optimizer,
+        batch_size: int,
+        norms: bool = False,
     ) -> None:
         self.network, self.rows, self.optimizer = network, rows, optimizer
         self.batch_size, self.norms = batch_size, norms
         self.plan = bound_to(optimizer, checked_parameters(network.params, network.architecture))
         self.done = 0
-        self._aim: float = getattr(network._engine, "seconds_of_stretch", _AIM)
+        self._aim: float = getattr(
+            network.engine, "seconds_of_stretch", _AIM
+        )  # an engine may want longer ones
         self._per_second = 0.0  # updates, as measured
 
     def stretches(self, order: NDArray[np.int64], first: int, last: int) -> Iterator[Stretch]:
@@ -68,7 +71,7 @@ class Trainer:
         Yields
         ------
         Stretch
-            What came of some updates. One that diverged is the last.
+            Some updates with their losses. A stretch that diverged is the last.
         """
         while first < last:
             many = min(max(1, int(self._aim * self._per_second)), _MOST, last - first)
@@ -98,7 +101,7 @@ class Trainer:
             np.zeros(last - first) if self.norms else None,
         )
         try:
-            network._engine.train(params, self.rows, stretch)
+            network.engine.train(params, self.rows, stretch)
         finally:  # Ctrl-C is answered when the call returns, and then at calls: both counters change before the next
             self.done += stretch.done
             plan.t += stretch.done

@@ -1,4 +1,4 @@
-"""Training a network: epochs in compiled stretches, validation, early stopping, history, limits."""
+"""Training a network: epochs, validation, early stopping, history, limits."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,17 +17,15 @@ from fastgd.checks import as_count, as_flag, as_nonnegative, as_seed, is_flag
 from fastgd.engines.protocol.networks import Rows, Stretch
 from fastgd.engines.protocol.outcomes import Status
 from fastgd.network.history import DivergenceWarning, EarlyStopping, TrainingHistory
+from fastgd.network.rows import checked_validation
+from fastgd.network.trainable import Trainable
 from fastgd.network.trainer import Trainer
 from fastgd.optimizers import Adam, Optimizer
 from fastgd.optimizers.loops import bound_to, resumes
 
-if TYPE_CHECKING:
-    from fastgd.network.mlp import MLP
-
-
 Array = NDArray[Any]
-Callback = Callable[["TrainingHistory"], Any]
-Net = TypeVar("Net", bound="MLP")
+Callback = Callable[[TrainingHistory], Any]
+Net = TypeVar("Net", bound=Trainable)
 
 
 def fit(
@@ -54,46 +52,47 @@ def fit(
 ) -> Net:
     """Train a network in mini-batches; also the method `fastgd.MLP.fit`.
 
-    A second call continues the first: with the same rows, batch size and optimizer, n calls of one epoch give the
-    bits of one call of n epochs. `MLP.reset` begins anew. After Ctrl-C the updates done are kept and `status_` says so.
+    A second call continues the first: with the same rows, batch size and optimizer, n calls of one epoch and one call
+    of n epochs give the same bits. `MLP.reset` starts again. Ctrl-C ends training; the updates made are kept, and
+    `status_` is `INTERRUPTED`.
 
     Parameters
     ----------
     network : MLP
         It is trained in place.
     X : array_like of shape (n, inputs)
-        float32, float64 or uint8 (scaled by 1/255): read row by row, never copied whole, so it may be mapped from a
-        file. Other real numbers are copied into the network's dtype.
+        float32, float64 or uint8 (scaled by 1/255) are read row by row and never copied as a whole, so X may be a
+        memory-mapped file. Other real numbers are copied into the network's dtype.
     y : array_like
         Class numbers of shape (n,), or values or labels of shape (n, outputs), (n,) for one output.
     optimizer : Optimizer, optional
-        Its state is continued; None continues the last one, or makes an `Adam`.
-        After `MLP.load` a new one of the same class and formula continues from the file's state.
+        Its state is continued. None continues with the last optimizer, or makes an `Adam`. After `MLP.load`, a new
+        optimizer of the same class and formula continues from the file's state.
     batch_size : int, default 32
-        Rows of an update, all where there are fewer; the last batch of an epoch may be smaller.
+        Rows of an update, at most all of them; the last batch of an epoch may be smaller.
     epochs, steps : int, optional
         Passes over all rows (default 10), or updates.
     sample_weight : array_like of shape (n,), optional
-        A batch's loss is the mean of its rows' weighted by these.
+        Weights of the rows in the mean loss of a batch.
     shuffle : bool, default True
-        A new order of the rows in each epoch.
+        Draw a new order of the rows for each epoch.
     drop_last : bool, default False
         Leave out a last batch that is smaller.
     rng : int or numpy.random.Generator, optional
-        Of the orders; the network's by default.
+        Seed of the orders; the network's by default.
     validation : (X, y), optional
         Rows that are not trained on; their loss and metric are recorded.
     patience : int, optional
-        Stop after so many records in which `monitor` was not better by more than `min_delta` than its best, and restore
-        the parameters of the best.
+        Stop after this many records without an improvement of `monitor` by more than `min_delta`, and restore the
+        parameters of the best record.
     min_delta : float, default 0
-        What counts as better.
+        Smallest improvement that counts.
     monitor : {"val_loss", "val_metric", "loss"}, default "val_loss"
-        "val_metric" is better when higher.
+        The quantity that `patience` watches. "val_metric" is better when higher.
     record : int, optional
-        Updates from record to record; an epoch by default.
+        Updates between two records; those of an epoch by default.
     grad_norm : bool, default False
-        Whether gradients' norms are recorded.
+        Record the norms of the gradients.
     callbacks : sequence of callable
         Each is called with the history after every record; training stops when one returns True.
     max_seconds : float, optional
@@ -102,19 +101,19 @@ def fit(
     Returns
     -------
     MLP
-        The network, with `history_`, `status_` (`CONVERGED`: stopped by patience or a callback; `MAX_ITER`: all updates
-        done; `DIVERGED`: parameters are those of the last record before, and the optimizer begins anew), `steps_` and
-        `epochs_`.
+        The network, with `history_`, `steps_`, `epochs_` and `status_`: `CONVERGED` (stopped by patience or a
+        callback), `MAX_ITER` (all updates made), `MAX_SECONDS`, `INTERRUPTED`, or `DIVERGED` (the parameters are those
+        of the last record before, and the optimizer's state is reset).
 
     Raises
     ------
     TypeError, ValueError
-        If an argument is not legal; nothing has changed then.
+        If an argument is invalid; nothing has changed then.
 
     Warns
     -----
     DivergenceWarning
-        If loss or parameters left the numbers; it names the rate and the update, counted from 0.
+        If the loss or a parameter became NaN or infinite; it names the rate and the update, counted from 0.
 
     Examples
     --------
@@ -127,7 +126,7 @@ def fit(
     (3, 'max_iter')
     """
     rows = network.rows(X, y, sample_weight)
-    held_out = None if validation is None else checked_validation(network, validation)
+    held_out = None if validation is None else checked_validation(network.architecture, validation)
     shuffle, drop_last = as_flag("shuffle", shuffle), as_flag("drop_last", drop_last)
     grad_norm = as_flag("grad_norm", grad_norm)
     stopping = _early_stopping(patience, min_delta, monitor, held_out)
@@ -160,12 +159,6 @@ def _callbacks(callbacks: Any) -> tuple[Callback, ...]:
     return tuple(callbacks)
 
 
-def checked_validation(network: MLP, validation: Any) -> Rows:
-    if not isinstance(validation, tuple | list) or len(validation) != 2:
-        raise TypeError(f"validation must be a pair (X, y), got {validation!r:.60}")
-    return network.rows(*validation, names=("validation[0]", "validation[1]"))
-
-
 def _goal(epochs: Any, steps: Any, batches: Batches) -> int:
     """How many updates."""
     if steps is None:
@@ -189,8 +182,8 @@ def _early_stopping(
     return EarlyStopping(records, delta, monitor)
 
 
-def _optimizer(network: MLP, optimizer: Any) -> Optimizer:
-    saved = network._saved_state if network.optimizer_ is None else None
+def _optimizer(network: Trainable, optimizer: Any) -> Optimizer:
+    saved = network.loaded_state_ if network.optimizer_ is None else None
     if optimizer is None:
         if saved is not None:
             raise ValueError(
@@ -235,8 +228,8 @@ class _Run:
         self.pending_updates = 0  # since the last record
         self.pending_loss = 0.0
         self.rate = self.norm = math.nan  # of the last update
-        if self.network._within_epoch >= self.batches.updates:
-            self.network._within_epoch = 0
+        if self.network.steps_in_epoch_ >= self.batches.updates:
+            self.network.steps_in_epoch_ = 0
 
     def go(self) -> None:
         """Updates until the goal, a limit, or divergence; then the best parameters where that was asked for."""
@@ -262,7 +255,7 @@ class _Run:
 
     def _some_updates(self) -> None:
         """Up to the next record, the end of the epoch, or the goal."""
-        first, wanted = self.network._within_epoch, self.every - self.pending_updates
+        first, wanted = self.network.steps_in_epoch_, self.every - self.pending_updates
         last = min(self.batches.updates, first + self.goal - self.counted, first + wanted)
         for stretch in self.trainer.stretches(self._order(), first, last):
             self._count(stretch)
@@ -296,12 +289,12 @@ class _Run:
 
     def _count_updates(self) -> None:
         network, done = self.network, self.trainer.done - self.counted
-        passed, within = divmod(network._within_epoch + done, self.batches.updates)
+        passed, within = divmod(network.steps_in_epoch_ + done, self.batches.updates)
         # No call from here on: Ctrl-C is answered at calls, and would leave half of it done.
         self.counted += done
         network.steps_ += done
         network.epochs_ += passed
-        network._within_epoch = within
+        network.steps_in_epoch_ = within
 
     # --- records ----------------------------------------------------------------------------------
 
@@ -312,7 +305,7 @@ class _Run:
             return
         record = {
             "step": network.steps_,
-            "epoch": network.epochs_ + network._within_epoch / self.batches.updates,
+            "epoch": network.epochs_ + network.steps_in_epoch_ / self.batches.updates,
             "loss": self.pending_loss / self.pending_updates,
             "lr": self.rate,
             "grad_norm": self.norm,

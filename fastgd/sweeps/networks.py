@@ -24,6 +24,7 @@ from fastgd.descent.request import check_optimizer
 from fastgd.engines import blas, config
 from fastgd.engines.networks import chosen_backend
 from fastgd.engines.protocol.outcomes import Standing, Status
+from fastgd.network.arguments import changed_architecture
 from fastgd.network.mlp import MLP
 from fastgd.network.problem import NetworkProblem
 from fastgd.network.trainer import Trainer
@@ -38,7 +39,7 @@ _LOOK_EVERY = 0.1  # seconds between two looks at how far the runs are
 
 
 def sweep_networks(
-    problem: NetworkProblem,
+    problem: NetworkProblem[MLP],
     optimizer: Optimizer,
     axes: Mapping[str, Any],
     *,
@@ -77,7 +78,7 @@ def sweep_networks(
     )
 
 
-def _refuse(problem: NetworkProblem, x0: Any, tol: Any, dtype: Any, flush: Any) -> None:
+def _refuse(problem: NetworkProblem[MLP], x0: Any, tol: Any, dtype: Any, flush: Any) -> None:
     """Arguments that have nothing to say to a network."""
     if x0 is not None:
         raise ValueError("x0 is not for networks: a run starts at weights drawn by its seed, rng")
@@ -105,7 +106,7 @@ class _Run:
 
 
 def _runs(
-    problem: NetworkProblem, optimizer: Any, places: Places, rng: Any, max_iter: int
+    problem: NetworkProblem[MLP], optimizer: Any, places: Places, rng: Any, max_iter: int
 ) -> list[_Run]:
     """All runs, checked before the first begins."""
     values = places.values
@@ -125,12 +126,12 @@ def _runs(
         if "epochs" in own:
             updates = own["epochs"] * batches.updates
         changes = {name: own[name] for name in _OF_NETWORKS if name in own}
-        layers = problem.network._varied(**changes).layers
+        layers = changed_architecture(problem.network.architecture, **changes).layers
         runs.append(_Run(seed, optimizers.of(k, own, layers), batches, int(updates), changes))
     return runs
 
 
-def _seeds(problem: NetworkProblem, places: Places, rng: Any) -> list[int]:
+def _seeds(problem: NetworkProblem[MLP], places: Places, rng: Any) -> list[int]:
     if "rng" not in places.values:
         return [problem.network.seed if rng is None else as_seed("rng", rng)]
     if rng is not None:
@@ -169,7 +170,7 @@ class _Work:
     """The runs under way, and what came of those that ended; threads take one after the other."""
 
     def __init__(
-        self, problem: NetworkProblem, runs: list[_Run], deadline: float, backend: str | None
+        self, problem: NetworkProblem[MLP], runs: list[_Run], deadline: float, backend: str | None
     ) -> None:
         self.problem, self.runs, self.deadline = problem, runs, deadline
         self.changes = {} if backend is None else {"backend": backend}
@@ -185,7 +186,7 @@ class _Work:
         self.stopped = False
         self.error: BaseException | None = None
         first = self._network(runs[0])  # whether there can be one on this backend
-        self.backend = chosen_backend(first._backend)
+        self.backend = chosen_backend(first.backend)
         if self.backend == "cuda":
             raise ValueError(
                 "backend 'cuda' trains one network at a time, and a sweep of networks has a run on every thread; "
@@ -326,7 +327,7 @@ class _Work:
         for target, source in zip(whole.params, network.params, strict=True):
             target[...] = source
         whole.steps_, whole.status_ = done, Status(int(self.status[k]))
-        whole.epochs_, whole._within_epoch = divmod(done, run.batches.updates)
+        whole.epochs_, whole.steps_in_epoch_ = divmod(done, run.batches.updates)
         whole.optimizer_ = run.optimizer.fresh()
         whole.optimizer_.load_state_dict(optimizer.state_dict())
         return whole

@@ -38,7 +38,7 @@ _ROWS_WORTH_REREADING = (
 
 
 def sweep(
-    problem: Problem | NetworkProblem,
+    problem: Problem | NetworkProblem[Any],
     optimizer: Optimizer,
     axes: Mapping[str, Sequence[Any] | NDArray[Any]],
     *,
@@ -232,7 +232,7 @@ def sweep(
     )
 
 
-def _sweep_networks(problem: NetworkProblem, *args: Any, **options: Any) -> SweepResult:
+def _sweep_networks(problem: NetworkProblem[Any], *args: Any, **options: Any) -> SweepResult:
     from fastgd.sweeps.networks import sweep_networks  # noqa: PLC0415  (it uses the checks of this module)
 
     return sweep_networks(problem, *args, **options)

@@ -236,9 +236,9 @@ def test_what_a_signal_raises_inside_numba_comes_through(call, raised, monkeypat
 
     net = gd.MLP([5, 4, 3], backend="numba")
     arguments = (X,) if call == "forward" else (X, targets("cross_entropy"))
-    monkeypatch.setattr(net._engine, "_activated_rows", interrupted)
+    monkeypatch.setattr(net.engine, "_activated_rows", interrupted)
     with pytest.raises(raised):
         getattr(net, call)(*arguments)
-    monkeypatch.setattr(net._engine, "_activated_rows", lambda *args: int.from_bytes)
+    monkeypatch.setattr(net.engine, "_activated_rows", lambda *args: int.from_bytes)
     with pytest.raises(TypeError):
         getattr(net, call)(*arguments)

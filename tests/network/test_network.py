@@ -70,7 +70,7 @@ def test_penalty_per_row(backend, rows, weighted):
     from dataclasses import replace  # noqa: PLC0415
 
     plain = gd.MLP([4, 5, 3], loss="mse", dtype="float64", backend=backend)
-    engine = type(plain._engine)(replace(plain.architecture, l1=0.3, l2=0.7, penalty_per_row=True))
+    engine = type(plain.engine)(replace(plain.architecture, l1=0.3, l2=0.7, penalty_per_row=True))
     x, y = data(rows, 4, 3)
     w = np.linspace(0.5, 2, rows) if weighted else None
     total = rows if w is None else w.sum()
@@ -113,7 +113,7 @@ def test_dropout_masks_are_the_reference_s(backend, rows, seed):
     x, y = data(rows, 6, 2)
     optimizer = gd.SGD(lr=0.5)
     for t in (1, 2):
-        engine, before = reference._engine, copies(net)
+        engine, before = reference.engine, copies(net)
         masks = engine.masks(seed % 2**64, t, rows)
         _, _, grads = engine.loss_and_grad(before, net.rows(x, y), None, masks)
         net.fit(x, y, optimizer=optimizer, batch_size=rows, epochs=1, shuffle=False)

@@ -5,6 +5,7 @@ import os
 import pickle
 import struct
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -85,10 +86,8 @@ def test_a_new_network_comes_back(made, path):
 
 
 def test_penalties_by_row_come_back(path):
-    net = network(l2=0.1)
-    a = type(net.architecture)(**{**vars(net.architecture), "penalty_per_row": True})
-    net._start(a, net._init, net.seed, None, None)
-    net.save(path)
+    a = replace(network(l2=0.1).architecture, penalty_per_row=True)
+    gd.MLP.from_architecture(a).save(path)
     assert gd.MLP.load(path).architecture == a
 
 
@@ -113,7 +112,7 @@ def test_it_goes_on_in_the_middle_of_an_epoch_and_from_file_to_file(path):
     for _ in range(2):  # the second time with a state that nothing has taken up
         net.save(path)
         net = gd.MLP.load(path)
-    assert (net.epochs_, net.steps_, net._within_epoch) == (1, 7, 2)
+    assert (net.epochs_, net.steps_, net.steps_in_epoch_) == (1, 7, 2)
     assert bits(net.fit(X, LABELS, optimizer=gd.Adam(), steps=6, batch_size=16)) == bits(whole)
 
 
@@ -229,7 +228,7 @@ def test_links_and_modes_stay(saved):
 
 
 def refused(path, says=""):
-    with pytest.raises(ValueError, match=r"path: .* is no saved network") as caught:
+    with pytest.raises(ValueError, match=r"path: .* is not a saved network") as caught:
         gd.MLP.load(path)
     assert says in str(caught.value)
 
@@ -279,7 +278,7 @@ def test_no_pickle_is_read(name, saved, tmp_path, monkeypatch):
         ("W0", np.zeros((4, 8), np.float32), "wanted (4, 7)"),
         ("W0", np.zeros((4, 7), np.float64), "of float64, wanted"),
         ("W1", None, "'W1' is missing"),
-        ("W3", np.zeros(3), "'W3', which is no part"),
+        ("W3", np.zeros(3), "'W3', which is not part"),
         ("about", np.array(["{}"]), "0-d text"),
         ("about", np.array("[" * 100_000), ""),
         ("about", np.array("x" * 300_000), "too long"),
@@ -291,9 +290,9 @@ def test_no_pickle_is_read(name, saved, tmp_path, monkeypatch):
         ("optimizer.carry", np.zeros(3), "wanted (1,)"),
         ("optimizer.carry", None, "both"),
         ("optimizer.params", np.array(["params[0]"]), "other parameters"),
-        ("optimizer.state.m[9]", np.zeros(3), "no parameter"),
+        ("optimizer.state.m[9]", np.zeros(3), "not belong to a parameter"),
         ("optimizer.state.m[0]", np.zeros(3), "wanted (4, 7)"),
-        ("optimizer.secret", np.zeros(3), "no part of a network"),
+        ("optimizer.secret", np.zeros(3), "not part of a network"),
     ],
 )
 def test_members_that_do_not_fit_are_refused(name, value, says, saved):
@@ -308,7 +307,7 @@ def test_members_that_do_not_fit_are_refused(name, value, says, saved):
 @pytest.mark.parametrize(
     ("field", "value", "says"),
     [
-        ("sizes", [4, 7, 5], "'W2', which is no part"),
+        ("sizes", [4, 7, 5], "'W2', which is not part"),
         ("sizes", [4, 7, 5, 2**40], "sizes[3] must be an integer >= 1 and <= 2147483647"),
         ("sizes", [2**31 - 1] * 4, "wanted (2147483647, 2147483647)"),
         ("sizes", "4753", "sizes"),
@@ -354,9 +353,9 @@ def test_every_field_is_needed(saved):
         refused(saved)
 
 
-def test_packed_archives_are_refused_before_they_grow(saved):
+def test_compressed_archives_are_refused_before_they_grow(saved):
     np.savez_compressed(saved, **members(saved))
-    refused(saved, "packed")
+    refused(saved, "compressed")
 
 
 def with_header(path, name, header, body=b""):
@@ -430,6 +429,6 @@ def test_no_damage_does_more_than_an_error(data, tmp_path_factory):
     try:
         net = gd.MLP.load(path)
     except ValueError as error:
-        assert "no saved network" in str(error)  # noqa: PT017
+        assert "not a saved network" in str(error)  # noqa: PT017
     else:  # what was hit does not matter, such as a date
         assert bits(net) == bits(gd.MLP.load(path.with_suffix(".whole")))

@@ -92,7 +92,7 @@ def everything(net):
     """All that a call could have changed."""
     columns = {name: list(column) for name, column in net.history_.columns.items()}
     state = {name: np.array(value) for name, value in net.optimizer_.state_dict().items()}
-    position = (net.status_, net.steps_, net.epochs_, net._within_epoch, net.optimizer_.t)
+    position = (net.status_, net.steps_, net.epochs_, net.steps_in_epoch_, net.optimizer_.t)
     return [p.copy() for p in net.params], columns, state, position, id(net.optimizer_)
 
 

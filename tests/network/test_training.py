@@ -346,7 +346,7 @@ def test_ctrl_c_counts_every_update(backend):
     )
     done = net.steps_
     assert (net.status_, optimizer.t) == (Status.INTERRUPTED, done)
-    assert divmod(done, 13) == (net.epochs_, net._within_epoch)
+    assert divmod(done, 13) == (net.epochs_, net.steps_in_epoch_)
     if backend == "cython":  # in NumPy an update may be broken off in its middle
         whole.fit(X, Y, optimizer=gd.SGD(lr=1e-3), batch_size=8, steps=done)
         assert same_bits(net.params, whole.params)
@@ -367,7 +367,7 @@ def test_ctrl_c_right_after_updates(backend, monkeypatch):
     net.fit(X, Y, optimizer=optimizer, batch_size=8, epochs=9)
     assert net.status_ is Status.INTERRUPTED
     assert net.steps_ == optimizer.t > 20
-    assert divmod(net.steps_, 13) == (net.epochs_, net._within_epoch)
+    assert divmod(net.steps_, 13) == (net.epochs_, net.steps_in_epoch_)
 
 
 def run_python(source, **environment):

@@ -84,7 +84,7 @@ def test_a_run_equals_fit(optimizer, dtype):
         if (k,) in out.networks:
             kept = out.networks[k,]
             assert bits(kept) == bits(alone)
-            assert (kept.epochs_, kept.steps_, kept._within_epoch) == (3, 20, 2)
+            assert (kept.epochs_, kept.steps_, kept.steps_in_epoch_) == (3, 20, 2)
     assert optimizer.t == 0
     assert net.steps_ == 0
 

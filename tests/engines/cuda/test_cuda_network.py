@@ -282,7 +282,7 @@ def test_divergence_ends_a_stretch_before_the_update():
     for backend in ("cuda", "numpy"):
         net, trainer = begun(backend, gd.SGD(lr=1e200))
         stretch = stretch_of(trainer, np.arange(7))
-        net._engine.train(net.params, trainer.rows, stretch)
+        net.engine.train(net.params, trainer.rows, stretch)
         found.append((stretch, net.params))
     ours, wanted = found
     assert ours[0].diverged
@@ -308,10 +308,10 @@ def test_what_a_short_batch_lacks_does_not_count():
     net, trainer = begun("cuda")
     trainer.network.params[1][...] = 0.25
     stretch = stretch_of(trainer, np.arange(7), 2, 3)
-    net._engine.train(net.params, trainer.rows, stretch)
+    net.engine.train(net.params, trainer.rows, stretch)
     wanted, other = begun("numpy")
     wanted.params[1][...] = 0.25
-    wanted._engine.train(wanted.params, other.rows, stretch_of(other, np.arange(7), 2, 3))
+    wanted.engine.train(wanted.params, other.rows, stretch_of(other, np.arange(7), 2, 3))
     for p, q in zip(net.params, wanted.params, strict=True):
         np.testing.assert_allclose(p, q, **CLOSE[DOUBLE])
 
@@ -357,7 +357,7 @@ def test_an_error_counts_what_was_done(monkeypatch):
     stretch = stretch_of(trainer, np.arange(7))
     before = net.params[0].copy()
     with pytest.raises(RuntimeError, match="no more"):
-        net._engine.train(net.params, trainer.rows, stretch)
+        net.engine.train(net.params, trainer.rows, stretch)
     assert stretch.done == 2
     assert (net.params[0] != before).any()
 
@@ -368,9 +368,9 @@ def test_an_error_counts_what_was_done(monkeypatch):
 def test_two_calls_give_the_bits_of_one():
     once = trained("cuda", {"dropout": 0.2}, adam)
     twice = trained("cuda", {"dropout": 0.2}, adam, epochs=1)
-    training = twice._engine._training
+    training = twice.engine._training
     twice.fit(X, CLASSES, batch_size=3, epochs=1, grad_norm=True)
-    assert twice._engine._training is training  # and with it the graph
+    assert twice.engine._training is training  # and with it the graph
     for p, q in zip(once.params, twice.params, strict=True):
         assert (p == q).all()
 
@@ -388,8 +388,8 @@ def test_data_too_large_for_the_card(monkeypatch, room):
     monkeypatch.setattr(device, "free_memory", lambda: room * (X[0].nbytes + 4))
     monkeypatch.setattr(network_data, "_SHARE", 1.0)
     net = assert_same_fit({}, adam)
-    assert not net._engine._data.resident
-    assert net._engine._training.task.updates == room // 3
+    assert not net.engine._data.resident
+    assert net.engine._training.task.updates == room // 3
 
 
 def test_a_batch_too_large_for_the_card(monkeypatch):
@@ -405,13 +405,13 @@ def test_arguments():
     with pytest.raises(TypeError, match="tf32 must be True or False, got 1"):
         gd.MLP([3, 2], tf32=1)
     net = gd.MLP([3, 2], backend="cuda", tf32=True)
-    assert net.fresh()._tf32
-    assert not net.fresh(tf32=False)._tf32
-    assert isinstance(net.fresh(backend="numpy")._engine, Reference)
+    assert net.fresh().tf32
+    assert not net.fresh(tf32=False).tf32
+    assert isinstance(net.fresh(backend="numpy").engine, Reference)
     for other in (copy.deepcopy(net), pickle.loads(pickle.dumps(net))):
-        assert other._tf32
-        assert isinstance(other._engine, CudaNetwork)
-    assert not isinstance(gd.MLP([3, 2], backend="auto")._engine, CudaNetwork)
+        assert other.tf32
+        assert isinstance(other.engine, CudaNetwork)
+    assert not isinstance(gd.MLP([3, 2], backend="auto").engine, CudaNetwork)
 
 
 def test_saved_and_continued(tmp_path):
@@ -422,7 +422,7 @@ def test_saved_and_continued(tmp_path):
         loaded = gd.MLP.load(tmp_path / "net.npz")
     finally:
         gd.set_backend(None)
-    assert isinstance(loaded._engine, CudaNetwork)
+    assert isinstance(loaded.engine, CudaNetwork)
     loaded.fit(X, CLASSES, optimizer=adam(), batch_size=3, epochs=1)
     net.fit(X, CLASSES, batch_size=3, epochs=1)
     for p, q in zip(loaded.params, net.params, strict=True):
