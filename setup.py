@@ -1,21 +1,23 @@
-"""Builds the compiled core: kernel modules for each instruction set, the stepper, the thread team, the sweeper.
+"""Builds the compiled core: kernels for each instruction set, the stepper, the thread team, sweeps, networks.
 
-FASTGD_NO_EXTENSIONS=1 leaves all of it out: the library then runs on NumPy, or Numba where that is, and says so.
-Otherwise a failing compiler fails the installation.
+FASTGD_NO_EXTENSIONS=1 leaves all of it out: the library then runs on NumPy, or on Numba where it is installed, and
+warns. Otherwise a failing compiler fails the installation.
 """
 
 import os
 import platform
 import subprocess
 import sys
-from itertools import product
+from concurrent.futures import Future
 from pathlib import Path
+from threading import Lock
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 ROOT = Path(__file__).parent
 NATIVE = "fastgd/engines/native"
+GENERATED = "build/generated"  # sources and headers that this file writes
 DIRECTIVES = {
     "boundscheck": bool(os.environ.get("FASTGD_BOUNDSCHECK")),
     "wraparound": False,
@@ -36,9 +38,13 @@ TARGETS = {
     "v3": ["-march=x86-64-v3"],
     "v4": ["-march=x86-64-v4", "-mprefer-vector-width=512"],
 }
-HAND_WRITTEN = (
+KERNELS = ("kernels", "network_kernels")
+HAND_WRITTEN = (  # in the order of the time that they take
+    *(
+        f"fastgd.engines.native.{name}"
+        for name in ("sweeps", "networks", "steps", "team", "descent")
+    ),
     "fastgd.engines._processor",
-    *(f"fastgd.engines.native.{name}" for name in ("team", "steps", "sweeps", "networks")),
 )
 
 
@@ -65,6 +71,8 @@ class BuildExtensions(build_ext):
         super().finalize_options()
         self.parallel = self.parallel or os.cpu_count()
         self.force = True  # sources are generated, and stale kernels would be silently wrong
+        self.c_files: dict[str, Future[str]] = {}
+        self.lock = Lock()
 
     def build_extensions(self) -> None:  # noqa: D102
         write_generated()
@@ -75,53 +83,83 @@ class BuildExtensions(build_ext):
         if self.compiler.compiler_type == "unix" and "clang" not in self.compiler.compiler_so[0]:
             flags = flags + GCC_ONLY
         ext.extra_compile_args = [*flags, *ext.extra_compile_args]
-        ext.sources = [in_c(ext.name, source) for source in ext.sources]
+        ext.sources = [self.c_file(source) for source in ext.sources]
         super().build_extension(ext)
 
+    def c_file(self, source: str) -> str:
+        """The C file of a Cython source, made once: by the first thread that wants it, while others wait."""
+        with self.lock:
+            mine = source not in self.c_files
+            made = self.c_files.setdefault(source, Future())
+        if mine:
+            try:
+                made.set_result(in_c(source))
+            except BaseException as error:
+                made.set_exception(error)
+        return made.result()
 
-def in_c(module: str, source: str) -> str:
-    """The C file that Cython makes of a module's source, in a process of its own so that modules are built side by side."""
+
+def in_c(source: str) -> str:
+    """Run Cython in a process of its own; returns the C file."""
+    module = ".".join(Path(source).with_suffix("").parts)
+    if source.startswith(GENERATED):
+        module = Path(source).stem
     target = f"build/cython/{module}.c"
     os.makedirs("build/cython", exist_ok=True)
     directives = [word for name, value in DIRECTIVES.items() for word in ("-X", f"{name}={value}")]
-    command = [sys.executable, "-m", "cython", "-3", *directives, "--module-name", module]
-    subprocess.run([*command, "-o", target, source], check=True)
+    command = [sys.executable, "-m", "cython", "-3", *directives, "-I", GENERATED]
+    subprocess.run([*command, "--module-name", module, "-o", target, source], check=True)
     return target
 
 
 def write_generated() -> None:
-    """The kernel modules' sources, freshly written from the rules."""
+    """Write the kernels' sources from the rules, and what C and Cython share with Python."""
     sys.path.insert(0, str(ROOT))
+    from fastgd.engines import layout  # noqa: PLC0415
     from fastgd.engines.native.build import generated_sources  # noqa: PLC0415
 
-    folder = ROOT / "build" / "generated"
+    folder = ROOT / GENERATED
     folder.mkdir(parents=True, exist_ok=True)
-    for name, text in generated_sources(list(targets())).items():
+    texts = {"layout.h": layout.c_header(), "layout.pxi": layout.cython_include()}
+    for name, text in {**generated_sources(), **texts}.items():
         (folder / name).write_text(text)
 
 
-def extensions() -> list[Extension]:
-    """All extension modules."""
+def kernel_module(kind: str, target: str, flags: list[str]) -> Extension:
+    """Kernels compiled for one instruction set: one C text for all, so the function that loads it is renamed."""
+    name = f"{kind}_{target}"
+    return Extension(
+        f"fastgd.engines.native.{name}",
+        [f"{GENERATED}/{kind}.pyx"],
+        include_dirs=[NATIVE, GENERATED],
+        extra_compile_args=flags,
+        define_macros=[(f"PyInit_{kind}", f"PyInit_{name}")],
+    )
+
+
+def hand_written(name: str) -> Extension:
+    """A module of the source tree."""
     import numpy as np  # noqa: PLC0415  (a build requirement, not needed without extensions)
 
-    modules = [
-        Extension(
-            f"fastgd.engines.native.{kind}_{target}",
-            [f"build/generated/{kind}_{target}.pyx"],
-            include_dirs=[NATIVE, "build/generated"],
-            extra_compile_args=flags,
-        )
-        for kind, (target, flags) in product(("kernels", "network_kernels"), targets().items())
-    ]
-    modules += [
-        Extension(
-            name,
-            [f"{name.replace('.', '/')}.pyx"],
-            include_dirs=[NATIVE, "build/generated", np.get_include()],
-            define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")],
-        )
-        for name in HAND_WRITTEN
-    ]
+    return Extension(
+        name,
+        [f"{name.replace('.', '/')}.pyx"],
+        include_dirs=[NATIVE, GENERATED, np.get_include()],
+        define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")],
+    )
+
+
+def extensions() -> list[Extension]:
+    """All extension modules, those that take longest first.
+
+    One is begun between the first two kernel modules, since all of them wait for the same C text.
+    """
+    kernels, network_kernels = (
+        [kernel_module(kind, target, flags) for target, flags in reversed(targets().items())]
+        for kind in KERNELS
+    )
+    first, *others = map(hand_written, HAND_WRITTEN)
+    modules = [kernels[0], first, *kernels[1:], *network_kernels, *others]
     return [module for module in modules if wanted(module.name)]
 
 

@@ -115,10 +115,10 @@ class _Compiled(_Uncounted):
         backend: str,
         flush: bool,
     ) -> None:
-        from fastgd.engines.native import sweeps as native_sweeps  # noqa: PLC0415
+        from fastgd.engines.native.descent import Descent  # noqa: PLC0415
 
         kernels, self.backend = _kernels(problem, runs, limits, step_tol, backend)
-        self.run = native_sweeps.Descent(
+        self.run = Descent(
             kernels,
             runs.x0[:, 0],
             runs.state0[:, 0],

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.engines.layout import SHARED, WINDOW
+from fastgd.engines.layout import CLIP_PARTS, SHARED, WINDOW
 from fastgd.engines.native.crew import Crew, cut_into_blocks
 from fastgd.engines.parse import CoefficientFunction, Rule
 from fastgd.engines.protocol.outcomes import NumpyOutcomes, Outcomes, Watcher
@@ -67,7 +67,7 @@ def bound_kernels(
     from fastgd.engines.native.sweeps import Kernels  # noqa: PLC0415
 
     char = "f" if kernel.data.dtype == np.float32 else "d"
-    n_shared = {"plain": 0, "prepared": SHARED, "clipped": SHARED + 6}[runs.mode]
+    n_shared = {"plain": 0, "prepared": SHARED, "clipped": SHARED + CLIP_PARTS}[runs.mode]
     return Kernels(
         window,
         observe,
@@ -97,13 +97,9 @@ def slopes(problem: Problem, x: NDArray[Any]) -> NDArray[Any]:
     name = f"slopes_{kernel.kind}_{x.dtype.char}"
     if not kernels.available() or name not in kernels.kernels().addresses:
         return problem.slopes(x)
-    from fastgd.engines.native import sweeps as native_sweeps  # noqa: PLC0415
+    from fastgd.engines.native.linear import linear_slopes  # noqa: PLC0415
 
-    address = kernels.address(name)
-    found: NDArray[Any] = native_sweeps.linear_slopes(
-        address, x, kernel.data, kernel.size, kernel.outputs
-    )
-    return found
+    return linear_slopes(kernels.address(name), x, kernel.data, kernel.size, kernel.outputs)
 
 
 def ahead_of_time(kernel: Kernel, runs: Descents, char: str) -> tuple[int, int] | None:
@@ -199,10 +195,10 @@ def descend(
     flush: bool,
     progress: Watcher | None = None,
 ) -> tuple[Outcomes, str, int]:
-    """Runs all descents; returns what came of them, the backend that did it and its vector width in runs.
+    """Runs all descents; returns their outcomes, the backend that ran them and its vector width in runs.
 
-    A KeyboardInterrupt ends the runs that are under way with status 4 and is answered by returning; those that had
-    not begun keep status -1. The deadline does the same with status 3.
+    After a KeyboardInterrupt it returns normally: runs under way end as `Status.INTERRUPTED`, those that had not begun
+    stay `Status.NOT_RUN`. The deadline does the same with `Status.MAX_SECONDS`.
     """
     shape = (len(runs.index), problem.n_parameters)
     backend = engine_of(problem, backend)
@@ -222,13 +218,7 @@ def descend(
     if backend == "numpy":
         from fastgd.engines.reference import sweeps as reference_sweeps  # noqa: PLC0415
 
-        out = NumpyOutcomes(
-            np.zeros(shape, limits.dtype),
-            np.zeros(shape, limits.dtype),
-            np.zeros(shape[0], np.int64),
-            np.full(shape[0], -1, np.int8),
-            np.zeros(shape[0], np.uint8),
-        )
+        out = NumpyOutcomes.of(*shape, limits.dtype)
         run_watched(
             lambda stopped: reference_sweeps.descend(
                 problem, runs, limits, out, WINDOW, stopped=stopped, flush=flush

@@ -17,7 +17,7 @@ _team = pytest.importorskip("fastgd.engines.native.team")
 @pytest.mark.parametrize("chunks", [1, 2, 3, 13])
 def test_every_chunk_runs_once(chunks, n_threads):
     counts = np.zeros(chunks, np.int32)
-    helped = _team._exercise(counts, 20_000, n_threads)
+    helped = _team.exercise(counts, 20_000, n_threads)
     assert (counts == 20_000).all()
     assert helped == (20_000 if min(chunks, n_threads) > 1 else 0)
     assert _team.workers() >= min(chunks, n_threads) - 1
@@ -28,7 +28,7 @@ def test_late_workers_do_not_claim_from_the_next_job():
     rng = np.random.default_rng(0)
     for _ in range(300):
         counts = np.zeros(rng.integers(1, 40), np.int32)
-        _team._exercise(counts, 20, int(rng.integers(1, 5)), int(rng.integers(0, 2000)))
+        _team.exercise(counts, 20, int(rng.integers(1, 5)), int(rng.integers(0, 2000)))
         assert (counts == 20).all()
 
 
@@ -36,14 +36,14 @@ def test_workers_that_slept():
     for _ in range(100):
         time.sleep(0.0005)
         counts = np.zeros(3, np.int32)
-        _team._exercise(counts, 1, 3)
+        _team.exercise(counts, 1, 3)
         assert (counts == 1).all()
 
 
 def test_no_more_threads_than_wanted():
     counts = np.zeros(40, np.int32)
-    _team._exercise(counts, 10, 4, 1000)  # the team has three workers now
-    alone = _team._exercise(counts, 10, 1, 1000)
+    _team.exercise(counts, 10, 4, 1000)  # the team has three workers now
+    alone = _team.exercise(counts, 10, 1, 1000)
     assert alone == 0
 
 
@@ -53,7 +53,7 @@ def test_concurrent_callers():
 
     def call(k):
         counts = np.zeros(7 + k, np.int32)
-        _team._exercise(counts, 5000, 3, 20)
+        _team.exercise(counts, 5000, 3, 20)
         results[k] = (counts == 5000).all()
 
     threads = [threading.Thread(target=call, args=(k,)) for k in range(4)]
@@ -78,7 +78,7 @@ import numpy as np
 from fastgd.engines.native import team as _team
 def work(n_threads=2, runs=1000, pauses=100):
     counts = np.zeros(7, np.int32)
-    helped = _team._exercise(counts, runs, n_threads, pauses)
+    helped = _team.exercise(counts, runs, n_threads, pauses)
     assert (counts == runs).all()
     return helped
 """

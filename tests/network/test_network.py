@@ -21,9 +21,9 @@ EPS = {"float32": 2.0**-23, "float64": 2.0**-52}
 @pytest.fixture
 def every_call_a_team():
     """Threads are used however small the work is."""
-    old = native_networks._set_threshold(0.0)
+    old = native_networks.set_threshold(0.0)
     yield
-    native_networks._set_threshold(old)
+    native_networks.set_threshold(old)
 
 
 def data(n, inputs, outputs, loss="mse", *, seed=0, dtype="float64"):

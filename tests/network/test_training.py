@@ -650,9 +650,9 @@ def test_no_thread_is_needed():
     """With every call a team, and with none: the same."""
     found = []
     for worth in (0.0, 1e300):
-        old = native_networks._set_threshold(worth)
+        old = native_networks.set_threshold(worth)
         try:
             found.append(network(n_threads=2).fit(X, Y, optimizer=gd.Adam(), epochs=2).params)
         finally:
-            native_networks._set_threshold(old)
+            native_networks.set_threshold(old)
     assert same_bits(*found)

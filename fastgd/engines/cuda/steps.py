@@ -238,15 +238,14 @@ class Stepper:
         params: Sequence[Any],
         grads: Sequence[Any],
         t: int,
-        lr_override: float | None = None,
     ) -> None:
         """Check everything, then launch: an error changes nothing. The card may still be at work on return."""
         if self._copying is None:
             places, stream = self._checked([*params, *grads], len(params), len(grads))
-            self._launch(places, stream, t, lr_override)
+            self._launch(places, stream, t)
             return
         check(self.slots, params, grads)
-        self._launch(self._copying.sent(params, grads), 0, t, lr_override)
+        self._launch(self._copying.sent(params, grads), 0, t)
         self._copying.fetch(params)
 
     def _checked(self, given: list[Any], n_params: int, n_grads: int) -> tuple[list[int], Any]:
@@ -270,12 +269,11 @@ class Stepper:
         check_form(name, one.shape, one.dtype, slot)
         return one
 
-    def _launch(self, places: list[int], stream: Any, t: int, lr_override: float | None) -> None:
-        rates = [g.hyper[0] if lr_override is None else lr_override for g in self.groups]
+    def _launch(self, places: list[int], stream: Any, t: int) -> None:
         carries = [group.carry.copy() for group in self.groups]
         numbers = [
-            reference_steps.coefficients(group, float(t), rate, carry, 1.0)
-            for group, rate, carry in zip(self.groups, rates, carries, strict=True)
+            reference_steps.coefficients(group, float(t), group.hyper[0], carry, 1.0)
+            for group, carry in zip(self.groups, carries, strict=True)
         ]
         split, n = self._launches.table_bytes, len(self.slots)
         if places != self._addresses:

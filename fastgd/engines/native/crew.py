@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.engines.layout import SHARED, WINDOW
-from fastgd.engines.protocol.outcomes import SLICE, Standing, Watcher, standing_of
+from fastgd.engines.layout import SHARED, WIDTH, WINDOW
+from fastgd.engines.protocol.outcomes import SLICE, Standing, Status, Watcher, standing_of
 from fastgd.engines.protocol.sweeps import Descents, Limits
 
 _SMALLEST_BLOCK = 64
@@ -21,8 +21,6 @@ _AT_FIRST = 1_000_000  # numbers of the data that a first slice goes over, once 
 
 def cut_into_blocks(runs: Descents, n_threads: int) -> list[tuple[NDArray[np.int64], bool]]:
     """Columns of each block, and whether its runs share all hyperparameters but the rate."""
-    from fastgd.engines.native.sweeps import WIDTH  # noqa: PLC0415
-
     others = runs.hyper[1:]
     if runs.shared is not None:
         others = np.vstack([others, runs.shared])
@@ -76,7 +74,7 @@ class Crew:
         self.waiting: Iterator[tuple[NDArray[np.int64], bool]] = iter(blocks)
         self.lock = threading.Lock()
         self.under_way: dict[int, tuple[int, int]] = {}  # by thread: runs left and their step
-        self.stop: int | None = None  # the status with which everything ends early
+        self.stop: Status | None = None  # how the runs that are left end, if early
         self.failure: BaseException | None = None
 
     def work(self, n_threads: int, progress: Watcher | None) -> None:
@@ -95,9 +93,9 @@ class Crew:
                     if progress is not None:
                         progress.look(self.standing)
         except KeyboardInterrupt:
-            self.stop = 4
+            self.stop = Status.INTERRUPTED
         except BaseException:  # of a user's schedule; the other threads are not to go on
-            self.stop = 4
+            self.stop = Status.INTERRUPTED
             raise
         finally:
             for thread, ended in others:
@@ -114,7 +112,7 @@ class Crew:
         try:
             self._run(None)
         except BaseException as failure:
-            self.failure, self.stop = failure, 4
+            self.failure, self.stop = failure, Status.INTERRUPTED
         finally:
             ended.set()
 
@@ -150,7 +148,7 @@ class Crew:
             finally:
                 self.under_way.pop(me, None)
                 if left:
-                    block.stop(4 if self.stop is None else self.stop)
+                    block.stop(Status.INTERRUPTED if self.stop is None else self.stop)
 
     def _first_slice(self) -> int:
         """Updates before the clock is looked at first: few where an update of a block goes over much data."""
@@ -159,7 +157,7 @@ class Crew:
 
     def _going_on(self) -> bool:
         if self.stop is None and time.perf_counter() > self.limits.deadline:
-            self.stop = 3
+            self.stop = Status.MAX_SECONDS
         return self.stop is None
 
     def _load(self, block: Any, columns: NDArray[np.int64], uniform: bool) -> None:

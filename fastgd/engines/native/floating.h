@@ -10,6 +10,8 @@
 #include <time.h>
 #endif
 
+#include "layout.h"
+
 #if defined(__GNUC__)
 #define FGD_NOINLINE __attribute__((noinline))
 #elif defined(_MSC_VER)
@@ -86,8 +88,7 @@ static int fgd_processor_level(void) {
 #endif
 }
 
-/* One block's sum of squares: element i goes to partial sum i % 8, and these are added left to right. */
-#define FGD_PARTIALS 8
+/* The sum of squares of one block of the global norm, in the order that fastgd.engines.layout states. */
 #define FGD_SQUARES(S, T)                                                                                 \
     static double fgd_squares_##S(const T *x, ptrdiff_t n) {                                               \
         double part[FGD_PARTIALS] = {0}, total;                                                            \

@@ -6,13 +6,13 @@
 #include <stdint.h>
 
 #include "barrier.h"
+#include "layout.h"
 
 #define FGD_ROWS 256       /* of a batch that are in work at a time: what enters a layer stays in the cache */
 #define FGD_DEPTH 128      /* rows of packed weights: a panel of them stays in the first-level cache */
 #define FGD_ABREAST 4      /* panels of weights that are read side by side: whole cache lines, and their neighbours */
 #define FGD_MOST_LAYERS 64
 #define FGD_MOST_ARRAYS 8  /* parameter, gradient, state of a rule */
-#define FGD_BLOCK 4096     /* elements of a partial sum of squares, as in fastgd.engines.protocol.steps */
 #define FGD_FEW 10         /* rows up to which weights are read in place */
 #define FGD_STRIP 48       /* rows of weights whose gradient is in work at a time: it stays in the second-level cache */
 #define FGD_LOOK_AGAIN 64  /* updates for which inputs that were dense count as dense */

@@ -69,18 +69,18 @@ static inline ptrdiff_t fgd_share(ptrdiff_t n, int rank, int members) { return n
 #define FGD_CAT(a, b) FGD_CAT_(a, b)
 #define FGD_(name) FGD_CAT(FGD_CAT(fgd_, name##_), FGD_S)
 
-#if FGD_WIDTH == 64 && defined(__AVX512F__)
+#if FGD_VECTOR_BYTES == 64 && defined(__AVX512F__)
 #define FGD_TALLEST 12
 #else
 #define FGD_TALLEST 6
 #endif
 
-#if defined(FGD_WIDTH) && FGD_WIDTH == 64
+#if defined(FGD_VECTOR_BYTES) && FGD_VECTOR_BYTES == 64
 #define FGD_FMA_f(a, b, c) ((fgd_vf)_mm512_fmadd_ps((__m512)(a), (__m512)(b), (__m512)(c)))
 #define FGD_FMA_d(a, b, c) ((fgd_vd)_mm512_fmadd_pd((__m512d)(a), (__m512d)(b), (__m512d)(c)))
 #define FGD_SET1_f(x) ((fgd_vf)_mm512_set1_ps(x))
 #define FGD_SET1_d(x) ((fgd_vd)_mm512_set1_pd(x))
-#elif defined(FGD_WIDTH) && FGD_WIDTH == 32 && defined(__FMA__)
+#elif defined(FGD_VECTOR_BYTES) && FGD_VECTOR_BYTES == 32 && defined(__FMA__)
 #define FGD_FMA_f(a, b, c) ((fgd_vf)_mm256_fmadd_ps((__m256)(a), (__m256)(b), (__m256)(c)))
 #define FGD_FMA_d(a, b, c) ((fgd_vd)_mm256_fmadd_pd((__m256d)(a), (__m256d)(b), (__m256d)(c)))
 #define FGD_SET1_f(x) ((fgd_vf)_mm256_set1_ps(x))
@@ -111,7 +111,7 @@ static inline ptrdiff_t fgd_share(ptrdiff_t n, int rank, int members) { return n
 #define FGD_SQUARES_OF FGD_CAT(fgd_squares_, FGD_S)
 
 /* A small square of numbers, rows `n` apart, to columns a panel apart. */
-#if defined(FGD_WIDTH) && ((defined(__GNUC__) && __GNUC__ >= 12) || defined(__clang__))
+#if defined(FGD_VECTOR_BYTES) && ((defined(__GNUC__) && __GNUC__ >= 12) || defined(__clang__))
 typedef float fgd_four __attribute__((vector_size(16)));
 typedef double fgd_two __attribute__((vector_size(16)));
 static inline void fgd_transpose_f(const float *from, ptrdiff_t n, float *to) {

@@ -11,6 +11,10 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t, uintptr_t
 from libc.string cimport memset
 
 cimport numpy as cnp
+from fastgd.engines.native.network cimport (
+    FGD_BYTES, FGD_DOUBLE_ROWS, FGD_FORWARD_ONLY, FGD_GRADIENT, FGD_MOST_ARRAYS, FGD_MOST_LAYERS, FGD_ROWS,
+    FGD_SINGLE_ROWS, FGD_STRIP, FGD_TRAIN, fgd_network, loop_t, room_t, run_t,
+)
 from fastgd.engines.native.steps cimport Entry, GroupEntry, Stepper, finish
 from fastgd.engines.native.team cimport team_gather, team_together
 
@@ -21,75 +25,9 @@ from fastgd.engines.native import kernels
 from fastgd.engines.reference.networks import Reference
 from fastgd.engines.registry import RULES
 
+include "layout.pxi"
+
 cnp.import_array()
-
-ctypedef void (*loop_t)(void** arrays, const void* c, Py_ssize_t lo, Py_ssize_t hi) noexcept nogil
-ctypedef int (*begin_t)(void* owner, Py_ssize_t step) noexcept nogil
-ctypedef void (*finish_t)(void* owner, Py_ssize_t step, double squares) noexcept nogil
-ctypedef void (*run_t)(void* net, int rank) noexcept nogil
-ctypedef Py_ssize_t (*room_t)(Py_ssize_t widest) noexcept nogil
-
-cdef extern from "network.h" nogil:
-    enum: FGD_ROWS
-    enum: FGD_MOST_LAYERS
-    enum: FGD_MOST_ARRAYS
-    enum: FGD_BLOCK
-    enum: FGD_STRIP
-    enum: FGD_FORWARD_ONLY, FGD_GRADIENT, FGD_TRAIN
-    enum: FGD_BYTES, FGD_SINGLE_ROWS, FGD_DOUBLE_ROWS
-    ctypedef struct fgd_barrier:
-        int members
-    ctypedef struct fgd_update:
-        loop_t loop
-        void** arrays
-        int count
-        const void* coefficients
-        int plain
-    ctypedef struct fgd_network:
-        int layers
-        Py_ssize_t* sizes
-        void** parameters
-        void** gradients
-        fgd_update* updates
-        loop_t activation, loss, exponential, logarithm
-        const void* activation_constants
-        const void* loss_constants
-        double reduce, cap, l1, l2, dropout
-        int penalty_per_row
-        uint64_t seed, t
-        const char* x
-        Py_ssize_t row, n
-        int kind
-        double scale
-        const void* y
-        const double* weights
-        const int64_t* order
-        int mode, flush, sparse, separate
-        Py_ssize_t batch, first, last
-        void* outputs
-        double* losses
-        double* penalties
-        double* norms
-        Py_ssize_t done
-        int diverged, failed
-        Py_ssize_t dense_until
-        begin_t begin
-        finish_t finish
-        void* owner
-        void** values
-        void** slopes
-        void** deltas
-        void* targets
-        void* row_losses
-        void** halves
-        double* share
-        double* squares
-        double* penalty_parts
-        uint32_t* seen
-        Py_ssize_t** offsets
-        void** scratch
-        Py_ssize_t** lists
-        fgd_barrier barrier
 
 # Measured on two cores: multiply-adds of an update from which a second thread pays, and rows of data that a pass
 # without updates takes before it looks for Ctrl-C.
@@ -136,7 +74,7 @@ cdef int _begin(void* owner, Py_ssize_t step) noexcept nogil:
             if not _in_python(steps, k, t, lr):
                 return 0
         else:
-            first = 6 if g.prepare is not NULL else 0
+            first = SHARED if g.prepare is not NULL else 0
             for i in range(g.hypers):
                 g.local[i] = g.hyper[i]
             g.local[0] = lr
@@ -198,8 +136,8 @@ cdef class Workspace:
         for r in range(2):
             net.halves[r] = self._memory(max(padded), network.dtype)
         net.share = <double*>self._memory(rows, np.float64)
-        blocks = sum(-(-n * (k + 1) // FGD_BLOCK) + n // FGD_STRIP + 4 for k, n in zip(sizes, sizes[1:]))
-        blocks = max(blocks, sum(-(-k * n // FGD_BLOCK) + 1 + k // min(FGD_STRIP, wide) + 2 + n // FGD_BLOCK
+        blocks = sum(-(-n * (k + 1) // BLOCK) + n // FGD_STRIP + 4 for k, n in zip(sizes, sizes[1:]))
+        blocks = max(blocks, sum(-(-k * n // BLOCK) + 1 + k // min(FGD_STRIP, wide) + 2 + n // BLOCK
                                  for k, n in zip(sizes, sizes[1:])))
         net.squares = <double*>self._memory(blocks, np.float64)
         net.penalty_parts = <double*>self._memory(blocks, np.float64)
@@ -484,7 +422,7 @@ cdef class Network:
         return grads
 
 
-def _set_threshold(double worth_a_team):
+def set_threshold(double worth_a_team):
     """For measurements and tests: multiply-adds of an update from which a second thread is used; the old one."""
     global WORTH_A_TEAM
     old = WORTH_A_TEAM

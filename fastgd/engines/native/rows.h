@@ -122,7 +122,7 @@
 #define FGD_BACKWARD_d_1(R, r) FGD_BACKWARD_CALL(d, R, 1, r)
 
 /* Vectors of 32 bytes also where there are wider ones: without fusing, those took 1.3 times as long on a Zen 4. */
-#if defined(FGD_WIDTH) && FGD_WIDTH == 64
+#if defined(FGD_VECTOR_BYTES) && FGD_VECTOR_BYTES == 64
 typedef float fgd_hf __attribute__((vector_size(32), may_alias));
 typedef double fgd_hd __attribute__((vector_size(32), may_alias));
 FGD_PRODUCTS(f, float, fgd_vf, fgd_hf, FGD_LANES_f)

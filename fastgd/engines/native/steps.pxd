@@ -1,8 +1,9 @@
 """What the stepper shares with the loops that make its steps themselves (`fastgd.engines.native.networks`)."""
 
-from libc.stdint cimport uintptr_t
-
 cimport numpy as cnp
+from fastgd.engines.native.intervals cimport Interval
+
+include "layout.pxi"
 
 ctypedef void (*loop_t)(void** arrays, const void* c, Py_ssize_t lo, Py_ssize_t hi) noexcept nogil
 ctypedef void (*evaluate_t)(
@@ -10,9 +11,7 @@ ctypedef void (*evaluate_t)(
 ) noexcept nogil
 
 cdef enum:
-    BLOCK = 4096  # elements of a partial sum of squares, see fastgd.engines.protocol.steps
-    BLOCKS_CLAIMED = 8
-    SHARED = 6  # coefficients of `prepare`
+    BLOCKS_CLAIMED = 8  # blocks of the norm that a thread claims at a time
 
 cdef struct Entry:  # one parameter array
     void** arrays  # parameter, gradient, state...: what the loop gets
@@ -22,10 +21,6 @@ cdef struct Entry:  # one parameter array
     cnp.npy_intp* shape
     int ndim
     int type_number
-
-cdef struct Interval:  # bytes of a parameter, in memory
-    uintptr_t low
-    uintptr_t high
 
 cdef struct GroupEntry:
     evaluate_t evaluate  # NULL: a Python function
@@ -79,7 +74,7 @@ cdef class Stepper:
     cdef bint _order_params(self) noexcept
     cdef bint _apart(self, void* gradient, Entry* e) noexcept
     cdef list _copied(self, list params, list grads)
-    cdef int _update(self, t, lr_override, list params, list grads) except -1
+    cdef int _update(self, t, list params, list grads) except -1
     cdef void _run(self, double t, int n_threads) noexcept nogil
     cdef int _threads(self) except -1
     cdef int evaluate(self, GroupEntry* g, Py_ssize_t index, double t, double lr) except -1

@@ -1,16 +1,19 @@
 """The compiled stepper: one call checks every array, then updates all of them in one pass.
 
-What is ordinary (C-contiguous arrays of the expected form) is checked here, in nanoseconds; for
-everything else, and for every message, `fastgd.engines.protocol.arrays.check` has the last word.
+C-contiguous arrays of the expected form are checked here, in nanoseconds; for all others, and for
+every error message, `fastgd.engines.protocol.arrays.check` decides. The module is one class and
+the arithmetic that it runs without the GIL; checks of arrays and memory are in `plain_array.pxd`
+and `intervals.pxd`.
 """
 
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from cpython.object cimport PyObject
 from libc.math cimport INFINITY, sqrt
 from libc.stdint cimport uint64_t, uintptr_t
-from libc.stdlib cimport qsort
 
 cimport numpy as cnp
+from fastgd.engines.native.intervals cimport Interval, apart, sorted_apart
+from fastgd.engines.native.plain_array cimport data_of, is_plain
 from fastgd.engines.native.team cimport team_run
 
 import numpy as np
@@ -26,18 +29,6 @@ cdef extern from "Python.h":
     PyObject* PyList_GET_ITEM(object, Py_ssize_t)
     Py_ssize_t PyList_GET_SIZE(object)
 
-cdef extern from "numpy/arrayobject.h":
-    # Once more, for borrowed references.
-    ctypedef struct Array "PyArrayObject":
-        pass
-    bint PyArray_CheckExact(PyObject*) noexcept
-    int PyArray_NDIM(Array*) noexcept
-    int PyArray_TYPE(Array*) noexcept
-    int PyArray_FLAGS(Array*) noexcept
-    bint PyArray_ISNOTSWAPPED(Array*) noexcept
-    void* PyArray_DATA(Array*) noexcept
-    cnp.npy_intp* PyArray_DIMS(Array*) noexcept
-
 cnp.import_array()
 
 # Measured on two cores, in bytes of all arrays that a step touches. Releasing the GIL costs 50 ns
@@ -51,7 +42,7 @@ cdef double CLOSE = 15e-6
 cdef Py_ssize_t CHUNK = 8192  # elements that a thread claims at a time: from this to eight times it
 cdef double last_end = 0.0  # of a step that was large enough for the team
 
-# --- arithmetic: no Python from here to the next rule ---------------------------------------------
+# --- arithmetic: no Python from here to the class --------------------------------------------------
 
 
 cdef void _update_all(Plan* plan) noexcept nogil:
@@ -151,38 +142,6 @@ cdef Py_ssize_t _chunk(Py_ssize_t total, int n_threads) noexcept nogil:
     return max(CHUNK, min(wanted, 8 * CHUNK), total // 0x7fffffff + 1)
 
 
-cdef int _by_address(const void* a, const void* b) noexcept nogil:
-    cdef uintptr_t first = (<const Interval*>a).low, second = (<const Interval*>b).low
-    return (first > second) - (first < second)
-
-
-# --- checks ---------------------------------------------------------------------------------------
-
-
-cdef inline void* _data(array) noexcept:
-    return PyArray_DATA(<Array*><PyObject*>array)
-
-
-cdef inline bint _ordinary(PyObject* candidate, Entry* e, int wanted) noexcept:
-    """Whether this is a plain array of the expected form with (at least) the flags wanted."""
-    cdef int k
-    cdef cnp.npy_intp* shape
-    cdef Array* array = <Array*>candidate
-    if (
-        not PyArray_CheckExact(candidate)
-        or PyArray_TYPE(array) != e.type_number
-        or PyArray_NDIM(array) != e.ndim
-        or (PyArray_FLAGS(array) & wanted) != wanted
-        or not PyArray_ISNOTSWAPPED(array)
-    ):
-        return False
-    shape = PyArray_DIMS(array)
-    for k in range(e.ndim):
-        if shape[k] != e.shape[k]:
-            return False
-    return True
-
-
 cdef void* _allocate(Py_ssize_t count, Py_ssize_t size) except NULL:
     cdef void* memory = PyMem_Calloc(count + 1, size)
     if memory is NULL:
@@ -264,7 +223,7 @@ cdef class Stepper:
                 and array.shape == (count,) and array.flags.carray):
             raise ValueError(f"a group's numbers must be {count} contiguous float64, got {array!r}")
         self.kept.append(array)
-        return <double*>_data(array)
+        return <double*>cnp.PyArray_DATA(array)
 
     cdef int _take_slots(self) except -1:
         cdef Py_ssize_t n = len(self.slots), k, total = 0, blocks = 0
@@ -284,13 +243,13 @@ cdef class Stepper:
             e.size = int(np.prod(slot.shape, dtype=np.int64))
             shape = np.array([*slot.shape, 0], dtype=np.intp)
             self.kept.append(shape)
-            e.shape = <cnp.npy_intp*>_data(shape)
+            e.shape = <cnp.npy_intp*>cnp.PyArray_DATA(shape)
             g = &self.group_entries[range(len(self.groups))[slot.group]]
             e.coefficients = <void*>g.rounded if slot.dtype.char == "f" else <void*>g.numbers
             e.loop = <loop_t><uintptr_t>self.groups[slot.group].loops[slot.dtype.char]
             state = np.zeros(2 + len(slot.state), dtype=np.uintp)
             self.kept.append(state)
-            e.arrays = <void**>_data(state)
+            e.arrays = <void**>cnp.PyArray_DATA(state)
             self._take_state(e, slot)
             plan.starts[k], plan.blocks[k] = total, blocks
             total += e.size
@@ -312,7 +271,7 @@ cdef class Stepper:
                     f"state of {slot.name} must be contiguous {slot.dtype} of shape {slot.shape}"
                 )
             self.kept.append(array)
-            e.arrays[2 + i] = _data(array)
+            e.arrays[2 + i] = cnp.PyArray_DATA(array)
         return 0
 
     def __dealloc__(self):
@@ -320,7 +279,7 @@ cdef class Stepper:
         PyMem_Free(self.group_entries)
         PyMem_Free(self.intervals)
 
-    def step(self, params, grads, t, lr_override=None):
+    def step(self, params, grads, t):
         """Check everything, then update: on an error nothing has changed.
 
         Parameters
@@ -329,8 +288,6 @@ cdef class Stepper:
             In the order of the slots.
         t : int
             Number of this step, from 1.
-        lr_override : float, optional
-            This step's rate, instead of each group's ``hyper[0]``.
 
         Raises
         ------
@@ -346,7 +303,7 @@ cdef class Stepper:
         self.busy = True
         try:
             copies = None if self._point_to(p, g) else self._copied(p, g)
-            self._update(t, lr_override, p, g)
+            self._update(t, p, g)
             if copies is not None:
                 for array, copy in copies:
                     if array is not None:
@@ -370,16 +327,19 @@ cdef class Stepper:
             e = &self.plan.entries[k]
             p = PyList_GET_ITEM(params, k)
             g = PyList_GET_ITEM(grads, k)
-            if not (_ordinary(p, e, wanted | cnp.NPY_ARRAY_WRITEABLE) and _ordinary(g, e, wanted)):
+            if not (
+                is_plain(p, e.type_number, e.ndim, e.shape, wanted | cnp.NPY_ARRAY_WRITEABLE)
+                and is_plain(g, e.type_number, e.ndim, e.shape, wanted)
+            ):
                 return False
-            data = PyArray_DATA(<Array*>p)
+            data = data_of(p)
             same = same and data == e.arrays[0]
             e.arrays[0] = data
         if not same and not self._order_params():
             return False
         for k in range(n):
             e = &self.plan.entries[k]
-            data = PyArray_DATA(<Array*>PyList_GET_ITEM(grads, k))
+            data = data_of(PyList_GET_ITEM(grads, k))
             if not (same and data == e.arrays[1]) and not self._apart(data, e):
                 return False
             e.arrays[1] = data
@@ -387,7 +347,7 @@ cdef class Stepper:
         return True
 
     cdef bint _order_params(self) noexcept:
-        """Sort the parameters by address; False if two overlap."""
+        """Sort the parameters' memory; False if two overlap."""
         cdef Py_ssize_t k, n = 0
         cdef Entry* e
         cdef Interval* found = self.intervals
@@ -397,30 +357,19 @@ cdef class Stepper:
                 found[n].low = <uintptr_t>e.arrays[0]
                 found[n].high = found[n].low + e.size * _bytes(e)
                 n += 1
-        qsort(found, n, sizeof(Interval), _by_address)
         self.interval_count = n
-        for k in range(1, n):
-            if found[k].low < found[k - 1].high:
-                return False
-        return True
+        return sorted_apart(found, n)
 
     cdef bint _apart(self, void* gradient, Entry* e) noexcept:
         """Whether a gradient overlaps no parameter."""
-        cdef uintptr_t low = <uintptr_t>gradient, high = low + e.size * _bytes(e)
-        cdef Py_ssize_t left = 0, right = self.interval_count, middle
-        while left < right:  # how many parameters start before the gradient's end
-            middle = (left + right) // 2
-            if self.intervals[middle].low < high:
-                left = middle + 1
-            else:
-                right = middle
-        return left == 0 or e.size == 0 or self.intervals[left - 1].high <= low
+        cdef uintptr_t low = <uintptr_t>gradient
+        return apart(self.intervals, self.interval_count, low, low + e.size * _bytes(e))
 
     cdef list _copied(self, list params, list grads):
-        """Let the reference judge, then point the plan to contiguous copies where they are needed.
+        """Check the arrays in Python, then point the plan to contiguous copies where they are needed.
 
-        Returns pairs of a parameter and its copy, which is to be written back, and keeps the
-        copies of gradients alive in the same way.
+        Returns pairs of a parameter and its copy, which is to be written back; copies of gradients
+        are returned in the same way, with None, to keep them alive.
         """
         from fastgd.engines.protocol.arrays import check
 
@@ -434,19 +383,17 @@ cdef class Stepper:
                     copy = np.array(array, order="C", copy=True, subok=False)
                     copies.append((None if i else array, copy))
                     array = copy
-                self.plan.entries[k].arrays[i] = _data(array)
+                self.plan.entries[k].arrays[i] = cnp.PyArray_DATA(array)
         return copies
 
-    cdef int _update(self, t, lr_override, list params, list grads) except -1:
+    cdef int _update(self, t, list params, list grads) except -1:
         cdef double step = t
         cdef Py_ssize_t k
-        cdef bint overridden = lr_override is not None
-        cdef double lr = lr_override if overridden else 0.0
         cdef int n_threads = 1
         cdef GroupEntry* g
         for k in range(self.group_count):
             g = &self.group_entries[k]
-            self.evaluate(g, k, step, lr if overridden else g.hyper[0])
+            self.evaluate(g, k, step, g.hyper[0])
         if self.plan.work >= USE_TEAM:
             n_threads = self._threads()
         if self.plan.work < RELEASE_GIL:
@@ -510,7 +457,7 @@ cdef inline Py_ssize_t _bytes(Entry* e) noexcept:
     return 4 if e.type_number == cnp.NPY_FLOAT else 8
 
 
-def _set_thresholds(*values):
+def set_thresholds(*values):
     """For measurements and tests: the five constants at the top; returns the old ones."""
     global RELEASE_GIL, USE_TEAM, WAKE_TEAM, CLOSE, CHUNK
     old = (RELEASE_GIL, USE_TEAM, WAKE_TEAM, CLOSE, CHUNK)

@@ -1,6 +1,6 @@
 """The thread team: daemon threads that wait inside C and claim chunks of work, the caller too.
 
-Elementwise kernels and sweeps call `team_run` (see ``_team.pxd``). The team starts empty, grows to
+Elementwise kernels and sweeps call `team_run` (see ``team.pxd``). The team starts empty, grows to
 what a call asks for and is dropped in a forked child.
 """
 
@@ -131,11 +131,11 @@ cdef void _count(void* arg, int chunk) noexcept nogil:
     tally.counts[chunk] += 1
 
 
-def _exercise(int[::1] counts, int runs, int n_threads, long pauses=0):
-    """Run a counting job `runs` times, a chunk per element; how often the team helped."""
+def exercise(counts, int runs, int n_threads, long pauses=0):
+    """Run a counting job `runs` times, a chunk per element of an array of C ints; how often the team helped."""
     cdef Tally tally
-    cdef int k, helped = 0, chunks = counts.shape[0]
-    tally.counts = &counts[0]
+    cdef int k, helped = 0, chunks = len(counts)
+    tally.counts = <int*><uintptr_t>counts.ctypes.data
     tally.pauses = pauses
     with nogil:
         for k in range(runs):

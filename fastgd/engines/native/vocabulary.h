@@ -10,13 +10,13 @@
 #include <string.h>
 
 #if defined(__AVX512F__) && defined(__AVX512DQ__) && defined(__AVX512VL__)
-#define FGD_WIDTH 64
+#define FGD_VECTOR_BYTES 64
 #elif defined(__AVX2__)
-#define FGD_WIDTH 32
+#define FGD_VECTOR_BYTES 32
 #elif defined(__GNUC__)
-#define FGD_WIDTH 16
+#define FGD_VECTOR_BYTES 16
 #endif
-#if defined(__SSE2__) && defined(FGD_WIDTH)
+#if defined(__SSE2__) && defined(FGD_VECTOR_BYTES)
 #include <immintrin.h>
 #endif
 
@@ -65,13 +65,13 @@ FGD_BITS_d(d, double, unsigned long long)
 
 /* ---- vectors of runs ---- */
 
-#ifdef FGD_WIDTH
-typedef float fgd_vf __attribute__((vector_size(FGD_WIDTH)));
-typedef double fgd_vd __attribute__((vector_size(FGD_WIDTH)));
-typedef int fgd_mf __attribute__((vector_size(FGD_WIDTH)));
-typedef long long fgd_md __attribute__((vector_size(FGD_WIDTH)));
-#define FGD_LANES_f (FGD_WIDTH / 4)
-#define FGD_LANES_d (FGD_WIDTH / 8)
+#ifdef FGD_VECTOR_BYTES
+typedef float fgd_vf __attribute__((vector_size(FGD_VECTOR_BYTES)));
+typedef double fgd_vd __attribute__((vector_size(FGD_VECTOR_BYTES)));
+typedef int fgd_mf __attribute__((vector_size(FGD_VECTOR_BYTES)));
+typedef long long fgd_md __attribute__((vector_size(FGD_VECTOR_BYTES)));
+#define FGD_LANES_f (FGD_VECTOR_BYTES / 4)
+#define FGD_LANES_d (FGD_VECTOR_BYTES / 8)
 
 #define FGD_VECTOR(S, T, V, M, LANES, MAGNITUDE)                                                          \
     static inline V splat_##S(T a) { V r = (V){0}; return r + a; }                                         \
@@ -92,7 +92,7 @@ typedef long long fgd_md __attribute__((vector_size(FGD_WIDTH)));
     static inline V maximum_##S(V a, V b) { return choose_##S(a != a, a, larger_##S(a, b)); }              \
     static inline V minimum_##S(V a, V b) { return choose_##S(a != a, a, smaller_##S(a, b)); }
 
-#if FGD_WIDTH == 64
+#if FGD_VECTOR_BYTES == 64
 static inline fgd_vf larger_vf(fgd_vf a, fgd_vf b) { return (fgd_vf)_mm512_max_ps((__m512)a, (__m512)b); }
 static inline fgd_vd larger_vd(fgd_vd a, fgd_vd b) { return (fgd_vd)_mm512_max_pd((__m512d)a, (__m512d)b); }
 static inline fgd_vf smaller_vf(fgd_vf a, fgd_vf b) { return (fgd_vf)_mm512_min_ps((__m512)a, (__m512)b); }
@@ -106,7 +106,7 @@ static inline fgd_vf least_vf(fgd_vf a, fgd_vf b) { return (fgd_vf)_mm512_min_ep
 static inline fgd_vd least_vd(fgd_vd a, fgd_vd b) { return (fgd_vd)_mm512_min_epu64((__m512i)a, (__m512i)b); }
 static inline fgd_vf sqrt_vf(fgd_vf a) { return (fgd_vf)_mm512_sqrt_ps((__m512)a); }
 static inline fgd_vd sqrt_vd(fgd_vd a) { return (fgd_vd)_mm512_sqrt_pd((__m512d)a); }
-#elif FGD_WIDTH == 32
+#elif FGD_VECTOR_BYTES == 32
 static inline fgd_vf larger_vf(fgd_vf a, fgd_vf b) { return (fgd_vf)_mm256_max_ps((__m256)a, (__m256)b); }
 static inline fgd_vd larger_vd(fgd_vd a, fgd_vd b) { return (fgd_vd)_mm256_max_pd((__m256d)a, (__m256d)b); }
 static inline fgd_vf smaller_vf(fgd_vf a, fgd_vf b) { return (fgd_vf)_mm256_min_ps((__m256)a, (__m256)b); }
@@ -132,8 +132,8 @@ FGD_BY_LANE(vd, fgd_vd, fgd_md, FGD_LANES_d, sqrt)
 FGD_VECTOR(vf, float, fgd_vf, fgd_mf, FGD_LANES_f, 0x7fffffff)
 FGD_VECTOR(vd, double, fgd_vd, fgd_md, FGD_LANES_d, 0x7fffffffffffffffLL)
 
-typedef unsigned int fgd_uf __attribute__((vector_size(FGD_WIDTH)));
-typedef unsigned long long fgd_ud __attribute__((vector_size(FGD_WIDTH)));
+typedef unsigned int fgd_uf __attribute__((vector_size(FGD_VECTOR_BYTES)));
+typedef unsigned long long fgd_ud __attribute__((vector_size(FGD_VECTOR_BYTES)));
 #define FGD_VECTOR_CAST(S, V, U)                                                                          \
     static inline U to_bits_##S(V x) { return (U)x; }                                                      \
     static inline V from_bits_##S(U b) { return (V)b; }
@@ -142,7 +142,7 @@ FGD_VECTOR_CAST(vd, fgd_vd, fgd_ud)
 FGD_BITS_f(vf, fgd_vf, fgd_uf)
 FGD_BITS_d(vd, fgd_vd, fgd_ud)
 
-#if FGD_WIDTH != 64
+#if FGD_VECTOR_BYTES != 64
 static inline fgd_vf least_vf(fgd_vf a, fgd_vf b) { return smaller_vf(a, b); }
 static inline fgd_vd least_vd(fgd_vd a, fgd_vd b) { return smaller_vd(a, b); }
 static inline fgd_vf steeper_vf(fgd_vf a, fgd_vf b) { return larger_vf(abs_vf(a), abs_vf(b)); }

@@ -10,11 +10,13 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from fastgd.engines import layout
+
 SLICE = 0.05  # seconds after which a thread comes back to look whether it should stop
 
 
 class Outcomes(Protocol):
-    """Results by run; see fastgd.engines.native.sweeps.Outcomes."""
+    """Results by run; see `fastgd.engines.native.sweeps.Outcomes`."""
 
     x: NDArray[Any]
     before: NDArray[Any]
@@ -25,13 +27,24 @@ class Outcomes(Protocol):
 
 @dataclass
 class NumpyOutcomes:
-    """The same, held by the reference."""
+    """Results by run, in NumPy arrays."""
 
     x: NDArray[Any]
     before: NDArray[Any]
     iterations: NDArray[np.int64]
     status: NDArray[np.int8]
     oscillating: NDArray[np.uint8]
+
+    @classmethod
+    def of(cls, runs: int, count: int, dtype: np.dtype[Any]) -> NumpyOutcomes:
+        """Room for runs of `count` parameters, none of which has begun."""
+        return cls(
+            np.zeros((runs, count), dtype),
+            np.zeros((runs, count), dtype),
+            np.zeros(runs, np.int64),
+            np.full(runs, Status.NOT_RUN, np.int8),
+            np.zeros(runs, np.uint8),
+        )
 
 
 @dataclass(frozen=True)
@@ -57,11 +70,13 @@ class Watcher(Protocol):
 def standing_of(
     status: NDArray[np.int8], under_way: list[tuple[int, int]], max_iter: int
 ) -> Standing:
-    ended = int(np.count_nonzero(status != -1))
+    """The standing of runs with these statuses; of those under way, how many and at which update."""
+    ended = int(np.count_nonzero(status != Status.NOT_RUN))
     share = sum(left * min(1.0, n / max(1, max_iter)) for left, n in under_way)
     running = sum(left for left, _ in under_way)
     updates = max((n for _, n in under_way), default=0)
-    return Standing(ended, running, int(np.count_nonzero(status == 2)), ended + share, updates)
+    diverged = int(np.count_nonzero(status == Status.DIVERGED))
+    return Standing(ended, running, diverged, ended + share, updates)
 
 
 REGIMES = ("monotone", "oscillating", "slow", "cycling", "diverged")
@@ -74,12 +89,12 @@ class Status(IntEnum):
     (<Status.DIVERGED: 2>, 'diverged')
     """
 
-    NOT_RUN = -1
-    CONVERGED = 0
-    MAX_ITER = 1
-    DIVERGED = 2
-    MAX_SECONDS = 3
-    INTERRUPTED = 4
+    NOT_RUN = layout.RUNNING
+    CONVERGED = layout.CONVERGED
+    MAX_ITER = layout.MAX_ITER
+    DIVERGED = layout.DIVERGED
+    MAX_SECONDS = layout.MAX_SECONDS
+    INTERRUPTED = layout.INTERRUPTED
 
     @property
     def label(self) -> str:

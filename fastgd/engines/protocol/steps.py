@@ -1,8 +1,8 @@
-"""What a stepper is told: the arrays (`Slot`) and how each is updated (`Group`).
+"""What a stepper needs to know: the arrays (`Slot`) and how each is updated (`Group`).
 
-A stepper is made once, from slots and groups; its ``step(params, grads, t, lr_override)`` updates
-in place. There are two, which give the same bits: the compiled `fastgd.engines.native.steps.Stepper` and
-its twin in plain NumPy.
+A stepper is made once, from slots and groups; its ``step(params, grads, t)`` updates in place, with the rates in the
+groups. There are three, which give the same bits: the compiled one in `fastgd.engines.native.steps`, and its twins in
+plain NumPy (`fastgd.engines.reference.steps`) and on a GPU (`fastgd.engines.cuda.steps`).
 """
 
 from __future__ import annotations

@@ -64,17 +64,15 @@ class Stepper:
         params: Sequence[Any],
         grads: Sequence[Any],
         t: int,
-        lr_override: float | None = None,
     ) -> None:
         """Check everything, compute everything, then write: an error changes nothing."""
         check(self.slots, params, grads)
-        rates = [g.hyper[0] if lr_override is None else lr_override for g in self.groups]
         carries = [group.carry.copy() for group in self.groups]
         with np.errstate(all="ignore"):
             squares = self._sum_of_squares(grads)
             numbers = [
-                coefficients(group, float(t), rate, carry, _scale(group, squares))
-                for group, rate, carry in zip(self.groups, rates, carries, strict=True)
+                coefficients(group, float(t), group.hyper[0], carry, _scale(group, squares))
+                for group, carry in zip(self.groups, carries, strict=True)
             ]
             with self._mode():
                 updated = [

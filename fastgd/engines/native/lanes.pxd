@@ -1,0 +1,91 @@
+"""Rows of numbers that belong to the runs of a block: filled, moved, gathered, and searched for runs that have ended.
+
+Where nothing says otherwise a row has `WIDTH` numbers, one for each run, and rows lie one behind the other.
+"""
+
+from libc.math cimport sqrt
+from libc.stdint cimport int64_t, uint64_t, uintptr_t
+from libc.string cimport memcpy
+
+include "layout.pxi"
+
+cdef fused real:
+    float
+    double
+
+ctypedef char* row
+ctypedef double* doubles
+ctypedef int64_t* integers
+
+
+cdef inline char* pointer(array):
+    """The address of an array's memory."""
+    cdef uintptr_t address = array.ctypes.data
+    return <char*>address
+
+
+cdef inline void fill(real* numbers, real value, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t l
+    for l in range(n):
+        numbers[l] = value
+
+
+cdef inline void keep_smaller(real* kept, const real* other) noexcept nogil:
+    cdef Py_ssize_t l
+    for l in range(WIDTH):
+        kept[l] = min(kept[l], other[l])
+
+
+cdef inline void move(
+    char* rows, Py_ssize_t many, Py_ssize_t itemsize, Py_ssize_t source, Py_ssize_t target
+) noexcept nogil:
+    """One run's numbers into the place of another's."""
+    cdef Py_ssize_t i
+    for i in range(many):
+        memcpy(rows + (i * WIDTH + target) * itemsize, rows + (i * WIDTH + source) * itemsize, itemsize)
+
+
+cdef inline void gather(
+    const char* rows, char* out, Py_ssize_t many, Py_ssize_t itemsize, const int* picked, Py_ssize_t n
+) noexcept nogil:
+    """The numbers of the `n` picked runs side by side."""
+    cdef Py_ssize_t i, k
+    for i in range(many):
+        for k in range(n):
+            memcpy(out + (i * WIDTH + k) * itemsize, rows + (i * WIDTH + picked[k]) * itemsize, itemsize)
+
+
+cdef inline Py_ssize_t pick(
+    const real* x, const real* low, const real* high, Py_ssize_t count, Py_ssize_t lanes, real tol, real limit,
+    int* picked
+) noexcept nogil:
+    """Runs that may have ended in this window: a slope below the tolerance, or something beyond the limit's root.
+
+    Whatever passes the limit within a window and is below the limit's root at its end has had a slope beyond that root
+    on its way back, and a NaN stays one: so nothing is missed that a test of every iterate would find.
+    """
+    cdef Py_ssize_t l, i, n = 0
+    cdef real root = sqrt(limit)
+    cdef bint suspect
+    for l in range(lanes):
+        suspect = low[l] < tol or not high[l] <= root
+        for i in range(count):
+            suspect = suspect or not (x[i * WIDTH + l] <= root and x[i * WIDTH + l] >= -root)
+        if suspect:
+            picked[n] = <int>l
+            n += 1
+    return n
+
+
+cdef inline Py_ssize_t turns_of(const char* rows, Py_ssize_t itemsize, Py_ssize_t k) noexcept nogil:
+    """How many of the last moves turned back: the bits that the observing kernel shifted in."""
+    cdef unsigned int bits
+    cdef Py_ssize_t n = 0
+    if itemsize == 4:
+        bits = (<unsigned int*>rows)[k]
+    else:
+        bits = <unsigned int>(<uint64_t*>rows)[k]
+    while bits:
+        bits &= bits - 1
+        n += 1
+    return n

@@ -1,0 +1,70 @@
+"""Declarations of ``network.h``: the description of a network's work, which threads read and write."""
+
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+
+ctypedef void (*loop_t)(void** arrays, const void* c, Py_ssize_t lo, Py_ssize_t hi) noexcept nogil
+ctypedef int (*begin_t)(void* owner, Py_ssize_t step) noexcept nogil
+ctypedef void (*finish_t)(void* owner, Py_ssize_t step, double squares) noexcept nogil
+ctypedef void (*run_t)(void* net, int rank) noexcept nogil
+ctypedef Py_ssize_t (*room_t)(Py_ssize_t widest) noexcept nogil
+
+cdef extern from "network.h" nogil:
+    enum: FGD_ROWS
+    enum: FGD_MOST_LAYERS
+    enum: FGD_MOST_ARRAYS
+    enum: FGD_STRIP
+    enum: FGD_FORWARD_ONLY, FGD_GRADIENT, FGD_TRAIN
+    enum: FGD_BYTES, FGD_SINGLE_ROWS, FGD_DOUBLE_ROWS
+    ctypedef struct fgd_barrier:
+        int members
+    ctypedef struct fgd_update:
+        loop_t loop
+        void** arrays
+        int count
+        const void* coefficients
+        int plain
+    ctypedef struct fgd_network:
+        int layers
+        Py_ssize_t* sizes
+        void** parameters
+        void** gradients
+        fgd_update* updates
+        loop_t activation, loss, exponential, logarithm
+        const void* activation_constants
+        const void* loss_constants
+        double reduce, cap, l1, l2, dropout
+        int penalty_per_row
+        uint64_t seed, t
+        const char* x
+        Py_ssize_t row, n
+        int kind
+        double scale
+        const void* y
+        const double* weights
+        const int64_t* order
+        int mode, flush, sparse, separate
+        Py_ssize_t batch, first, last
+        void* outputs
+        double* losses
+        double* penalties
+        double* norms
+        Py_ssize_t done
+        int diverged, failed
+        Py_ssize_t dense_until
+        begin_t begin
+        finish_t finish
+        void* owner
+        void** values
+        void** slopes
+        void** deltas
+        void* targets
+        void* row_losses
+        void** halves
+        double* share
+        double* squares
+        double* penalty_parts
+        uint32_t* seen
+        Py_ssize_t** offsets
+        void** scratch
+        Py_ssize_t** lists
+        fgd_barrier barrier

@@ -1,0 +1,242 @@
+/* The way back through the layers; gradients of weights and biases, penalties, and updates.
+   Part of passes.h, for one precision. */
+
+/* --- backward ------------------------------------------------------------------------------------------------------ */
+
+/* Through the weights of `layer` to what left the layer before, times its slopes. */
+static FGD_HOT void FGD_(backward)(const fgd_network *net, int layer, ptrdiff_t m, int rank) {
+    FGD_T *packed = FGD_(room_of)(net, rank).packed;
+    ptrdiff_t units = net->sizes[layer], n = net->sizes[layer + 1], panel = m * FGD_NR;
+    FGD_(share_t) share = FGD_(share)(FGD_PANELS(units), m, rank, net->barrier.members);
+    const FGD_T *delta = (const FGD_T *)net->deltas[layer + 1], *w = (const FGD_T *)net->parameters[2 * layer];
+    for (ptrdiff_t p = share.first; p < share.last; p++) {
+        FGD_T *out = (FGD_T *)net->deltas[layer] + p * panel;
+        const FGD_T *slope = (const FGD_T *)net->slopes[layer] + p * panel;
+        for (ptrdiff_t j = 0; j < n; j += FGD_DEPTH) {
+            ptrdiff_t stop = j + FGD_DEPTH < n ? j + FGD_DEPTH : n;
+            FGD_(pack_transposed)(w, n, p * FGD_NR, units, j, stop, packed);
+            FGD_(multiply)(delta + j / FGD_NR * panel, panel, share.lo, share.hi, stop - j, packed, NULL,
+                           j ? out : NULL, FGD_NR, out, units - p * FGD_NR);
+        }
+        for (ptrdiff_t i = share.lo * FGD_NR; i < share.hi * FGD_NR; i++) out[i] *= slope[i];
+    }
+}
+
+/* --- gradients and updates ----------------------------------------------------------------------------------------- */
+
+static int FGD_(penalized)(const fgd_network *net) { return net->l1 != 0 || net->l2 != 0; }
+
+/* Add the penalties' gradient to that of n weights; the penalties themselves. */
+static FGD_HOT double FGD_(penalize)(const fgd_network *net, FGD_T *g, const FGD_T *w, ptrdiff_t n, double share) {
+    FGD_T l2 = (FGD_T)(net->l2 * share), l1 = (FGD_T)(net->l1 * share);
+    double squares = 0, sizes = 0;
+    for (ptrdiff_t i = 0; i < n; i++) g[i] += l2 * w[i] + l1 * ((w[i] > 0) - (w[i] < 0));
+    if (net->l2 != 0) squares = FGD_SQUARES_OF(w, n);
+    if (net->l1 != 0)
+        for (ptrdiff_t i = 0; i < n; i++) sizes += fabs((double)w[i]);
+    return share * (net->l1 * sizes + net->l2 / 2 * squares);
+}
+
+/* Update elements lo..hi of a parameter array by gradients that begin at `g`. */
+static void FGD_(update)(const fgd_update *update, ptrdiff_t lo, ptrdiff_t hi, const FGD_T *g) {
+    void *arrays[FGD_MOST_ARRAYS];
+    for (int k = 0; k < update->count; k++) arrays[k] = (FGD_T *)update->arrays[k] + lo;
+    arrays[1] = (void *)g;
+    update->loop(arrays, update->coefficients, 0, hi - lo);
+}
+
+/* Gradient of the weights of inputs k..k + rows, which lie in whole panels: n columns, added to `g` or new. New ones are
+   written as whole vectors, the last panel first: what that writes too much, into the next row, the others write over. */
+static FGD_HOT void FGD_(outer_strip)(const fgd_network *net, int layer, ptrdiff_t m, ptrdiff_t k, ptrdiff_t rows,
+                                      int add, FGD_(room) room, FGD_T *g) {
+    ptrdiff_t n = net->sizes[layer + 1], panel = m * FGD_NR;
+    const FGD_T *a = (const FGD_T *)net->values[layer], *d = (const FGD_T *)net->deltas[layer + 1];
+    FGD_T *corner = room.packed;
+    for (ptrdiff_t q = FGD_PANELS(n) - 1; q >= 0; q--) {
+        ptrdiff_t left = n - q * FGD_NR < FGD_NR ? n - q * FGD_NR : FGD_NR;
+        for (ptrdiff_t r = 0; r < rows; r += FGD_NR) {
+            ptrdiff_t many = rows - r < FGD_NR ? rows - r : FGD_NR, tiles = (many + FGD_TALLEST - 1) / FGD_TALLEST;
+            for (ptrdiff_t tile = 0; tile < tiles; tile++) {
+                ptrdiff_t i = FGD_(cut)(many, tiles, tile), height = FGD_(cut)(many, tiles, tile + 1) - i;
+                FGD_T *to = g + (r + i) * n + q * FGD_NR;
+                const FGD_T *from = a + (k + r) / FGD_NR * panel + i;
+                if (left == FGD_NR || !add) {
+                    FGD_(outers)[left > FGD_LANES][height - 1](from, d + q * panel, m, add ? to : NULL, to, n);
+                    continue;
+                }
+                for (ptrdiff_t c = 0; c < height; c++)
+                    memcpy(corner + c * FGD_NR, to + c * n, (size_t)left * sizeof(FGD_T));
+                FGD_(outers)[left > FGD_LANES][height - 1](from, d + q * panel, m, corner, corner, FGD_NR);
+                for (ptrdiff_t c = 0; c < height; c++)
+                    memcpy(to + c * n, corner + c * FGD_NR, (size_t)left * sizeof(FGD_T));
+            }
+        }
+    }
+}
+
+/* Update the rows from..to of a layer's weights, whose gradient is zero but for the penalties. */
+static double FGD_(update_unused)(const fgd_network *net, int layer, ptrdiff_t from, ptrdiff_t to, double share,
+                                  FGD_(room) room) {
+    ptrdiff_t n = net->sizes[layer + 1];
+    const fgd_update *update = &net->updates[2 * layer];
+    double penalty = 0;
+    if (update->plain && !FGD_(penalized)(net)) return 0;
+    for (ptrdiff_t k = from; k < to; k++) {
+        memset(room.row, 0, (size_t)n * sizeof(FGD_T));
+        if (FGD_(penalized)(net))
+            penalty += FGD_(penalize)(net, room.row, (const FGD_T *)net->parameters[2 * layer] + k * n, n, share);
+        FGD_(update)(update, k * n, (k + 1) * n, room.row);
+    }
+    return penalty;
+}
+
+/* Gradients of a strip of weights, and their update while both are in the cache; penalties by panels of inputs. */
+static void FGD_(train_strip)(const fgd_network *net, int layer, ptrdiff_t m, ptrdiff_t k, ptrdiff_t rows,
+                              const ptrdiff_t *list, ptrdiff_t count, double share, FGD_(room) room, double *parts) {
+    ptrdiff_t n = net->sizes[layer + 1], next = k ? (list ? list[k - 1] + 1 : k) : 0;
+    const fgd_update *update = &net->updates[2 * layer];
+    int penalized = FGD_(penalized)(net);
+    FGD_(outer_strip)(net, layer, m, k, rows, 0, room, room.strip);
+    for (ptrdiff_t r = 0; r < rows;) {
+        ptrdiff_t row = list ? list[k + r] : k + r, many = 1;
+        double *part = parts + (k + r) / FGD_NR, penalty;
+        while (r + many < rows && !(penalized && (r + many) % FGD_NR == 0) &&
+               (!list || list[k + r + many] == row + many))
+            many++;
+        penalty = FGD_(update_unused)(net, layer, next, row, share, room);
+        FGD_T *g = room.strip + r * n;
+        if (penalized)
+            penalty += FGD_(penalize)(net, g, (const FGD_T *)net->parameters[2 * layer] + row * n, many * n, share);
+        *part = r % FGD_NR ? *part + penalty : penalty;
+        FGD_(update)(update, row * n, (row + many) * n, g);
+        next = row + many;
+        r += many;
+    }
+    if (k + rows == count)
+        parts[(count - 1) / FGD_NR] += FGD_(update_unused)(net, layer, next, net->sizes[layer], share, room);
+}
+
+static void FGD_(sum_strip)(const fgd_network *net, int layer, ptrdiff_t m, ptrdiff_t k, ptrdiff_t rows,
+                            const ptrdiff_t *list, FGD_(room) room) {
+    ptrdiff_t n = net->sizes[layer + 1];
+    FGD_T *g = (FGD_T *)net->gradients[2 * layer];
+    if (!list) {
+        FGD_(outer_strip)(net, layer, m, k, rows, 1, room, g + k * n);
+        return;
+    }
+    for (ptrdiff_t r = 0; r < rows; r++)
+        memcpy(room.strip + r * n, g + list[k + r] * n, (size_t)n * sizeof(FGD_T));
+    FGD_(outer_strip)(net, layer, m, k, rows, 1, room, room.strip);
+    for (ptrdiff_t r = 0; r < rows; r++)
+        memcpy(g + list[k + r] * n, room.strip + r * n, (size_t)n * sizeof(FGD_T));
+}
+
+/* Gradient of the biases of a few panels, and their update. */
+static FGD_HOT void FGD_(biases)(const fgd_network *net, int layer, ptrdiff_t m, ptrdiff_t first, ptrdiff_t last,
+                                 int separate, FGD_(room) room) {
+    ptrdiff_t n = net->sizes[layer + 1], panel = m * FGD_NR, lo = first * FGD_NR;
+    ptrdiff_t hi = last * FGD_NR < n ? last * FGD_NR : n;
+    const FGD_T *delta = (const FGD_T *)net->deltas[layer + 1];
+    FGD_T *sum = room.row, *kept = (FGD_T *)net->gradients[2 * layer + 1];
+    for (ptrdiff_t j = lo; j < last * FGD_NR; j++) sum[j - lo] = separate && j < n ? kept[j] : 0;
+    for (ptrdiff_t b = 0; b < m; b++)
+        for (ptrdiff_t p = first; p < last; p++)
+            for (int h = 0; h < 2; h++) {
+                FGD_T *to = sum + (p - first) * FGD_NR + h * FGD_LANES;
+                FGD_(store)(to, FGD_(load)(to) + FGD_(load)(delta + p * panel + b * FGD_NR + h * FGD_LANES));
+            }
+    if (separate) memcpy(kept + lo, sum, (size_t)(hi - lo) * sizeof(FGD_T));
+    else FGD_(update)(&net->updates[2 * layer + 1], lo, hi, sum);
+}
+
+#define FGD_BIAS_PANELS 4
+
+/* Strips into which a layer's panels of inputs are cut: as many for each thread. */
+static ptrdiff_t FGD_(strips)(ptrdiff_t panels, int members) {
+    ptrdiff_t each = FGD_(strip_rows)() / FGD_NR, least = (panels + each - 1) / each;
+    return (least + members - 1) / members * members;
+}
+
+/* All gradients of a part of a batch: added to what is there, or used for the update at once; how many penalty_parts
+   there are then. */
+static ptrdiff_t FGD_(gradients)(const fgd_network *net, ptrdiff_t m, const ptrdiff_t *list, ptrdiff_t count,
+                                 int separate, double share, int rank) {
+    FGD_(room) room = FGD_(room_of)(net, rank);
+    ptrdiff_t parts = 0;
+    int members = net->barrier.members;
+    for (int layer = 0; layer < net->layers; layer++) {
+        ptrdiff_t inputs = layer ? net->sizes[layer] : count, panels = FGD_PANELS(inputs);
+        const ptrdiff_t *used = layer || count == net->sizes[0] ? NULL : list;
+        ptrdiff_t strips = FGD_(strips)(panels, members);
+        if (inputs == 0) {
+            if (!separate && rank == 0)
+                net->penalty_parts[parts] = FGD_(update_unused)(net, layer, 0, net->sizes[layer], share, room);
+            parts++;
+        }
+        for (ptrdiff_t s = fgd_share(strips, rank, members); s < fgd_share(strips, rank + 1, members); s++) {
+            ptrdiff_t k = FGD_(cut)(panels, strips, s) * FGD_NR, end = FGD_(cut)(panels, strips, s + 1) * FGD_NR;
+            ptrdiff_t rows = (end < inputs ? end : inputs) - k;
+            if (rows > 0 && separate) FGD_(sum_strip)(net, layer, m, k, rows, used, room);
+            else if (rows > 0)
+                FGD_(train_strip)(net, layer, m, k, rows, used, inputs, share, room, net->penalty_parts + parts);
+        }
+        parts += panels;
+        panels = FGD_PANELS(net->sizes[layer + 1]);
+        ptrdiff_t groups = (panels + FGD_BIAS_PANELS - 1) / FGD_BIAS_PANELS;
+        for (ptrdiff_t q = rank; q < groups; q += members) {
+            ptrdiff_t end = (q + 1) * FGD_BIAS_PANELS < panels ? (q + 1) * FGD_BIAS_PANELS : panels;
+            FGD_(biases)(net, layer, m, q * FGD_BIAS_PANELS, end, separate, room);
+        }
+    }
+    return parts;
+}
+
+/* --- gradients that are complete before any update ------------------------------------------------------------------ */
+
+static inline ptrdiff_t FGD_(length)(const fgd_network *net, int k) {
+    return net->sizes[k / 2 + 1] * (k % 2 ? 1 : net->sizes[k / 2]);
+}
+
+static void FGD_(clear_gradients)(const fgd_network *net, int rank) {
+    for (int k = 0; k < 2 * net->layers; k++) {
+        ptrdiff_t n = FGD_(length)(net, k), lo = fgd_share(n, rank, net->barrier.members);
+        ptrdiff_t hi = fgd_share(n, rank + 1, net->barrier.members);
+        memset((FGD_T *)net->gradients[k] + lo, 0, (size_t)(hi - lo) * sizeof(FGD_T));
+    }
+}
+
+/* Penalties' gradients and squares, block by block; how many blocks there are. */
+static ptrdiff_t FGD_(penalize_blocks)(const fgd_network *net, double share, int squares, int rank, int members) {
+    ptrdiff_t block = 0;
+    for (int k = 0; k < 2 * net->layers; k++) {
+        ptrdiff_t n = FGD_(length)(net, k);
+        for (ptrdiff_t lo = 0; lo < n; lo += FGD_BLOCK, block++) {
+            if (block % members != rank) continue;
+            ptrdiff_t many = n - lo < FGD_BLOCK ? n - lo : FGD_BLOCK;
+            FGD_T *g = (FGD_T *)net->gradients[k] + lo;
+            net->penalty_parts[block] = 0;
+            if (k % 2 == 0 && FGD_(penalized)(net))
+                net->penalty_parts[block] =
+                    FGD_(penalize)(net, g, (const FGD_T *)net->parameters[k] + lo, many, share);
+            if (squares) net->squares[block] = FGD_SQUARES_OF(g, many);
+        }
+    }
+    return block;
+}
+
+static void FGD_(update_blocks)(const fgd_network *net, int rank, int members) {
+    ptrdiff_t block = 0;
+    for (int k = 0; k < 2 * net->layers; k++) {
+        ptrdiff_t n = FGD_(length)(net, k);
+        for (ptrdiff_t lo = 0; lo < n; lo += FGD_BLOCK, block++)
+            if (block % members == rank)
+                FGD_(update)(&net->updates[k], lo, lo + FGD_BLOCK < n ? lo + FGD_BLOCK : n,
+                             (FGD_T *)net->gradients[k] + lo);
+    }
+}
+
+static double FGD_(total)(const double *parts, ptrdiff_t n) {
+    double total = 0;
+    for (ptrdiff_t k = 0; k < n; k++) total += parts[k];
+    return total;
+}
