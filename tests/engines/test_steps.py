@@ -328,7 +328,8 @@ def test_python_coefficients_may_raise():
     ours.step(p, [np.ones(3)], 1)
     with pytest.raises(ZeroDivisionError):
         ours.step(p, [np.ones(3)], 2)
-    ours.step(p, [np.ones(3)], 3, 10.0)
+    ours.groups[0].hyper[0] = 10.0
+    ours.step(p, [np.ones(3)], 3)
     assert (p[0] == -31).all()
     assert ours.groups[0].carry[0] == 4
 
@@ -339,7 +340,9 @@ def test_rate_is_read_at_every_step():
     ours.step(p, g, 1)
     ours.groups[0].hyper[0] = 2.0
     ours.step(p, g, 2)
-    ours.step(p, g, 3, 4.0)
+    ours.groups[0].hyper[0] = 4.0
+    ours.step(p, g, 3)
+    ours.groups[0].hyper[0] = 2.0
     ours.step(p, g, 4)
     assert (p[0] == -9).all()
 

@@ -9,25 +9,38 @@ from __future__ import annotations
 import importlib
 import os
 from functools import lru_cache
-from types import ModuleType
+from typing import Protocol, cast
 
 from fastgd.engines.processor import processor_level
+
+
+class KernelModule(Protocol):
+    """A module that `fastgd.engines.native.build` writes the source of."""
+
+    __name__: str
+    addresses: dict[str, int]  # by a kernel's name
+    lanes: dict[str, int]  # numbers in a vector, by the dtype's character
+
 
 LEVELS = {"v4": 4, "v3": 3, "base": 0}  # the x86-64 level that each needs, best first
 
 
-def _forced(kind: str, level: int) -> ModuleType:
+def _forced(kind: str, level: int) -> KernelModule:
     """The module that FASTGD_TARGET names."""
     target = os.environ["FASTGD_TARGET"]
     if target not in LEVELS:
         raise ValueError(f"FASTGD_TARGET must be one of {', '.join(LEVELS)}, got {target!r}")
     if LEVELS[target] > level:
         raise ValueError(f"FASTGD_TARGET={target}: this processor lacks x86-64-{target}")
-    return importlib.import_module(f"fastgd.engines.native.{kind}_{target}")
+    return _imported(kind, target)
+
+
+def _imported(kind: str, target: str) -> KernelModule:
+    return cast("KernelModule", importlib.import_module(f"fastgd.engines.native.{kind}_{target}"))
 
 
 @lru_cache(maxsize=2)
-def kernels(kind: str = "kernels") -> ModuleType:
+def kernels(kind: str = "kernels") -> KernelModule:
     """The kernel module in use.
 
     Raises
@@ -42,13 +55,13 @@ def kernels(kind: str = "kernels") -> ModuleType:
         return _forced(kind, level)
     for target in (t for t, needed in LEVELS.items() if needed <= level and t != "base"):
         try:
-            return importlib.import_module(f"fastgd.engines.native.{kind}_{target}")
+            return _imported(kind, target)
         except ModuleNotFoundError:
             continue  # built for the base set only
-    return importlib.import_module(f"fastgd.engines.native.{kind}_base")
+    return _imported(kind, "base")
 
 
-def network_kernels() -> ModuleType:
+def network_kernels() -> KernelModule:
     """The module with the passes of networks."""
     return kernels("network_kernels")
 
@@ -74,5 +87,4 @@ def target() -> str:
 
 def address(name: str) -> int:
     """Address of a kernel, for example ``plain_adam_f`` or ``coefficients_adam``."""
-    found: int = kernels().addresses[name]
-    return found
+    return kernels().addresses[name]

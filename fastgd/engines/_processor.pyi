@@ -1,0 +1,13 @@
+from types import TracebackType
+
+class flushed:
+    def __enter__(self) -> None: ...
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None: ...
+
+def processor_level() -> int: ...
+def compiler() -> str: ...

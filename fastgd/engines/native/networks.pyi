@@ -1,0 +1,25 @@
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastgd.engines.protocol.networks import Architecture, Rows, Stretch
+
+class Network:
+    architecture: Architecture
+    dtype: np.dtype[Any]
+    sizes: tuple[int, ...]
+    panel: int
+    outputs: int
+
+    def __init__(self, architecture: Architecture, n_threads: int | None = None) -> None: ...
+    def room(self, widest: int) -> int: ...
+    def forward(
+        self, params: list[NDArray[Any]], x: NDArray[Any], scale: float = 1.0
+    ) -> NDArray[Any]: ...
+    def loss_and_grad(
+        self, params: list[NDArray[Any]], rows: Rows, index: NDArray[np.int64] | None = None
+    ) -> tuple[float, float, list[NDArray[Any]]]: ...
+    def train(self, params: list[NDArray[Any]], rows: Rows, stretch: Stretch) -> None: ...
+
+def set_threshold(worth_a_team: float) -> float: ...

@@ -1,0 +1,79 @@
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from fastgd.engines.protocol.sweeps import Batches, Schedule
+
+class Kernels:
+    dtype: np.dtype[Any]
+    data: NDArray[Any]
+    batches: Batches | None
+    size: int
+    count: int
+    n_state: int
+    n_coefficients: int
+    n_hyper: int
+    features: int
+    steady: bool
+
+    def __init__(
+        self,
+        window: int,
+        observe: int,
+        lanes: int,
+        *,
+        shared: int = 0,
+        n_shared: int = 0,
+        data: NDArray[Any],
+        size: int,
+        count: int,
+        n_state: int,
+        n_coefficients: int,
+        n_hyper: int,
+        steady: bool,
+        batches: Batches | None = None,
+        features: int = 0,
+    ) -> None: ...
+
+class Outcomes:
+    x: NDArray[Any]
+    before: NDArray[Any]
+    iterations: NDArray[np.int64]
+    status: NDArray[np.int8]
+    oscillating: NDArray[np.uint8]
+
+    def __init__(self, runs: int, count: int, dtype: np.dtype[Any]) -> None: ...
+
+class Block:
+    lanes: int
+    n: int
+    part: int
+
+    def __init__(
+        self,
+        kernels: Kernels,
+        outcomes: Outcomes,
+        *,
+        max_iter: int,
+        tol: float,
+        limit: float,
+        flush: bool,
+    ) -> None: ...
+    def load(
+        self,
+        run: NDArray[np.int64],
+        x0: NDArray[Any],
+        state0: NDArray[np.float64],
+        hyper: NDArray[np.float64],
+        *,
+        schedules: Sequence[Schedule] | None = None,
+        rate_of: NDArray[np.int64] | None = None,
+        seed: int = 0,
+        uniform: bool,
+    ) -> None: ...
+    def advance(self, windows: int, most: int = ...) -> int: ...
+    def stop(self, status: int) -> None: ...
+
+def aligned(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]: ...
