@@ -21,7 +21,8 @@ _HOMES = {
     ),
     "fastgd.problems": ("Problem", "LeastSquares", "Logistic", "Quadratic", "Polynomial", "Function"),
 
-    "fastgd.descent.minimize": ("History", "minimize"),
+    "fastgd.descent.history": ("History",),
+    "fastgd.descent.minimize": ("minimize",),
     "fastgd.sweeps": ("SweepResult", "sweep"),
     "fastgd.descent.axes": ("SampledAxes", "sample_axes"),
     "fastgd.network": ("MLP",),

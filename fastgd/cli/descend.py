@@ -28,7 +28,7 @@ from fastgd.plotting.labels import axis_label
 if TYPE_CHECKING:
     from scipy.optimize import OptimizeResult
 
-    from fastgd.descent.minimize import History
+    from fastgd.descent.history import History
     from fastgd.optimizers import Optimizer
     from fastgd.problems import LeastSquares, Logistic
     from fastgd.sweeps import BestRun, SweepResult

@@ -39,8 +39,8 @@ class SampledAxes(Mapping[str, tuple[Any, ...]]):
     """
 
     def __init__(self, values: Mapping[str, Sequence[Any] | NDArray[Any]]) -> None:
-        self._values = checked_axes(values)
-        lengths = {name: len(column) for name, column in self._values.items()}
+        self.checked = checked_axes(values)
+        lengths = {name: len(column) for name, column in self.checked.items()}
         if not lengths:
             raise ValueError("values is empty; wanted at least one name")
         if len(set(lengths.values())) > 1:
@@ -48,13 +48,13 @@ class SampledAxes(Mapping[str, tuple[Any, ...]]):
         self.runs = next(iter(lengths.values()))
 
     def __getitem__(self, name: str) -> tuple[Any, ...]:
-        return self._values[name]
+        return self.checked[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
+        return iter(self.checked)
 
     def __len__(self) -> int:
-        return len(self._values)
+        return len(self.checked)
 
     def __repr__(self) -> str:
         return f"SampledAxes({self.runs} runs over {', '.join(self)})"
@@ -126,14 +126,22 @@ def sample_axes(
 # --- checks -----------------------------------------------------------------------------------------
 
 
-def checked_axes(axes: Any) -> dict[str, tuple[Any, ...]]:
-    """Names and their values, at least one each."""
+class CheckedAxes(dict[str, tuple[Any, ...]]):
+    """Names and their values, at least one each, which need no second check."""
+
+
+def checked_axes(axes: Any) -> CheckedAxes:
+    """Axes from what a caller gave; checked ones as they are."""
+    if isinstance(axes, CheckedAxes):
+        return axes
+    if isinstance(axes, SampledAxes):
+        return axes.checked
     if not isinstance(axes, Mapping):
         raise TypeError(
             f"axes must be a dict of names to values, for example {{'lr': [0.1, 0.2]}}, "
             f"got {type(axes).__name__}"
         )
-    checked = {}
+    checked = CheckedAxes()
     for name, values in axes.items():
         if not isinstance(name, str):
             raise TypeError(f"axes has the key {name!r}; wanted the name of a hyperparameter")
@@ -180,7 +188,8 @@ class Places:
     """
 
     def __init__(self, axes: Any) -> None:
-        self.given = self.values = checked_axes(axes)
+        self.given: CheckedAxes = checked_axes(axes)
+        self.values: Mapping[str, tuple[Any, ...]] = self.given
         self.paired = isinstance(axes, SampledAxes)
         self.shape = (axes.runs,) if self.paired else tuple(map(len, self.given.values()))
         self.total = math.prod(self.shape)

@@ -1,99 +1,34 @@
-"""`minimize`: one descent of a problem or of any function; optimizers as SciPy's custom minimizers."""
+"""`minimize`: one descent of a problem or of any function."""
 
 from __future__ import annotations
 
 import inspect
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike
 
-from fastgd.checks import as_count, as_dtype, as_flag, as_positive
-from fastgd.descent.axes import Places
-from fastgd.descent.request import (
-    DIVERGED_BEYOND,
-    check_data,
-    check_order,
-    check_ungrouped,
-    checked_tol,
-    grouped_descents,
-    order_seeds,
-    resolved_backend,
-    starting_points,
-)
-from fastgd.descent.run import SMALL_STEP, Follower, Recorded, follower
-from fastgd.engines import config
+from fastgd.checks import as_count, as_positive
+from fastgd.descent.history import Recording, as_result
+from fastgd.descent.request import Options, Request
+from fastgd.descent.run import Follower, follower
+from fastgd.engines.layout import RUNNING
 from fastgd.engines.protocol.outcomes import SLICE, Standing, Status
 from fastgd.engines.protocol.sweeps import Limits
 from fastgd.optimizers import SGD, Optimizer
 from fastgd.problems import Function, Problem
-from fastgd.problems.base import Array
 from fastgd.progress import Progress
 
 if TYPE_CHECKING:
-    import pandas as pd
     from scipy.optimize import OptimizeResult
 
+    Callback = Callable[[OptimizeResult], None]
 
-_FIRST_SLICE = 16  # updates after which the clock is looked at first
+_FIRST_SLICE = 16  # updates after which the clock is read first
 _LONGEST_SLICE = 1 << 30
 _MOST_KEPT = 1 << 20  # numbers recorded in one slice
-_AT_ONCE = 4096  # recorded points whose losses are taken together
-
-
-@dataclass(frozen=True, eq=False)
-class History:
-    """Iterates recorded on the way: the start, every `record`-th, and the last.
-
-    Attributes
-    ----------
-    n : ndarray of int64, shape (k,)
-        Updates done by then.
-    x : ndarray of shape (k, n_parameters)
-        The iterates, in the run's dtype.
-    loss : ndarray of float64, shape (k,)
-    slope : ndarray of float64, shape (k,)
-        The largest absolute component of the gradient.
-    parameter_names : tuple of str
-    """
-
-    n: NDArray[np.int64]
-    x: Array
-    loss: NDArray[np.float64]
-    slope: NDArray[np.float64]
-    parameter_names: tuple[str, ...]
-
-    def __len__(self) -> int:
-        return len(self.n)
-
-    def __repr__(self) -> str:
-        return f"History({len(self)} iterates, n = {self.n[0]} ... {self.n[-1]})"
-
-    def to_pandas(self) -> pd.DataFrame:
-        """One row an iterate: `n`, the parameters, `loss`, `slope`.
-
-        Returns
-        -------
-        pandas.DataFrame
-
-        Examples
-        --------
-        >>> import fastgd as gd
-        >>> bowl = gd.Quadratic([[2.0]])
-        >>> run = gd.minimize(bowl, [1.0], gd.SGD(lr=0.25), max_iter=2, record=1)
-        >>> run.history.to_pandas()
-           n    p0    loss  slope
-        0  0  1.00  1.0000    2.0
-        1  1  0.50  0.2500    1.0
-        2  2  0.25  0.0625    0.5
-        """
-        import pandas as pd  # noqa: PLC0415
-
-        columns = dict(zip(self.parameter_names, self.x.T, strict=True))
-        return pd.DataFrame({"n": self.n, **columns, "loss": self.loss, "slope": self.slope})
 
 
 def minimize(
@@ -129,7 +64,7 @@ def minimize(
     x0 : array_like of shape (n_parameters,)
         Where to start; for a problem it may be left out, and is zero then.
     optimizer : Optimizer, optional
-        By which rule; `fastgd.SGD()` by default. It is not changed: a fresh copy does the work.
+        `fastgd.SGD()` by default. It is copied, not modified.
     jac : callable or True, optional
         ``jac(x)`` returns the gradient; True: ``fun(x)`` returns the pair (value, gradient).
     rng : int or numpy.random.Generator, optional
@@ -189,61 +124,47 @@ def minimize(
     """
     import scipy.optimize  # noqa: F401, PLC0415  (now, not when the outcome is at hand and Ctrl-C may come)
 
-    started = time.perf_counter()
-    real = as_dtype(dtype)
-    problem = _problem(fun, jac, x0)
-    one = SGD() if optimizer is None else optimizer
-    check_ungrouped("optimizer", one)
-    one = one.fresh()
-    check_data(problem, real)
-    limits = Limits(
-        as_count("max_iter", max_iter),
-        checked_tol(tol, real, problem),
-        DIVERGED_BEYOND[real.name],
-        real,
-        np.inf if max_seconds is None else started + as_positive("max_seconds", max_seconds),
+    options = Options(
+        x0=x0,
+        rng=rng,
+        max_iter=max_iter,
+        tol=tol,
+        dtype=dtype,
+        max_seconds=max_seconds,
+        backend=backend,
+        n_threads=n_threads,
+        flush_subnormals=flush_subnormals,
+        progress=progress,
     )
+    problem = _problem(fun, jac, x0)
     shortest = 0.0 if step_tol is None else as_positive("step_tol", step_tol)
     every = 0 if record is None else as_count("record", record, 1)
     call = _checked_callback(callback)
-    config.get_num_threads(n_threads)
-    flush = as_flag("flush_subnormals", flush_subnormals)
-    engine = resolved_backend(backend)
-    starts = starting_points(problem, Places({}), x0, rng, real)
-    ((_, runs),) = grouped_descents(one, Places({}), starts)
-    check_order(problem, runs)
-    runs.seeds, runs.seed_of = order_seeds(problem, Places({}), rng)
-    run = follower(
-        problem,
-        one,
-        runs,
-        limits,
-        step_tol=shortest,
-        backend=engine,
-        flush=flush,
-        watched=bool(every or call),
-    )
-    kept = _Kept(problem, run, every)
-    show = None if progress is None else as_flag("progress", progress)
-    with Progress(1, show, deadline=limits.deadline, max_iter=limits.max_iter) as watcher:
-        stopped_by = _followed(run, limits, kept, every, call, watcher=watcher)
-    return kept.result(limits, stopped_by, lookahead=runs.lookahead)
+    request = Request.of(problem, SGD() if optimizer is None else optimizer, {}, options)
+    limits = request.limits
+    run = follower(request, step_tol=shortest, observed=bool(every or call))
+    recording = Recording(problem, run, every)
+    with Progress(1, request.show, deadline=limits.deadline, max_iter=limits.max_iter) as watcher:
+        stopped_by = _advance_to_end(run, limits, recording, call, watcher)
+    return recording.result(limits, stopped_by)
 
 
-def _followed(
+# --- the loop -------------------------------------------------------------------------------------------
+
+
+def _advance_to_end(
     run: Follower,
     limits: Limits,
-    kept: _Kept,
-    every: int,
-    callback: Callable[[OptimizeResult], None] | None,
-    *,
+    recording: Recording,
+    callback: Callback | None,
     watcher: Progress,
 ) -> str:
-    """Runs it to its end, in slices, so that the clock and Ctrl-C are heeded; says what cut it short."""
-    steps, called = _FIRST_SLICE, every or 1
+    """Advance in slices, between which the clock and Ctrl-C are heeded; returns what interrupted the run."""
+    steps, every = _FIRST_SLICE, recording.every
+    called = every or 1
     most = _LONGEST_SLICE if not every else every * max(1, _MOST_KEPT // run.x.size)
     try:
-        while run.status < 0:
+        while run.status == RUNNING:
             start = time.perf_counter()
             if start > limits.deadline:
                 run.status = Status.MAX_SECONDS
@@ -251,17 +172,16 @@ def _followed(
             stop = min(limits.max_iter, run.n + min(steps, most))
             if callback is not None:
                 stop = min(stop, run.n - run.n % called + called)
-            kept.take(run.advance(stop, every))
-            took = time.perf_counter() - start
-            steps = _paced(steps, took)
+            recording.take(run.advance(stop, every))
+            steps = _next_slice(steps, time.perf_counter() - start)
             watcher.look(lambda: _standing(run, limits))
             if callback is not None and run.n == stop and run.n % called == 0:
-                _call(callback, kept, run)
+                _call(callback, recording, run)
     except KeyboardInterrupt:
         run.status = Status.INTERRUPTED
         return "interrupted"
     except _Stopped:
-        if run.status < 0:
+        if run.status == RUNNING:
             run.status = Status.INTERRUPTED
         return "the callback raised StopIteration"
     return ""
@@ -271,136 +191,28 @@ def _standing(run: Follower, limits: Limits) -> Standing:
     return Standing(0, 1, 0, run.n / max(1, limits.max_iter), run.n)
 
 
-def _paced(steps: int, took: float) -> int:
-    """Updates that fill a slice, by what the last one took."""
+def _next_slice(steps: int, took: float) -> int:
+    """Updates of the next slice, given the seconds that the last one took."""
     if took < SLICE / 2:
         return min(4 * steps, _LONGEST_SLICE)
     return max(1, steps // 2) if took > 2 * SLICE else steps
 
 
 class _Stopped(Exception):
-    """A callback's StopIteration, told from one that a user's function lets out."""
+    """A callback's StopIteration, as distinct from one that a user's function raises."""
 
 
-def _call(callback: Callable[[OptimizeResult], None], kept: _Kept, run: Follower) -> None:
+def _call(callback: Callback, recording: Recording, run: Follower) -> None:
     if run.status == Status.DIVERGED:
         return
-    loss, g = kept.here()
+    loss, g = recording.here()
     try:
-        callback(_as_result({"x": run.x.copy(), "fun": loss, "jac": g.copy(), "nit": run.n}))
+        callback(as_result({"x": run.x.copy(), "fun": loss, "jac": g.copy(), "nit": run.n}))
     except StopIteration:
         raise _Stopped from None
 
 
-class _Kept:
-    """What was recorded, and how the result is made of it."""
-
-    def __init__(self, problem: Problem, run: Follower, every: int) -> None:
-        self.problem, self.run, self.every = problem, run, every
-        self.start = run.x.copy()
-        self.recorded: list[Recorded] = []
-
-    def take(self, recorded: Recorded | None) -> None:
-        if recorded is not None and len(recorded.x):
-            self.recorded.append(recorded)
-
-    def here(self) -> tuple[float, Array]:
-        """Loss and gradient where the run is."""
-        known = self.run.last()
-        if known is not None:
-            return known
-        point = self.run.x.copy()[:, None]
-        if self.run.status == Status.DIVERGED and self.problem.kernel("float64").kind == "python":
-            return np.nan, np.full_like(point[:, 0], np.nan)
-        return float(self.problem.losses(point)[0]), self.problem.slopes(point)[:, 0]
-
-    def result(self, limits: Limits, stopped_by: str, *, lookahead: bool) -> OptimizeResult:
-        run = self.run
-        loss, g = self.here()
-        slope = float(np.abs(g).max())
-        small = run.status == SMALL_STEP
-        status = Status(Status.CONVERGED if small else run.status)
-        points = self._points(loss, slope)
-        best = _lowest(points.loss)
-        evaluations = run.evaluations()
-        if evaluations is None:  # the compiled loops take a gradient at every iterate they test
-            gradients = run.n * (2 if lookahead else 1) + (status != Status.DIVERGED)
-            values = gradients if isinstance(self.problem, Function) else len(points)
-            evaluations = values, gradients
-        fields = {
-            "x": run.x.copy(),
-            "fun": loss,
-            "jac": np.array(g),
-            "nit": run.n,
-            "nfev": evaluations[0],
-            "njev": evaluations[1],
-            "status": int(status),
-            "success": status == Status.CONVERGED,
-            "message": _message(status, slope, limits, stopped_by),
-            "history": points if self.every else None,
-            "x_best": points.x[best].copy(),
-            "fun_best": float(points.loss[best]),
-            "backend": run.backend,
-        }
-        return _as_result(fields)
-
-    def _points(self, loss: float, slope: float) -> History:
-        """The start, what was recorded, and the last iterate, each once."""
-        run, start = self.run, Recorded(self.start[None])
-        if run.first is not None:
-            start.loss, start.slope = np.array([run.first[0]]), np.array([run.first[1]])
-        parts = [start, *self.recorded]
-        updates = [0, *(self.every * k for k in range(1, sum(len(p.x) for p in parts)))]
-        if run.n > updates[-1]:
-            updates.append(run.n)
-            last = np.array([loss]), np.array([slope])
-            parts.append(Recorded(run.x.copy()[None], *last))
-        known = [self._known(part) for part in parts]
-        return History(
-            np.array(updates, np.int64),
-            np.concatenate([part.x for part in parts]),
-            np.concatenate([losses for losses, _ in known]),
-            np.concatenate([slopes for _, slopes in known]),
-            self.problem.parameter_names,
-        )
-
-    def _known(self, part: Recorded) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        if part.loss is not None and part.slope is not None:
-            return part.loss, part.slope
-        losses, slopes = [], []
-        for k in range(0, len(part.x), _AT_ONCE):
-            points = np.ascontiguousarray(part.x[k : k + _AT_ONCE].T)
-            losses.append(self.problem.losses(points))
-            slopes.append(np.abs(self.problem.slopes(points)).max(axis=0).astype(np.float64))
-        return np.concatenate(losses), np.concatenate(slopes)
-
-
-def _as_result(fields: dict[str, Any]) -> OptimizeResult:
-    from scipy.optimize import OptimizeResult  # noqa: PLC0415
-
-    result = OptimizeResult()
-    result.update(fields)
-    return result
-
-
-def _lowest(losses: NDArray[np.float64]) -> int:
-    """Where the least is; NaN is least of nothing."""
-    return int(np.argmin(np.where(np.isnan(losses), np.inf, losses)))
-
-
-def _message(status: Status, slope: float, limits: Limits, stopped_by: str) -> str:
-    if status == Status.CONVERGED:
-        if slope < limits.tol:
-            return f"Converged: the largest slope {slope:.3g} is below tol={limits.tol:g}."
-        return "Converged: the last update moved every parameter by less than step_tol."
-    return {
-        Status.MAX_ITER: f"Not converged after max_iter={limits.max_iter} updates.",
-        Status.DIVERGED: f"Diverged: a parameter is not finite or beyond {limits.bound:g}.",
-        Status.MAX_SECONDS: "Stopped after max_seconds.",
-    }.get(status, f"Stopped: {stopped_by}.")
-
-
-# --- arguments ---------------------------------------------------------------------------------------
+# --- arguments ------------------------------------------------------------------------------------------
 
 
 def _problem(fun: Any, jac: Any, x0: ArrayLike | None) -> Problem:
@@ -421,8 +233,8 @@ def _problem(fun: Any, jac: Any, x0: ArrayLike | None) -> Problem:
     return Function(fun, count, jac=jac)
 
 
-def _checked_callback(callback: Any) -> Callable[[OptimizeResult], None] | None:
-    """As SciPy calls it: by its argument's name with all that is known, else with the point."""
+def _checked_callback(callback: Any) -> Callback | None:
+    """A function of the intermediate result, which calls `callback` as SciPy does."""
     if callback is None:
         return None
     if not callable(callback):

@@ -1,39 +1,36 @@
-"""One descent followed iterate by iterate: by a compiled loop, by steps around a Python function, or on NumPy.
+"""One descent that can be observed: in a compiled loop, by steps around a Python function, or on NumPy.
 
-A follower has the number of updates done `n`, the point `x`, and a `status` that is -1 until the run has ended.
-`advance` goes on up to an update number and returns what it recorded on the way. Which follower it is changes no bit
-of where a run goes and when it ends.
+A follower advances a run to a given update and returns the iterates recorded on the way. All followers take a run
+through the same bits to the same end.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastgd.descent.request import Request
 from fastgd.engines import sweeps
-from fastgd.engines.layout import SHARED
+from fastgd.engines.layout import RUNNING, SHARED, SMALL_STEP
 from fastgd.engines.native.crew import exact_parts
-from fastgd.engines.protocol.outcomes import NumpyOutcomes
-from fastgd.engines.protocol.sweeps import Descents, Limits
+from fastgd.engines.protocol.outcomes import NumpyOutcomes, Status
+from fastgd.engines.protocol.sweeps import Descents
 from fastgd.optimizers.loops import with_settings
-
-if TYPE_CHECKING:
-    from fastgd.optimizers import Optimizer
-    from fastgd.problems import Function, Problem
-
+from fastgd.problems import Function
 
 Array = NDArray[np.floating[Any]]
-SMALL_STEP = 5  # the status of a run whose last update was shorter than it should be
-_INSTANT = 2_000_000  # updates up to which kernels that exist are taken before twice as fast ones that must be compiled
+_COMPILING_PAYS = (
+    2_000_000  # updates from which a faster loop is worth the wait for its compilation
+)
 _MOST_RATES = 1 << 16  # of a schedule, tabulated at once
 
 
 @dataclass
 class Recorded:
-    """Iterates (k, n_parameters); their losses and slopes where they are known already."""
+    """Iterates (k, n_parameters), with their losses and slopes where these are known."""
 
     x: Array
     loss: NDArray[np.float64] | None = None
@@ -41,83 +38,92 @@ class Recorded:
 
 
 class Follower(Protocol):
-    """See the module's docstring."""
+    """One run, advanced in slices.
+
+    Attributes
+    ----------
+    n : int
+        Updates done.
+    status : int
+        `RUNNING` of `fastgd.engines.layout`, or how the run ended.
+    backend : str
+    first : tuple of float, optional
+        Loss and slope at the start, where they are known.
+    """
 
     n: int
     status: int
     backend: str
-    first: tuple[float, float] | None  # loss and slope at the start, where they are known
+    first: tuple[float, float] | None
 
     @property
     def x(self) -> Array:
-        """Where the run is."""
+        """The current iterate."""
 
     def advance(self, stop: int, every: int) -> Recorded | None:
-        """Goes on up to `stop` updates; records every `every`-th, if that is not 0."""
+        """Go on up to `stop` updates; record each `every`-th, or none if that is 0."""
 
     def last(self) -> tuple[float, Array] | None:
         """Loss and gradient at `x`, where they are known."""
 
-    def evaluations(self) -> tuple[int, int] | None:
-        """How often the value and the gradient were taken, if that was counted."""
+    def evaluations(self, recorded: int) -> tuple[int, int]:
+        """Evaluations of the value and of the gradient, with `recorded` iterates in the history."""
 
 
-def follower(
-    problem: Problem,
-    optimizer: Optimizer,
-    runs: Descents,
-    limits: Limits,
-    *,
-    step_tol: float,
-    backend: str,
-    flush: bool,
-    watched: bool,
-) -> Follower:
-    """What follows this run; `backend` as for `fastgd.engines.sweeps.choose`, or "numpy".
-
-    `watched`: iterates are to be seen on the way.
-    """
-    asked, backend = backend, sweeps.engine_of(problem, backend)
-    if asked != "numpy" and backend == "numpy" and not runs.lookahead:
-        return _Stepped(problem, optimizer, runs, limits, step_tol, flush=flush)  # type: ignore[arg-type]
-    if problem.batches is not None and backend != "numpy" and not (watched or step_tol):
-        return _Unseen(problem, runs, limits, backend=backend, flush=flush)
+def follower(request: Request, *, step_tol: float, observed: bool) -> Follower:
+    """The follower of a request's only run; `observed` if iterates are recorded or called back."""
+    ((_, runs),) = request.groups()
+    problem = request.problem
+    backend = sweeps.engine_of(problem, request.backend)
+    calls_python = request.backend != "numpy" and backend == "numpy"
+    if calls_python and isinstance(problem, Function) and not runs.lookahead:
+        return _Stepped(problem, request, runs, step_tol)
+    if problem.batches is not None and backend != "numpy" and not (observed or step_tol):
+        return _Unobserved(request, runs, backend)
     if backend == "numpy" or problem.batches is not None:
-        return _Columns(problem, runs, limits, step_tol, flush=flush)
+        return _Columns(request, runs, step_tol)
     try:
-        return _Compiled(problem, runs, limits, step_tol, backend=backend, flush=flush)
+        return _Compiled(request, runs, step_tol, backend)
     except sweeps.NotCompiled:
         if backend != "auto":
             raise
-        return _Columns(problem, runs, limits, step_tol, flush=flush)
+        return _Columns(request, runs, step_tol)
 
 
 class _Uncounted:
+    """A follower that evaluates the gradient once per update, or twice with lookahead."""
+
+    n: int
+    status: int
     first: tuple[float, float] | None = None
+
+    def __init__(self, request: Request, runs: Descents) -> None:
+        self.problem, self.limits = request.problem, request.limits
+        self.lookahead = runs.lookahead
+        self.n, self.status = 0, RUNNING
 
     def last(self) -> tuple[float, Array] | None:
         return None
 
-    def evaluations(self) -> tuple[int, int] | None:
-        return None
+    def evaluations(self, recorded: int) -> tuple[int, int]:
+        # The last iterate of a diverged run is not tested.
+        tests = self.status != Status.DIVERGED
+        gradients = self.n * (2 if self.lookahead else 1) + tests
+        return gradients if isinstance(self.problem, Function) else recorded, gradients
+
+
+# --- compiled -------------------------------------------------------------------------------------------
 
 
 class _Compiled(_Uncounted):
     """The whole loop in machine code."""
 
-    def __init__(
-        self,
-        problem: Problem,
-        runs: Descents,
-        limits: Limits,
-        step_tol: float,
-        *,
-        backend: str,
-        flush: bool,
-    ) -> None:
+    def __init__(self, request: Request, runs: Descents, step_tol: float, backend: str) -> None:
         from fastgd.engines.native.descent import Descent  # noqa: PLC0415
 
-        kernels, self.backend = _kernels(problem, runs, limits, step_tol, backend)
+        super().__init__(request, runs)
+        limits = request.limits
+        kernels, self.backend = _kernels(request, runs, step_tol, backend)
         self.run = Descent(
             kernels,
             runs.x0[:, 0],
@@ -129,11 +135,10 @@ class _Compiled(_Uncounted):
             tol=limits.tol,
             step_tol=step_tol,
             limit=limits.bound,
-            flush=flush,
+            flush=request.flush,
         )
         self.schedule = runs.schedules[runs.rate_of[0]] if runs.schedules is not None else None
         self.x = self.run.x
-        self.n, self.status = 0, -1
 
     def advance(self, stop: int, every: int) -> Recorded | None:
         records, rates = None, None
@@ -147,10 +152,9 @@ class _Compiled(_Uncounted):
         return None if records is None else Recorded(records[:kept])
 
 
-def _kernels(
-    problem: Problem, runs: Descents, limits: Limits, step_tol: float, backend: str
-) -> tuple[Any, str]:
-    """Those compiled ahead of time where no time would be won by waiting for better ones."""
+def _kernels(request: Request, runs: Descents, step_tol: float, backend: str) -> tuple[Any, str]:
+    """Kernels compiled ahead of time, unless compiling better ones saves time."""
+    problem, limits = request.problem, request.limits
     kernel, char = problem.kernel(limits.dtype), "f" if limits.dtype == np.float32 else "d"
     ahead = None if backend == "numba" else sweeps.ahead_of_time(kernel, runs, char)
     if backend == "cython" and (ahead is None or step_tol):
@@ -158,14 +162,17 @@ def _kernels(
             f"backend='cython' has no descent of {runs.rule.name} on {problem!r}"
             f"{' with step_tol' if step_tol else ''}; use backend='auto' or 'numba'"
         )
-    if step_tol or (backend == "auto" and limits.max_iter > _INSTANT):
+    if step_tol or (backend == "auto" and limits.max_iter > _COMPILING_PAYS):
         ahead = None
-    address = _followed(kernel, problem.n_parameters, runs, char) if ahead is None else ahead[1]
+    address = (
+        _observed_loop(kernel, problem.n_parameters, runs, char) if ahead is None else ahead[1]
+    )
     kernels = sweeps.bound_kernels(0, address, kernel, problem.n_parameters, runs)
     return kernels, "numba" if ahead is None else "cython"
 
 
-def _followed(kernel: Any, count: int, runs: Descents, char: str) -> int:
+def _observed_loop(kernel: Any, count: int, runs: Descents, char: str) -> int:
+    """The address of Numba's loop for one run."""
     from fastgd.engines.numba import sweeps as numba_sweeps  # noqa: PLC0415
 
     sizes = numba_sweeps.Sizes(
@@ -182,7 +189,7 @@ def _followed(kernel: Any, count: int, runs: Descents, char: str) -> int:
 
 
 def _numbers(runs: Descents, dtype: np.dtype[Any]) -> NDArray[np.float64]:
-    """Arguments of the coefficient functions: the rule's, then those of what stands before it."""
+    """Arguments of the coefficient functions: first the rule's, then those of `prepare` and clipping."""
     hyper = runs.hyper
     if runs.shared is not None:
         clip = [exact_parts(row, dtype) for row in runs.shared[SHARED:]]
@@ -190,16 +197,13 @@ def _numbers(runs: Descents, dtype: np.dtype[Any]) -> NDArray[np.float64]:
     return np.asarray(hyper[:, 0])
 
 
-class _Unseen(_Uncounted):
-    """A run in batches of rows, from start to end as the sweep does it."""
+class _Unobserved(_Uncounted):
+    """A run in batches of rows, from start to end as a sweep does it."""
 
-    def __init__(
-        self, problem: Problem, runs: Descents, limits: Limits, *, backend: str, flush: bool
-    ) -> None:
-        self.problem, self.runs, self.limits, self.flush = problem, runs, limits, flush
-        self.backend = backend
-        self.x = np.array(runs.x0[:, 0], limits.dtype)
-        self.n, self.status = 0, -1
+    def __init__(self, request: Request, runs: Descents, backend: str) -> None:
+        super().__init__(request, runs)
+        self.runs, self.flush, self.backend = runs, request.flush, backend
+        self.x = np.array(runs.x0[:, 0], request.limits.dtype)
 
     def advance(self, stop: int, every: int) -> None:
         out, self.backend, _ = sweeps.descend(
@@ -213,55 +217,53 @@ class _Unseen(_Uncounted):
         self.x, self.n, self.status = out.x[0], int(out.iterations[0]), int(out.status[0])
 
 
+# --- in Python ------------------------------------------------------------------------------------------
+
+
 class _Stepped:
-    """A Python function and the optimizer's own step, with as little between them as may be."""
+    """A Python function and the optimizer's own step."""
 
     backend = "python"
 
     def __init__(
-        self,
-        problem: Function,
-        optimizer: Optimizer,
-        runs: Descents,
-        limits: Limits,
-        step_tol: float,
-        *,
-        flush: bool,
+        self, problem: Function, request: Request, runs: Descents, step_tol: float
     ) -> None:
-        self.problem, self.limits, self.step_tol = problem, limits, step_tol
-        self.optimizer = with_settings(optimizer, flush_subnormals=flush, n_threads=1)
-        self.x = np.array(runs.x0[:, 0], limits.dtype)
-        self.n, self.status = 0, -1
+        self.problem, self.limits, self.step_tol = problem, request.limits, step_tol
+        self.optimizer = with_settings(
+            request.optimizer, flush_subnormals=request.flush, n_threads=1
+        )
+        self.x = np.array(runs.x0[:, 0], self.limits.dtype)
+        self.n, self.status = 0, RUNNING
         self.value: float | None = None
         self.g = np.full_like(self.x, np.nan)
         self.slope = np.nan
-        self.known = -1  # the iterate that value and gradient belong to
+        self.evaluated_at = -1  # the update after which value and gradient were taken
         self.first: tuple[float, float] | None = None
         self.values, self.gradients = 0, 0
 
     def advance(self, stop: int, every: int) -> Recorded | None:
-        look, step, x, bound = self._look, self.optimizer.step, self.x, self.limits.bound
-        tol, shortest = x.dtype.type(self.limits.tol), self.step_tol
+        step, x, bound, shortest = self.optimizer.step, self.x, self.limits.bound, self.step_tol
+        tol = x.dtype.type(self.limits.tol)
         kept: list[tuple[Array, float, float]] = []
-        if self.known < 0:
-            look()
+        if self.evaluated_at < 0:
+            self._evaluate()
             self.first = self._loss(), float(self.slope)
         while True:
             if self.slope < tol:
-                self.status = 0
+                self.status = Status.CONVERGED
             elif self.n == self.limits.max_iter:
-                self.status = 1
-            if self.status >= 0 or self.n == stop:
+                self.status = Status.MAX_ITER
+            if self.status != RUNNING or self.n == stop:
                 break
             before = x.copy() if shortest else None
             step(x, self.g)
             self.n += 1
             if not np.abs(x).max() <= bound:
-                self.status = 2
+                self.status = Status.DIVERGED
                 break
-            look()
+            self._evaluate()
             if before is not None and np.abs(x - before).max() < x.dtype.type(shortest):
-                self.status = 0 if self.slope < tol else SMALL_STEP
+                self.status = Status.CONVERGED if self.slope < tol else SMALL_STEP
             if every and self.n % every == 0:
                 kept.append((x.copy(), self._loss(), float(self.slope)))
         if not kept:
@@ -269,10 +271,10 @@ class _Stepped:
         points, losses, slopes = zip(*kept, strict=True)
         return Recorded(np.array(points), np.array(losses), np.array(slopes))
 
-    def _look(self) -> None:
+    def _evaluate(self) -> None:
         self.value, self.g = self.problem.slope_at(self.x)
         self.slope = np.abs(self.g).max()
-        self.known = self.n
+        self.evaluated_at = self.n
         self.gradients += 1
 
     def _loss(self) -> float:
@@ -281,38 +283,32 @@ class _Stepped:
             self.values += 1
         return self.value
 
-    def evaluations(self) -> tuple[int, int]:
+    def evaluations(self, recorded: int) -> tuple[int, int]:
         return self.values + self.gradients * self.problem.calls_per_gradient, self.gradients
 
-    def last(self) -> tuple[float, Array] | None:
-        """A point where the function was not looked at is left alone: it may be beyond all bounds."""
-        if self.known != self.n:
+    def last(self) -> tuple[float, Array]:
+        # After divergence the function is not called: the point may be outside its domain.
+        if self.evaluated_at != self.n:
             return np.nan, np.full_like(self.x, np.nan)
         return self._loss(), self.g
 
 
 class _Columns(_Uncounted):
-    """The reference: the NumPy sweep's own arithmetic on one run."""
+    """The reference: the NumPy sweep's arithmetic on one run."""
 
     backend = "numpy"
 
-    def __init__(
-        self, problem: Problem, runs: Descents, limits: Limits, step_tol: float, *, flush: bool
-    ) -> None:
+    def __init__(self, request: Request, runs: Descents, step_tol: float) -> None:
         from fastgd.engines.reference import sweeps as reference_sweeps  # noqa: PLC0415
 
-        self.limits, self.step_tol = limits, step_tol
-        self.epoch = problem.updates_per_epoch
-        self.tested = problem.batches is None or limits.tol > 0
-        out = NumpyOutcomes(
-            np.zeros((1, len(runs.x0)), limits.dtype),
-            np.zeros((1, len(runs.x0)), limits.dtype),
-            np.zeros(1, np.int64),
-            np.full(1, -1, np.int8),
-            np.zeros(1, np.uint8),
+        super().__init__(request, runs)
+        self.step_tol = step_tol
+        self.epoch = self.problem.updates_per_epoch
+        self.tested = self.problem.batches is None or self.limits.tol > 0
+        out = NumpyOutcomes.of(1, len(runs.x0), self.limits.dtype)
+        self.columns = reference_sweeps.Columns(
+            self.problem, runs, self.limits, out, flush=request.flush
         )
-        self.columns = reference_sweeps.Columns(problem, runs, limits, out, flush=flush)
-        self.n, self.status = 0, -1
 
     @property
     def x(self) -> Array:
@@ -321,18 +317,18 @@ class _Columns(_Uncounted):
     def advance(self, stop: int, every: int) -> Recorded | None:
         kept = []
         with np.errstate(all="ignore"):
-            while self.status < 0:
+            while self.status == RUNNING:
                 if self.tested and self.n % self.epoch == 0 and self.columns.converged()[0]:
-                    self.status = 0
+                    self.status = Status.CONVERGED
                 elif self.n == self.limits.max_iter:
-                    self.status = 1
-                if self.status >= 0 or self.n == stop:
+                    self.status = Status.MAX_ITER
+                if self.status != RUNNING or self.n == stop:
                     break
                 before = self.x.copy()
                 self.columns.update(self.n + 1)
                 self.n += 1
                 if not (np.abs(self.x) <= self.limits.bound).all():
-                    self.status = 2
+                    self.status = Status.DIVERGED
                     break
                 if np.abs(self.x - before).max() < self.x.dtype.type(self.step_tol):
                     self.status = SMALL_STEP

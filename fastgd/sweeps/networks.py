@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.batches import Batches
-from fastgd.checks import as_count, as_dtype, as_flag, as_positive, as_seed
+from fastgd.checks import as_count, as_dtype, as_flag, as_seed
 from fastgd.descent.axes import Places
-from fastgd.descent.request import check_optimizer
+from fastgd.descent.request import Options, check_optimizers
 from fastgd.engines import blas, config
 from fastgd.engines.networks import chosen_backend
 from fastgd.engines.protocol.outcomes import Standing, Status
@@ -39,55 +39,38 @@ _LOOK_EVERY = 0.1  # seconds between two looks at how far the runs are
 
 
 def sweep_networks(
-    problem: NetworkProblem[MLP],
-    optimizer: Optimizer,
-    axes: Mapping[str, Any],
-    *,
-    started: float,
-    x0: Any,
-    rng: Any,
-    max_iter: Any,
-    tol: Any,
-    dtype: Any,
-    max_seconds: Any,
-    backend: str | None,
-    n_threads: int | None,
-    flush_subnormals: Any,
-    progress: bool | None,
+    problem: NetworkProblem[MLP], optimizer: Optimizer, axes: Mapping[str, Any], options: Options
 ) -> SweepResult:
     """Train a network for every combination of the axes' values; see `fastgd.sweep`."""
-    _refuse(problem, x0, tol, dtype, flush_subnormals)
+    _check_options(problem, options)
     places = Places(axes)
-    limit = as_count("max_iter", max_iter)
-    seconds = math.inf if max_seconds is None else as_positive("max_seconds", max_seconds)
-    threads = min(config.get_num_threads(n_threads), places.total)
-    show = None if progress is None else as_flag("progress", progress)
-    runs = _runs(problem, optimizer, places, rng, limit)
-    work = _Work(problem, runs, started + seconds, backend)
+    deadline, show = options.deadline, options.show
+    threads = min(config.get_num_threads(options.n_threads), places.total)
+    runs = _runs(problem, optimizer, places, options)
+    work = _Work(problem, runs, deadline, options.backend)
     most = max(run.updates for run in runs)
-    with (
-        Progress(len(runs), show, deadline=started + seconds, max_iter=most) as watcher,
-        blas.one_thread,
-    ):
+    with Progress(len(runs), show, deadline=deadline, max_iter=most) as watcher, blas.one_thread:
         work.go(threads, watcher)
     return work.result(
         places,
         max_iter=most,
         optimizer="" if "optimizer" in places.values else repr(optimizer),
-        seconds=time.perf_counter() - started,
+        seconds=time.perf_counter() - options.started,
     )
 
 
-def _refuse(problem: NetworkProblem[MLP], x0: Any, tol: Any, dtype: Any, flush: Any) -> None:
-    """Arguments that have nothing to say to a network."""
-    if x0 is not None:
+def _check_options(problem: NetworkProblem[MLP], options: Options) -> None:
+    """Refuse options that do not apply to networks."""
+    if options.x0 is not None:
         raise ValueError("x0 is not for networks: a run starts at weights drawn by its seed, rng")
-    if tol is not None and tol != 0:
-        raise ValueError(f"tol is not for networks, whose runs go on to max_iter; got {tol!r:.60}")
+    if options.tol is not None and options.tol != 0:
+        raise ValueError(
+            f"tol is not for networks, whose runs go on to max_iter; got {options.tol!r:.60}"
+        )
     real = problem.network.architecture.dtype
-    if dtype is not None and as_dtype(dtype) != real:
-        raise ValueError(f"dtype is {dtype!r:.60}, but the network's is {real.name}")
-    if not as_flag("flush_subnormals", flush):
+    if options.dtype is not None and as_dtype(options.dtype) != real:
+        raise ValueError(f"dtype is {options.dtype!r:.60}, but the network's is {real.name}")
+    if not as_flag("flush_subnormals", options.flush_subnormals):
         raise ValueError("flush_subnormals is not for networks; say it to the optimizer")
 
 
@@ -106,16 +89,16 @@ class _Run:
 
 
 def _runs(
-    problem: NetworkProblem[MLP], optimizer: Any, places: Places, rng: Any, max_iter: int
+    problem: NetworkProblem[MLP], optimizer: Any, places: Places, options: Options
 ) -> list[_Run]:
     """All runs, checked before the first begins."""
-    values = places.values
+    values, max_iter = places.values, options.most_updates
     if "epochs" in values and "max_iter" in values:
         raise ValueError("axes['epochs'] and axes['max_iter'] both say how long; give one of them")
     for name in {"epochs", "max_iter"} & values.keys():
         for k, value in enumerate(values[name]):
             as_count(f"axes[{name!r}][{k}]", value)
-    seeds, optimizers = _seeds(problem, places, rng), _Optimizers(optimizer, places)
+    seeds, optimizers = _seeds(problem, places, options.rng), _Optimizers(optimizer, places)
     runs = []
     for k in range(places.total):
         own = places.at(k)
@@ -146,10 +129,7 @@ class _Optimizers:
         self.optimizer, self.places = optimizer, places
         self.names = [name for name in places.values if name not in _OWN_AXES]
         self.known: dict[tuple[Any, ...], Optimizer] = {}
-        if "optimizer" not in places.values:
-            check_optimizer("optimizer", optimizer)
-        for k, one in enumerate(places.given.get("optimizer", ())):
-            check_optimizer(f"axes['optimizer'][{k}]", one)
+        check_optimizers(optimizer, places)
 
     def of(self, run: int, own: Mapping[str, Any], layers: int) -> Optimizer:
         """That of a run with these values on the axes, for a network of so many layers."""

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from os import PathLike
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastgd.descent.axes import checked_axes
 from fastgd.engines.protocol.outcomes import REGIMES, Status
-from fastgd.plotting.labels import axis_label, is_numeric
+from fastgd.sweeps import files
+from fastgd.sweeps.axis_values import as_column, plain_axes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from fastgd.plotting import HeatMapDisplay, IterationsDisplay
 
 
-_FILE_FORMAT = "fastgd sweep 1"
 _MOST_PARAMETER_COLUMNS = 20
 
 
@@ -163,7 +162,7 @@ class SweepResult:
     networks: Mapping[tuple[int, ...], MLP] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._set("axes", _checked_axes(self.axes))
+        self._set("axes", plain_axes(checked_axes(self.axes)))
         if self.paired and len({len(values) for values in self.axes.values()}) != 1:
             raise ValueError("axes must all be of one length where they are paired")
         for name, dtype in _ARRAYS.items():
@@ -317,7 +316,7 @@ class SweepResult:
         if self.paired:
             repeats = np.broadcast_to(repeats, (len(self.axes), self.size))
         for (name, values), index in zip(self.axes.items(), repeats, strict=True):
-            columns[name] = _column(values)[index]
+            columns[name] = as_column(values)[index]
         labels = {int(s): s.label for s in Status}
         columns["status"] = [labels[s] for s in self.status.ravel().tolist()]
         last = "slope" if self.metric is None else "metric"
@@ -414,18 +413,11 @@ class SweepResult:
         --------
         >>> out.save("sweep.npz")  # doctest: +SKIP
         """
-        scalars = {name: getattr(self, name) for name in _SCALARS}
-        kinds = {name: _kind(values) for name, values in self.axes.items()}
-        about = {"format": _FILE_FORMAT, "axes": kinds, "scalars": scalars}
         arrays = {name: getattr(self, name) for name in (*_ARRAYS, "x")}
         if self.metric is not None:
             arrays["metric"] = self.metric
-        for k, values in enumerate(self.axes.values()):
-            arrays[f"axis{k}"] = _axis_array(values)
         arrays["parameter_names"] = np.array(self.parameter_names, dtype=np.str_)
-        arrays["about"] = np.array(json.dumps(about))
-        with Path(path).open("wb") as file:
-            np.savez_compressed(file, **arrays)
+        files.write(path, self.axes, arrays, {name: getattr(self, name) for name in _SCALARS})
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> SweepResult:
@@ -451,17 +443,7 @@ class SweepResult:
         >>> out = SweepResult.load("sweep.npz")  # doctest: +SKIP
         """
         try:
-            with np.load(path, allow_pickle=False) as archive:
-                arrays = {name: archive[name] for name in archive.files}
-            about = json.loads(str(arrays.pop("about")))
-            if about["format"] != _FILE_FORMAT:
-                raise ValueError(f"format {about['format']!r}, wanted {_FILE_FORMAT!r}")
-            axes = {
-                name: _axis_values(arrays.pop(f"axis{k}"), kind)
-                for k, (name, kind) in enumerate(about["axes"].items())
-            }
-            names = tuple(arrays.pop("parameter_names").tolist())
-            return cls(axes=axes, parameter_names=names, **arrays, **about["scalars"])
+            return cls(**files.read(path))
         except FileNotFoundError:
             raise
         except Exception as error:
@@ -480,32 +462,6 @@ _SCALARS = tuple(f.name for f in fields(SweepResult) if f.name not in _NO_SCALAR
 
 
 # --- checks -----------------------------------------------------------------------------------
-
-
-def _checked_axes(axes: Any) -> dict[str, tuple[Any, ...]]:
-    if not isinstance(axes, Mapping):
-        raise TypeError(f"axes must map names to values, got {type(axes).__name__}")
-    checked = {}
-    for name, values in axes.items():
-        if not isinstance(name, str):
-            raise TypeError(f"axes must have texts as names, got {name!r}")
-        if isinstance(values, np.ndarray) and values.ndim == 1 and values.dtype.kind != "O":
-            checked[name] = tuple(values.tolist())
-        elif set(map(type, values)) <= {float, int}:  # a million rates need no look at each
-            checked[name] = tuple(values)
-        else:
-            checked[name] = tuple(_plain(value) for value in values)
-    return checked
-
-
-def _plain(value: Any) -> Any:
-    """NumPy scalars as Python numbers, vectors as tuples, everything else as it is."""
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, np.ndarray) and value.ndim <= 1:
-        listed = value.tolist()
-        return tuple(listed) if value.ndim else listed
-    return tuple(_plain(v) for v in value) if type(value) in (tuple, list) else value
 
 
 def _checked_array(name: str, given: Any, dtype: Any, shape: tuple[int, ...]) -> NDArray[Any]:
@@ -538,34 +494,6 @@ def _check_members(name: str, array: NDArray[Any], allowed: list[Any]) -> None:
         raise ValueError(f"{name} must hold only {allowed}, got {unknown[0].item()!r}")
 
 
-def _axis_array(values: tuple[Any, ...]) -> NDArray[Any]:
-    labelled = _kind(values) == "label"
-    return np.array([repr(v) for v in values] if labelled else values)
-
-
-def _axis_values(array: NDArray[Any], kind: str) -> tuple[Any, ...]:
-    listed = array.tolist()
-    return tuple(tuple(row) for row in listed) if kind == "tuple" else tuple(listed)
-
-
-def _column(values: tuple[Any, ...]) -> NDArray[Any]:
-    if _kind(values) == "plain":
-        texts = any(isinstance(v, str) for v in values)
-        return np.array(values, dtype=object if texts else None)
-    column = np.empty(len(values), dtype=object)
-    column[:] = [axis_label(v) for v in values]
-    return column
-
-
 def _span(counts: NDArray[np.int64]) -> str:
     low, high = int(counts.min()), int(counts.max())
     return f"{low:,}" if low == high else f"{low:,} to {high:,}"
-
-
-def _kind(values: tuple[Any, ...]) -> str:
-    if all(isinstance(v, bool) for v in values) or all(isinstance(v, str) for v in values):
-        return "plain"
-    if is_numeric(values):
-        return "plain" if np.asarray(values).dtype.kind in "iuf" else "label"
-    vectors = all(isinstance(v, tuple) and is_numeric(v) for v in values)
-    return "tuple" if vectors and len({len(v) for v in values}) == 1 else "label"

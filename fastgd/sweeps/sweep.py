@@ -2,39 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from fastgd.checks import as_count, as_dtype, as_flag, as_positive
-from fastgd.descent.axes import Places
-from fastgd.descent.request import (
-    DIVERGED_BEYOND,
-    check_data,
-    check_order,
-    check_ungrouped,
-    checked_tol,
-    grouped_descents,
-    order_seeds,
-    resolved_backend,
-    starting_points,
-)
-from fastgd.engines import config, sweeps
-from fastgd.engines.protocol.outcomes import Outcomes, Status
-from fastgd.engines.protocol.sweeps import Limits
+from fastgd.descent.request import Options, Request
 from fastgd.network.problem import NetworkProblem
 from fastgd.optimizers import Optimizer
 from fastgd.problems import Problem
-from fastgd.progress import Progress
+from fastgd.sweeps.descents import sweep_descents
+from fastgd.sweeps.networks import sweep_networks
 from fastgd.sweeps.results import SweepResult
-
-_EARLY = (Status.NOT_RUN, Status.MAX_SECONDS, Status.INTERRUPTED)
-_ROWS_WORTH_REREADING = (
-    20_000_000  # rows x runs up to which the last slopes are taken row by row once more
-)
 
 
 def sweep(
@@ -157,151 +137,22 @@ def sweep(
     >>> bool(out.best(by="metric").network.score(X[200:], X[200:, 0] > 0) == out.metric.max() > 0.9)
     True
     """
-    started = time.perf_counter()
-    if not isinstance(problem, Problem | NetworkProblem):
+    options = Options(
+        x0=x0,
+        rng=rng,
+        max_iter=max_iter,
+        tol=tol,
+        dtype=dtype,
+        max_seconds=max_seconds,
+        backend=backend,
+        n_threads=n_threads,
+        flush_subnormals=flush_subnormals,
+        progress=progress,
+    )
+    if isinstance(problem, NetworkProblem):
+        return sweep_networks(problem, optimizer, axes, options)
+    if not isinstance(problem, Problem):
         raise TypeError(
             f"problem must be a fastgd.Problem, got {type(problem).__name__}; of a network it is net.problem(X, y)"
         )
-    if isinstance(problem, NetworkProblem):
-        return _sweep_networks(
-            problem,
-            optimizer,
-            axes,
-            started=started,
-            x0=x0,
-            rng=rng,
-            max_iter=max_iter,
-            tol=tol,
-            dtype=dtype,
-            max_seconds=max_seconds,
-            backend=backend,
-            n_threads=n_threads,
-            flush_subnormals=flush_subnormals,
-            progress=progress,
-        )
-    places = Places(axes)
-    if "optimizer" not in places.values:
-        check_ungrouped("optimizer", optimizer)
-    for k, one in enumerate(places.given.get("optimizer", ())):
-        check_ungrouped(f"axes['optimizer'][{k}]", one)
-    real, flush = as_dtype(dtype), as_flag("flush_subnormals", flush_subnormals)
-    check_data(problem, real)
-    limits = Limits(
-        as_count("max_iter", max_iter),
-        checked_tol(tol, real, problem),
-        DIVERGED_BEYOND[real.name],
-        real,
-        np.inf if max_seconds is None else started + as_positive("max_seconds", max_seconds),
-    )
-    engine = resolved_backend(backend, card=True)
-    starts = starting_points(problem, places, x0, rng, real)
-    seeds = order_seeds(problem, places, rng)
-    found = _Found(places.total, problem.n_parameters, real)
-    threads = config.get_num_threads(n_threads)
-    show = None if progress is None else as_flag("progress", progress)
-    watcher = Progress(places.total, show, deadline=limits.deadline, max_iter=limits.max_iter)
-    try:
-        for index, runs in grouped_descents(optimizer, places, starts):
-            check_order(problem, runs)
-            runs.seeds, runs.seed_of = seeds[0], seeds[1][index]
-            outcome = sweeps.descend(
-                problem,
-                runs,
-                limits,
-                backend=engine,
-                n_threads=threads,
-                flush=flush,
-                progress=watcher,
-            )
-            found.take(index, *outcome)
-            status = outcome[0].status
-            if np.isin(status, _EARLY).any():
-                break
-            watcher.close_group(len(index), int(np.count_nonzero(status == Status.DIVERGED)))
-    except KeyboardInterrupt:  # between the groups; within one, `descend` answers it
-        pass
-    finally:
-        watcher.close()
-    return found.result(
-        problem,
-        limits,
-        starts,
-        places,
-        optimizer="" if "optimizer" in places.values else repr(optimizer),
-        seconds=time.perf_counter() - started,
-    )
-
-
-def _sweep_networks(problem: NetworkProblem[Any], *args: Any, **options: Any) -> SweepResult:
-    from fastgd.sweeps.networks import sweep_networks  # noqa: PLC0415  (it uses the checks of this module)
-
-    return sweep_networks(problem, *args, **options)
-
-
-# --- what came of them ---------------------------------------------------------------------------------
-
-
-class _Found:
-    """Outcomes of all runs, flat."""
-
-    def __init__(self, total: int, n_parameters: int, dtype: np.dtype[Any]) -> None:
-        self.x = np.zeros((total, n_parameters), dtype)
-        self.before = np.zeros((total, n_parameters), dtype)
-        self.iterations = np.zeros(total, np.int64)
-        self.status = np.full(total, -1, np.int8)
-        self.oscillating = np.zeros(total, bool)
-        self.backends: dict[str, None] = {}
-        self.vector = 1
-
-    def take(self, index: NDArray[np.intp], outcomes: Outcomes, backend: str, vector: int) -> None:
-        for name in ("x", "before", "iterations", "status", "oscillating"):
-            getattr(self, name)[index] = getattr(outcomes, name)
-        self.backends[backend] = None
-        self.vector = max(self.vector, vector)
-
-    def result(
-        self, problem: Problem, limits: Limits, starts: NDArray[Any], places: Places, **about: Any
-    ) -> SweepResult:
-        shape = places.shape
-        waiting = self.status == Status.NOT_RUN
-        self.x[waiting] = starts.T[waiting]
-        loss = problem.losses(self.x.T)
-        return SweepResult(
-            axes=places.given,
-            paired=places.paired,
-            iterations=self.iterations.reshape(shape),
-            status=self.status.reshape(shape),
-            regime=self._regimes(problem, loss).reshape(shape),
-            loss=loss.reshape(shape),
-            slope=_last_slopes(problem, self.x.T).reshape(shape),
-            x=self.x.reshape(*shape, problem.n_parameters),
-            parameter_names=problem.parameter_names,
-            backend="+".join(self.backends),
-            problem=repr(problem),
-            dtype=limits.dtype.name,
-            tol=limits.tol,
-            max_iter=limits.max_iter,
-            vector_width=self.vector,
-            **about,
-        )
-
-    def _regimes(self, problem: Problem, loss: NDArray[np.float64]) -> NDArray[np.str_]:
-        """Converged, by the signs of the last steps; else, whether the loss fell over the last 64 updates."""
-        regimes = np.where(self.oscillating, "oscillating", "monotone")
-        regimes[self.status == Status.DIVERGED] = "diverged"
-        regimes[self.status == Status.NOT_RUN] = ""
-        unfinished = np.isin(self.status, (Status.MAX_ITER, Status.MAX_SECONDS, Status.INTERRUPTED))
-        falling = loss[unfinished] < problem.losses(self.before[unfinished].T)
-        regimes[unfinished] = np.where(falling, "slow", "cycling")
-        return regimes
-
-
-def _last_slopes(problem: Problem, x: NDArray[Any]) -> NDArray[np.float64]:
-    """max|g| at the points (n_parameters, runs)."""
-    rows = problem.kernel(x.dtype).size * x.shape[1]
-    if rows > _ROWS_WORTH_REREADING and hasattr(problem, "hessian"):
-        with np.errstate(all="ignore"):
-            g = problem.hessian @ x.astype(np.float64) - problem.linear[:, None]  # type: ignore[attr-defined]
-    else:
-        g = sweeps.slopes(problem, x)
-    return np.asarray(np.abs(g).max(axis=0), np.float64)
+    return sweep_descents(Request.of(problem, optimizer, axes, options, cuda=True))

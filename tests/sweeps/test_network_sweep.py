@@ -375,7 +375,7 @@ def test_a_table_of_ones_own():
     [
         (lambda: gd.sample_axes([0.1], 3), TypeError, "axes must be a dict"),
         (lambda: gd.sample_axes({"lr": [0.1]}, 2), ValueError, "only 1 combinations"),
-        (lambda: gd.sample_axes({"lr": [0.1]}, 0), ValueError, "samples must be at least 1"),
+        (lambda: gd.sample_axes({"lr": [0.1]}, 0), ValueError, "samples must be an integer >= 1"),
         (lambda: gd.sample_axes({"lr": [0.1]}, 1.0), TypeError, "samples must be an integer"),
         (lambda: gd.sample_axes({"lr": []}, 1), ValueError, r"axes\['lr'\] is empty"),
         (lambda: gd.sample_axes({"lr": 0.1}, 1), TypeError, r"axes\['lr'\] must be a sequence"),
@@ -534,7 +534,7 @@ def test_pictures(swept):
         ({"lr": [0.1, math.nan]}, {}, "lr must be a number >= 0"),
         ({"momentun": [0.1]}, {}, "SGD has no hyperparameter 'momentun'"),
         ({"x0": [1]}, {}, "no hyperparameter 'x0'"),
-        ({"batch_size": [8, 0]}, {}, r"axes\['batch_size'\] must be at least 1, got 0"),
+        ({"batch_size": [8, 0]}, {}, r"axes\['batch_size'\] must be an integer >= 1, got 0"),
         ({"batch_size": [8.0]}, {}, r"axes\['batch_size'\] must be an integer"),
         ({"epochs": [-1]}, {}, r"axes\['epochs'\]\[0\] must"),
         ({"epochs": [1.5]}, {}, r"axes\['epochs'\]\[0\] must"),
@@ -553,7 +553,7 @@ def test_pictures(swept):
         ({"rng": [0]}, {"flush_subnormals": False}, "flush_subnormals is not for networks"),
         ({"rng": [0]}, {"max_iter": -1}, "max_iter must"),
         ({"rng": [0]}, {"max_seconds": 0}, "max_seconds must"),
-        ({"rng": [0]}, {"n_threads": 0}, "n_threads must be at least 1"),
+        ({"rng": [0]}, {"n_threads": 0}, "n_threads must be an integer >= 1"),
         ({"rng": [0]}, {"progress": "yes"}, "progress must be True or False"),
         ({"rng": [0]}, {"backend": "fast"}, "backend must be one of"),
     ],
@@ -584,7 +584,7 @@ def test_refused_optimizers(optimizer, axes, says):
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"batch_size": 0}, "batch_size must be at least 1"),
+        ({"batch_size": 0}, "batch_size must be an integer >= 1"),
         ({"batch_size": None}, "batch_size must be an integer"),
         ({"shuffle": 1}, "shuffle must be True or False"),
         ({"drop_last": "no"}, "drop_last must be True or False"),

@@ -10,7 +10,7 @@ from numba import cuda, types
 
 import fastgd as gd
 from fastgd.descent.axes import Places
-from fastgd.descent.request import grouped_descents
+from fastgd.descent.grouping import grouped_descents
 from fastgd.engines.cuda import sweep_block, sweep_text
 from fastgd.engines.cuda.sweep_coefficients import Coefficients
 from fastgd.engines.cuda.sweep_slopes import Shape

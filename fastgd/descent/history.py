@@ -1,0 +1,178 @@
+"""The iterates recorded in one descent, and its result in the form of SciPy's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastgd.descent.run import Follower, Recorded
+from fastgd.engines.layout import SMALL_STEP
+from fastgd.engines.protocol.outcomes import Status
+from fastgd.engines.protocol.sweeps import Limits
+from fastgd.problems import Problem
+from fastgd.problems.base import Array
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from scipy.optimize import OptimizeResult
+
+_AT_ONCE = 4096  # recorded points whose losses are taken together
+
+
+@dataclass(frozen=True, eq=False)
+class History:
+    """Iterates of one descent: the start, every `record`-th, and the last.
+
+    Attributes
+    ----------
+    n : ndarray of int64, shape (k,)
+        Updates done by then.
+    x : ndarray of shape (k, n_parameters)
+        The iterates, in the run's dtype.
+    loss : ndarray of float64, shape (k,)
+    slope : ndarray of float64, shape (k,)
+        The largest absolute component of the gradient.
+    parameter_names : tuple of str
+    """
+
+    n: NDArray[np.int64]
+    x: Array
+    loss: NDArray[np.float64]
+    slope: NDArray[np.float64]
+    parameter_names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.n)
+
+    def __repr__(self) -> str:
+        return f"History({len(self)} iterates, n = {self.n[0]} ... {self.n[-1]})"
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return a table with one row per iterate: `n`, the parameters, `loss`, `slope`.
+
+        Returns
+        -------
+        pandas.DataFrame
+
+        Examples
+        --------
+        >>> import fastgd as gd
+        >>> bowl = gd.Quadratic([[2.0]])
+        >>> run = gd.minimize(bowl, [1.0], gd.SGD(lr=0.25), max_iter=2, record=1)
+        >>> run.history.to_pandas()
+           n    p0    loss  slope
+        0  0  1.00  1.0000    2.0
+        1  1  0.50  0.2500    1.0
+        2  2  0.25  0.0625    0.5
+        """
+        import pandas as pd  # noqa: PLC0415
+
+        columns = dict(zip(self.parameter_names, self.x.T, strict=True))
+        return pd.DataFrame({"n": self.n, **columns, "loss": self.loss, "slope": self.slope})
+
+
+class Recording:
+    """What a run recorded on its way; `every` is 0 if only the start and the end are of interest."""
+
+    def __init__(self, problem: Problem, run: Follower, every: int) -> None:
+        self.problem, self.run, self.every = problem, run, every
+        self.start = run.x.copy()
+        self.recorded: list[Recorded] = []
+
+    def take(self, recorded: Recorded | None) -> None:
+        """Add the iterates of a slice."""
+        if recorded is not None and len(recorded.x):
+            self.recorded.append(recorded)
+
+    def here(self) -> tuple[float, Array]:
+        """Loss and gradient at the current iterate."""
+        known = self.run.last()
+        if known is not None:
+            return known
+        point = self.run.x.copy()[:, None]
+        diverged = self.run.status == Status.DIVERGED
+        if diverged and self.problem.kernel(point.dtype).kind == "python":
+            return np.nan, np.full_like(point[:, 0], np.nan)
+        return float(self.problem.losses(point)[0]), self.problem.slopes(point)[:, 0]
+
+    def result(self, limits: Limits, stopped_by: str) -> OptimizeResult:
+        """The result of the run, which has ended."""
+        run = self.run
+        loss, g = self.here()
+        slope = float(np.abs(g).max())
+        status = Status(Status.CONVERGED if run.status == SMALL_STEP else run.status)
+        history = self._history(loss, slope)
+        best = int(np.argmin(np.where(np.isnan(history.loss), np.inf, history.loss)))
+        values, gradients = run.evaluations(len(history))
+        return as_result(
+            {
+                "x": run.x.copy(),
+                "fun": loss,
+                "jac": np.array(g),
+                "nit": run.n,
+                "nfev": values,
+                "njev": gradients,
+                "status": int(status),
+                "success": status == Status.CONVERGED,
+                "message": _message(status, slope, limits, stopped_by),
+                "history": history if self.every else None,
+                "x_best": history.x[best].copy(),
+                "fun_best": float(history.loss[best]),
+                "backend": run.backend,
+            }
+        )
+
+    def _history(self, loss: float, slope: float) -> History:
+        """The start, the recorded iterates and the last one, each once."""
+        run, start = self.run, Recorded(self.start[None])
+        if run.first is not None:
+            start.loss, start.slope = np.array([run.first[0]]), np.array([run.first[1]])
+        parts = [start, *self.recorded]
+        updates = [0, *(self.every * k for k in range(1, sum(len(p.x) for p in parts)))]
+        if run.n > updates[-1]:
+            updates.append(run.n)
+            last = np.array([loss]), np.array([slope])
+            parts.append(Recorded(run.x.copy()[None], *last))
+        evaluated = [self._evaluated(part) for part in parts]
+        return History(
+            np.array(updates, np.int64),
+            np.concatenate([part.x for part in parts]),
+            np.concatenate([losses for losses, _ in evaluated]),
+            np.concatenate([slopes for _, slopes in evaluated]),
+            self.problem.parameter_names,
+        )
+
+    def _evaluated(self, part: Recorded) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Losses and slopes, taken now if they are not known."""
+        if part.loss is not None and part.slope is not None:
+            return part.loss, part.slope
+        losses, slopes = [], []
+        for k in range(0, len(part.x), _AT_ONCE):
+            points = np.ascontiguousarray(part.x[k : k + _AT_ONCE].T)
+            losses.append(self.problem.losses(points))
+            slopes.append(np.abs(self.problem.slopes(points)).max(axis=0).astype(np.float64))
+        return np.concatenate(losses), np.concatenate(slopes)
+
+
+def as_result(fields: dict[str, Any]) -> OptimizeResult:
+    """These fields as SciPy's class."""
+    from scipy.optimize import OptimizeResult  # noqa: PLC0415
+
+    result = OptimizeResult()
+    result.update(fields)
+    return result
+
+
+def _message(status: Status, slope: float, limits: Limits, stopped_by: str) -> str:
+    if status == Status.CONVERGED:
+        if slope < limits.tol:
+            return f"Converged: the largest slope {slope:.3g} is below tol={limits.tol:g}."
+        return "Converged: the last update moved every parameter by less than step_tol."
+    return {
+        Status.MAX_ITER: f"Not converged after max_iter={limits.max_iter} updates.",
+        Status.DIVERGED: f"Diverged: a parameter is not finite or beyond {limits.bound:g}.",
+        Status.MAX_SECONDS: "Stopped after max_seconds.",
+    }.get(status, f"Stopped: {stopped_by}.")

@@ -1,0 +1,62 @@
+"""Values of a sweep's axes: as plain Python objects, as arrays of a file, as a table's column."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastgd.plotting.labels import axis_label, is_numeric
+
+Kind = Literal["plain", "tuple", "label"]
+
+
+def plain_axes(axes: Mapping[str, tuple[Any, ...]]) -> dict[str, tuple[Any, ...]]:
+    """NumPy scalars as Python numbers and vectors as tuples; other values as they are."""
+    plain = {}
+    for name, values in axes.items():
+        builtin = set(map(type, values)) <= {float, int}  # a million rates need no look at each
+        plain[name] = values if builtin else tuple(_plain(value) for value in values)
+    return plain
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray) and value.ndim <= 1:
+        listed = value.tolist()
+        return tuple(listed) if value.ndim else listed
+    return tuple(_plain(v) for v in value) if type(value) in (tuple, list) else value
+
+
+def kind_of(values: tuple[Any, ...]) -> Kind:
+    """How the values are kept: as an array, as rows of an array, or as text."""
+    if all(isinstance(v, bool) for v in values) or all(isinstance(v, str) for v in values):
+        return "plain"
+    if is_numeric(values):
+        return "plain" if np.asarray(values).dtype.kind in "iuf" else "label"
+    vectors = all(isinstance(v, tuple) and is_numeric(v) for v in values)
+    return "tuple" if vectors and len({len(v) for v in values}) == 1 else "label"
+
+
+def as_array(values: tuple[Any, ...]) -> NDArray[Any]:
+    """The values as a file holds them; those that no array can hold as their `repr`."""
+    return np.array([repr(v) for v in values] if kind_of(values) == "label" else values)
+
+
+def from_array(array: NDArray[Any], kind: Kind) -> tuple[Any, ...]:
+    """The values that `as_array` made an array of."""
+    listed = array.tolist()
+    return tuple(tuple(row) for row in listed) if kind == "tuple" else tuple(listed)
+
+
+def as_column(values: tuple[Any, ...]) -> NDArray[Any]:
+    """The values as a table shows them; tuples, schedules and optimizers as readable text."""
+    if kind_of(values) == "plain":
+        texts = any(isinstance(v, str) for v in values)
+        return np.array(values, dtype=object if texts else None)
+    column = np.empty(len(values), dtype=object)
+    column[:] = [axis_label(v) for v in values]
+    return column

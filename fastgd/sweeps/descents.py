@@ -1,0 +1,121 @@
+"""Sweeps of descents: all runs of a request on one backend, and their outcomes as a `SweepResult`."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastgd.descent.request import Request
+from fastgd.engines import sweeps
+from fastgd.engines.protocol.outcomes import Outcomes, Status
+from fastgd.problems import LeastSquares, Problem, Quadratic
+from fastgd.progress import Progress
+from fastgd.sweeps.results import SweepResult
+
+_ENDED_EARLY = (Status.NOT_RUN, Status.MAX_SECONDS, Status.INTERRUPTED)
+_MOST_ROWS = 20_000_000  # rows x runs up to which the last gradients are summed row by row
+
+
+def sweep_descents(request: Request) -> SweepResult:
+    """Descend all runs, or those that end before Ctrl-C or the deadline."""
+    limits = request.limits
+    found = _Found(request)
+    watcher = Progress(
+        request.places.total, request.show, deadline=limits.deadline, max_iter=limits.max_iter
+    )
+    try:
+        for index, runs in request.groups():
+            outcome = sweeps.descend(
+                request.problem,
+                runs,
+                limits,
+                backend=request.backend,
+                n_threads=request.n_threads,
+                flush=request.flush,
+                progress=watcher,
+            )
+            found.take(index, *outcome)
+            status = outcome[0].status
+            if np.isin(status, _ENDED_EARLY).any():
+                break
+            watcher.close_group(len(index), int(np.count_nonzero(status == Status.DIVERGED)))
+    except KeyboardInterrupt:  # between two groups; within one, `descend` handles it
+        pass
+    finally:
+        watcher.close()
+    return found.result(time.perf_counter() - request.started)
+
+
+class _Found:
+    """Outcomes of all runs, in one dimension."""
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        shape = request.places.total, request.problem.n_parameters
+        self.x = np.zeros(shape, request.limits.dtype)
+        self.before = np.zeros(shape, request.limits.dtype)
+        self.iterations = np.zeros(shape[0], np.int64)
+        self.status = np.full(shape[0], Status.NOT_RUN, np.int8)
+        self.oscillating = np.zeros(shape[0], bool)
+        self.backends: dict[str, None] = {}
+        self.vector = 1
+
+    def take(self, index: NDArray[np.intp], outcomes: Outcomes, backend: str, vector: int) -> None:
+        """Take the outcomes of one group."""
+        for name in ("x", "before", "iterations", "status", "oscillating"):
+            getattr(self, name)[index] = getattr(outcomes, name)
+        self.backends[backend] = None
+        self.vector = max(self.vector, vector)
+
+    def result(self, seconds: float) -> SweepResult:
+        """The table of all runs."""
+        request, problem = self.request, self.request.problem
+        places, limits = request.places, request.limits
+        shape = places.shape
+        waiting = self.status == Status.NOT_RUN
+        self.x[waiting] = request.starts.T[waiting]
+        loss = problem.losses(self.x.T)
+        return SweepResult(
+            axes=places.given,
+            paired=places.paired,
+            iterations=self.iterations.reshape(shape),
+            status=self.status.reshape(shape),
+            regime=self._regimes(loss).reshape(shape),
+            loss=loss.reshape(shape),
+            slope=_last_slopes(problem, self.x.T).reshape(shape),
+            x=self.x.reshape(*shape, problem.n_parameters),
+            parameter_names=problem.parameter_names,
+            seconds=seconds,
+            backend="+".join(self.backends),
+            problem=repr(problem),
+            optimizer="" if "optimizer" in places.values else repr(request.optimizer),
+            dtype=limits.dtype.name,
+            tol=limits.tol,
+            max_iter=limits.max_iter,
+            vector_width=self.vector,
+        )
+
+    def _regimes(self, loss: NDArray[np.float64]) -> NDArray[np.str_]:
+        """Of converged runs by the signs of the last steps; of others by the loss of 64 updates before."""
+        problem = self.request.problem
+        regimes = np.where(self.oscillating, "oscillating", "monotone")
+        regimes[self.status == Status.DIVERGED] = "diverged"
+        regimes[self.status == Status.NOT_RUN] = ""
+        unfinished = np.isin(self.status, (Status.MAX_ITER, Status.MAX_SECONDS, Status.INTERRUPTED))
+        falling = loss[unfinished] < problem.losses(self.before[unfinished].T)
+        regimes[unfinished] = np.where(falling, "slow", "cycling")
+        return regimes
+
+
+def _last_slopes(problem: Problem, x: NDArray[Any]) -> NDArray[np.float64]:
+    """max|g| at the points (n_parameters, runs)."""
+    rows = problem.kernel(x.dtype).size * x.shape[1]
+    if rows > _MOST_ROWS and isinstance(problem, LeastSquares | Quadratic):
+        with np.errstate(all="ignore"):
+            g = problem.hessian @ x.astype(np.float64) - problem.linear[:, None]
+    else:
+        g = sweeps.slopes(problem, x)
+    return np.asarray(np.abs(g).max(axis=0), np.float64)
