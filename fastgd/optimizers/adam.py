@@ -8,6 +8,7 @@ from fastgd.optimizers.base import Optimizer
 from fastgd.optimizers.common import CONVENTIONS, Common
 from fastgd.optimizers.fields import BETAS, NONNEGATIVE, Flag, Schedule
 from fastgd.optimizers.formula import Formula, formula
+from fastgd.optimizers.kind import Values
 
 
 class _AdamFamily(Optimizer, fields={"betas": BETAS, "eps": NONNEGATIVE, "amsgrad": Flag()}):
@@ -15,9 +16,10 @@ class _AdamFamily(Optimizer, fields={"betas": BETAS, "eps": NONNEGATIVE, "amsgra
 
     __slots__ = ()
 
-    def _formula(self) -> Formula:
-        convention = self._options["convention"]
-        if not self._options["amsgrad"]:
+    @classmethod
+    def _formula(cls, values: Values) -> Formula:
+        convention = values["convention"]
+        if not values["amsgrad"]:
             raw = convention in {"keras", "sklearn"}
             return formula("adam", "adam_uncorrected_eps" if raw else "adam")
         coefficients = {
@@ -26,7 +28,7 @@ class _AdamFamily(Optimizer, fields={"betas": BETAS, "eps": NONNEGATIVE, "amsgra
             "keras": "amsgrad_uncorrected_eps",
             "paper": "amsgrad_without_correction",
         }
-        self._refuse("amsgrad", [name for name in coefficients if name in self.conventions])
+        cls._refuse("amsgrad", values, [name for name in coefficients if name in cls.conventions])
         return formula("amsgrad", coefficients[convention])
 
 
@@ -217,8 +219,9 @@ class NAdam(
             decoupled_weight_decay=decoupled_weight_decay,
         )
 
-    def _formula(self) -> Formula:
-        constant = self._options["convention"] == "optax"
+    @classmethod
+    def _formula(cls, values: Values) -> Formula:
+        constant = values["convention"] == "optax"
         return formula("nadam", "nadam_constant_momentum" if constant else "nadam")
 
 
@@ -289,8 +292,9 @@ class RAdam(
             decoupled_weight_decay=decoupled_weight_decay,
         )
 
-    def _formula(self) -> Formula:
-        corrected = self._options["convention"] == "optax"
+    @classmethod
+    def _formula(cls, values: Values) -> Formula:
+        corrected = values["convention"] == "optax"
         return formula("radam", "radam_corrected_root" if corrected else "radam")
 
 
@@ -342,5 +346,6 @@ class Adamax(
     ) -> None:
         self._set(common, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay)
 
-    def _formula(self) -> Formula:
-        return formula("adamax", eps_inside=self._options["convention"] != "keras")
+    @classmethod
+    def _formula(cls, values: Values) -> Formula:
+        return formula("adamax", eps_inside=values["convention"] != "keras")

@@ -10,6 +10,7 @@ from fastgd.optimizers.base import Optimizer
 from fastgd.optimizers.common import Common
 from fastgd.optimizers.fields import MOMENTUM, NONNEGATIVE, SMALLEST, UNIT, Flag, Real, Schedule
 from fastgd.optimizers.formula import Formula, formula
+from fastgd.optimizers.kind import Values
 
 
 class Adagrad(
@@ -79,16 +80,16 @@ class Adagrad(
             eps=eps,
         )
 
-    def _formula(self) -> Formula:
-        options = self._options
-        if options["lr_decay"] != 0.0:
-            self._refuse("lr_decay", ("torch",))
+    @classmethod
+    def _formula(cls, values: Values) -> Formula:
+        if values["lr_decay"] != 0.0:
+            cls._refuse("lr_decay", values, ("torch",))
         start: str | float = "initial_accumulator_value"
-        if math.isnan(options["initial_accumulator_value"]):
-            start = 0.1 if options["convention"] in {"optax", "keras"} else 0.0
-        inside = options["convention"] != "torch"
+        if math.isnan(values["initial_accumulator_value"]):
+            start = 0.1 if values["convention"] in {"optax", "keras"} else 0.0
+        inside = values["convention"] != "torch"
         selected = formula("adagrad", eps_inside=inside, initial={"total": start})
-        if options["convention"] == "optax" and options["eps"] == 0.0:
+        if values["convention"] == "optax" and values["eps"] == 0.0:
             # There a parameter that never had a gradient rests, where 0 / 0 would be NaN.
             sources = {**selected.sources, "inside": SMALLEST}
             return replace(selected, sources=sources)
@@ -162,11 +163,11 @@ class RMSprop(
             centered=centered,
         )
 
-    def _formula(self) -> Formula:
-        options = self._options
-        torch = options["convention"] == "torch"
-        rule = "rmsprop_centered" if options["centered"] else "rmsprop"
-        if options["momentum"] == 0.0:
+    @classmethod
+    def _formula(cls, values: Values) -> Formula:
+        torch = values["convention"] == "torch"
+        rule = "rmsprop_centered" if values["centered"] else "rmsprop"
+        if values["momentum"] == 0.0:
             return formula(rule, "rmsprop", eps_inside=not torch)
         rate = "rmsprop_rate_outside" if torch else "rmsprop_rate_inside"
         return formula(f"{rule}_momentum", rate, eps_inside=not torch)
@@ -225,5 +226,6 @@ class Adadelta(
     ) -> None:
         self._set(common, lr=lr, rho=rho, eps=eps, weight_decay=weight_decay)
 
-    def _formula(self) -> Formula:
+    @classmethod
+    def _formula(cls, values: Values) -> Formula:
         return formula("adadelta")

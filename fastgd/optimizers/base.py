@@ -1,32 +1,28 @@
-"""What all optimizers share: hyperparameters, groups, state and the step.
+"""`Optimizer`: what users call. A class adds its hyperparameters and the formula they select.
 
-A class says only what is its own: its hyperparameters and which formula they select
-(`fastgd.optimizers`); a user's own is made by `Optimizer.from_rule`.
+What the parts do: `kind` checks hyperparameters and turns them into numbers for compiled loops,
+`groups` holds those that differ between parameters, `plan` runs updates, `state` saves and restores.
 """
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
-import numpy as np
-from numpy.typing import NDArray
-
-from fastgd.engines.backends import resolve_backend
 from fastgd.engines.cuda.arrays import is_device_array
-from fastgd.engines.protocol.arrays import check
 from fastgd.engines.protocol.steps import Method
-from fastgd.engines.steps import check_first, group_for, slot_for, stepper_class
-from fastgd.optimizers.common import COMMON_DEFAULTS, COMMON_FIELDS, RUNNING, checked_running
+from fastgd.optimizers.common import COMMON_FIELDS, RUNNING, checked_running
 from fastgd.optimizers.fields import Choice, Field, Schedule, rate_at
-from fastgd.optimizers.formula import Formula, prepares
-from fastgd.optimizers.plan import Plan
-from fastgd.optimizers.state import check_state, host_copy, restore, state_arrays
-from fastgd.optimizers.tree import Path, Tree, spelled
+from fastgd.optimizers.formula import Formula
+from fastgd.optimizers.groups import Groups, checked_groups, group_numbers
+from fastgd.optimizers.kind import Kind, Values, full_signature
+from fastgd.optimizers.plan import Plan, backend_for, check_leaves, make_plan
+from fastgd.optimizers.state import restore
+from fastgd.optimizers.stateful import Stateful
+from fastgd.optimizers.tree import Tree
 
 
-class Optimizer:
+class Optimizer(Stateful):
     """Base of all optimizers: a stateful update of arrays in place.
 
     Instances are made from its subclasses (`fastgd.Adam`, ...) or from a class that `from_rule`
@@ -44,38 +40,31 @@ class Optimizer:
         clip_norm / (norm + 1e-6) as in PyTorch; without the 1e-6 in the conventions of optax and
         Keras.
     maximize : bool, default False
-        Climb: negate the gradient first, before penalties and decay.
+        Maximize: negate the gradient first, before penalties and decay.
     convention : {"torch", "optax", "keras", "sklearn", "paper"}
-        Whose formula. It changes where epsilon and the rate stand and where accumulators start, not
-        a hyperparameter's default. Under "keras" weight decay is decoupled in every optimizer.
+        Whose formula to use: where epsilon and the rate stand and where accumulators start. It
+        changes no default value. Under "keras" weight decay is decoupled in every optimizer.
     groups : dict, optional
         Other hyperparameters for some of the parameters: from a key, an index, or a tuple of them
         (the path of an array or of a nested part) to a dict of options. The longest path wins.
     backend : {"auto", "numpy", "cython", "numba", "cuda"}, default "auto"
-        What runs the update. Arrays on a card (CuPy's, PyTorch's, JAX's, Numba's, or DLPack's) are updated there,
-        in place and on their stream; "cuda" is for these alone, unless `copy` is set.
+        What runs the update. Arrays on the GPU (CuPy's, PyTorch's, JAX's, Numba's, or DLPack's) are
+        updated there, in place and on their stream; without `copy`, "cuda" is for these alone.
     n_threads : int, optional
-        Threads for large arrays; by default as `fastgd.set_num_threads` says.
+        Threads for large arrays; default: `fastgd.set_num_threads`.
     flush_subnormals : bool, default True
-        Treat subnormal numbers as zero; they slow the arithmetic about a hundredfold. Without the
-        compiled core, and on a card, which does not mind them, this has no effect.
+        Treat subnormal numbers as zero; they slow the arithmetic about a hundredfold. It has no
+        effect without the compiled core, nor on the GPU, where they cost nothing.
     copy : bool, default False
-        With backend="cuda": take NumPy arrays, which are copied to the card and back at every step.
+        With backend="cuda": accept NumPy arrays, copied to the GPU and back at every step.
     """
 
-    __slots__ = (
-        "__weakref__",
-        "_groups",
-        "_options",
-        "_pending",
-        "_plan",
-        "_running",
-        "_t",
-    )
+    __slots__ = ("_groups", "_options", "_running")
     conventions: ClassVar[tuple[str, ...]] = ("paper",)
-    _fields: ClassVar[dict[str, Field]] = {}
-    _always_decoupled: ClassVar[bool] = False
-    _defaults: ClassVar[dict[str, Any]]
+    _kind: ClassVar[Kind]
+    _fields: ClassVar[dict[str, Field]] = COMMON_FIELDS
+    _decoupled: ClassVar[bool] = False
+    _backends: ClassVar[tuple[str, ...]] = ("cython", "numba", "numpy")  # for NumPy arrays
 
     def __init__(self, **options: Any) -> None:
         raise TypeError("Optimizer is a base: use fastgd.SGD, fastgd.Adam, ... or from_rule")
@@ -90,120 +79,41 @@ class Optimizer:
         if conventions is not None:
             cls.conventions = conventions
         if decoupled is not None:
-            cls._always_decoupled = decoupled
-        cls._fields = {**COMMON_FIELDS, **cls._fields, **(fields or {})}
-        cls._fields["convention"] = Choice(cls.conventions)
-        common = {**COMMON_DEFAULTS, "convention": cls.conventions[0]}
-        own = [
-            parameter
-            for parameter in list(inspect.signature(cls.__init__).parameters.values())[1:]
-            if parameter.kind is not parameter.VAR_KEYWORD
-        ]
-        keyword = inspect.Parameter.KEYWORD_ONLY
-        own += [inspect.Parameter(name, keyword, default=value) for name, value in common.items()]
-        cls.__signature__ = inspect.Signature(own)  # type: ignore[attr-defined]
-        cls._defaults = {parameter.name: parameter.default for parameter in own}
+            cls._decoupled = decoupled
+        cls._fields = {**cls._fields, **(fields or {}), "convention": Choice(cls.conventions)}
+        cls.__signature__ = full_signature(cls.__init__, cls.conventions[0])  # type: ignore[attr-defined]
+        defaults = {name: p.default for name, p in cls.__signature__.parameters.items()}  # type: ignore[attr-defined]
+        cls._kind = Kind(
+            cls.__name__, cls.conventions, cls._fields, defaults, cls._decoupled, cls._formula
+        )
 
-    # --- hyperparameters --------------------------------------------------------------------------
-
-    def _set(self, common: Mapping[str, Any], **own: Any) -> None:
-        """What a constructor does: check everything and start without state."""
-        unknown = [name for name in common if name not in COMMON_DEFAULTS]
-        if unknown:
-            raise TypeError(
-                f"{type(self).__name__} has no argument {unknown[0]!r}; it takes "
-                f"{', '.join(self._defaults)}"
-            )
-        given = {**COMMON_DEFAULTS, "convention": self.conventions[0], **common, **own}
-        running = {name: given.pop(name) for name in RUNNING}
-        self._options: dict[str, Any] = {}
-        for name, value in given.items():
-            self._options[name] = self._fields[name].scalar(name, value)
-        self._running = checked_running(running, self._backends())
-        self._start()
-        self._formula()
-        self._groups: list[tuple[Path, dict[str, Any]]] = []
-        self._groups = self._checked_groups(running["groups"])
-
-    def _start(self) -> None:
-        self._t = 0
-        self._plan: Plan | None = None
-        self._pending: dict[str, NDArray[Any]] | None = None
-
-    def _formula(self) -> Formula:
+    @classmethod
+    def _formula(cls, values: Values) -> Formula:
         """The rule and coefficient function that the flags and the convention select."""
         raise NotImplementedError
 
-    def _refuse(self, what: str, conventions: Iterable[str]) -> None:
+    @classmethod
+    def _refuse(cls, what: str, values: Values, conventions: Iterable[str]) -> None:
         """Refuse a flag that no source defines in this convention."""
         legal = tuple(conventions)
-        if self._options["convention"] not in legal:
+        if values["convention"] not in legal:
             raise ValueError(
-                f"{type(self).__name__} with {what} is not defined in convention "
-                f"{self._options['convention']!r}; it is in {', '.join(map(repr, legal))}"
+                f"{cls.__name__} with {what} is not defined in convention "
+                f"{values['convention']!r}; it is in {', '.join(map(repr, legal))}"
             )
 
-    def _decoupled(self) -> bool:
-        options = self._options
-        return bool(
-            self._always_decoupled
-            or options["convention"] == "keras"
-            or options.get("decoupled_weight_decay", False)
-        )
+    # --- hyperparameters --------------------------------------------------------------------------
 
-    def _norm_eps(self) -> float:
-        return 0.0 if self._options["convention"] in {"optax", "keras"} else 1e-6
-
-    def _method(self, lr: float | None = None) -> Method:
-        """The update as compiled loops take it, with the current rate or another."""
-        options = {**self._options, "lr": self.lr if lr is None else lr}
-        return self._formula().method(options, self._decoupled(), self._norm_eps())
-
-    def _methods(
-        self, columns: Mapping[str, Sequence[Any]]
-    ) -> list[tuple[NDArray[np.intp], Method]]:
-        """The update for n runs whose hyperparameters differ, checked and read as whole columns.
-
-        Parameters
-        ----------
-        columns : dict of str to sequence of n values
-            The hyperparameters that differ; pairs as n tuples or an array of shape (n, 2). Of a
-            schedule in "lr" the rate at the first step is taken.
-
-        Returns
-        -------
-        list of (ndarray of intp, Method)
-            Runs whose flags select the same rule, as their indices in order, and their numbers.
-        """
-        self._known(columns)
-        checked = {n: self._fields[n].column(n, values) for n, values in columns.items()}
-        lengths = {name: column.shape[-1] for name, column in checked.items()}
-        runs = next(iter(lengths.values()), 1)
-        for name, length in lengths.items():
-            if length != runs:
-                raise ValueError(f"{name} must have {runs} values as the others, got {length}")
-        options = {**self._options, "lr": self.lr, **checked}
-        switches = [self._fields[n].switches(column) for n, column in checked.items()]
-        batches = []
-        for index in _alike([s for s in [*switches, prepares(options)] if np.ndim(s)], runs):
-            first = {name: values[index[0]] for name, values in columns.items()}
-            one = self.with_options(**first)
-            options = {
-                **one._options,
-                "lr": one.lr,
-                **{n: c[..., index] for n, c in checked.items()},
-            }
-            method = one._formula().method(options, one._decoupled(), one._norm_eps(), index.size)
-            batches.append((index, method))
-        return batches
-
-    def _known(self, options: Iterable[str]) -> None:
-        for name in options:
-            if name not in self._fields:
-                raise ValueError(
-                    f"{type(self).__name__} has no hyperparameter {name!r}; it has "
-                    f"{', '.join(self._fields)}"
-                )
+    def _set(self, common: Values, **own: Any) -> None:
+        """What a constructor does: check everything and start without state."""
+        given = self._kind.arguments(common, own)
+        running = {name: given.pop(name) for name in RUNNING}
+        groups = given.pop("groups")
+        self._options = self._kind.checked(given)
+        self._running = checked_running(running, self._backends)
+        self._kind.formula(self._options)  # raises where the flags do not go together
+        self._groups: Groups = checked_groups(self._kind, self._options, groups)
+        self.reset()
 
     def with_options(self, **options: Any) -> Self:
         """A fresh copy, without state, with some hyperparameters replaced.
@@ -229,15 +139,10 @@ class Optimizer:
         >>> gd.Adam(lr=0.1, eps=1e-6).with_options(lr=0.2)
         Adam(lr=0.2, eps=1e-06)
         """
-        self._known(options)
         new = object.__new__(type(self))
-        new._options = dict(self._options)
-        for name, value in options.items():
-            new._options[name] = self._fields[name].scalar(name, value)
-        new._running = self._running
-        new._start()
-        new._formula()
-        new._groups = self._groups
+        new._options = self._kind.replaced(self._options, options)
+        new._running, new._groups = self._running, self._groups
+        new.reset()
         return new
 
     def fresh(self) -> Self:
@@ -247,7 +152,7 @@ class Optimizer:
     def __getattr__(self, name: str) -> Any:
         if not name.startswith("_"):
             if name in self._options:
-                return self._fields[name].given(self._options[name])
+                return self._kind.given(name, self._options[name])
             if name in self._running:
                 return self._running[name]
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
@@ -259,81 +164,47 @@ class Optimizer:
 
     @lr.setter
     def lr(self, value: float | Schedule) -> None:
-        rate: Any = self._fields["lr"].scalar("lr", value)
+        rate = self._kind.checked({"lr": value})["lr"]
         rate_at(rate, self.t)  # a schedule that returns nonsense now is refused now
         self._options["lr"] = rate
         if self._plan is not None:
             self._plan.set_rate(rate)
 
-    @property
-    def t(self) -> int:
-        """The number of steps taken."""
-        return self._t if self._plan is None else self._plan.t
-
-    # --- groups -----------------------------------------------------------------------------------
-
-    def _checked_groups(self, groups: Any) -> list[tuple[Path, dict[str, Any]]]:
-        if groups is None:
-            return []
-        if not isinstance(groups, Mapping):
-            raise TypeError(f"groups must be a dict, got {type(groups).__name__}")
-        checked: dict[Path, dict[str, Any]] = {}
-        for key, options in groups.items():
-            path = key if isinstance(key, tuple) else (key,)
-            if not isinstance(options, Mapping):
-                raise TypeError(f"groups[{key!r}] must be a dict, got {type(options).__name__}")
-            if path in checked:
-                raise ValueError(f"groups names {key!r} twice")
-            try:
-                one = self.with_options(**options)
-            except (TypeError, ValueError) as error:
-                raise type(error)(f"groups[{key!r}]: {error}") from None
-            checked[path] = {name: one._options[name] for name in options}
-        return list(checked.items())
-
-    def _group_of(self, paths: Sequence[Path]) -> list[int]:
-        """For each array the group with the longest path that leads to it; 0 is the optimizer's."""
-        used: set[int] = set()
-        found = []
-        for path in paths:
-            matching = [
-                (len(prefix), number)
-                for number, (prefix, _) in enumerate(self._groups, 1)
-                if path[: len(prefix)] == prefix
-            ]
-            used.update(number for _, number in matching)
-            found.append(max(matching, default=(0, 0))[1])
-        for number, (prefix, _) in enumerate(self._groups, 1):
-            if number not in used:
-                key = prefix[0] if len(prefix) == 1 else prefix
-                names = ", ".join(spelled("params", path) for path in paths[:8])
-                raise ValueError(
-                    f"groups has {key!r}, but no parameter lies there; there is {names}"
-                )
-        return found
+    def __repr__(self) -> str:
+        shown = []
+        for name, default in self._kind.defaults.items():
+            if name == "groups":
+                groups = self._groups.items()
+                value: Any = {p if len(p) != 1 else p[0]: o for p, o in groups} or None
+            else:
+                value = getattr(self, name)
+            if name == "lr" or value != default:
+                shown.append(f"{name}={value!r}")
+        return f"{type(self).__name__}({', '.join(shown)})"
 
     # --- the step ---------------------------------------------------------------------------------
 
     def step(self, params: Any, grads: Any, *, lr: float | None = None) -> None:
         """Update the parameters in place.
 
-        The first step fixes the structure, shapes and dtypes of `params`, and whether they lie on a card: there the
-        update may still be under way on return, in the order of the arrays' stream. On an error nothing has changed.
+        The first step fixes the structure, shapes and dtypes of `params`, and whether they are on
+        the GPU. There the update is queued on the arrays' stream and may still run on return. If an
+        error is raised, nothing has changed.
 
         Parameters
         ----------
         params : ndarray, or list, tuple or dict of them, nested at will
-            float32 or float64, writeable. Arrays that are not C-contiguous work, more slowly. Or arrays on a card,
-            C-contiguous.
+            float32 or float64, writeable; arrays that are not C-contiguous work, more slowly. Or
+            C-contiguous arrays on the GPU.
         grads : the same structure
             Gradients, of the same shapes and dtypes. They are not modified.
         lr : float, optional
-            Learning rate of this step only. Groups with a rate of their own keep it.
+            Learning rate of this step only; groups with their own rate keep it.
 
         Raises
         ------
         TypeError
-            If something is no array, a gradient None for example.
+            If something is not an array, for example a gradient that is None.
         ValueError
             If structure, shape or dtype differ from those of the first step, a parameter is
             read-only, or it overlaps a gradient or another parameter.
@@ -374,27 +245,20 @@ class Optimizer:
             plan.write_rates()
 
     def _one_rate(self, lr: Any) -> float:
-        rate = self._fields["lr"].scalar("lr", lr)
-        if not isinstance(rate, float):
-            raise TypeError(
-                "lr of one step must be a number; a schedule belongs in the constructor"
-            )
-        return rate
+        rate = self._kind.checked({"lr": lr})["lr"]
+        if isinstance(rate, float):
+            return rate
+        raise TypeError("lr of one step must be a number; a schedule belongs in the constructor")
 
     def _first_step(self, params: Any, grads: Any, lr: float | None) -> None:
         tree = Tree(params)
         leaves, gradients = tree.leaves(params, "params"), tree.leaves(grads, "grads")
         if lr is not None:
             lr = self._one_rate(lr)
-        names = [spelled("params", path) for path in tree.paths]
-        on_card = any(map(is_device_array, leaves))
-        for name, array, gradient in zip(names, leaves, gradients, strict=True):
-            check_first(name, array, on_card)
-            check_first("grads" + name.removeprefix("params"), gradient, on_card)
-        plan = self._plan_for(tree, names, leaves, lr, self._backend_for(on_card))
-        if self._pending is not None:
-            restore(plan, self._pending)
-        self._plan = plan
+        on_device = any(map(is_device_array, leaves))
+        check_leaves(tree, leaves, gradients, on_device=on_device)
+        backend = backend_for(self._running, self._backends, on_device=on_device)
+        self._plan = plan = self._new_plan(tree, leaves, backend, lr)
         try:
             plan.write_rates()
             if lr is None:
@@ -407,189 +271,44 @@ class Optimizer:
         self._pending = None
         plan.t += 1
 
-    def _plan_for(
-        self,
-        tree: Tree,
-        names: Sequence[str],
-        leaves: Sequence[Any],
-        lr: float | None,
-        backend: str,
+    def _new_plan(
+        self, tree: Tree, leaves: Sequence[Any], backend: str, lr: float | None = None
     ) -> Plan:
-        # This step's rate counts here where it sets how state starts (Rprop).
-        methods = [self._method(lr)] + [
-            self.with_options(**options)._method(None if "lr" in options else lr)
-            for _, options in self._groups
-        ]
-        numbers = self._group_of(tree.paths)
-        chars = {np.dtype(array.dtype).char for array in leaves if backend != "cuda"}
-        groups = [group_for(method, backend, chars) for method in methods]
-        slots = [
-            slot_for(name, array, number, methods[number], backend)
-            for name, array, number in zip(names, leaves, numbers, strict=True)
-        ]
-        running = {name: self._running[name] for name in ("flush_subnormals", "n_threads")}
-        if backend == "cuda":
-            running["copying"] = isinstance(leaves[0], np.ndarray)
-        stepper = stepper_class(backend)(slots, groups, **running)
-        rates = [self._options["lr"], *(options.get("lr") for _, options in self._groups)]
-        single = tree.paths == [()]
-        return Plan(tree, tree.leaves, slots, groups, stepper.step, single, backend, rates, self._t)
+        """A plan for arrays with the state that waits for them; `lr` is the first step's rate."""
+        # The first step's own rate counts in the methods where it sets how state starts (Rprop).
+        methods = [self._method(options, lr) for options in ({}, *self._groups.values())]
+        numbers = group_numbers(self._groups, tree.paths)
+        rates = [self._options["lr"], *(options.get("lr") for options in self._groups.values())]
+        plan = make_plan(tree, leaves, methods, numbers, rates, backend, self._running, self._t)
+        if self._pending is not None:
+            restore(plan, self._pending)
+        return plan
 
-    def _backends(self) -> tuple[str, ...]:
-        """What can run the update of NumPy arrays, in order of preference; a card runs all."""
-        return ("cython", "numba", "numpy")
-
-    def _backend_for(self, on_card: bool) -> str:
-        """What runs the steps of arrays that lie on a card or do not."""
-        asked = self._running["backend"]
-        if on_card:
-            if asked not in {"auto", "cuda"}:
-                raise ValueError(
-                    f"params lie on a card, where backend {asked!r} cannot update them; use 'cuda' or 'auto'"
-                )
-            return resolve_backend("cuda", supports=("cuda",))
-        if asked == "cuda" and not self._running["copy"]:
-            raise TypeError(
-                "params are NumPy arrays and backend is 'cuda': give arrays that lie on the card, "
-                "or copy=True to have them copied there and back at every step"
-            )
-        supports = (*self._backends(), *(["cuda"] if asked == "cuda" else []))
-        return resolve_backend(None if asked == "auto" else asked, supports=supports)
-
-    # --- for loops that make the steps themselves: a network's training ------------------------------
-
-    def _bound_to(self, params: Sequence[Any]) -> Plan:
-        """The plan for a list of arrays, of which the first call fixes the form; no step is made."""
-        if self._plan is None:
-            tree = Tree(params)
-            leaves = tree.leaves(params, "params")
-            names = [spelled("params", path) for path in tree.paths]
-            for name, array in zip(names, leaves, strict=True):
-                check_first(name, array)
-            plan = self._plan_for(tree, names, leaves, None, self._backend_of_loop())
-            if self._pending is not None:
-                restore(plan, self._pending)
-            self._plan, self._pending = plan, None
-        if self._plan.backend == "cuda":
-            raise ValueError(
-                "the optimizer has its state on a card, for arrays there; give another"
-            )
-        leaves = self._plan.leaves(params, "params")
-        check(self._plan.slots, leaves, [np.empty_like(array) for array in leaves])
-        return self._plan
-
-    def _backend_of_loop(self) -> str:
-        """A network decides itself whether it runs on a card; its optimizer's numbers are the host's."""
-        asked = self._running["backend"]
-        name = None if asked in {"auto", "cuda"} else asked
-        return resolve_backend(name, supports=self._backends())
+    def _method(self, options: Values | None = None, lr: float | None = None) -> Method:
+        """The update with some values replaced, and with another rate where that is not one of them."""
+        options = options or {}
+        values = {**self._options, **options}
+        own_rate = lr is None or "lr" in options
+        return self._kind.method(
+            {**values, "lr": rate_at(values["lr"], self.t) if own_rate else lr}
+        )
 
     # --- state ------------------------------------------------------------------------------------
 
-    def state_dict(self) -> dict[str, NDArray[Any]]:
-        """Everything that an exact continuation needs, as a flat dict of arrays.
-
-        It can be saved by ``np.savez(path, **opt.state_dict())``. Hyperparameters are not in it:
-        they belong to the constructor.
-
-        Returns
-        -------
-        dict of str to ndarray
-            "optimizer", "rules" (names), "t" (steps), "carry" (running products), "params" (names
-            of the arrays) and one entry for each state array, such as ``state.m['w'][0]``. Copies.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> import fastgd as gd
-        >>> opt, p = gd.Adam(), np.ones(3)
-        >>> opt.step(p, np.ones(3))
-        >>> sorted(opt.state_dict())
-        ['carry', 'optimizer', 'params', 'rules', 'state.m', 'state.v', 't']
-        """
-        state = {
-            "optimizer": np.array(type(self).__name__),
-            "rules": np.array(self._rules()),
-            "t": np.array(self.t, np.int64),
-        }
-        if self._plan is not None:
-            groups, slots = self._plan.groups, self._plan.slots
-            state["carry"] = np.array([group.carry[0] for group in groups])
-            state["params"] = np.array([slot.name for slot in slots])
-            for key, array in state_arrays(groups, slots).items():
-                state[key] = host_copy(array)
-        elif self._pending is not None:
-            state.update({key: array.copy() for key, array in self._pending.items()})
-        return state
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Continue from a state that `state_dict` returned, with the same bits.
-
-        Parameters
-        ----------
-        state : dict of str to ndarray
-            Also an open .npz file. Before the first step it is kept until the parameters are known.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If it is another optimizer's state or does not fit the parameters; nothing has changed
-            then.
-        """
-        if not isinstance(state, Mapping):
-            raise TypeError(f"state must be a dict of arrays, got {type(state).__name__}")
-        arrays = {str(key): np.array(state[key]) for key in state}
-        steps = check_state(arrays, type(self).__name__, self._rules())
-        if self._plan is not None:
-            restore(self._plan, arrays)
-            self._plan.t, self._pending = steps, None
-        else:
-            self._pending = arrays if "params" in arrays else None
-            self._t = steps
-
     def _rules(self) -> list[str]:
-        optimizers = [self, *(self.with_options(**options) for _, options in self._groups)]
-        formulas = [optimizer._formula() for optimizer in optimizers]
-        return [f"{formula.rule.name}, {formula.coefficients.name}" for formula in formulas]
-
-    def reset(self) -> None:
-        """Forget all state, the number of steps and the structure of the parameters."""
-        self._start()
-
-    def __copy__(self) -> Self:
-        return self.__deepcopy__({})
-
-    def __deepcopy__(self, memo: Any) -> Self:
-        new = self.fresh()
-        new._adopt(self.state_dict())
-        return new
+        several = ({**self._options, **options} for options in ({}, *self._groups.values()))
+        return self._kind.rules(several)
 
     def __getstate__(self) -> Any:
         return self._options, self._running, self._groups, self.state_dict()
 
     def __setstate__(self, state: Any) -> None:
-        self._options, self._running, self._groups, arrays = state
-        self._start()
-        self._adopt(arrays)
+        self._options, self._running, groups, arrays = state
+        self._groups = dict(groups)
+        self.reset()
+        self._await(arrays)
 
-    def _adopt(self, state: dict[str, NDArray[Any]]) -> None:
-        self._t = int(state["t"])
-        self._pending = state if "params" in state else None
-
-    def __repr__(self) -> str:
-        shown = []
-        for name, default in self._defaults.items():
-            if name == "groups":
-                value: Any = {p if len(p) != 1 else p[0]: o for p, o in self._groups} or None
-            elif name in self._options:
-                value = self._fields[name].given(self._options[name])
-            else:
-                value = self._running[name]
-            if name == "lr" or value != default:
-                shown.append(f"{name}={value!r}")
-        return f"{type(self).__name__}({', '.join(shown)})"
-
-    # --- SciPy ------------------------------------------------------------------------------------
+    # --- SciPy, and a user's own ------------------------------------------------------------------
 
     def __call__(self, fun: Any, x0: Any, args: tuple[Any, ...] = (), **options: Any) -> Any:
         """Minimize as a custom method of `scipy.optimize.minimize`.
@@ -624,8 +343,6 @@ class Optimizer:
 
         return scipy_minimizer(self, fun, x0, args, **options)
 
-    # --- a user's own -----------------------------------------------------------------------------
-
     @staticmethod
     def from_rule(
         rule: Callable[..., Any],
@@ -634,7 +351,7 @@ class Optimizer:
         coefficients: Callable[..., Any],
         defaults: Mapping[str, float] | None = None,
     ) -> type[Optimizer]:
-        """Make an optimizer class from an update rule; it steps and sweeps like a shipped one.
+        """Make an optimizer class from an update rule; it works wherever a shipped one does.
 
         Parameters
         ----------
@@ -684,17 +401,5 @@ class Optimizer:
         """
         from fastgd.optimizers.user import from_rule  # noqa: PLC0415
 
-        return from_rule(rule, state, coefficients, defaults or {})
-
-
-def _alike(keys: Sequence[NDArray[Any]], runs: int) -> list[NDArray[np.intp]]:
-    """Indices of the runs that agree in all keys, set by set."""
-    codes = np.zeros(runs, np.intp)
-    for key in keys:
-        values, code = np.unique(
-            key.astype(str) if key.dtype == object else key, return_inverse=True
-        )
-        codes = codes * len(values) + code
-    order = np.argsort(codes, kind="stable")
-    cuts = np.flatnonzero(np.diff(codes[order])) + 1
-    return [index for index in np.split(order, cuts) if index.size]
+        cls: type[Optimizer] = from_rule(Optimizer, rule, state, coefficients, defaults or {})
+        return cls

@@ -51,21 +51,13 @@ COMMON_FIELDS: dict[str, Field] = {
     "clip_norm": CLIP,
     "maximize": Flag(),
 }
-RUNNING = (
-    "groups",
-    "backend",
-    "n_threads",
-    "flush_subnormals",
-    "copy",
-)  # how, not what: no hyperparameters
-
-
-# --- small things -----------------------------------------------------------------------------------
+RUNNING = ("backend", "n_threads", "flush_subnormals", "copy")  # how, not what
 
 
 def checked_running(running: Mapping[str, Any], supports: tuple[str, ...]) -> dict[str, Any]:
+    """The settings of how an optimizer runs, checked."""
     flags = {name: as_flag(name, running[name]) for name in ("flush_subnormals", "copy")}
     if running["backend"] != "auto":
         resolve_backend(running["backend"], supports=(*supports, "cuda"))
     config.get_num_threads(running["n_threads"])
-    return {name: value for name, value in {**running, **flags}.items() if name != "groups"}
+    return {**running, **flags}

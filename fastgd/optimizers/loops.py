@@ -12,11 +12,13 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from fastgd.engines.protocol.arrays import check
 from fastgd.engines.protocol.steps import Method
 from fastgd.optimizers.base import Optimizer
 from fastgd.optimizers.fields import Schedule
-from fastgd.optimizers.plan import Plan
-from fastgd.optimizers.tree import Path
+from fastgd.optimizers.groups import checked_groups, group_numbers
+from fastgd.optimizers.plan import Plan, backend_of_loop, check_leaves
+from fastgd.optimizers.tree import Path, Tree
 
 AnOptimizer = TypeVar("AnOptimizer", bound=Optimizer)
 
@@ -41,7 +43,7 @@ def methods(
     list of (ndarray of intp, Method)
         Runs whose flags select the same rule, as their indices in order, and their numbers.
     """
-    return optimizer._methods(columns)
+    return optimizer._kind.methods(optimizer._options, columns)
 
 
 def schedule_of(optimizer: Optimizer) -> Schedule | None:
@@ -55,22 +57,22 @@ def schedule_of(optimizer: Optimizer) -> Schedule | None:
 
 def groups_of(optimizer: Optimizer) -> dict[Path, dict[str, Any]]:
     """The groups: from the path of an array, or of a nested part, to the options that differ there."""
-    fields = optimizer._fields
+    given = optimizer._kind.given
     return {
-        path: {name: fields[name].given(value) for name, value in options.items()}
-        for path, options in optimizer._groups
+        path: {name: given(name, value) for name, value in options.items()}
+        for path, options in optimizer._groups.items()
     }
 
 
 def check_groups(optimizer: Optimizer, paths: Sequence[Path]) -> None:
     """Raise ValueError if a group leads to none of the arrays with these paths."""
-    optimizer._group_of(paths)
+    group_numbers(optimizer._groups, paths)
 
 
 def with_groups(optimizer: AnOptimizer, groups: Mapping[Path, Mapping[str, Any]]) -> AnOptimizer:
     """A copy without state that has these groups in place of its own."""
     copy = optimizer.fresh()
-    copy._groups = optimizer._checked_groups(groups)
+    copy._groups = checked_groups(optimizer._kind, optimizer._options, groups)
     return copy
 
 
@@ -94,7 +96,19 @@ def bound_to(optimizer: Optimizer, params: Sequence[Any]) -> Plan:
     TypeError, ValueError
         If the arrays cannot be updated in place, or differ from those of the first step.
     """
-    return optimizer._bound_to(params)
+    plan = optimizer._plan
+    if plan is None:
+        tree = Tree(params)
+        leaves = tree.leaves(params, "params")
+        check_leaves(tree, leaves)
+        backend = backend_of_loop(optimizer._running, optimizer._backends)
+        plan = optimizer._new_plan(tree, leaves, backend)
+        optimizer._plan, optimizer._pending = plan, None
+    if plan.backend == "cuda":
+        raise ValueError("the optimizer has its state on the GPU, for arrays there; give another")
+    leaves = plan.leaves(params, "params")
+    check(plan.slots, leaves, [np.empty_like(array) for array in leaves])
+    return plan
 
 
 def is_bound_by(optimizer: Optimizer, plan: Plan) -> bool:

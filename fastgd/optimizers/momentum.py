@@ -8,6 +8,7 @@ from fastgd.optimizers.base import Optimizer
 from fastgd.optimizers.common import CONVENTIONS, Common
 from fastgd.optimizers.fields import MOMENTUM, NONNEGATIVE, Flag, Real, Schedule
 from fastgd.optimizers.formula import RATE_OUTSIDE, Formula, formula
+from fastgd.optimizers.kind import Values
 
 
 class SGD(
@@ -78,19 +79,19 @@ class SGD(
             nesterov=nesterov,
         )
 
-    def _formula(self) -> Formula:
-        options = self._options
-        dampened = options["dampening"] != 0.0
-        if options["nesterov"] and (options["momentum"] == 0.0 or dampened):
+    @classmethod
+    def _formula(cls, values: Values) -> Formula:
+        dampened = values["dampening"] != 0.0
+        if values["nesterov"] and (values["momentum"] == 0.0 or dampened):
             raise ValueError("nesterov needs momentum > 0 and dampening = 0")
         if dampened:
-            self._refuse("dampening", ("torch",))
-        if options["momentum"] == 0.0:
+            cls._refuse("dampening", values, ("torch",))
+        if values["momentum"] == 0.0:
             return formula("sgd")
         if dampened:
             return formula("momentum", "rate_outside_dampened")
-        rate = "rate_outside" if options["convention"] in RATE_OUTSIDE else "rate_inside"
-        return formula("nesterov" if options["nesterov"] else "momentum", rate)
+        rate = "rate_outside" if values["convention"] in RATE_OUTSIDE else "rate_inside"
+        return formula("nesterov" if values["nesterov"] else "momentum", rate)
 
 
 class Momentum(
@@ -140,7 +141,8 @@ class Momentum(
     ) -> None:
         self._set(common, lr=lr, momentum=momentum, weight_decay=weight_decay)
 
-    def _formula(self) -> Formula:
+    @classmethod
+    def _formula(cls, values: Values) -> Formula:
         return formula("momentum", "rate_inside")
 
 
@@ -194,5 +196,6 @@ class NAG(Optimizer, conventions=("paper", "keras", "sklearn"), fields={"momentu
     ) -> None:
         self._set(common, lr=lr, momentum=momentum, weight_decay=weight_decay)
 
-    def _formula(self) -> Formula:
+    @classmethod
+    def _formula(cls, values: Values) -> Formula:
         return formula("nesterov", "rate_inside")

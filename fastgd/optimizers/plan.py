@@ -1,17 +1,19 @@
-"""`Plan`: what an optimizer's first step fixes."""
+"""`Plan`: what an optimizer's first step fixes, and how it is made."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.engines.protocol.steps import Group, Slot
+from fastgd.engines.backends import resolve_backend
+from fastgd.engines.protocol.steps import Group, Method, Slot
+from fastgd.engines.steps import check_first, group_for, slot_for, stepper_class
 from fastgd.optimizers.fields import Schedule, rate_at
-from fastgd.optimizers.tree import Tree
+from fastgd.optimizers.tree import Tree, spelled
 
 
 @dataclass(eq=False, slots=True)
@@ -81,3 +83,66 @@ class Plan:
             else:
                 ahead[:, k] = [rate_at(rate, self.t + update) for update in range(updates)]
         return ahead
+
+
+def make_plan(  # noqa: PLR0917  (each is a part of the plan)
+    tree: Tree,
+    leaves: Sequence[Any],
+    methods: Sequence[Method],
+    numbers: Sequence[int],
+    rates: list[float | Schedule | None],
+    backend: str,
+    running: Mapping[str, Any],
+    t: int,
+) -> Plan:
+    """A plan with new state for the arrays of a tree, after `t` steps.
+
+    The groups have these methods and rates; ``numbers[k]`` is the group of array k. `running` has
+    the settings of the stepper.
+    """
+    chars = {np.dtype(array.dtype).char for array in leaves if backend != "cuda"}
+    groups = [group_for(method, backend, chars) for method in methods]
+    slots = [
+        slot_for(spelled("params", path), array, number, methods[number], backend)
+        for path, array, number in zip(tree.paths, leaves, numbers, strict=True)
+    ]
+    options = {name: running[name] for name in ("flush_subnormals", "n_threads")}
+    if backend == "cuda":
+        options["copying"] = isinstance(leaves[0], np.ndarray)
+    stepper = stepper_class(backend)(slots, groups, **options)
+    single = tree.paths == [()]
+    return Plan(tree, tree.leaves, slots, groups, stepper.step, single, backend, rates, t)
+
+
+def check_leaves(
+    tree: Tree, params: Sequence[Any], grads: Sequence[Any] = (), *, on_device: bool = False
+) -> None:
+    """Raise TypeError or ValueError where something cannot be a parameter or a gradient at all."""
+    for k, path in enumerate(tree.paths):
+        check_first(spelled("params", path), params[k], on_device)
+        if grads:
+            check_first(spelled("grads", path), grads[k], on_device)
+
+
+def backend_for(running: Mapping[str, Any], supports: tuple[str, ...], *, on_device: bool) -> str:
+    """What runs the steps of arrays on the GPU, or of NumPy arrays, for which `supports` lists it."""
+    asked = running["backend"]
+    if on_device:
+        if asked not in {"auto", "cuda"}:
+            raise ValueError(
+                f"params are on the GPU; backend={asked!r} cannot update them, use 'cuda' or 'auto'"
+            )
+        return resolve_backend("cuda", supports=("cuda",))
+    if asked == "cuda" and not running["copy"]:
+        raise TypeError(
+            "params are NumPy arrays and backend is 'cuda': give arrays on the GPU, or copy=True to "
+            "copy them to the GPU and back at every step"
+        )
+    supports = (*supports, *(["cuda"] if asked == "cuda" else []))
+    return resolve_backend(None if asked == "auto" else asked, supports=supports)
+
+
+def backend_of_loop(running: Mapping[str, Any], supports: tuple[str, ...]) -> str:
+    """What runs the steps where a network decides whether it trains on the GPU: never "cuda"."""
+    asked = running["backend"]
+    return resolve_backend(None if asked in {"auto", "cuda"} else asked, supports=supports)

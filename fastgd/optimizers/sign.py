@@ -8,6 +8,7 @@ from fastgd.optimizers.base import Optimizer
 from fastgd.optimizers.common import Common
 from fastgd.optimizers.fields import BETAS, NONNEGATIVE, Pair, Real, Schedule
 from fastgd.optimizers.formula import Formula, formula
+from fastgd.optimizers.kind import Values
 
 
 class Rprop(
@@ -64,7 +65,8 @@ class Rprop(
     ) -> None:
         self._set(common, lr=lr, etas=etas, step_sizes=step_sizes, weight_decay=weight_decay)
 
-    def _formula(self) -> Formula:
+    @classmethod
+    def _formula(cls, values: Values) -> Formula:
         return formula("rprop", initial={"size": "lr"})
 
 
@@ -113,5 +115,6 @@ class Lion(Optimizer, conventions=("optax", "keras"), fields={"betas": BETAS}, d
     ) -> None:
         self._set(common, lr=lr, betas=betas, weight_decay=weight_decay)
 
-    def _formula(self) -> Formula:
+    @classmethod
+    def _formula(cls, values: Values) -> Formula:
         return formula("lion")

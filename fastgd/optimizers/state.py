@@ -12,8 +12,8 @@ from fastgd.engines.protocol.steps import Group, Slot
 from fastgd.optimizers.plan import Plan
 
 
-def state_arrays(groups: Sequence[Group], slots: Sequence[Slot]) -> dict[str, Any]:
-    """State arrays, NumPy's or a card's, under their names, such as ``state.m['w'][0]``."""
+def _state_arrays(groups: Sequence[Group], slots: Sequence[Slot]) -> dict[str, Any]:
+    """State arrays, of NumPy or on the GPU, under their names, such as ``state.m['w'][0]``."""
     return {
         f"state.{variable}{slot.name.removeprefix('params')}": array
         for slot in slots
@@ -21,7 +21,7 @@ def state_arrays(groups: Sequence[Group], slots: Sequence[Slot]) -> dict[str, An
     }
 
 
-def host_copy(array: Any) -> NDArray[Any]:
+def _host_copy(array: Any) -> NDArray[Any]:
     """A NumPy copy of a state array, wherever that lies."""
     if isinstance(array, np.ndarray):
         return array.copy()
@@ -39,6 +39,32 @@ def _write(array: Any, values: NDArray[Any]) -> None:
         device.synchronize()  # steps may be under way, on whatever stream
         array.copy_to_device(np.ascontiguousarray(values))
         device.synchronize()
+
+
+def saved(
+    optimizer: str,
+    rules: list[str],
+    t: int,
+    plan: Plan | None,
+    pending: Mapping[str, NDArray[Any]] | None,
+) -> dict[str, NDArray[Any]]:
+    """A copy of an optimizer's whole state: that of its plan, or the one that waits for a plan."""
+    state = {"optimizer": np.array(optimizer), "rules": np.array(rules), "t": np.array(t, np.int64)}
+    if plan is not None:
+        state["carry"] = np.array([group.carry[0] for group in plan.groups])
+        state["params"] = np.array([slot.name for slot in plan.slots])
+        for key, array in _state_arrays(plan.groups, plan.slots).items():
+            state[key] = _host_copy(array)
+    elif pending is not None:
+        state.update({key: array.copy() for key, array in pending.items()})
+    return state
+
+
+def arrays_of(state: Any) -> dict[str, NDArray[Any]]:
+    """A copy of what `state_dict` returned, or of an open .npz file of it."""
+    if not isinstance(state, Mapping):
+        raise TypeError(f"state must be a dict of arrays, got {type(state).__name__}")
+    return {str(key): np.array(state[key]) for key in state}
 
 
 def check_state(arrays: Mapping[str, NDArray[Any]], optimizer: str, rules: Sequence[str]) -> int:
@@ -61,7 +87,7 @@ def check_state(arrays: Mapping[str, NDArray[Any]], optimizer: str, rules: Seque
 
 def restore(plan: Plan, arrays: Mapping[str, NDArray[Any]]) -> None:
     """Copy a saved state into the arrays of a plan, after checking all of it."""
-    targets = state_arrays(plan.groups, plan.slots)
+    targets = _state_arrays(plan.groups, plan.slots)
     names = list(map(str, arrays.get("params", np.array([])).ravel()))
     expected = [slot.name for slot in plan.slots]
     if names != expected:

@@ -1,4 +1,4 @@
-"""Parameters as people keep them: an array (also on a card), or lists, tuples and dicts of arrays, nested at will."""
+"""Nested parameters: an array, of NumPy or on the GPU, or nested lists, tuples and dicts of arrays."""
 
 from __future__ import annotations
 

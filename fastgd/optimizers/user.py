@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from fastgd.engines.protocol.steps import Method
 from fastgd.engines.reference.steps import in_python
 from fastgd.engines.steps import evaluation
 from fastgd.engines.user_rules import (
@@ -17,28 +18,24 @@ from fastgd.engines.user_rules import (
     checked_rule,
     try_out,
 )
-from fastgd.optimizers.base import Optimizer
 from fastgd.optimizers.common import COMMON_DEFAULTS, COMMON_FIELDS
 from fastgd.optimizers.fields import Field, Real
 from fastgd.optimizers.formula import Formula
+from fastgd.optimizers.kind import Values
 
 
-class UserOptimizer(Optimizer):
-    """Base of the classes that `from_rule` makes."""
+class FromRule:
+    """What the classes that `from_rule` makes have besides `Optimizer`, which it is given."""
 
     __slots__ = ()
     _rule: ClassVar[UserRule]
     _coefficients: ClassVar[UserCoefficients]
     _recipe: ClassVar[tuple[Any, ...]]
+    _backends = ("numba", "numpy")
 
-    def __init__(self, **options: Any) -> None:
-        raise TypeError("use the class that Optimizer.from_rule returns")
-
-    def _formula(self) -> Formula:
-        return Formula(self._rule, self._coefficients)
-
-    def _backends(self) -> tuple[str, ...]:
-        return ("numba", "numpy")
+    @classmethod
+    def _formula(cls, values: Values) -> Formula:
+        return Formula(cls._rule, cls._coefficients)
 
     @property
     def coefficients_in(self) -> str:
@@ -50,15 +47,15 @@ class UserOptimizer(Optimizer):
         return _rebuilt, (self._recipe,), self.__getstate__()
 
 
-def _rebuilt(recipe: tuple[Any, ...]) -> Optimizer:
+def _rebuilt(recipe: tuple[Any, ...]) -> Any:
     cls = from_rule(*recipe)
     return cls.__new__(cls)
 
 
 def from_rule(
-    rule: Any, state: Sequence[str], coefficients: Any, defaults: Mapping[str, float]
-) -> type[Optimizer]:
-    """See `Optimizer.from_rule`."""
+    base: Any, rule: Any, state: Sequence[str], coefficients: Any, defaults: Mapping[str, float]
+) -> Any:
+    """See `Optimizer.from_rule`; `base` is `Optimizer`."""
     names = _state_names(state)
     parsed = checked_rule(rule, names)
     try_out(parsed)
@@ -72,14 +69,14 @@ def from_rule(
         if name not in {*own, "weight_decay"}:
             raise ValueError(f"defaults has {name!r}, which coefficients does not take")
 
-    def __init__(self: Optimizer, lr: Any = None, **options: Any) -> None:
+    def __init__(self: Any, lr: Any = None, **options: Any) -> None:
         given = {"weight_decay": 0.0, **defaults, **({} if lr is None else {"lr": lr}), **options}
         for name in own:
             if name not in given:
                 raise TypeError(f"{type(self).__name__} needs {name}: it has no default")
         common = {name: v for name, v in given.items() if name not in {*own, "weight_decay"}}
         self._set(common, **{name: given[name] for name in (*own, "weight_decay")})
-        _check_count(self)
+        _check_count(self._method())
 
     empty = inspect.Parameter.empty
     arguments = [
@@ -109,9 +106,9 @@ def from_rule(
         "__module__": rule.__module__,
         "_rule": parsed,
         "_coefficients": function,
-        "_recipe": (rule, names, coefficients, dict(defaults)),
+        "_recipe": (base, rule, names, coefficients, dict(defaults)),
     }
-    return type(parsed.name, (UserOptimizer,), members, fields=fields)
+    return type(parsed.name, (FromRule, base), members, fields=fields)
 
 
 def _state_names(state: Any) -> tuple[str, ...]:
@@ -120,9 +117,8 @@ def _state_names(state: Any) -> tuple[str, ...]:
     return tuple(state)
 
 
-def _check_count(optimizer: Optimizer) -> None:
+def _check_count(method: Method) -> None:
     """Evaluate the coefficients once, so that a wrong number of them shows in the constructor."""
-    method = optimizer._method()
     out = np.empty(len(method.rule.coefficients))
     function = method.coefficients
     try:

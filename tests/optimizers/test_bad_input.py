@@ -286,7 +286,7 @@ ANYTHING = st.one_of(
 def test_hyperparameters_are_legal_or_refused(name, value, data):
     """What a constructor accepts makes finite steps from finite numbers."""
     cls = getattr(gd, name)
-    argument = data.draw(st.sampled_from(sorted({*cls._fields} - {"convention"})))
+    argument = data.draw(st.sampled_from(sorted({*cls._kind.fields} - {"convention"})))
     try:
         optimizer = cls(**{argument: value})
     except (TypeError, ValueError) as error:

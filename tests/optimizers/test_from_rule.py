@@ -9,6 +9,7 @@ import pytest
 import fastgd as gd
 from fastgd.engines.native import kernels
 from fastgd.engines.numba import modules
+from fastgd.optimizers.loops import methods
 
 BACKENDS = ("numpy", "numba")
 
@@ -204,7 +205,7 @@ def test_constructor():
 
 
 def test_columns():
-    [(_, method)] = Own()._methods({"momentum": [0.1, 0.2, 0.3]})
+    [(_, method)] = methods(Own(), {"momentum": [0.1, 0.2, 0.3]})
     np.testing.assert_array_equal(method.hyper, [[0.01] * 3, [0.1, 0.2, 0.3]])
 
 

@@ -14,6 +14,7 @@ from cases import CASES
 import fastgd as gd
 from fastgd import optimizers, schedules
 from fastgd.engines.native import kernels
+from fastgd.optimizers.loops import methods
 
 NAMES = sorted(name for name in optimizers.__all__ if name not in {"Optimizer", "HeavyBall"})
 
@@ -568,7 +569,7 @@ def test_copies_go_on_alone(name, duplicate):
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
 def test_a_column_reads_as_single_optimizers_do(case):
     base = getattr(gd, case.optimizer)()
-    names = [name for name in case.kwargs if name in base._fields]
+    names = [name for name in case.kwargs if name in base._kind.fields]
     columns = {name: [case.kwargs[name], getattr(base, name)] for name in names}
     columns["lr"] = [0.5, 0.25]
     seen = []
@@ -578,7 +579,7 @@ def test_a_column_reads_as_single_optimizers_do(case):
         ]
     except ValueError:
         pytest.skip("not legal with the other values' defaults")
-    for index, method in base._methods(columns):
+    for index, method in methods(base, columns):
         for place, run in enumerate(index):
             one = singles[run]
             assert (method.rule, method.coefficients) == (one.rule, one.coefficients)
@@ -595,13 +596,13 @@ def test_a_column_reads_as_single_optimizers_do(case):
 
 def test_columns_are_split_where_the_rule_changes():
     base = gd.SGD(momentum=0.9)
-    batches = base._methods({"momentum": [0.0, 0.5, 0.0, 0.9], "lr": np.arange(4.0)})
+    batches = methods(base, {"momentum": [0.0, 0.5, 0.0, 0.9], "lr": np.arange(4.0)})
     assert [(index.tolist(), method.rule.name) for index, method in batches] == [
         ([0, 2], "sgd"),
         ([1, 3], "momentum"),
     ]
     np.testing.assert_array_equal(batches[1][1].hyper, [[1, 3], [0.5, 0.9]])
-    [(_, method)] = base._methods({"lr": [0.1, lambda t: 0.5]})
+    [(_, method)] = methods(base, {"lr": [0.1, lambda t: 0.5]})
     np.testing.assert_array_equal(method.hyper[0], [0.1, 0.5])
 
 
@@ -617,4 +618,4 @@ def test_columns_are_split_where_the_rule_changes():
 )
 def test_bad_columns(columns, message):
     with pytest.raises(ValueError, match=message):
-        gd.SGD()._methods(columns)
+        methods(gd.SGD(), columns)

@@ -298,7 +298,7 @@ def test_the_host_has_no_part_in_it_by_itself():
 
 @pytest.mark.parametrize("backend", ["numpy", "cython", "numba"])
 def test_arrays_on_the_card_are_refused_by_others(backend):
-    with pytest.raises(ValueError, match=f"lie on a card, where backend '{backend}'"):
+    with pytest.raises(ValueError, match=f"params are on the GPU; backend='{backend}'"):
         gd.SGD(backend=backend).step(cuda.to_device(np.ones(3)), cuda.to_device(np.ones(3)))
 
 
