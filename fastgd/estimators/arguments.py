@@ -1,7 +1,12 @@
-"""What an estimator's parameters may be, and the optimizers behind their names."""
+"""Checks of the estimators' parameters, and the optimizers behind their names.
+
+scikit-learn has such checks in `sklearn.utils._param_validation`. That module is private and changes between versions,
+its messages differ from fastgd's, and half of the kinds here are those of the optimizers' own hyperparameters.
+"""
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,47 +20,42 @@ from fastgd.optimizers import Optimizer
 from fastgd.optimizers.fields import Choice, Flag, Real
 
 __all__ = [
+    "COMMON",
     "OPTIMIZERS",
-    "PATIENCE",
     "POSITIVE",
     "SHARE",
-    "THREADS",
-    "VERBOSE",
     "Choice",
     "ClassWeight",
     "Flag",
     "InvalidParameterError",
     "Kind",
-    "OneOf",
-    "Precision",
     "Real",
     "Solver",
     "Whole",
     "check_parameters",
+    "hidden_units",
     "named_optimizer",
 ]
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {
     name.lower(): getattr(optimizers, name) for name in optimizers.__all__ if name != "Optimizer"
 }
-_BETAS = ("adam", "adamw", "nadam", "radam", "adamax")  # those that take betas and eps
-_MOMENTUM = ("momentum", "heavyball", "nag")
 
 
 class InvalidParameterError(ValueError, TypeError):
-    """A parameter of an estimator is not legal; both a ValueError and a TypeError, as in scikit-learn."""
+    """A parameter of an estimator is invalid; both a ValueError and a TypeError, as in scikit-learn."""
 
 
 class Kind(Protocol):
-    """What can check a value."""
+    """A check of values."""
 
     def scalar(self, name: str, value: Any) -> Any:
-        """The value, or TypeError or ValueError."""
+        """The checked value, or TypeError or ValueError."""
 
 
 @dataclass(frozen=True)
 class Whole:
-    """An integer from `low` on, or one of `others`."""
+    """An integer >= `low`, or one of `others`."""
 
     low: int = 1
     others: tuple[Any, ...] = ()
@@ -71,7 +71,7 @@ class Whole:
 
 @dataclass(frozen=True)
 class OneOf:
-    """Whatever one of several kinds takes."""
+    """A value that one of several kinds accepts."""
 
     kinds: tuple[Kind, ...]
     wanted: str
@@ -103,7 +103,7 @@ class Precision:
 
 
 class Solver:
-    """An optimizer, or the name of one, or of another method."""
+    """An optimizer, its name, or the name of another method."""
 
     def __init__(self, *others: str) -> None:
         self.others = others
@@ -124,7 +124,7 @@ class ClassWeight:
     """None, "balanced", or a weight for each class."""
 
     def scalar(self, name: str, value: Any) -> Any:
-        """One value, checked; whether the classes are known is seen with the data."""
+        """One value, checked; its classes are compared with those of the data later."""
         balanced = isinstance(value, str) and value == "balanced"
         if value is None or balanced or isinstance(value, Mapping | list | tuple):
             return value
@@ -133,11 +133,18 @@ class ClassWeight:
         )
 
 
-VERBOSE = OneOf((Flag(), Whole(0)), "True, False or an integer >= 0")
-PATIENCE = Whole(1, (math.inf,))
 POSITIVE = Real(0.0, low_open=True)
 SHARE = Real(0.0, 1.0, high_open=True)
-THREADS = Whole(1, (None,))
+COMMON: dict[str, Kind] = {  # parameters of all estimators
+    "max_iter": Whole(1),
+    "shuffle": Flag(),
+    "tol": Real(0.0),
+    "verbose": OneOf((Flag(), Whole(0)), "True, False or an integer >= 0"),
+    "warm_start": Flag(),
+    "n_iter_no_change": Whole(1, (math.inf,)),
+    "dtype": Precision(),
+    "n_threads": Whole(1, (None,)),
+}
 
 
 def _same(value: Any, other: Any) -> bool:
@@ -145,12 +152,23 @@ def _same(value: Any, other: Any) -> bool:
 
 
 def check_parameters(estimator: Any, kinds: Mapping[str, Kind]) -> None:
-    """Raise what names the first parameter that is not legal."""
+    """Raise an error that names the first invalid parameter."""
     for name, kind in kinds.items():
         try:
             kind.scalar(name, getattr(estimator, name))
         except (TypeError, ValueError) as error:
             raise InvalidParameterError(str(error)) from None
+
+
+def hidden_units(given: Any) -> list[int]:
+    """`hidden_layer_sizes`, an integer or a sequence of them, as a list."""
+    sizes = list(given) if hasattr(given, "__iter__") else [given]
+    try:
+        return [int(Whole(1).scalar("hidden_layer_sizes", n)) for n in sizes]
+    except (TypeError, ValueError):
+        raise InvalidParameterError(
+            f"hidden_layer_sizes must be > 0: an integer or integers, got {given!r:.80}"
+        ) from None
 
 
 def named_optimizer(
@@ -163,16 +181,18 @@ def named_optimizer(
     eps: float | None = None,
     sklearn: bool = False,
 ) -> Optimizer:
-    """A new optimizer by its name; of the options it takes those that it has and that are not None.
+    """A new optimizer by its name, with the options that are not None and that belong to its kind.
 
-    With `sklearn` the names that scikit-learn has too, "sgd" and "adam", are its formulas.
+    `momentum` is for "sgd" and for optimizers that have momentum by default; `betas` and `eps` are for the relatives of
+    Adam, which have both. With `sklearn` the names "sgd" and "adam" mean scikit-learn's formulas.
     """
     options: dict[str, Any] = {} if lr is None else {"lr": lr}
+    known = inspect.signature(OPTIMIZERS[name]).parameters
     if name == "sgd" and momentum:
         options.update(momentum=momentum, nesterov=nesterov)
-    if name in _MOMENTUM and momentum is not None:
+    if "momentum" in known and known["momentum"].default and momentum is not None:
         options["momentum"] = momentum
-    if name in _BETAS and betas is not None:
+    if {"betas", "eps"} <= known.keys() and betas is not None:
         options.update(betas=betas, eps=eps)
     if sklearn and name in {"sgd", "adam"}:
         options["convention"] = "sklearn"

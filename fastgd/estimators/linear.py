@@ -6,14 +6,14 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, unique_labels
 from sklearn.utils.validation import check_is_fitted
 
 from fastgd.engines.protocol.networks import Array
 from fastgd.estimators.arguments import POSITIVE, Choice, ClassWeight, Kind
-from fastgd.estimators.base import class_numbers, first_part
+from fastgd.estimators.base import NetworkClassifier, NetworkRegressor
+from fastgd.estimators.data import class_targets, first_part, number_targets
 from fastgd.estimators.linear_base import LinearEstimator
 from fastgd.network.mlp import MLP
 from fastgd.network.outputs import linked
@@ -28,7 +28,7 @@ _LOSSES = {
 }
 
 
-class GDRegressor(RegressorMixin, LinearEstimator):  # type: ignore[misc]
+class GDRegressor(NetworkRegressor, LinearEstimator):
     """Linear regression by gradient descent, with any optimizer, on all rows or some at a time.
 
     It minimizes the mean over the rows of a loss, plus l1 Σ|w| + l2/2 Σ w² over the weights but not the intercept,
@@ -155,29 +155,17 @@ class GDRegressor(RegressorMixin, LinearEstimator):  # type: ignore[misc]
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
         tags.target_tags.multi_output = True
         return tags
 
     def _checked_data(self, X: Any, y: Any, first: bool, part: bool) -> tuple[Array, Array]:
-        X, y = self._validated(X, y, first, y_numeric=True)
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
+        X, y = super()._checked_data(X, y, first, part)
         if first:
             self._one_dimensional = y.ndim == 1
         return X, y
 
     def _targets(self, y: Array, dtype: Any) -> Array:
-        with np.errstate(over="ignore"):
-            values = np.ascontiguousarray(y.reshape(len(y), -1), dtype)
-        if not np.isfinite(values).all():
-            raise ValueError(f"y holds numbers beyond {np.dtype(dtype).name}; scale them")
-        if self.loss == "poisson" and (values < 0).any():
-            raise ValueError("y must not be negative for loss='poisson'")
-        return values
-
-    def _count_outputs(self, y: Array) -> int:
-        return 1 if y.ndim == 1 else int(y.shape[1])
+        return number_targets(y, dtype, self.loss)
 
     def _network_loss(self) -> str:
         return _LOSSES[self.loss]
@@ -210,7 +198,7 @@ class GDRegressor(RegressorMixin, LinearEstimator):  # type: ignore[misc]
         TypeError, ValueError
             As in `fit`.
         """
-        return self._fit_part(X, y, sample_weight)  # type: ignore[no-any-return]
+        return self._fit_part(X, y, sample_weight)
 
     def predict(self, X: ArrayLike) -> Array:
         """The predicted numbers.
@@ -228,7 +216,7 @@ class GDRegressor(RegressorMixin, LinearEstimator):  # type: ignore[misc]
         return values[:, 0] if self._one_dimensional else values
 
 
-class GDClassifier(ClassifierMixin, LinearEstimator):  # type: ignore[misc]
+class GDClassifier(NetworkClassifier, LinearEstimator):
     """Logistic and softmax regression by gradient descent, with any optimizer, on all rows or some at a time.
 
     It minimizes the mean cross-entropy over the rows, plus l1 Σ|w| + l2/2 Σ w² over the weights but not the
@@ -315,11 +303,6 @@ class GDClassifier(ClassifierMixin, LinearEstimator):  # type: ignore[misc]
         self.dtype = dtype
         self.n_threads = n_threads
 
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        return tags
-
     def _checked_data(self, X: Any, y: Any, first: bool, part: bool) -> tuple[Array, Array]:
         X, y = self._validated(X, y, first)
         y = column_or_1d(y, warn=True)
@@ -334,14 +317,11 @@ class GDClassifier(ClassifierMixin, LinearEstimator):  # type: ignore[misc]
             raise ValueError(f"y has only one class, {self.classes_[0]!r}; wanted at least two")
 
     def _begin_part(self, y: Any, classes: Any) -> None:
-        if isinstance(self.class_weight, str):
-            raise ValueError(f"partial_fit does not support class_weight={self.class_weight!r}")
         if first_part(self, classes):
             self._learn_classes(classes)
 
     def _targets(self, y: Array, dtype: Any) -> Array:
-        numbers = class_numbers(self.classes_, y)
-        return numbers if len(self.classes_) > 2 else np.ascontiguousarray(numbers[:, None], dtype)
+        return class_targets(self.classes_, y, dtype)
 
     def _count_outputs(self, y: Array) -> int:
         return len(self.classes_) if len(self.classes_) > 2 else 1
@@ -379,7 +359,7 @@ class GDClassifier(ClassifierMixin, LinearEstimator):  # type: ignore[misc]
         TypeError, ValueError
             As in `fit`; also with class_weight="balanced".
         """
-        return self._fit_part(X, y, sample_weight, classes)  # type: ignore[no-any-return]
+        return self._fit_part(X, y, sample_weight, classes)
 
     def decision_function(self, X: ArrayLike) -> Array:
         """The linear model's values: above 0 for the second of two classes, or one for each class.
@@ -427,18 +407,3 @@ class GDClassifier(ClassifierMixin, LinearEstimator):  # type: ignore[misc]
             return linked("softmax", z)
         p = linked("sigmoid", z[:, None])
         return np.concatenate([1 - p, p], axis=1)
-
-    def predict_log_proba(self, X: ArrayLike) -> Array:
-        """Logarithms of `predict_proba`.
-
-        Parameters
-        ----------
-        X : array_like or sparse matrix of shape (n, features)
-
-        Returns
-        -------
-        ndarray of shape (n, n_classes)
-        """
-        p = self.predict_proba(X)
-        with np.errstate(divide="ignore"):
-            return np.asarray(np.log(p, out=p))

@@ -1,4 +1,4 @@
-"""What `GDClassifier` and `GDRegressor` share: a network without hidden layers, its rate and its stopping rule."""
+"""`LinearEstimator`: the network without hidden layers of `GDClassifier` and `GDRegressor`, its rate and its stopping."""
 
 from __future__ import annotations
 
@@ -12,20 +12,19 @@ from sklearn.utils import check_random_state
 
 from fastgd.engines.protocol.networks import Architecture, Array, Rows
 from fastgd.estimators.arguments import (
-    PATIENCE,
+    COMMON,
     POSITIVE,
-    THREADS,
-    VERBOSE,
     Flag,
     InvalidParameterError,
     Kind,
-    Precision,
     Real,
     Solver,
     Whole,
     named_optimizer,
 )
-from fastgd.estimators.base import Epochs, FitTasks, NetworkEstimator, warn_caller, with_callbacks
+from fastgd.estimators.base import NetworkEstimator, warn_caller
+from fastgd.estimators.callbacks import FitTasks, with_callbacks
+from fastgd.estimators.epochs import Epochs
 from fastgd.network.mlp import MLP
 from fastgd.optimizers import Optimizer
 from fastgd.optimizers.fields import Rate
@@ -33,8 +32,8 @@ from fastgd.optimizers.loops import groups_of, with_groups
 
 __all__ = ["LinearEstimator"]
 
-_PLAIN = ("sgd", "momentum", "heavyball", "nag")  # stable at one over the curvature
-_MOMENTUM_SHARE = 0.1  # momentum 0.9 adds up ten updates, whose batches differ
+_PLAIN = ("sgd", "momentum", "heavyball", "nag")  # stable at a rate of 1 / curvature
+_MOMENTUM_SHARE = 0.1  # momentum 0.9 sums about ten updates, each of another batch
 
 
 class _AutoRate:
@@ -55,37 +54,19 @@ class LinearEstimator(NetworkEstimator):
     """Base of `GDRegressor` and `GDClassifier`."""
 
     _kinds: ClassVar[dict[str, Kind]] = {
+        **COMMON,
         "optimizer": Solver(),
         "learning_rate": _AutoRate(),
         "batch_size": Whole(1, (None,)),
         "l1": Real(0.0),
         "l2": Real(0.0),
         "fit_intercept": Flag(),
-        "max_iter": Whole(1),
-        "tol": Real(0.0),
-        "n_iter_no_change": PATIENCE,
-        "shuffle": Flag(),
-        "warm_start": Flag(),
-        "verbose": VERBOSE,
-        "dtype": Precision(),
-        "n_threads": THREADS,
     }
-    class_weight: Any = None
-    huber_delta = 1.0
+    _weights_name = "coef_"
+    _trains_in_place = False
+    huber_delta = 1.0  # a parameter of regressors
 
     # --- what the two differ in -------------------------------------------------------------------
-
-    @abstractmethod
-    def _checked_data(self, X: Any, y: Any, first: bool, part: bool) -> tuple[Array, Array]:
-        """Inputs, and targets as they were given."""
-
-    @abstractmethod
-    def _targets(self, y: Array, dtype: Any) -> Array:
-        """Targets as the engine reads them."""
-
-    @abstractmethod
-    def _count_outputs(self, y: Array) -> int:
-        """How many outputs the network needs."""
 
     @abstractmethod
     def _network_loss(self) -> str:
@@ -94,9 +75,6 @@ class LinearEstimator(NetworkEstimator):
     @abstractmethod
     def _curvature(self, y: Array) -> float:
         """A bound of the second derivative of a row's loss by its output."""
-
-    def _begin_part(self, y: Any, classes: Any) -> None:
-        """What `partial_fit` learns before it looks at the data."""
 
     # --- the network ------------------------------------------------------------------------------
 
@@ -114,7 +92,7 @@ class LinearEstimator(NetworkEstimator):
         )
 
     def _network(self) -> MLP:
-        """The network with the weights of `coef_` and `intercept_`, whoever wrote them."""
+        """The network with the weights of `coef_` and `intercept_`, which a user may have changed."""
         coef = np.atleast_2d(self.coef_)
         dtype = np.float32 if coef.dtype == np.float32 else np.float64
         net = self._network_of(self._architecture(coef.shape[1], coef.shape[0], dtype))
@@ -122,7 +100,7 @@ class LinearEstimator(NetworkEstimator):
         net.params[1][...] = self.intercept_
         return net
 
-    def _started(self, features: int, outputs: int, dtype: Any, first: bool) -> MLP:
+    def _begin(self, features: int, outputs: int, dtype: Any, first: bool) -> MLP:
         if first:
             self._net = None
             net = self._network_of(self._architecture(features, outputs, dtype))
@@ -139,7 +117,6 @@ class LinearEstimator(NetworkEstimator):
         return net
 
     def _show(self, net: MLP) -> None:
-        """The weights as attributes, as copies."""
         self.coef_, self.intercept_ = net.params[0].T.copy(), net.params[1].copy()
 
     # --- fitting ----------------------------------------------------------------------------------
@@ -151,57 +128,38 @@ class LinearEstimator(NetworkEstimator):
         Parameters
         ----------
         X : array_like or sparse matrix of shape (n, features)
-            Sparse data are spelled out.
+            Sparse input is converted to dense.
         y : array_like of shape (n,); for regression also (n, outputs)
             Class labels or numbers.
         sample_weight : array_like of shape (n,) or float, optional
-            Numbers >= 0. The loss is the mean of the rows' weighted by these.
+            Numbers >= 0, the weights of the rows in the mean loss.
 
         Returns
         -------
         estimator
-            Itself.
+            The estimator itself.
 
         Raises
         ------
         TypeError, ValueError
-            If a parameter or the data are not legal, or the weights leave the numbers. The estimator is then as it was
-            before the call.
+            If a parameter or the data are invalid, or the weights become NaN or infinite. The estimator is then as it
+            was before the call.
 
         Warns
         -----
         sklearn.exceptions.ConvergenceWarning
             If `max_iter` was reached before the stopping rule.
         """
-        self._check_parameters()
-        metadata = {} if sample_weight is None else {"sample_weight": sample_weight}
-        tasks = FitTasks(self, {"X": X, "y": y, "metadata": metadata}, self.max_iter)
-        first = not hasattr(self, "coef_") or not self.warm_start
-        with self._or_as_before(in_place=False):
-            self._fit(X, y, sample_weight, first, tasks)
-        tasks.end(self._fitted)
-        return self
+        return self._fit_whole(X, y, sample_weight)
 
-    def _fit_part(self, X: Any, y: Any, sample_weight: Any, classes: Any = None) -> Any:
-        """One epoch with the optimizer of the last time."""
-        self._check_parameters()
-        first = not hasattr(self, "coef_")
-        with self._or_as_before(in_place=False):
-            self._begin_part(y, classes)
-            self._fit(X, y, sample_weight, first, None)
-        return self
-
-    def _fit(self, X: Any, y: Any, sample_weight: Any, first: bool, tasks: FitTasks | None) -> None:
-        X, y = self._checked_data(X, y, first, tasks is None)
-        weights = self._weights(sample_weight, y, len(X), self.class_weight)
-        net = self._started(X.shape[1], self._count_outputs(y), X.dtype, first)
-        rows = Rows(X, self._targets(y, net.architecture.dtype), weights)
-        batch = len(X) if self.batch_size is None else min(int(self.batch_size), len(X))
+    def _train(self, net: MLP, rows: Rows, tasks: FitTasks | None, **options: Any) -> None:
+        n = len(rows)
+        batch = n if self.batch_size is None else min(int(self.batch_size), n)
         if tasks is not None or not hasattr(self, "_optimizer"):
             self._optimizer = self._new_optimizer(rows, batch)
-        shuffled = self.shuffle and batch < len(X)
+        shuffled = self.shuffle and batch < n
         rng = check_random_state(self.random_state) if shuffled else None
-        order = np.arange(len(X), dtype=np.int64)
+        order = np.arange(n, dtype=np.int64)
         epochs = Epochs(net, rows, self._optimizer, batch_size=batch, order=order, rng=rng)
         self._show(net)
         try:
@@ -214,7 +172,6 @@ class LinearEstimator(NetworkEstimator):
             raise ValueError(
                 f"{name} moves parameters whose learning rate is 0: it needs fit_intercept=True"
             )
-        self._show(net)
 
     def _go(self, epochs: Epochs, tasks: FitTasks | None) -> None:
         """Epochs until the stopping rule, a callback or `max_iter`."""
@@ -230,9 +187,7 @@ class LinearEstimator(NetworkEstimator):
             wanted = self.tol * (abs(best) + self.tol * abs(first))
             waited = 0 if best == math.inf or loss <= best - wanted else waited + 1
             best = min(best, loss)
-            rising = loss > first + self.tol * abs(
-                first
-            )  # on its way out of the numbers, or swinging
+            rising = loss > first + self.tol * abs(first)  # diverging, or oscillating
             if waited >= self.n_iter_no_change and not rising:
                 return
         warn_caller(
@@ -246,13 +201,11 @@ class LinearEstimator(NetworkEstimator):
         self.n_iter_ = self.n_iter_ + 1
         self.t_ = self._optimizer.t
         self.loss_curve_.append(loss)
-        if self.verbose:
-            print(f"Epoch {self.n_iter_}, loss = {loss:.8f}")  # noqa: T201  (that is what `verbose` is for)
+        self._say(f"Epoch {self.n_iter_}, loss = {loss:.8f}")
         if self.__dict__.get("_skl_callbacks"):
             self._show(epochs.network)
 
     def _fitted(self) -> dict[str, Any]:
-        """What a copy needs for predicting as if the training had stopped now."""
         return {"coef_": self.coef_.copy(), "intercept_": np.copy(self.intercept_)}
 
     # --- the optimizer ----------------------------------------------------------------------------
@@ -277,7 +230,7 @@ class LinearEstimator(NetworkEstimator):
         return with_groups(optimizer, {**groups_of(optimizer), (1,): still})
 
     def _rate(self, rows: Rows, batch: int) -> Any:
-        """The rate that was asked for; "auto" is one over a bound of the curvature, for optimizers of that kind."""
+        """The rate as given; "auto" is 1 / (a bound of the curvature) for gradient descent, else the class's default."""
         if not isinstance(self.learning_rate, str):
             return self.learning_rate
         if self.optimizer not in _PLAIN:
@@ -294,7 +247,7 @@ class LinearEstimator(NetworkEstimator):
 
 
 def _spectrum(rows: Rows, intercept: bool) -> float:
-    """The largest eigenvalue of the inputs' weighted second moments, the constant input included."""
+    """The largest eigenvalue of the inputs' weighted second moments, with the intercept's constant input."""
     share = np.full(len(rows), 1.0) if rows.weights is None else rows.weights
     share = share / share.sum()
     x = np.asarray(rows.x, np.float64)
@@ -309,7 +262,7 @@ def _spectrum(rows: Rows, intercept: bool) -> float:
 
 
 def _longest(rows: Rows, intercept: bool) -> float:
-    """The largest squared length of a row: no batch's second moments have a larger eigenvalue."""
+    """The largest squared length of a row, which bounds the eigenvalues of every batch's second moments."""
     x = np.asarray(rows.x, np.float64)
     with np.errstate(all="ignore"):
         return float(np.einsum("ij,ij->i", x, x).max()) + intercept

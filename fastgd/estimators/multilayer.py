@@ -6,7 +6,6 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import column_or_1d
@@ -16,8 +15,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from fastgd.engines.protocol.networks import Array
 from fastgd.estimators.arguments import Choice, Kind
-from fastgd.estimators.base import class_numbers, first_part
-from fastgd.estimators.multilayer_base import HeldOut, MultilayerEstimator
+from fastgd.estimators.base import NetworkClassifier, NetworkRegressor
+from fastgd.estimators.data import class_targets, first_part, number_targets
+from fastgd.estimators.held_out import HeldOut
+from fastgd.estimators.multilayer_base import MultilayerEstimator
 from fastgd.network.outputs import linked
 
 __all__ = ["MLPClassifier", "MLPRegressor"]
@@ -31,7 +32,7 @@ def _by_descent(estimator: Any) -> bool:
     return True
 
 
-class MLPClassifier(ClassifierMixin, MultilayerEstimator):  # type: ignore[misc]
+class MLPClassifier(NetworkClassifier, MultilayerEstimator):
     """A network of fully connected layers that classifies: scikit-learn's `MLPClassifier`, compiled.
 
     Parameters, defaults, attributes and meaning are scikit-learn's (1.9); the same `random_state` gives the same first
@@ -212,7 +213,6 @@ class MLPClassifier(ClassifierMixin, MultilayerEstimator):  # type: ignore[misc]
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
         tags.classifier_tags.multi_label = True
         return tags
 
@@ -242,8 +242,6 @@ class MLPClassifier(ClassifierMixin, MultilayerEstimator):  # type: ignore[misc]
             raise ValueError(f"y has classes that are not among {self.classes_}: {seen}")
 
     def _begin_part(self, y: Any, classes: Any) -> None:
-        if isinstance(self.class_weight, str):
-            raise ValueError(f"partial_fit does not support class_weight={self.class_weight!r}")
         if first_part(self, classes):
             self._learn_classes(y if type_of_target(y).startswith("multilabel") else classes)
 
@@ -261,12 +259,8 @@ class MLPClassifier(ClassifierMixin, MultilayerEstimator):  # type: ignore[misc]
 
     def _targets(self, y: Array, dtype: Any) -> Array:
         if self._multilabel():
-            marks = self._label_binarizer.transform(y)
-            return np.ascontiguousarray(marks, dtype)
-        numbers = class_numbers(self.classes_, y)
-        if len(self.classes_) > 2:
-            return numbers
-        return np.ascontiguousarray(numbers[:, None], dtype)
+            return np.ascontiguousarray(self._label_binarizer.transform(y), dtype)
+        return class_targets(self.classes_, y, dtype)
 
     def _stratified(self, targets: Array) -> Array | None:
         return targets[:, 0] if targets.ndim == 2 and targets.shape[1] == 1 else None
@@ -307,7 +301,7 @@ class MLPClassifier(ClassifierMixin, MultilayerEstimator):  # type: ignore[misc]
         TypeError, ValueError
             As in `fit`; also with `early_stopping` or class_weight="balanced".
         """
-        return self._fit_part(X, y, sample_weight, classes)  # type: ignore[no-any-return]
+        return self._fit_part(X, y, sample_weight, classes)
 
     # --- predicting -------------------------------------------------------------------------------
 
@@ -345,23 +339,8 @@ class MLPClassifier(ClassifierMixin, MultilayerEstimator):  # type: ignore[misc]
         p = self._linked(X)
         return np.concatenate([1 - p, p], axis=1) if p.shape[1] == 1 else p
 
-    def predict_log_proba(self, X: ArrayLike) -> Array:
-        """Logarithms of `predict_proba`.
 
-        Parameters
-        ----------
-        X : array_like or sparse matrix of shape (n, features)
-
-        Returns
-        -------
-        ndarray of shape (n, n_classes)
-        """
-        p = self.predict_proba(X)
-        with np.errstate(divide="ignore"):
-            return np.asarray(np.log(p, out=p))
-
-
-class MLPRegressor(RegressorMixin, MultilayerEstimator):  # type: ignore[misc]
+class MLPRegressor(NetworkRegressor, MultilayerEstimator):
     """A network of fully connected layers that predicts numbers: scikit-learn's `MLPRegressor`, compiled.
 
     Parameters, defaults, attributes and meaning are scikit-learn's (1.9), where `loss` is the first; see
@@ -489,35 +468,15 @@ n_features_in_, feature_names_in_
         self.dtype = dtype
         self.n_threads = n_threads
 
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        return tags
-
     # --- data -------------------------------------------------------------------------------------
-
-    def _checked_data(self, X: Any, y: Any, first: bool, part: bool) -> tuple[Array, Array]:
-        X, y = self._validated(X, y, first, y_numeric=True)
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
-        return X, y
-
-    def _count_outputs(self, y: Array) -> int:
-        return 1 if y.ndim == 1 else int(y.shape[1])
 
     def _output(self) -> tuple[str, str]:
         return ("poisson", "exp") if self.loss == "poisson" else ("half_squares", "identity")
 
     def _targets(self, y: Array, dtype: Any) -> Array:
-        with np.errstate(over="ignore"):
-            values = np.ascontiguousarray(y.reshape(len(y), -1), dtype)
-        if values.shape[1] != self.n_outputs_:
-            raise ValueError(f"y must have {self.n_outputs_} columns, got {values.shape[1]}")
-        if not np.isfinite(values).all():
-            raise ValueError(f"y holds numbers beyond {np.dtype(dtype).name}; scale them")
-        if self.loss == "poisson" and (values < 0).any():
-            raise ValueError("y must not be negative for loss='poisson'")
-        return values
+        if (columns := self._count_outputs(y)) != self.n_outputs_:
+            raise ValueError(f"y must have {self.n_outputs_} columns, got {columns}")
+        return number_targets(y, dtype, self.loss)
 
     def _loss_scale(self) -> float:
         return 1.0 if self.loss == "poisson" else 1.0 / self.n_outputs_
@@ -551,7 +510,7 @@ n_features_in_, feature_names_in_
         TypeError, ValueError
             As in `fit`; also with `early_stopping`.
         """
-        return self._fit_part(X, y, sample_weight)  # type: ignore[no-any-return]
+        return self._fit_part(X, y, sample_weight)
 
     def predict(self, X: ArrayLike) -> Array:
         """The predicted numbers.

@@ -1,59 +1,51 @@
-"""What `MLPClassifier` and `MLPRegressor` share: scikit-learn's weights, orders, batches and stopping, our engine."""
+"""`MultilayerEstimator`: scikit-learn's initial weights, orders of rows, batches and stopping, on fastgd's engines."""
 
 from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import train_test_split
 from sklearn.utils import check_array, check_consistent_length, check_random_state
 
 from fastgd.engines.protocol.networks import ACTIVATIONS, Architecture, Array, Rows
 from fastgd.estimators.arguments import (
-    PATIENCE,
+    COMMON,
     POSITIVE,
     SHARE,
-    THREADS,
-    VERBOSE,
     Choice,
     ClassWeight,
     Flag,
-    InvalidParameterError,
     Kind,
-    Precision,
     Real,
     Solver,
     Whole,
+    hidden_units,
     named_optimizer,
 )
-from fastgd.estimators.base import Epochs, FitTasks, NetworkEstimator, warn_caller, with_callbacks
+from fastgd.estimators.base import NetworkEstimator, warn_caller
+from fastgd.estimators.callbacks import FitTasks, with_callbacks
+from fastgd.estimators.data import dense
+from fastgd.estimators.epochs import Epochs
+from fastgd.estimators.held_out import HeldOut, random_split
+from fastgd.estimators.lbfgs import minimize_by_lbfgs
 from fastgd.network.mlp import MLP
 from fastgd.optimizers import Optimizer
 
-__all__ = ["HeldOut", "MultilayerEstimator"]
+__all__ = ["MultilayerEstimator"]
 
 _BATCH = 200  # rows of batch_size="auto", at most
 _SMALLEST_RATE = 1e-6  # of learning_rate="adaptive"
-
-
-@dataclass(frozen=True)
-class HeldOut:
-    """Rows that are not trained on: inputs, targets as the estimator scores them, weights."""
-
-    x: Array
-    y: Array
-    weights: NDArray[np.float64] | None
 
 
 class MultilayerEstimator(NetworkEstimator):
     """Base of `MLPClassifier` and `MLPRegressor`."""
 
     _kinds: ClassVar[dict[str, Kind]] = {
+        **COMMON,
         "activation": Choice(("logistic", *ACTIVATIONS)),
         "solver": Solver("lbfgs"),
         "alpha": Real(0.0),
@@ -61,12 +53,7 @@ class MultilayerEstimator(NetworkEstimator):
         "learning_rate": Choice(("constant", "invscaling", "adaptive")),
         "learning_rate_init": POSITIVE,
         "power_t": Real(0.0),
-        "max_iter": Whole(1),
         "loss": Choice(("log_loss",)),
-        "shuffle": Flag(),
-        "tol": Real(0.0),
-        "verbose": VERBOSE,
-        "warm_start": Flag(),
         "momentum": Real(0.0, 1.0),
         "nesterovs_momentum": Flag(),
         "early_stopping": Flag(),
@@ -74,45 +61,28 @@ class MultilayerEstimator(NetworkEstimator):
         "beta_1": SHARE,
         "beta_2": SHARE,
         "epsilon": POSITIVE,
-        "n_iter_no_change": PATIENCE,
         "max_fun": Whole(1),
         "class_weight": ClassWeight(),
-        "dtype": Precision(),
-        "n_threads": THREADS,
     }
-    class_weight: Any = None
+    _weights_name = "coefs_"
+    _trains_in_place = True
 
     # --- what the two differ in -------------------------------------------------------------------
 
     @abstractmethod
-    def _checked_data(self, X: Any, y: Any, first: bool, part: bool) -> tuple[Array, Array]:
-        """Inputs, and targets as they were given."""
-
-    def _begin_part(self, y: Any, classes: Any) -> None:
-        """What `partial_fit` learns before it looks at the data."""
-
-    @abstractmethod
-    def _targets(self, y: Array, dtype: Any) -> Array:
-        """Targets as the engine reads them."""
-
-    @abstractmethod
-    def _count_outputs(self, y: Array) -> int:
-        """How many outputs the network needs."""
-
-    @abstractmethod
     def _output(self) -> tuple[str, str]:
-        """The network's loss, and scikit-learn's name for what the outputs pass through."""
+        """The network's loss, and scikit-learn's name of the activation of the outputs."""
 
     @abstractmethod
     def _score_of(self, z: Array, held_out: HeldOut) -> float:
         """Score of the outputs for the held-out rows."""
 
     def _loss_scale(self) -> float:
-        """From the network's data loss to the one that is reported."""
+        """Factor of the network's loss, without penalties, in the reported loss."""
         return 1.0
 
     def _stratified(self, targets: Array) -> Array | None:
-        """What a random split of the rows keeps the proportions of."""
+        """Classes whose proportions a random split of the rows keeps; None where there are none."""
         return None
 
     # --- the network ------------------------------------------------------------------------------
@@ -120,10 +90,8 @@ class MultilayerEstimator(NetworkEstimator):
     def _architecture(self, sizes: tuple[int, ...], dtype: Any) -> Architecture:
         activation = "sigmoid" if self.activation == "logistic" else self.activation
         loss, real = self._output()[0], np.dtype(dtype)
-        capped = loss in {
-            "cross_entropy",
-            "binary_cross_entropy",
-        }  # a probability counts as eps at least
+        # As in scikit-learn, a probability in the loss is at least eps.
+        capped = loss in {"cross_entropy", "binary_cross_entropy"}
         return Architecture(
             sizes=sizes,
             activation=activation,
@@ -137,7 +105,7 @@ class MultilayerEstimator(NetworkEstimator):
         )
 
     def _network(self) -> MLP:
-        """The network with the weights of `coefs_` and `intercepts_`, whoever wrote them."""
+        """The network with the weights of `coefs_` and `intercepts_`, which a user may have changed."""
         given = [p for pair in zip(self.coefs_, self.intercepts_, strict=True) for p in pair]
         sizes = (np.shape(given[0])[0], *(np.shape(b)[0] for b in given[1::2]))
         single = all(getattr(p, "dtype", None) == np.float32 for p in given)
@@ -147,19 +115,9 @@ class MultilayerEstimator(NetworkEstimator):
                 p[...] = theirs
         return net
 
-    def _hidden(self) -> list[int]:
-        given = self.hidden_layer_sizes
-        sizes = list(given) if hasattr(given, "__iter__") else [given]
-        try:
-            return [int(Whole(1).scalar("hidden_layer_sizes", n)) for n in sizes]
-        except (TypeError, ValueError):
-            raise InvalidParameterError(
-                f"hidden_layer_sizes must be > 0: an integer or integers, got {given!r:.80}"
-            ) from None
-
     def _initialize(self, features: int, outputs: int, dtype: Any) -> MLP:
-        """A new network with scikit-learn's first weights, and the attributes of one that has learned nothing."""
-        sizes = (features, *self._hidden(), outputs)
+        """A new network with scikit-learn's initial weights, and the attributes of an untrained estimator."""
+        sizes = (features, *hidden_units(self.hidden_layer_sizes), outputs)
         wide = self.solver == "lbfgs" and self.dtype is None  # SciPy computes in float64
         self._net = None
         net = self._network_of(self._architecture(sizes, np.float64 if wide else dtype))
@@ -185,17 +143,16 @@ class MultilayerEstimator(NetworkEstimator):
         self.best_validation_score_: float | None = None
 
     def _show(self, net: MLP) -> None:
-        """The weights as attributes: the network's own arrays."""
         self.coefs_, self.intercepts_ = net.params[::2], net.params[1::2]
 
     def _continued(self, features: int, outputs: int) -> MLP:
-        """The network as it is, if it fits the parameters and the data."""
+        """The fitted network, if it suits the parameters and the data."""
         net = self._network()
-        wanted = (features, *self._hidden(), outputs)
+        wanted = (features, *hidden_units(self.hidden_layer_sizes), outputs)
         if net.sizes != wanted:
             raise ValueError(
                 f"the fitted network has layers of {list(net.sizes)} units, but hidden_layer_sizes and the data "
-                f"ask for {list(wanted)}; fit with warm_start=False to begin anew"
+                f"ask for {list(wanted)}; fit with warm_start=False to start again"
             )
         self._show(net)
         return net
@@ -209,82 +166,55 @@ class MultilayerEstimator(NetworkEstimator):
         Parameters
         ----------
         X : array_like or sparse matrix of shape (n, features)
-            Sparse data are spelled out.
+            Sparse input is converted to dense.
         y : array_like of shape (n,) or (n, outputs)
             Class labels, indicators of labels, or numbers.
         sample_weight : array_like of shape (n,) or float, optional
-            Numbers >= 0. A batch's loss is the mean of its rows' weighted by these.
+            Numbers >= 0, the weights of the rows in the mean loss of a batch.
         validation : (X, y), optional
             Rows that are not trained on. Their score after each epoch is in `validation_scores_`; with `early_stopping`
-            they take the place of a random part of the training rows. Not for solver="lbfgs".
+            they replace the random part of the training rows. Not for solver="lbfgs".
 
         Returns
         -------
         estimator
-            Itself.
+            The estimator itself.
 
         Raises
         ------
         TypeError, ValueError
-            If a parameter or the data are not legal, or the weights leave the numbers. The estimator is then as it was
-            before the call.
+            If a parameter or the data are invalid, or the weights become NaN or infinite. The estimator is then as it
+            was before the call.
 
         Warns
         -----
         sklearn.exceptions.ConvergenceWarning
             If `max_iter` was reached before the stopping rule.
         """
-        self._check_parameters()
-        metadata = {} if sample_weight is None else {"sample_weight": sample_weight}
-        tasks = FitTasks(self, {"X": X, "y": y, "metadata": metadata}, self.max_iter)
-        first = not hasattr(self, "coefs_") or not self.warm_start
-        with self._or_as_before(in_place=not first):
-            self._fit(X, y, sample_weight, validation=validation, first=first, tasks=tasks)
-        tasks.end(self._fitted)
-        return self
+        return self._fit_whole(X, y, sample_weight, validation=validation)
 
-    def _fit_part(self, X: Any, y: Any, sample_weight: Any, classes: Any = None) -> Any:
-        """One epoch with the optimizer of the last time."""
-        self._check_parameters()
+    def _fit_part(self, X: Any, y: Any, sample_weight: Any, classes: Any = None) -> Self:
         if self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
-        first = not hasattr(self, "coefs_")
-        with self._or_as_before(in_place=not first):
-            self._begin_part(y, classes)
-            self._fit(X, y, sample_weight, validation=None, first=first, tasks=None)
-        return self
+        return super()._fit_part(X, y, sample_weight, classes)
 
-    def _fit(
-        self,
-        X: Any,
-        y: Any,
-        sample_weight: Any,
-        *,
-        validation: Any,
-        first: bool,
-        tasks: FitTasks | None,
-    ) -> None:
-        X, y = self._checked_data(X, y, first, tasks is None)
-        weights = self._weights(sample_weight, y, len(X), self.class_weight)
-        outputs = self._count_outputs(y)
+    def _begin(self, features: int, outputs: int, dtype: Any, first: bool) -> MLP:
         self._random_state = check_random_state(self.random_state)
-        features = X.shape[1]
-        net = (
-            self._initialize(features, outputs, X.dtype)
-            if first
-            else self._continued(features, outputs)
-        )
-        rows = Rows(X, self._targets(y, net.architecture.dtype), weights)
-        if self.solver == "lbfgs":
-            if validation is not None:
-                raise ValueError("validation is not for solver='lbfgs', which has no epochs")
-            self._fit_lbfgs(net, rows, tasks)
+        if first:
+            return self._initialize(features, outputs, dtype)
+        return self._continued(features, outputs)
+
+    def _train(
+        self, net: MLP, rows: Rows, tasks: FitTasks | None, validation: Any = None, **options: Any
+    ) -> None:
+        if self.solver != "lbfgs":
+            self._train_by_descent(net, rows, validation, tasks)
+        elif validation is not None:
+            raise ValueError("validation is not for solver='lbfgs', which has no epochs")
         else:
-            self._fit_by_descent(net, rows, validation, tasks)
-        self._show(net)
+            self._train_by_lbfgs(net, rows, tasks)
 
     def _fitted(self) -> dict[str, Any]:
-        """What a copy needs for predicting as if the training had stopped now."""
         return {
             "coefs_": [w.copy() for w in self.coefs_],
             "intercepts_": [b.copy() for b in self.intercepts_],
@@ -292,12 +222,12 @@ class MultilayerEstimator(NetworkEstimator):
 
     # --- by descent -------------------------------------------------------------------------------
 
-    def _fit_by_descent(
+    def _train_by_descent(
         self, net: MLP, rows: Rows, validation: Any, tasks: FitTasks | None
     ) -> None:
         if tasks is not None or not hasattr(self, "_optimizer"):
             self._optimizer = self._new_optimizer()
-        if not hasattr(self, "loss_curve_"):  # L-BFGS began
+        if not hasattr(self, "loss_curve_"):  # the fit before was by L-BFGS
             self._begin_curves()
         order, held_out = self._split(rows, validation)
         epochs = Epochs(
@@ -356,7 +286,7 @@ class MultilayerEstimator(NetworkEstimator):
         )
 
     def _epoch(self, epochs: Epochs, held_out: HeldOut | None) -> None:
-        """One epoch and what is recorded of it."""
+        """One epoch and its records."""
         self.loss_ = epochs.run()
         self.n_iter_ += 1
         self.t_ += len(epochs.order)
@@ -371,7 +301,7 @@ class MultilayerEstimator(NetworkEstimator):
             self._optimizer.lr = rate
 
     def _scheduled(self) -> bool:
-        """Whether `learning_rate` says anything: an optimizer object has its own, scikit-learn's Adam has none."""
+        """Whether `learning_rate` applies: not to an optimizer object, nor, as in scikit-learn, to Adam."""
         return isinstance(self.solver, str) and self.solver != "adam"
 
     def _watch_loss(self) -> None:
@@ -381,7 +311,7 @@ class MultilayerEstimator(NetworkEstimator):
         self.best_loss_ = min(best, self.loss_)
 
     def _validate(self, net: MLP, held_out: HeldOut) -> None:
-        """Score the rows that are held out; with early stopping, count and keep the best weights."""
+        """Score the held-out rows; with early stopping, keep the best weights and count epochs without improvement."""
         z = net.engine.forward(net.params, held_out.x, 1.0)
         score = self._score_of(z, held_out) if np.isfinite(z).all() else math.nan
         self.validation_scores_ = [] if self.validation_scores_ is None else self.validation_scores_
@@ -396,7 +326,7 @@ class MultilayerEstimator(NetworkEstimator):
         self.best_validation_score_ = score if score > best else best
 
     def _stopped(self) -> bool:
-        """Whether there was no improvement for long enough; an adaptive rate is lowered a few times first."""
+        """Whether training stops for lack of improvement; an adaptive rate is lowered a few times first."""
         if self._no_improvement_count <= self.n_iter_no_change:
             return False
         what = "Validation score" if self.early_stopping else "Training loss"
@@ -409,38 +339,22 @@ class MultilayerEstimator(NetworkEstimator):
         self._no_improvement_count = 0
         return False
 
-    def _say(self, line: str) -> None:
-        if self.verbose:
-            print(line)  # noqa: T201  (that is what `verbose` is for)
-
     # --- rows that are held out -------------------------------------------------------------------
 
     def _split(self, rows: Rows, validation: Any) -> tuple[NDArray[np.int64], HeldOut | None]:
-        """The rows to train on, by their numbers, and those that are not."""
+        """The indices of the training rows, and the rows that are held out."""
         everything = np.arange(len(rows), dtype=np.int64)
         if validation is not None:
             return everything, self._checked_held_out(validation)
         if not self.early_stopping:
             return everything, None
-        train, held_out = train_test_split(
-            everything,
-            random_state=self._random_state,
-            test_size=self.validation_fraction,
-            stratify=self._stratified(rows.y),
-        )
-        if len(held_out) < 2:
-            raise ValueError(
-                f"validation_fraction={self.validation_fraction} of {len(rows)} rows leaves {len(held_out)} to "
-                "validate on; wanted at least 2"
-            )
-        weights = None if rows.weights is None else rows.weights[held_out]
-        return train, HeldOut(rows.x[held_out], rows.y[held_out], weights)
+        stratify = self._stratified(rows.y)
+        return random_split(rows, self.validation_fraction, self._random_state, stratify)
 
     def _checked_held_out(self, validation: Any) -> HeldOut:
         if not isinstance(validation, tuple | list) or len(validation) != 2:
             raise TypeError(f"validation must be a pair (X, y), got {validation!r:.60}")
-        x = self._inputs(validation[0])
-        x = np.ascontiguousarray(x.toarray() if hasattr(x, "toarray") else x)
+        x = dense(self._inputs(validation[0]))
         y = check_array(validation[1], ensure_2d=False, dtype=None, accept_sparse=True)
         check_consistent_length(x, y)
         try:
@@ -450,51 +364,31 @@ class MultilayerEstimator(NetworkEstimator):
 
     # --- by L-BFGS --------------------------------------------------------------------------------
 
-    def _fit_lbfgs(self, net: MLP, rows: Rows, tasks: FitTasks | None) -> None:
-        from scipy.optimize import minimize  # noqa: PLC0415
-
-        flat = [
-            *net.params[::2],
-            *net.params[1::2],
-        ]  # scikit-learn's order: all weights, then all biases
-        ends = np.cumsum([p.size for p in flat])[:-1]
-        rest = 1.0 - self._loss_scale()
-
-        def put(point: NDArray[np.float64]) -> None:
-            for p, part in zip(flat, np.split(point, ends), strict=True):
-                p[...] = part.reshape(p.shape)
-
-        def value_and_slope(point: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-            put(point)
-            loss, penalty, g = net.engine.loss_and_grad(net.params, rows, None)
-            slopes = np.concatenate([a.ravel() for a in (*g[::2], *g[1::2])]).astype(np.float64)
-            return loss + penalty, slopes
-
-        def listen(intermediate_result: Any) -> None:
-            assert tasks is not None
-            put(intermediate_result.x)
-            self.n_iter_ += 1
-            if tasks.epoch(self.n_iter_ - 1, self._fitted, lambda: None):
-                raise StopIteration
-
+    def _train_by_lbfgs(self, net: MLP, rows: Rows, tasks: FitTasks | None) -> None:
         self.n_iter_ = 0
-        result = minimize(
-            value_and_slope,
-            np.concatenate([p.ravel() for p in flat]).astype(np.float64),
-            method="L-BFGS-B",
-            jac=True,
-            options={"maxfun": self.max_fun, "maxiter": self.max_iter, "gtol": self.tol},
-            callback=listen if tasks is not None and tasks.heard else None,
+
+        def after_iteration() -> bool:
+            assert tasks is not None
+            self.n_iter_ += 1
+            return tasks.epoch(self.n_iter_ - 1, self._fitted, lambda: None)
+
+        heard = tasks is not None and tasks.heard
+        result = minimize_by_lbfgs(
+            net,
+            rows,
+            after_iteration if heard else None,
+            max_fun=self.max_fun,
+            max_iter=self.max_iter,
+            tol=self.tol,
         )
-        put(result.x)
         self.n_iter_ = min(int(result.nit), self.max_iter)
         if not all(np.isfinite(p).all() for p in net.params) or not np.isfinite(result.fun):
             raise ValueError(
                 "lbfgs produced a non-finite loss or weights: scale the inputs and targets"
             )
         self.loss_ = float(result.fun)
-        if rest:
-            self.loss_ -= rest * net.assess(rows)[0]
+        if self._loss_scale() != 1.0:
+            self.loss_ -= (1.0 - self._loss_scale()) * net.assess(rows)[0]
         self._say(f"{result.nit} iterations, {result.nfev} evaluations, loss = {self.loss_:.8f}")
         if result.status not in {0, 99}:  # 99: a callback stopped it
             warn_caller(
