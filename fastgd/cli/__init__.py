@@ -1,4 +1,4 @@
-"""The command line: `fastgd reproduce`, `sweep`, `minimize`, `train`, `compare`, `predict`, `info`."""
+"""The command line: `fastgd sweep`, `minimize`, `train`, `compare`, `predict`, `reproduce`, `info`."""
 
 from fastgd.cli.main import main
 

@@ -7,19 +7,21 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from fastgd import __version__
-from fastgd.cli import ranges, train
-from fastgd.cli.words import BAD_INPUT, NUMBERS, OPTIMIZERS, SCALES
+from fastgd.cli import ranges
+from fastgd.cli.optimizers import OF_THE_NETWORK
+from fastgd.cli.words import BAD_INPUT, LOSSES, NUMBERS, OPTIMIZERS, SCALES
 from fastgd.studies import STUDIES
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line."""
+    """A parser whose errors are one line."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(BAD_INPUT, f"{self.prog}: {message}\n")
 
 
 def build_parser() -> argparse.ArgumentParser:
+    """The parser of `fastgd` with all its commands."""
     parser = _Parser(prog="fastgd", description="Gradient descent in compiled loops.")
     parser.add_argument("--version", action="version", version=f"fastgd {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="command", parser_class=_Parser)
@@ -27,45 +29,45 @@ def build_parser() -> argparse.ArgumentParser:
     _add_sweep(
         commands.add_parser(
             "sweep",
-            help="try many learning rates on a file of your own",
-            description="Fit a column of a file by gradient descent, once for each learning rate: a table of what "
-            "came of each descent, and which rate is best.",
+            help="try many learning rates on your own file",
+            description="Fit a column of a file by gradient descent, once for each learning rate: a table of the "
+            "results of all descents, and the best rate.",
         )
     )
     _add_minimize(
         commands.add_parser(
             "minimize",
-            help="one descent on a file of your own",
-            description="Fit a column of a file by one gradient descent, and say what came out.",
+            help="one descent on your own file",
+            description="Fit a column of a file by one gradient descent, and print the parameters.",
         )
     )
     _add_train(
         commands.add_parser(
             "train",
-            help="train a network on a file of your own",
-            description="Train a network that predicts a column of a file, a number or a class, and say how good it is "
-            "on rows that were held out.",
+            help="train a network on your own file",
+            description="Train a network that predicts a column of a file, a number or a class, and score it on "
+            "held-out rows.",
         )
     )
     _add_compare(
         commands.add_parser(
             "compare",
-            help="several optimizers on one network and a file of your own",
+            help="compare optimizers on one network and your own file",
             description="Train one network by several optimizers, each from the same weights through the same batches.",
         )
     )
     _add_predict(
         commands.add_parser(
             "predict",
-            help="what a network that train or compare wrote predicts for another file",
-            description="Predict the rows of a file by a network that fastgd train or compare has written.",
+            help="predict another file by a network that train or compare wrote",
+            description="Predict the rows of a file by a network that fastgd train or compare wrote.",
         )
     )
     again = commands.add_parser(
         "reproduce",
         help="reproduce published studies and write a report",
         description="Reproduce published studies: tables as CSV, figures as PNG, one report.md and "
-        "report.html with published and own numbers side by side.",
+        "report.html with published and reproduced numbers side by side.",
         epilog=f"studies: {', '.join(STUDIES)}",
     )
     again.add_argument("names", metavar="NAME", nargs="*", help="a study; all of them by default")
@@ -73,11 +75,11 @@ def build_parser() -> argparse.ArgumentParser:
         "--out", metavar="FOLDER", default="report", help="where to write (default: report)"
     )
     again.add_argument(
-        "--data", metavar="PATH", help="the data file, or a folder laid out as FASTGD_DATA is"
+        "--data", metavar="PATH", help="the data file, or a folder with the layout of FASTGD_DATA"
     )
-    again.add_argument("--quick", action="store_true", help="coarser grids beside the tables")
-    again.add_argument("--no-download", action="store_true", help="do not use the network")
-    again.add_argument("--animate", action="store_true", help="moving pictures (GIF) as well")
+    again.add_argument("--quick", action="store_true", help="coarser grids for the figures")
+    again.add_argument("--no-download", action="store_true", help="do not access the internet")
+    again.add_argument("--animate", action="store_true", help="also write animations (GIF)")
 
     commands.add_parser(
         "info", help="versions, processor features, backends, threads, cache folder"
@@ -86,7 +88,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _list_of(read: Callable[[str], Any]) -> Callable[[str], Any]:
-    """A reader whose own words argparse prints."""
+    """Wrap a parser so that argparse shows its error."""
 
     def reads(text: str) -> Any:
         try:
@@ -108,7 +110,7 @@ def _optimizers(text: str) -> list[str]:
     known = {name.lower(): name for name in OPTIMIZERS}
     for name in _names(text):
         if name.lower() not in known:
-            raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(OPTIMIZERS)}")
+            raise argparse.ArgumentTypeError(f"{name!r} is not one of {', '.join(OPTIMIZERS)}")
     return list(dict.fromkeys(known[name.lower()] for name in _names(text)))
 
 
@@ -122,7 +124,7 @@ def _one(text: str) -> float:
 def _whole(text: str) -> int:
     value = _one(text)
     if value != int(value):
-        raise ValueError(f"{text!r} is no whole number")
+        raise ValueError(f"{text!r} is not a whole number")
     return int(value)
 
 
@@ -139,7 +141,7 @@ def _add_sweep(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(_flag(name), metavar="LIST", type=several, help=what)
     parser.add_argument(
         "--betas", metavar="PAIRS", type=_list_of(ranges.pairs),
-        help="Adam and its kin, Lion: two decay rates, as 0.9/0.999,0.8/0.99",
+        help="Adam, its variants and Lion: pairs of decay rates such as 0.9/0.999,0.8/0.99",
     )  # fmt: skip
     _add_limits(parser)
     parser.epilog = (
@@ -156,7 +158,7 @@ def _add_minimize(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rate", metavar="NUMBER", type=one,
         help="learning rate (default: for plain descent of a linear model the best one, 2 / (smallest + largest "
-        "curvature); otherwise the optimizer's own)",
+        "curvature); otherwise that of the optimizer)",
     )  # fmt: skip
     parser.add_argument(
         "--optimizer", metavar="NAME", type=_optimizers, default=["SGD"],
@@ -164,7 +166,12 @@ def _add_minimize(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     for name, what in NUMBERS.items():
         parser.add_argument(_flag(name), metavar="NUMBER", type=one, help=what)
-    parser.add_argument("--betas", metavar="PAIR", type=_list_of(ranges.pairs), help="as 0.9/0.999")
+    parser.add_argument(
+        "--betas",
+        metavar="PAIR",
+        type=_list_of(ranges.pairs),
+        help="two decay rates such as 0.9/0.999",
+    )
     _add_limits(parser)
     parser.epilog = "Example: fastgd minimize heights.csv --target weight --rate 1.4"
 
@@ -177,39 +184,39 @@ def _add_file(parser: argparse.ArgumentParser) -> None:
     _add_columns(parser, scale="minmax")
     parser.add_argument(
         "--model", choices=("auto", "linear", "logistic"), default="auto",
-        help="least squares, or classes (default: classes where the target is text or has two values)",
+        help="linear or logistic regression (default: logistic if the target is text or has two values)",
     )  # fmt: skip
     parser.add_argument(
         "--cost", choices=("1/2m", "1/m", "1/2", "sum"),
-        help="what multiplies the sum of squares (default: 1/2m; of classes 1/m)",
+        help="factor of the summed loss (default: 1/2m of squares, 1/m of cross-entropies)",
     )  # fmt: skip
     parser.add_argument(
         "--batch-size", metavar="N", type=_list_of(_whole),
-        help="rows that an update goes over, in an order drawn anew each epoch (default: all)",
+        help="rows per update, shuffled in each epoch (default: all rows)",
     )  # fmt: skip
 
 
 def _add_columns(parser: argparse.ArgumentParser, scale: str) -> None:
     """The file, what is predicted from which columns, and how these are scaled."""
     _add_table(parser)
-    parser.add_argument("--target", metavar="COLUMN", required=True, help="what is predicted")
+    parser.add_argument("--target", metavar="COLUMN", required=True, help="the column to predict")
     parser.add_argument(
         "--features", metavar="A,B,...", type=_names,
         help="the columns that predict it (default: all others)",
     )  # fmt: skip
     parser.add_argument(
         "--scale", choices=tuple(SCALES), default=scale,
-        help=f"features to [0, 1], to mean 0 and deviation 1, or as they are (default: {scale})",
+        help=f"features to [0, 1], to mean 0 and standard deviation 1, or as they are (default: {scale})",
     )  # fmt: skip
 
 
 def _add_table(parser: argparse.ArgumentParser) -> None:
     """The file and how it is read."""
     parser.add_argument(
-        "file", metavar="DATA", help="a table whose first line names the columns: CSV or TSV, also gzipped"
+        "file", metavar="DATA", help="a table with a header line: CSV or TSV, also gzipped"
     )  # fmt: skip
     parser.add_argument("--decimal", choices=(".", ","), default=".", help="decimal mark")
-    parser.add_argument("--thousands", metavar="MARK", help="mark between thousands")
+    parser.add_argument("--thousands", metavar="MARK", help="thousands separator")
     parser.add_argument(
         "--drop-missing", action="store_true", help="leave out rows with a missing value"
     )
@@ -218,13 +225,13 @@ def _add_table(parser: argparse.ArgumentParser) -> None:
 def _add_limits(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tol", metavar="NUMBER", type=_list_of(_one),
-        help="a descent has converged when its largest slope is below this (default: 1e-8)",
+        help="converged when the largest component of the gradient is below this (default: 1e-8)",
     )  # fmt: skip
     parser.add_argument(
         "--max-iter", metavar="N", type=_list_of(_whole), default=100_000,
-        help="most updates of a descent (default: 100000)",
+        help="maximum updates of a descent (default: 100000)",
     )  # fmt: skip
-    parser.add_argument("--max-seconds", metavar="S", type=_list_of(_one), help="most time")
+    parser.add_argument("--max-seconds", metavar="S", type=_list_of(_one), help="time limit")
     parser.add_argument("--out", metavar="FOLDER", help="write tables as CSV, and a figure")
 
 
@@ -237,7 +244,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--rate", metavar="NUMBER", type=_list_of(lambda text: (_one(text),)),
-        help="learning rate (default: the optimizer's own)",
+        help="learning rate (default: that of the optimizer)",
     )  # fmt: skip
     _add_network(parser)
     parser.epilog = (
@@ -257,69 +264,77 @@ def _add_compare(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--rate", metavar="LIST", type=_list_of(ranges.numbers),
-        help="learning rate of all, or one for each in their order (default: each optimizer's own)",
+        help="learning rate of all, or one for each in order (default: that of each optimizer)",
     )  # fmt: skip
     _add_network(parser)
     parser.epilog = (
-        "A number such as --momentum goes to those optimizers that have it. Example: fastgd compare cars.csv --target "
-        "mpg --hidden 64,32 --optimizer sgd,momentum,adam --rate 0.1,0.01,0.003 --out cars"
+        "An option such as --momentum applies to the optimizers that have it. Example: fastgd compare cars.csv "
+        "--target mpg --hidden 64,32 --optimizer sgd,momentum,adam --rate 0.1,0.01,0.003 --out cars"
     )
 
 
 def _add_network(parser: argparse.ArgumentParser) -> None:
-    """What `train` and `compare` have in common."""
+    """The arguments that `train` and `compare` share."""
     from fastgd.engines.protocol.networks import ACTIVATIONS  # noqa: PLC0415  (with the rules)
 
     one, whole = _list_of(_one), _list_of(_whole)
     parser.add_argument(
         "--task", choices=("auto", "regression", "classification"), default="auto",
-        help="whether the target is a number or a class (default: a class where it is text or has two values)",
+        help="whether the target is a number or a class (default: a class if it is text or has two values)",
     )  # fmt: skip
     parser.add_argument("--without", metavar="A,B,...", type=_names, help="columns to leave out")
     parser.add_argument(
         "--categories", metavar="A,B,...", type=_names,
-        help="features that are categories though they hold numbers; columns of text always are",
+        help="features that are categories although they hold numbers; columns of text always are",
     )  # fmt: skip
     parser.add_argument(
         "--hidden", metavar="N,N,...", type=_list_of(_hidden), default=(100,),
         help="units of each hidden layer, or none (default: 100)",
     )  # fmt: skip
     parser.add_argument(
-        "--activation", choices=tuple(ACTIVATIONS), default="relu", help="of the hidden units (default: relu)"
+        "--activation", choices=tuple(ACTIVATIONS), default="relu",
+        help="activation of the hidden units (default: relu)",
     )  # fmt: skip
     parser.add_argument(
-        "--loss", choices=tuple(train.LOSSES),
-        help="what is minimized (default: cross_entropy of classes, else mse)",
+        "--loss", choices=tuple(LOSSES),
+        help="loss to minimize (default: cross_entropy for classes, otherwise mse)",
     )  # fmt: skip
     for name, what in NUMBERS.items():
-        on = " on the network's weights" if name in ("l1", "l2") else ""
+        on = " on the network's weights" if name in OF_THE_NETWORK else ""
         parser.add_argument(_flag(name), metavar="NUMBER", type=one, help=what + on)
-    parser.add_argument("--betas", metavar="PAIR", type=_list_of(_pair), help="as 0.9/0.999")
+    parser.add_argument(
+        "--betas", metavar="PAIR", type=_list_of(_pair), help="decay rates such as 0.9/0.999"
+    )
     parser.add_argument(
         "--dropout", metavar="SHARE", type=one, default=0.0,
-        help="hidden units left out in an update (default: 0)",
+        help="share of hidden units that each update leaves out (default: 0)",
     )  # fmt: skip
     for flag, default, what in (
-        ("--batch-size", 32, "rows of an update"),
-        ("--epochs", 200, "most passes over the rows"),
-        ("--patience", 20, "stop after so many epochs without a lower validation loss and keep the best; 0: do not"),
-        ("--seed", 0, "of the parts, the first weights and the order of rows"),
+        ("--batch-size", 32, "rows per update"),
+        ("--epochs", 200, "maximum passes over the rows"),
+        ("--patience", 20, "stop after this many epochs without a lower validation loss and keep the best; 0: never"),
+        ("--seed", 0, "seed of the split, the initial weights and the order of rows"),
     ):  # fmt: skip
         parser.add_argument(
             flag, metavar="N", type=whole, default=default, help=f"{what} (default: {default})"
         )
     for flag, share, what in (
-        ("--test", 0.2, "rows that are held out to say how good the network is"),
-        ("--validation", 0.1, "rows that say when to stop"),
+        ("--test", 0.2, "share of rows held out to score the network"),
+        ("--validation", 0.1, "share of rows that decide when to stop"),
     ):
         parser.add_argument(
             flag, metavar="SHARE", type=one, default=share, help=f"{what} (default: {share})"
         )
     parser.add_argument(
-        "--dtype", choices=("float32", "float64"), default="float32", help="(default: float32)"
+        "--dtype",
+        choices=("float32", "float64"),
+        default="float32",
+        help="precision (default: float32)",
     )
-    parser.add_argument("--threads", metavar="N", type=whole, help="(default: all processors)")
-    parser.add_argument("--max-seconds", metavar="S", type=one, help="most time of a training")
+    parser.add_argument(
+        "--threads", metavar="N", type=whole, help="number of threads (default: all processors)"
+    )
+    parser.add_argument("--max-seconds", metavar="S", type=one, help="time limit of a training")
     parser.add_argument("--out", metavar="FOLDER", help="write tables, a figure and the network")
 
 
@@ -328,21 +343,23 @@ def _hidden(text: str) -> tuple[int, ...]:
         return ()
     units = ranges.numbers(text)
     if any(n != int(n) or n < 1 for n in units):
-        raise ValueError(f"{text!r} is no list of layers: wanted whole numbers as 500,300, or none")
+        raise ValueError(
+            f"{text!r} is not a list of layers: wanted whole numbers such as 500,300, or none"
+        )
     return tuple(map(int, units))
 
 
-def _pair(text: str) -> tuple[tuple[float, float], ...]:
+def _pair(text: str) -> tuple[float, float]:
     several = ranges.pairs(text)
     if len(several) != 1:
         raise ValueError(f"{text!r} has {len(several)} pairs; wanted one")
-    return several
+    return several[0]
 
 
 def _add_predict(parser: argparse.ArgumentParser) -> None:
     """The arguments of `fastgd predict`."""
     parser.add_argument(
-        "folder", metavar="FOLDER", help="what --out was for fastgd train or compare"
+        "folder", metavar="FOLDER", help="the --out folder of fastgd train or compare"
     )
     _add_table(parser)
     parser.add_argument("--out", metavar="FILE", help="write all predictions as CSV")

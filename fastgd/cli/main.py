@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
+from argparse import Namespace
 from collections.abc import Callable, Sequence
 
-from fastgd.cli import descend, train
+from fastgd.cli import compare, minimize, predict, sweep, train
 from fastgd.cli.arguments import build_parser
-from fastgd.cli.show import Said, print_outcome, show_table
+from fastgd.cli.show import Outcome, show, show_studies
 from fastgd.cli.words import BAD_INPUT, INTERRUPTED
 from fastgd.studies import reproduce
 
@@ -20,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     arguments : sequence of str, optional
-        What stands after ``fastgd``; the process' own by default.
+        The arguments after ``fastgd``; those of the process by default.
 
     Returns
     -------
@@ -30,32 +30,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Raises
     ------
     SystemExit
-        After ``--help``, ``--version`` and what cannot be parsed.
+        After ``--help``, ``--version`` and arguments that cannot be parsed.
 
     Examples
     --------
     >>> main(["reproduce", "no-such-study"])
     2
     """
-    for stream in (
-        sys.stdout,
-        sys.stderr,
-    ):  # a column's name may have letters that a terminal lacks
-        if hasattr(stream, "reconfigure"):
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # names of columns may have letters the terminal lacks
             stream.reconfigure(errors="replace")
     parser, code = build_parser(), 0
     options = parser.parse_args(arguments)
     try:
-        if options.command == "reproduce":
-            _reproduce(options)
-        elif options.command in _ON_OWN_FILES:
-            code = _own_file(options)
-        elif options.command == "info":
-            _info()
-        else:
+        if options.command is None:
             parser.print_help()
+        else:
+            code = _COMMANDS[options.command](options)
         sys.stdout.flush()
-    except BrokenPipeError:  # whoever reads has seen enough, as `head` has
+    except BrokenPipeError:  # the reader has closed the pipe, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (ValueError, OSError) as error:
@@ -67,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-def _reproduce(options: argparse.Namespace) -> None:
+def _reproduce(options: Namespace) -> int:
     done = reproduce(
         options.names,
         options.out,
@@ -76,27 +69,37 @@ def _reproduce(options: argparse.Namespace) -> None:
         download=not options.no_download,
         animate=options.animate,
     )
-    print_outcome(done)
+    show_studies(done)
+    return 0
 
 
-_ON_OWN_FILES: dict[str, Callable[[argparse.Namespace], Said]] = {
-    "sweep": descend.sweep,
-    "minimize": descend.minimize,
-    "train": train.train,
-    "compare": train.compare,
-    "predict": train.predict,
-}
-
-
-def _own_file(options: argparse.Namespace) -> int:
-    done = _ON_OWN_FILES[options.command](options)
-    show_table(done)
-    if not done.finished:
-        print("fastgd: interrupted; this is what was finished", file=sys.stderr)
-    return 0 if done.finished else INTERRUPTED
-
-
-def _info() -> None:
+def _info(_: Namespace) -> int:
     from fastgd.engines.installation import show_config  # noqa: PLC0415  (imports the kernels)
 
     show_config()
+    return 0
+
+
+def _shown(run: Callable[[Namespace], Outcome]) -> Callable[[Namespace], int]:
+    """The command with its outcome printed."""
+
+    def run_and_show(options: Namespace) -> int:
+        outcome = run(options)
+        show(outcome)
+        if outcome.finished:
+            return 0
+        print("fastgd: interrupted; this is what was finished", file=sys.stderr)
+        return INTERRUPTED
+
+    return run_and_show
+
+
+_COMMANDS: dict[str, Callable[[Namespace], int]] = {
+    "sweep": _shown(sweep.run),
+    "minimize": _shown(minimize.run),
+    "train": _shown(train.run),
+    "compare": _shown(compare.run),
+    "predict": _shown(predict.run),
+    "reproduce": _reproduce,
+    "info": _info,
+}

@@ -1,4 +1,4 @@
-"""Lists of numbers as people write them on a command line: ``0.1:1.8:0.05``, ``1e-3:1:log50``, ``0.5,0.9``."""
+"""Lists of numbers on a command line: ``0.1:1.8:0.05``, ``1e-3:1:log50``, ``0.5,0.9``."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from decimal import Decimal, InvalidOperation
 import numpy as np
 
 SYNTAX = (
-    "numbers with commas between them, and ranges among them: 0.1:1.8:0.05 (from, to, step; the end is included where "
-    "a step falls on it), 0:1:lin11 (11 values, evenly spaced, both ends included), 1e-3:1:log50 (50 values, each the "
-    "same multiple of the one before, both ends included)"
+    "numbers and ranges, separated by commas: 0.1:1.8:0.05 (from, to, step; the end is included if a step falls on "
+    "it), 0:1:lin11 (11 values, evenly spaced, both ends included), 1e-3:1:log50 (50 values, evenly spaced in "
+    "logarithm, both ends included)"
 )
 MOST = 10_000_000
 
@@ -21,7 +21,7 @@ def numbers(text: str) -> tuple[float, ...]:
     Parameters
     ----------
     text : str
-        See `SYNTAX`. A range by steps is counted in decimals: its values are the numbers that one would write.
+        See `SYNTAX`. Steps are added in decimal arithmetic, so that the values are round numbers.
 
     Returns
     -------
@@ -30,7 +30,7 @@ def numbers(text: str) -> tuple[float, ...]:
     Raises
     ------
     ValueError
-        If a part is no number and no range, or if there are too many values.
+        If a part is neither a number nor a range, or if there are too many values.
 
     Examples
     --------
@@ -44,7 +44,7 @@ def numbers(text: str) -> tuple[float, ...]:
 
 
 def pairs(text: str) -> tuple[tuple[float, float], ...]:
-    """Read pairs: two numbers with a slash between them, as many as there are with commas between them.
+    """Read pairs of numbers such as ``0.9/0.999``, separated by commas.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def pairs(text: str) -> tuple[tuple[float, float], ...]:
     Raises
     ------
     ValueError
-        If a part is no pair.
+        If a part is not a pair.
 
     Examples
     --------
@@ -69,7 +69,7 @@ def pairs(text: str) -> tuple[tuple[float, float], ...]:
     for part in text.split(","):
         first, slash, second = part.partition("/")
         if not slash:
-            raise ValueError(f"{part!r} is no pair; wanted two numbers as in 0.9/0.999")
+            raise ValueError(f"{part!r} is not a pair; wanted two numbers such as 0.9/0.999")
         found.append((float(_decimal(first)), float(_decimal(second))))
     return tuple(found)
 
@@ -79,14 +79,14 @@ def _part(part: str) -> tuple[float, ...]:
     if len(pieces) == 1:
         return (float(_decimal(part)),)
     if len(pieces) != 3:
-        raise ValueError(f"{part!r} is no range; wanted from:to:step, as 0.1:1.8:0.05")
+        raise ValueError(f"{part!r} is not a range; wanted from:to:step, such as 0.1:1.8:0.05")
     start, stop = _decimal(pieces[0]), _decimal(pieces[1])
     spaced = re.fullmatch(r"(log|lin)(\d+)", pieces[2].strip())
     if spaced:
         return _spaced(part, float(start), float(stop), spaced[1], int(spaced[2]))
     step = _decimal(pieces[2])
     if step == 0 or (stop - start) / step < 0:
-        raise ValueError(f"{part!r} never comes to its end with the step {pieces[2].strip()}")
+        raise ValueError(f"{part!r} never reaches its end with the step {pieces[2].strip()}")
     count = (stop - start) / step
     _check_count(part, count)
     return tuple(float(start + k * step) for k in range(int(count) + 1))
@@ -95,20 +95,20 @@ def _part(part: str) -> tuple[float, ...]:
 def _spaced(part: str, start: float, stop: float, how: str, count: int) -> tuple[float, ...]:
     _check_count(part, Decimal(count))
     if count < 2:
-        raise ValueError(f"{part!r} has {count} values; wanted two or more, the ends")
+        raise ValueError(f"{part!r} has {count} values; wanted at least two, the ends")
     if how == "log":
         if start <= 0 or stop <= 0:
-            raise ValueError(f"{part!r} is logarithmic; its ends must be above 0")
+            raise ValueError(f"{part!r} is logarithmic; its ends must be positive")
         values = np.geomspace(start, stop, count)
     else:
         values = np.linspace(start, stop, count)
-    # Off the last digits: 0.30000000000000004 is nobody's rate.
+    # Twelve digits: 0.3 instead of 0.30000000000000004.
     return (start, *(float(f"{v:.12g}") for v in values[1:-1].tolist()), stop)
 
 
 def _check_count(part: str, count: Decimal) -> None:
     if count >= MOST:
-        raise ValueError(f"{part!r} has {float(count):,.0f} values; at most {MOST:,} are taken")
+        raise ValueError(f"{part!r} has {float(count):,.0f} values; at most {MOST:,} are allowed")
 
 
 def _decimal(text: str) -> Decimal:
@@ -117,5 +117,5 @@ def _decimal(text: str) -> Decimal:
         if not value.is_finite():
             raise InvalidOperation
     except InvalidOperation:
-        raise ValueError(f"{text.strip()!r} is no number") from None
+        raise ValueError(f"{text.strip()!r} is not a number") from None
     return value

@@ -1,19 +1,49 @@
-"""How results are shown: tables on the terminal, figures, folders."""
+"""What a command returns, and how it is printed."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from fastgd.studies import Reproduced
 
 
-def show_table(said: Said) -> None:
-    for part in said.parts:
+@dataclass(frozen=True)
+class Table:
+    """Texts in columns.
+
+    Attributes
+    ----------
+    title : str
+    names : list of str
+        The header.
+    rows : list of list of str
+    left : int, default 0
+        The first columns that are aligned at the left; the others are aligned at the right.
+    dispensable : int, default 0
+        The last columns that a narrow terminal may leave out.
+    """
+
+    title: str
+    names: list[str]
+    rows: list[list[str]]
+    left: int = 0
+    dispensable: int = 0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command prints, in order, and whether it finished its work."""
+
+    parts: list[str | Table]
+    finished: bool
+
+
+def show(outcome: Outcome) -> None:
+    """Print lines, and tables: drawn by rich on a terminal, otherwise as plain text."""
+    for part in outcome.parts:
         if isinstance(part, str):
             print(part)
         elif sys.stdout.isatty():
@@ -54,19 +84,20 @@ def _show_rich(table: Table) -> None:
     for k, name in enumerate(table.names[:shown]):
         drawn.add_column(Text(name), justify="left" if k < table.left else "right", no_wrap=True)
     for row in table.rows:
-        drawn.add_row(*map(Text, row[:shown]))  # as it stands: a column may be called [red]
+        drawn.add_row(*map(Text, row[:shown]))  # Text, since a column may be called [red]
     console.print(drawn)
 
 
-def print_outcome(done: Reproduced) -> None:
+def show_studies(done: Reproduced) -> None:
+    """Print the data, the outcome of each study and where the report is."""
     statements = dict.fromkeys(section.data for section in done.sections if section.data)
     for data in statements or ("none is needed.",):
         print(f"Data: {data}")
     if sys.stdout.isatty():
         from rich.console import Console  # noqa: PLC0415  (heavy)
-        from rich.table import Table  # noqa: PLC0415
+        from rich.table import Table as RichTable  # noqa: PLC0415
 
-        table = Table("study", "outcome")
+        table = RichTable("study", "outcome")
         for section in done.sections:
             table.add_row(section.name, section.summary)
         Console().print(table)
@@ -74,64 +105,3 @@ def print_outcome(done: Reproduced) -> None:
         for section in done.sections:
             print(f"{section.name}: {section.summary}")
     print(f"Report: {done.report}")
-
-
-@dataclass(frozen=True)
-class Table:
-    """Texts in columns: the first `left` begin at the left, numbers end at the right; the last few may be left out."""
-
-    title: str
-    names: list[str]
-    rows: list[list[str]]
-    left: int = 0
-    dispensable: int = 0
-
-
-@dataclass(frozen=True)
-class Said:
-    """What there is to say, in order, and whether the work came to its end."""
-
-    parts: list[str | Table]
-    finished: bool
-
-
-def save_figure(path: Path, *draws: Callable[..., Any]) -> None:
-    """Draw pictures side by side, without pyplot, which might open a window.
-
-    Parameters
-    ----------
-    path : Path
-    *draws : callable
-        Each draws on the axes that it is given as `ax`.
-    """
-    from matplotlib.figure import Figure  # noqa: PLC0415  (heavy)
-
-    figure = Figure(figsize=(2.0 + 6.0 * len(draws), 5.0), layout="constrained")
-    for draw, ax in zip(draws, figure.subplots(1, len(draws), squeeze=False)[0], strict=True):
-        draw(ax=ax)
-    figure.savefig(path, dpi=150)
-
-
-def out_folder(name: str | None) -> Path | None:
-    """The folder to write to, made before the work that it is for.
-
-    Parameters
-    ----------
-    name : str, optional
-
-    Returns
-    -------
-    Path, or None without a name
-
-    Raises
-    ------
-    ValueError
-        If it is a file.
-    """
-    if name is None:
-        return None
-    folder = Path(name)
-    if folder.exists() and not folder.is_dir():
-        raise ValueError(f"--out must be a folder, and {folder} is a file")
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder

@@ -1,4 +1,9 @@
-"""Reading a CSV or TSV file into a table."""
+"""Reading a CSV or TSV file into a data frame.
+
+The separator is the candidate that the header has most of: `csv.Sniffer` and pandas' ``sep=None`` also look at the
+rows, where decimal commas and commas inside texts mislead them. A gzipped file is recognized by its content, since
+pandas goes by the file's name alone.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +13,11 @@ import re
 import warnings
 import zlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,24 +25,45 @@ if TYPE_CHECKING:
 
 _SEPARATORS = ",;\t|"
 _MISSING = ("", "?", "-", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "#N/A")
-THOUSANDS = re.compile(r"[-+]?\d{1,3}(,\d{3})+(\.\d*)?")
-EUROPEAN = re.compile(r"[-+]?(\d{1,3}(\.\d{3})+|\d+),\d*|[-+]?\d{1,3}(\.\d{3}){2,}")
 
 
-# --- reading ----------------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Source:
+    """A file, and how numbers are written in it."""
+
+    file: str
+    decimal: str = "."
+    thousands: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The file's name without its folder."""
+        return Path(self.file).name
+
+    def read(self) -> pd.DataFrame:
+        """The file as a data frame."""
+        return read(self.file, decimal=self.decimal, thousands=self.thousands)
+
+    @contextmanager
+    def named_in_errors(self) -> Iterator[None]:
+        """Put the file's name before the message of a ValueError."""
+        try:
+            yield
+        except ValueError as error:
+            raise ValueError(f"{self.file}: {error}") from None
 
 
 def read(path: str | Path, *, decimal: str = ".", thousands: str | None = None) -> pd.DataFrame:
-    """Read a table whose first line names its columns: comma, semicolon, tab or bar between them; gzipped or not.
+    """Read a table whose first line names its columns, separated by comma, semicolon, tab or bar; gzipped or not.
 
     Parameters
     ----------
     path : path
         The file.
     decimal : {".", ","}, default "."
-        What stands before a number's decimals.
+        The decimal mark.
     thousands : str, optional
-        What stands between its thousands.
+        The thousands separator.
 
     Returns
     -------
@@ -45,66 +73,38 @@ def read(path: str | Path, *, decimal: str = ".", thousands: str | None = None) 
     Raises
     ------
     ValueError
-        If the file is no such table.
+        If the file is not such a table.
     FileNotFoundError
-        If there is none.
+        If there is no such file.
     """
     path = Path(path)
-    head = _head(path)
-    separator = _separator(head)
+    header = _header(path)
+    separator = max(_SEPARATORS, key=re.sub(r'"[^"]*"', "", header).count)
     frame = _parsed(path, separator, decimal, thousands)
-    _check_names(path, next(csv.reader([head], delimiter=separator, skipinitialspace=True)))
+    _check_names(path, next(csv.reader([header], delimiter=separator, skipinitialspace=True)))
     frame.columns = [str(name).strip() for name in frame.columns]
     if not len(frame):
-        raise ValueError(f"{path} has a line of names and no rows")
+        raise ValueError(f"{path} has a header and no rows")
     return frame
 
 
-def _parsed(path: Path, separator: str, decimal: str, thousands: str | None) -> pd.DataFrame:
-    import pandas as pd  # noqa: PLC0415  (heavy)
-
+def is_number(text: str) -> bool:
+    """Whether Python reads the text as a number."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter(
-                "error", pd.errors.ParserWarning
-            )  # rows longer than the line of names
-            return pd.read_csv(
-                path,
-                sep=separator,
-                decimal=decimal,
-                thousands=thousands,
-                skipinitialspace=True,
-                keep_default_na=False,
-                na_values=list(_MISSING),
-                encoding="utf-8-sig",
-                compression="gzip" if _is_gzip(path) else None,
-                low_memory=False,  # one dtype a column
-                index_col=False,
-            )
-    except UnicodeDecodeError as error:
-        raise ValueError(
-            f"{path} is not UTF-8 text (byte {error.start}); save it as UTF-8"
-        ) from None
-    except pd.errors.ParserWarning:
-        raise ValueError(f"{path} has rows with more cells than its first line has names") from None
-    except (ValueError, OSError, EOFError, zlib.error) as error:
-        reason = str(error).removeprefix("Error tokenizing data. C error: ")
-        raise ValueError(f"{path} cannot be read as a table: {reason}") from None
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
-def _is_gzip(path: Path) -> bool:
-    with path.open("rb") as stream:
-        return stream.read(2) == b"\x1f\x8b"
-
-
-def _head(path: Path) -> str:
-    """The line of names."""
+def _header(path: Path) -> str:
+    """The first line that is not blank, of a file that looks like a table."""
     if not path.exists():
         raise FileNotFoundError(f"there is no file {path}")
     if path.is_dir():
         raise ValueError(f"{path} is a folder; wanted a file with a table")
     try:
-        with gzip.open(path) if _is_gzip(path) else path.open("rb") as stream:
+        with _opened(path) as stream:
             start = stream.read(1 << 20)
     except (OSError, EOFError, zlib.error) as error:
         raise ValueError(f"{path} cannot be read: {error}") from None
@@ -118,10 +118,41 @@ def _head(path: Path) -> str:
     return lines[0]
 
 
-def _separator(head: str) -> str:
-    """Which of the separators the line of names has most of, outside quotes."""
-    bare = re.sub(r'"[^"]*"', "", head)
-    return max(_SEPARATORS, key=bare.count)
+def _opened(path: Path) -> BinaryIO:
+    """The content, unpacked if it is gzipped."""
+    with path.open("rb") as stream:
+        zipped = stream.read(2) == b"\x1f\x8b"
+    return cast("BinaryIO", gzip.open(path)) if zipped else path.open("rb")
+
+
+def _parsed(path: Path, separator: str, decimal: str, thousands: str | None) -> pd.DataFrame:
+    import pandas as pd  # noqa: PLC0415  (heavy)
+
+    try:
+        with warnings.catch_warnings(), _opened(path) as stream:
+            # pandas only warns of rows that are longer than the header
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            return pd.read_csv(
+                stream,
+                sep=separator,
+                decimal=decimal,
+                thousands=thousands,
+                skipinitialspace=True,
+                keep_default_na=False,
+                na_values=list(_MISSING),
+                encoding="utf-8-sig",
+                low_memory=False,  # one dtype a column
+                index_col=False,
+            )
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{path} is not UTF-8 text (byte {error.start}); save it as UTF-8"
+        ) from None
+    except pd.errors.ParserWarning:
+        raise ValueError(f"{path} has rows with more cells than its header has names") from None
+    except (ValueError, OSError, EOFError, zlib.error) as error:
+        reason = str(error).removeprefix("Error tokenizing data. C error: ")
+        raise ValueError(f"{path} cannot be read as a table: {reason}") from None
 
 
 def _check_names(path: Path, names: Sequence[str]) -> None:
@@ -133,11 +164,3 @@ def _check_names(path: Path, names: Sequence[str]) -> None:
     for name, times in Counter(name for name in names if name).items():
         if times > 1:
             raise ValueError(f"{path} has {times} columns called {name!r}")
-
-
-def is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

@@ -1,4 +1,4 @@
-"""Lists of words that several commands share."""
+"""Words and numbers that several commands share."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ OPTIMIZERS = (
     "SGD", "Momentum", "HeavyBall", "NAG", "Adagrad", "RMSprop", "Adadelta", "Adam", "AdamW", "NAdam", "RAdam",
     "Adamax", "Rprop", "Lion",
 )  # fmt: skip
-NUMBERS = {
-    "momentum": "weight of the old velocity",
+NUMBERS = {  # hyperparameters that are numbers
+    "momentum": "weight of the previous velocity",
     "weight_decay": "weight decay",
-    "alpha": "RMSprop: weight of the old average",
-    "rho": "Adadelta: weight of the old average",
+    "alpha": "RMSprop: weight of the previous average",
+    "rho": "Adadelta: weight of the previous average",
     "eps": "added to the root",
     "l1": "L1 penalty",
     "l2": "L2 penalty",
@@ -23,6 +23,13 @@ SCALES = {
     "standard": "features standardized",
     "none": "features as they are",
 }
+LOSSES = {
+    "mse": "mean squared error",
+    "mae": "mean absolute error",
+    "huber": "Huber's loss",
+    "poisson": "Poisson deviance",
+    "cross_entropy": "cross-entropy",
+}
 ENDED = {
     Status.CONVERGED: "converged",
     Status.MAX_ITER: "not converged",
@@ -32,3 +39,15 @@ ENDED = {
     Status.NOT_RUN: "not begun",
 }
 BAD_INPUT, INTERRUPTED = 2, 130  # exit codes
+
+
+def count(many: float, what: str) -> str:
+    """A number of things, for example ``1 row`` or ``2,000 rows``."""
+    number = f"{many:,}" if isinstance(many, int) else f"{many:,.6g}"
+    return f"{number} {what}" if many == 1 else f"{number} {what}s"
+
+
+def several(names: list[str], most: int = 6) -> str:
+    """The first names, and how many more there are."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")

@@ -10,10 +10,11 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import fastgd as gd
-from fastgd.cli import columns
+from fastgd.cli import encoding
 from fastgd.cli.main import main
 
 RNG = np.random.default_rng(5)
@@ -368,10 +369,10 @@ def test_names_that_collide(tmp_path, capsys):
         (b"a,y\n1,2\n", "1 row to fit"),
         (b"1,2\n3,4\n", "numbers in its first line (1, 2)"),
         (b"a,a,y\n1,2,3\n4,5,6\n", "2 columns called 'a'"),
-        (b"a,y\n1,2,3\n4,5,6\n", "more cells than its first line has names"),
+        (b"a,y\n1,2,3\n4,5,6\n", "more cells than its header has names"),
         (b"a,y\n1,2\n4,5,6\n", "Expected 2 fields in line 3, saw 3"),
         (b"a,y\n1\n2,3\n", "missing values in column 'y' (1 row, first in row 1)"),
-        (b"y\n1\n2\n", "no column but 'y'"),
+        (b"y\n1\n2\n", "no column besides 'y'"),
         (b"a,z\n1,2\n4,5\n", "no column 'y'; there are a, z"),
         (b"a,Y1\n1,2\n4,5\n", "did you mean 'Y1'?"),
         (b"a,y\n1,2\n4,x\n5,6\n", "column 'y' has text in row 2: 'x'"),
@@ -406,16 +407,16 @@ def test_bad_files_get_one_line(content, says, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["--features", "a,a"], "feature 'a' stands there twice"),
+        (["--features", "a,a"], "feature 'a' is listed twice"),
         (["--features", "y"], "feature 'y' is the target"),
         (["--features", "a,,b"], "has an empty name"),
-        (["--rates", "0.1:1"], "argument --rates: '0.1:1' is no range"),
+        (["--rates", "0.1:1"], "argument --rates: '0.1:1' is not a range"),
         (["--rates", "-0.1"], "--rates: -0.1 is negative"),
-        (["--optimizer", "sdg"], "'sdg' is none of SGD, "),
+        (["--optimizer", "sdg"], "'sdg' is not one of SGD, "),
         (["--rho", "0.9"], "SGD has no hyperparameter 'rho'"),
-        (["--optimizer", "adam", "--betas", "0.9"], "'0.9' is no pair"),
+        (["--optimizer", "adam", "--betas", "0.9"], "'0.9' is not a pair"),
         (["--optimizer", "momentum", "--momentum", "-1"], "momentum must be"),
-        (["--max-iter", "1.5"], "no whole number"),
+        (["--max-iter", "1.5"], "is not a whole number"),
         (["--max-seconds", "0"], "max_seconds must be a number > 0"),
         (["--tol", "-1"], "tol must be"),
         (["--cost", "m"], "--cost"),
@@ -437,12 +438,14 @@ def test_no_file(path, capsys):
 
 
 def test_scaling_is_undone():
-    data = RNG.normal(5, 3, (30, 3))
+    data = pd.DataFrame(RNG.normal(5, 3, (30, 3)), columns=list("abc"))
     for scale in ("minmax", "standard", "none"):
-        scaled, scaling = columns.scaled(data, scale)
+        code = encoding.encoding_of_numbers(data, scale)
         weights, intercept = RNG.normal(size=(3, 2)), RNG.normal(size=2)
-        own, constant = scaling.undone(weights, intercept)
-        np.testing.assert_allclose(data @ own + constant, scaled @ weights + intercept)
+        own, constant = code.decoded(weights, intercept)
+        np.testing.assert_allclose(data @ own + constant, code.encoded(data) @ weights + intercept)
+        one_by_one = encoding.encoding(data, scale)  # as networks scale them
+        np.testing.assert_allclose(one_by_one.encoded(data), code.encoded(data))
 
 
 def test_whatever_the_terminal_can_show(tmp_path):

@@ -13,7 +13,8 @@ from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 import fastgd as gd
-from fastgd.cli import columns, train
+from fastgd.cli import encoding, training
+from fastgd.cli.columns import Choice, choose
 from fastgd.cli.main import main
 
 RNG = np.random.default_rng(11)
@@ -146,7 +147,7 @@ def test_classes_are_recognized_and_held_out_in_equal_shares(sizes, tmp_path, ca
     assert lines[0].startswith("size (3 classes) from power, make: 90 rows of sizes.csv")
     assert "Network 4-100-3 (relu, cross-entropy)" in lines[1]
     assert lines[2].startswith("RMSprop(lr=0.02, alpha=0.95): stopped early after ")
-    assert " kept as it was after epoch " in lines[2]
+    assert "; parameters of epoch " in lines[2]
     done = pd.read_csv(tmp_path / "predictions.csv")
     assert list(done) == ["row", "size", "predicted", "p(large)", "p(middle)", "p(small)"]
     shares = done.iloc[:, 3:].to_numpy()
@@ -169,7 +170,7 @@ def test_early_stopping_keeps_the_best(cars, tmp_path, capsys):
     history = pd.read_csv(tmp_path / "history.csv")
     best = history["val_loss"].argmin()
     assert len(history) == best + 1 + 4
-    which = f"kept as it was after epoch {best + 1}, where the validation loss was lowest"
+    which = f"parameters of epoch {best + 1} kept, where the validation loss was lowest"
     assert lines[2].endswith(which)
     row = table(lines, "rows ")[2]
     assert row[0] == "validation"
@@ -292,7 +293,7 @@ def test_a_level_that_training_has_not_seen(tmp_path, capsys):
     make[held[0]] = "saab"
     path = write(tmp_path / "a.csv", {**CARS, "make": make})
     lines = said(["train", path, "--target", "mpg", *QUICK], capsys)
-    assert lines[0].endswith("1 row with a level that no row trained on has")
+    assert lines[0].endswith("1 row with a level that the training rows do not have")
     assert "Network 5-8-1" in lines[1]
 
 
@@ -364,7 +365,7 @@ def test_one_that_diverges_leaves_the_others(cars, tmp_path, capsys):
     assert any(line.startswith("Best by its validation loss: Adam") for line in lines)
     assert list(pd.read_csv(tmp_path / "predictions.csv")) == ["row", "mpg", "Adam"]
     lines = said([*arguments, "--rate", "1e6", "--optimizer", "sgd,momentum"], capsys)
-    assert lines[-2] == "Every one diverged: try a smaller --rate, or --clip-norm 1."
+    assert lines[-2] == "All of them diverged: try a smaller --rate, or --clip-norm 1."
 
 
 def test_compare_without_validation_or_test(cars, tmp_path, capsys):
@@ -408,7 +409,7 @@ def test_predictions_of_classes(sizes, tmp_path, capsys):
     assert "new.csv: missing values in column 'power' (1 row, first in row 5)" in error
     lines = said(["predict", str(folder), path, "--drop-missing"], capsys)
     assert lines[0].startswith("size of 8 rows of new.csv")
-    assert lines[0].endswith("1 row with a level that no row trained on has")
+    assert lines[0].endswith("1 row with a level that the training rows do not have")
     assert lines[1].split() == ["row", "predicted", "p(large)", "p(middle)", "p(small)"]
     assert [line.split()[0] for line in lines[2:]] == list("12346789")
 
@@ -427,7 +428,7 @@ def test_predict_says_what_is_wrong(cars, tmp_path, capsys):
     known = (folder / "columns.json").read_text(encoding="utf-8")
     for text in ("{}", "[", known.replace("columns 1", "columns 2"), known.replace("width", "w")):
         (folder / "columns.json").write_text(text, encoding="utf-8")
-        assert "is not what this version" in refused(["predict", str(folder), cars], capsys)
+        assert "was not written by this version" in refused(["predict", str(folder), cars], capsys)
     (folder / "columns.json").write_text(known.replace('"vw"', '"vw", "x"'), encoding="utf-8")
     assert "are of two networks" in refused(["predict", str(folder), cars], capsys)
 
@@ -450,7 +451,7 @@ TEN = [f"{k},{k % 3}.5" for k in range(10)]
         (csv_of(["1,2", "3,4", "5,9"]), "of 3 rows --test 0.2 and --validation 0.1 leave 1 to train on"),
         (csv_of(["1,7", "2,7", "3,7", "4,7"]), "column 'y' is 7 in every row: nothing to predict"),
         (csv_of(["1,x", "2,x", "3,x", "4,x"]), "'x' in every row: one class only"),
-        (csv_of(["1,u", "2,u", "3,u", "4,v"]), "class 'v' of column 'y' has one row; wanted two"),
+        (csv_of(["1,u", "2,u", "3,u", "4,v"]), "class 'v' of column 'y' has one row; wanted at least two"),
         (csv_of([f"{k},{'uvw'[k % 3]}" for k in range(9)]),
          "--test 0.2 holds out 2 of 9 rows, and there are 3 classes"),
         (csv_of(TEN, "b,y").replace(b"y", b"z", 1), "no column 'y'; there are b, z"),
@@ -474,27 +475,27 @@ def test_bad_files_get_one_line(content, says, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["--hidden", "500,x"], "argument --hidden: 'x' is no number"),
-        (["--hidden", "0"], "'0' is no list of layers"),
-        (["--hidden", "2.5"], "'2.5' is no list of layers: wanted whole numbers as 500,300, or none"),
-        (["--optimizer", "adma"], "'adma' is none of SGD, "),
+        (["--hidden", "500,x"], "argument --hidden: 'x' is not a number"),
+        (["--hidden", "0"], "'0' is not a list of layers"),
+        (["--hidden", "2.5"], "'2.5' is not a list of layers: wanted whole numbers such as 500,300, or none"),
+        (["--optimizer", "adma"], "'adma' is not one of SGD, "),
         (["--optimizer", "sgd,adam"], "fastgd compare takes several"),
         (["--rate", "0.1,0.2"], "has 2 values; wanted one number"),
         (["--rate", "-1"], "lr must be a number >= 0"),
         (["--rho", "0.9"], "Adam has no hyperparameter 'rho'"),
-        (["--betas", "0.9"], "'0.9' is no pair"),
+        (["--betas", "0.9"], "'0.9' is not a pair"),
         (["--betas", "0.9/0.99,0.8/0.9"], "has 2 pairs; wanted one"),
         (["--l2", "-1"], "l2 must be"),
         (["--dropout", "1"], "dropout must be at least 0 and below 1"),
         (["--activation", "swish"], "--activation"),
         (["--loss", "cross_entropy"], "--loss cross_entropy does not fit 'mpg', which is a number: mse, mae"),
         (["--loss", "poisson"], "--loss poisson: 'mpg' is negative in row 4"),
-        (["--task", "classification"], "different numbers: no class; use --task regression"),
+        (["--task", "classification"], "different numbers: too many for classes; use --task regression"),
         (["--test", "1"], "--test is a share of the rows, at least 0 and below 1, got 1"),
         (["--validation", "-0.1"], "--validation is a share"),
         (["--test", "0.6", "--validation", "0.5"], "leave -9 to train on"),
         (["--epochs", "0"], "--epochs must be at least 1"),
-        (["--epochs", "1.5"], "no whole number"),
+        (["--epochs", "1.5"], "is not a whole number"),
         (["--batch-size", "0"], "--batch-size must be at least 1"),
         (["--patience", "-1"], "--patience must be at least 0"),
         (["--max-seconds", "0"], "--max-seconds must be above 0"),
@@ -503,8 +504,8 @@ def test_bad_files_get_one_line(content, says, tmp_path, capsys):
         (["--categories", "wait"], "there is no column 'wait'; there are power, weight, make; did you mean 'weight'?"),
         (["--without", "makes"], "did you mean 'make'?"),
         (["--without", "mpg"], "'mpg' is the target"),
-        (["--without", "power,weight,make"], "no column but 'mpg'"),
-        (["--features", "power,power"], "feature 'power' stands there twice"),
+        (["--without", "power,weight,make"], "no column besides 'mpg'"),
+        (["--features", "power,power"], "feature 'power' is listed twice"),
         (["--out", __file__], "--out must be a folder"),
     ],
 )  # fmt: skip
@@ -530,8 +531,8 @@ def test_no_file(capsys):
 
 def test_categories_in_numbers_and_words():
     frame = pd.DataFrame({"a": ["x", "y", "x"], "b": [1, 2, 1], "c": [1.5, 2, 4], "y": [1.0, 2, 4]})
-    chosen = columns.choose_mixed(frame, "y", categories=["b"])
-    code = columns.encoding(chosen.frame.iloc[[0, 2]], "none")
+    chosen = choose(frame, Choice("y", categories=["b"]))
+    code = encoding.encoding(chosen.frame.iloc[[0, 2]], "none")
     assert code.inputs == ("a=x", "b=1", "c")
     assert code.encoded(chosen.frame).tolist() == [[1, 1, 1.5], [0, 0, 2], [1, 1, 4]]
     assert code.unknown(chosen.frame) == 1
@@ -542,7 +543,7 @@ def test_categories_in_numbers_and_words():
 # --- Ctrl-C -----------------------------------------------------------------------------------------
 
 
-def interrupt_at(monkeypatch, training, epoch):
+def interrupt_at(monkeypatch, number, epoch):
     """As if Ctrl-C were pressed in that epoch of that training, both counted from 1."""
     trainings = []
 
@@ -550,12 +551,12 @@ def interrupt_at(monkeypatch, training, epoch):
         trainings.append(None)
 
         def tell(history):
-            if len(trainings) == training and len(history) == epoch:
+            if len(trainings) == number and len(history) == epoch:
                 raise KeyboardInterrupt
 
         return tell
 
-    monkeypatch.setattr(train, "_teller", teller)
+    monkeypatch.setattr(training, "_teller", teller)
 
 
 def test_ctrl_c_keeps_what_is_trained(cars, tmp_path, monkeypatch, capsys):

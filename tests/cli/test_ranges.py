@@ -51,21 +51,21 @@ def test_ends_of_spaced_ranges_are_exact():
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("", "'' is no number"),
-        ("0.1,,1", "'' is no number"),
-        ("fast", "'fast' is no number"),
-        ("nan", "'nan' is no number"),
-        ("inf", "'inf' is no number"),
-        ("0:inf:1", "'inf' is no number"),
-        ("0:1", "'0:1' is no range"),
-        ("0:1:2:3", "is no range"),
-        ("0:1:0", "never comes to its end"),
-        ("1:0:0.1", "never comes to its end"),
+        ("", "'' is not a number"),
+        ("0.1,,1", "'' is not a number"),
+        ("fast", "'fast' is not a number"),
+        ("nan", "'nan' is not a number"),
+        ("inf", "'inf' is not a number"),
+        ("0:inf:1", "'inf' is not a number"),
+        ("0:1", "'0:1' is not a range"),
+        ("0:1:2:3", "is not a range"),
+        ("0:1:0", "never reaches its end"),
+        ("1:0:0.1", "never reaches its end"),
         ("0:1:1e-9", "at most 10,000,000"),
-        ("0:1:log5", "its ends must be above 0"),
-        ("1:2:log1", "wanted two or more"),
+        ("0:1:log5", "its ends must be positive"),
+        ("1:2:log1", "wanted at least two"),
         ("1:2:lin99999999", "at most 10,000,000"),
-        ("1:2:logfive", "'logfive' is no number"),
+        ("1:2:logfive", "'logfive' is not a number"),
     ],
 )
 def test_what_is_no_list_is_refused(text, says):
@@ -76,5 +76,5 @@ def test_what_is_no_list_is_refused(text, says):
 def test_pairs():
     assert ranges.pairs("0.9/0.999, 0.8/0.99") == ((0.9, 0.999), (0.8, 0.99))
     for text in ("0.9", "0.9/", "a/b", ""):
-        with pytest.raises(ValueError, match=r"no pair|no number"):
+        with pytest.raises(ValueError, match=r"not a pair|not a number"):
             ranges.pairs(text)

@@ -1,0 +1,200 @@
+"""How the columns of a file become the inputs of a model, and a model's weights those of the columns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastgd.cli.columns import as_inputs, complete
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+Float = NDArray[np.float64]
+Scale = Literal["minmax", "standard", "none"]
+
+
+@dataclass(frozen=True)
+class Feature:
+    """A column as inputs: a number as (x - offset) / width; with `levels`, one input of 0 or 1 for each level."""
+
+    name: str
+    offset: float = 0.0
+    width: float = 1.0
+    levels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How columns become inputs.
+
+    Attributes
+    ----------
+    features : tuple of Feature
+    """
+
+    features: tuple[Feature, ...]
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The inputs' names."""
+        return tuple(
+            name
+            for f in self.features
+            for name in ([f"{f.name}={level}" for level in f.levels] or [f.name])
+        )
+
+    def columns(self, frame: pd.DataFrame, *, drop_missing: bool = False) -> pd.DataFrame:
+        """The features' columns of another file, checked.
+
+        Parameters
+        ----------
+        frame : pandas.DataFrame
+            As `fastgd.cli.table.read` returns it.
+        drop_missing : bool, default False
+
+        Returns
+        -------
+        pandas.DataFrame
+
+        Raises
+        ------
+        ValueError
+            If a column does not exist, has missing values or holds what cannot be read as numbers.
+        """
+        names = [f.name for f in self.features]
+        absent = [name for name in names if name not in frame.columns]
+        if absent:
+            raise ValueError(
+                f"there is no column {', '.join(map(repr, absent))}, which the network takes; "
+                f"there are {', '.join(map(str, frame.columns))}"
+            )
+        frame, _ = complete(frame[names], drop_missing)
+        return as_inputs(frame, names, {f.name for f in self.features if f.levels})
+
+    def encoded(self, frame: pd.DataFrame) -> Float:
+        """The inputs; an unknown level has 0 in all inputs of its column.
+
+        Parameters
+        ----------
+        frame : pandas.DataFrame
+            Numbers and texts, as in `Columns`.
+
+        Returns
+        -------
+        ndarray of shape (rows, inputs), float64
+        """
+        parts = [
+            self._codes(frame, f)[:, None] == np.arange(len(f.levels))
+            if f.levels
+            else ((frame[f.name].to_numpy(np.float64) - f.offset) / f.width)[:, None]
+            for f in self.features
+        ]
+        return np.hstack(parts).astype(np.float64)
+
+    def decoded(self, weights: Float, intercept: Any) -> tuple[Float, Any]:
+        """Weights and intercept of a linear model of the inputs as those of a model of the columns, all numbers.
+
+        Parameters
+        ----------
+        weights : ndarray of shape (inputs, ...)
+        intercept : float or ndarray of shape (...)
+
+        Returns
+        -------
+        tuple of ndarray and float or ndarray
+        """
+        widths = np.array([f.width for f in self.features])
+        offsets = np.array([f.offset for f in self.features])
+        own = (weights.T / widths).T
+        return own, intercept - np.tensordot(offsets, own, axes=(0, 0))
+
+    def unknown(self, frame: pd.DataFrame) -> int:
+        """The number of rows with an unknown level."""
+        lost = np.zeros(len(frame), bool)
+        for feature in self.features:
+            if feature.levels:
+                lost |= self._codes(frame, feature) < 0
+        return int(lost.sum())
+
+    @staticmethod
+    def _codes(frame: pd.DataFrame, feature: Feature) -> NDArray[np.intp]:
+        import pandas as pd  # noqa: PLC0415  (heavy)
+
+        return np.asarray(pd.Index(feature.levels, dtype=object).get_indexer(frame[feature.name]))
+
+
+def encoding(frame: pd.DataFrame, scale: Scale) -> Encoding:
+    """Fit an encoding: numbers are scaled, the levels of a category are sorted.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Rows of `Columns.frame`: the training rows.
+    scale : {"minmax", "standard", "none"}
+        To [0, 1]; to mean 0 and standard deviation 1; as they are. A number that is the same in all rows is only
+        shifted.
+
+    Returns
+    -------
+    Encoding
+
+    Raises
+    ------
+    ValueError
+        If a column has numbers that are too large to be scaled.
+    """
+    return Encoding(tuple(_feature(frame[name], scale) for name in frame.columns))
+
+
+def encoding_of_numbers(frame: pd.DataFrame, scale: Scale) -> Encoding:
+    """Fit an encoding of columns that are all numbers and none of them constant.
+
+    Means and deviations are taken of the whole table at once, which differs from those of single columns in the last
+    digit.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+    scale : {"minmax", "standard", "none"}
+        As for `encoding`.
+
+    Returns
+    -------
+    Encoding
+
+    Raises
+    ------
+    ValueError
+        If a column has numbers that are too large or too small to be scaled.
+    """
+    offsets, widths = _spread(np.ascontiguousarray(frame.to_numpy(np.float64)), scale)
+    for name, width in zip(frame.columns, widths.tolist(), strict=True):
+        if not 0 < width < np.inf:
+            raise ValueError(f"column {name!r} has numbers beyond what can be scaled")
+    return Encoding(tuple(map(Feature, frame.columns, offsets.tolist(), widths.tolist())))
+
+
+def _feature(column: pd.Series[Any], scale: Scale) -> Feature:
+    name = str(column.name)
+    if column.dtype.kind != "f":
+        return Feature(name, levels=tuple(sorted(column.unique())))
+    offsets, widths = _spread(column.to_numpy()[:, None], scale)
+    offset, width = offsets.item(), widths.item()
+    if not (np.isfinite(offset) and np.isfinite(width)):
+        raise ValueError(f"column {name!r} has numbers beyond what can be scaled")
+    return Feature(name, offset, width or 1.0)
+
+
+def _spread(data: Float, scale: Scale) -> tuple[Float, Float]:
+    """Offset and width of each column."""
+    with np.errstate(all="ignore"):  # the caller checks the widths
+        if scale == "minmax":
+            return data.min(axis=0), np.ptp(data, axis=0)
+        if scale == "standard":
+            return data.mean(axis=0), data.std(axis=0)
+        return np.zeros(data.shape[1]), np.ones(data.shape[1])

@@ -1,0 +1,131 @@
+"""`fastgd minimize`: one descent."""
+
+from __future__ import annotations
+
+import csv
+import time
+from argparse import Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastgd.cli import problem
+from fastgd.cli.files import out_folder, save_figure, written_line
+from fastgd.cli.optimizers import optimizer_and_axes
+from fastgd.cli.options import Fit, Limits, choice_of_numbers, hyperparameters, picked, source
+from fastgd.cli.show import Outcome, Table
+from fastgd.cli.words import ENDED
+from fastgd.engines.protocol.outcomes import Status
+
+if TYPE_CHECKING:
+    from scipy.optimize import OptimizeResult
+
+    from fastgd.descent.history import History
+    from fastgd.optimizers import Optimizer
+
+
+_SHORT = 10.0  # seconds of a descent that is repeated for its loss curve
+_POINTS = 500  # of the curve
+
+
+def run(options: Namespace) -> Outcome:
+    """Run `fastgd minimize`.
+
+    Parameters
+    ----------
+    options : argparse.Namespace
+
+    Returns
+    -------
+    Outcome
+
+    Raises
+    ------
+    ValueError, OSError
+        If the file or an option cannot be used.
+    """
+    import scipy.optimize  # noqa: F401, PLC0415  (heavy; not part of the descent's time)
+
+    optimizer, axes = optimizer_and_axes(options.optimizer[0], hyperparameters(options))
+    if axes or len(options.optimizer) > 1:
+        name = next(iter(axes), "optimizer")
+        raise ValueError(
+            f"--{name} has several values; one descent takes one, a sweep takes several"
+        )
+    task = problem.posed(source(options), choice_of_numbers(options), picked(Fit, options))
+    rate = _default_rate(task, optimizer) if options.rate is None else options.rate
+    optimizer = optimizer.with_options(lr=rate)
+    folder, limits = out_folder(options.out), picked(Limits, options)
+    started = time.perf_counter()
+    done = _descended(task, optimizer, limits)
+    took = time.perf_counter() - started
+    status = Status(done.status)
+    how = f"{ENDED[status]} after {done.nit:,} iterations, {took:.3g} s"
+    parts: list[str | Table] = [task.summary(), f"{optimizer!r}: {how}"]
+    if status == Status.DIVERGED:
+        parts.append(f"It diverged: {task.remedy()}.")
+    else:
+        slope = np.abs(done.jac).max()
+        end = f"loss {done.fun:.8g}, largest slope {slope:.3g}, {task.score(done.x)}"
+        parts += [_parameters_table(task, done.x), end]
+    if folder is not None:
+        history = None
+        if took < _SHORT:  # once more, now that the number of updates is known
+            every = max(1, done.nit // _POINTS)
+            history = _descended(task, optimizer, limits, record=every, max_iter=done.nit).history
+        parts += _write(folder, task, done, history, repr(optimizer))
+    return Outcome(parts, status != Status.INTERRUPTED)
+
+
+def _descended(
+    task: problem.Task, optimizer: Optimizer, limits: Limits, **more: Any
+) -> OptimizeResult:
+    from fastgd.descent.minimize import minimize  # noqa: PLC0415  (imports the engines)
+
+    return minimize(task.problem, optimizer=optimizer, **{**vars(limits), **more})
+
+
+def _default_rate(task: problem.Task, optimizer: Optimizer) -> float:
+    """The best rate for plain descent of a linear model, otherwise the optimizer's default."""
+    if not task.has_closed_form(optimizer):
+        return optimizer.lr
+    curvatures = task.curvatures()
+    return float(f"{2.0 / (max(curvatures[0], 0.0) + curvatures[-1]):.6g}")
+
+
+def _parameters(task: problem.Task, x: NDArray[Any]) -> tuple[list[str], list[list[Any]]]:
+    """Header and rows: a feature, its parameter, and the same in the file's units."""
+    names = ["parameter", "descended", "own units"]
+    scaled = task.parameter_rows(x)
+    if scaled.shape[1] > 1:
+        assert task.columns.classes is not None
+        names = ["parameter", *(f"{what} {c}" for c in task.columns.classes for what in names[1:])]
+    numbers = np.stack([scaled, task.model(x)], axis=2).reshape(len(scaled), -1).tolist()
+    labels = [*task.columns.feature_names, "constant"]
+    return names, [[label, *row] for label, row in zip(labels, numbers, strict=True)]
+
+
+def _parameters_table(task: problem.Task, x: NDArray[Any]) -> Table:
+    names, rows = _parameters(task, x)
+    return Table("", names, [[row[0], *(f"{v:.8g}" for v in row[1:])] for row in rows], left=1)
+
+
+def _write(
+    folder: Path, task: problem.Task, done: OptimizeResult, history: History | None, name: str
+) -> list[str]:
+    """The parameters, and the loss curve."""
+    written = []
+    if done.status != Status.DIVERGED:
+        names, rows = _parameters(task, done.x)
+        written.append(folder / "parameters.csv")
+        with written[0].open("w", newline="", encoding="utf-8") as stream:
+            csv.writer(stream).writerows([names, *rows])
+    if history is not None:
+        from fastgd.plotting import LossCurveDisplay  # noqa: PLC0415
+
+        written += [folder / "history.csv", folder / "loss.png"]
+        history.to_pandas().to_csv(written[-2], index=False)
+        save_figure(written[-1], LossCurveDisplay({name: (history.n, history.loss)}).plot)
+    return [written_line(written)] if written else []

@@ -1,0 +1,104 @@
+"""A trained network and what its predictions need, as a folder that `fastgd predict` reads."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastgd.cli.encoding import Encoding, Feature
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from fastgd.network.mlp import MLP
+
+
+_NETWORK, _COLUMNS, _FORMAT = "network.npz", "columns.json", "fastgd columns 1"
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is predicted: classes, or a number, which is the network's output times `width` plus `offset`."""
+
+    name: str
+    classes: tuple[Any, ...] | None = None
+    offset: float = 0.0
+    width: float = 1.0
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained network, the encoding of its inputs, and its target."""
+
+    network: MLP
+    encoding: Encoding
+    target: Target
+
+    def inputs(self, frame: pd.DataFrame) -> NDArray[Any]:
+        """Rows of features as inputs of the network."""
+        return network_inputs(self.encoding, frame, self.network.architecture.dtype)
+
+    def predictions(self, inputs: NDArray[Any]) -> dict[str, Any]:
+        """Columns by name: the predictions in the file's units, and the probability of each class."""
+        if self.target.classes is None:
+            values = self.network.predict(inputs).astype(np.float64)
+            return {"predicted": values * self.target.width + self.target.offset}
+        shares = self.network.predict_proba(inputs)
+        best = shares.argmax(axis=1).tolist()
+        each = {f"p({c})": shares[:, k] for k, c in enumerate(self.target.classes)}
+        return {"predicted": [self.target.classes[k] for k in best], **each}
+
+    def save(self, folder: Path) -> list[Path]:
+        """Write two files, which `load` reads."""
+        content = {
+            "format": _FORMAT,
+            "target": dataclasses.asdict(self.target),
+            "features": [dataclasses.asdict(feature) for feature in self.encoding.features],
+        }
+        text = json.dumps(content, indent=1, ensure_ascii=False)
+        (folder / _COLUMNS).write_text(text + "\n", encoding="utf-8")
+        self.network.save(folder / _NETWORK)
+        return [folder / _NETWORK, folder / _COLUMNS]
+
+    @classmethod
+    def load(cls, folder: Path) -> Model:
+        """Read what `save` wrote."""
+        from fastgd.network.mlp import MLP  # noqa: PLC0415  (imports the engines)
+
+        for name in (_NETWORK, _COLUMNS):
+            if not (folder / name).is_file():
+                raise FileNotFoundError(
+                    f"there is no {folder / name}; fastgd train --out writes it"
+                )
+        encoding, target = _read_columns(folder / _COLUMNS)
+        network = MLP.load(folder / _NETWORK)
+        wanted = (len(encoding.inputs), len(target.classes or (0,)))
+        if (network.sizes[0], network.sizes[-1]) != wanted:
+            raise ValueError(
+                f"{folder / _NETWORK} and {_COLUMNS} in the same folder are of two networks"
+            )
+        return cls(network, encoding, target)
+
+
+def network_inputs(encoding: Encoding, frame: pd.DataFrame, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Rows of features as inputs of a network of this precision."""
+    with np.errstate(over="ignore"):  # the network refuses infinite inputs, and names them
+        return encoding.encoded(frame).astype(dtype)
+
+
+def _read_columns(path: Path) -> tuple[Encoding, Target]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["format"] != _FORMAT:
+            raise ValueError
+        target, features = Target(**content["target"]), content["features"]
+        encoding = Encoding(tuple(Feature(**{**f, "levels": tuple(f["levels"])}) for f in features))
+    except (ValueError, TypeError, KeyError):
+        raise ValueError(f"{path} was not written by this version of fastgd train") from None
+    return encoding, dataclasses.replace(target, classes=target.classes and tuple(target.classes))

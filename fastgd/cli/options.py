@@ -1,0 +1,134 @@
+"""The options of a command as objects: what its modules work with instead of the parser's namespace."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from dataclasses import dataclass, fields
+from typing import Any, Literal, TypeVar
+
+from fastgd.cli.columns import Choice
+from fastgd.cli.encoding import Scale
+from fastgd.cli.table import Source
+from fastgd.cli.words import NUMBERS
+
+T = TypeVar("T")
+
+
+def picked(kind: type[T], options: Namespace) -> T:
+    """A dataclass made of the options that are called like its fields."""
+    return kind(**{f.name: getattr(options, f.name) for f in fields(kind)})  # type: ignore[arg-type]
+
+
+def source(options: Namespace) -> Source:
+    """The file of any command."""
+    return picked(Source, options)
+
+
+def hyperparameters(options: Namespace) -> dict[str, Any]:
+    """Those that were given, by name."""
+    given = {name: getattr(options, name) for name in (*NUMBERS, "betas")}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+# --- sweep and minimize -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A model of a file's columns: linear or logistic regression."""
+
+    scale: Scale
+    cost: Literal["1/2m", "1/m", "1/2", "sum"] | None
+    batch_size: int | None
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When a descent ends."""
+
+    tol: float | None
+    max_iter: int
+    max_seconds: float | None
+
+
+_KINDS = {"auto": "auto", "linear": "regression", "logistic": "classification"}
+
+
+def choice_of_numbers(options: Namespace) -> Choice:
+    """The columns of a sweep or a descent."""
+    kind: Any = _KINDS[options.model]
+    return Choice(options.target, options.features, kind, options.drop_missing)
+
+
+# --- train and compare ------------------------------------------------------------------------------
+
+
+def choice(options: Namespace) -> Choice:
+    """The columns of a network."""
+    return Choice(
+        options.target,
+        options.features,
+        options.task,
+        options.drop_missing,
+        without=options.without or (),
+        categories=options.categories or (),
+    )
+
+
+@dataclass(frozen=True)
+class Split:
+    """Shares of the rows that are held out and that validate, drawn by a seed."""
+
+    test: float
+    validation: float
+    seed: int
+
+    def __post_init__(self) -> None:
+        for name, share in (("test", self.test), ("validation", self.validation)):
+            if not 0 <= share < 1:
+                raise ValueError(
+                    f"--{name} is a share of the rows, at least 0 and below 1, got {share:g}"
+                )
+        if not 0 <= self.seed < 2**32:
+            raise ValueError(
+                f"--seed must be a whole number from 0 to {2**32 - 1}, got {self.seed}"
+            )
+
+
+@dataclass(frozen=True)
+class Layers:
+    """The network and its loss."""
+
+    hidden: tuple[int, ...]
+    activation: str
+    loss: str | None
+    l1: float | None
+    l2: float | None
+    dropout: float
+    dtype: Literal["float32", "float64"]
+    seed: int
+    threads: int | None
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and on what batches a network is trained."""
+
+    batch_size: int
+    epochs: int
+    patience: int
+    max_seconds: float | None
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size"):
+            if getattr(self, name) < 1:
+                flag = name.replace("_", "-")
+                raise ValueError(f"--{flag} must be at least 1, got {getattr(self, name)}")
+        if self.patience < 0:
+            raise ValueError(f"--patience must be at least 0, got {self.patience}")
+        if self.max_seconds is not None and not self.max_seconds > 0:
+            raise ValueError(f"--max-seconds must be above 0, got {self.max_seconds:g}")
+
+    def updates(self, rows: int) -> int:
+        """The number of updates on so many rows."""
+        return self.epochs * -(-rows // self.batch_size)

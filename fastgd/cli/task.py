@@ -1,0 +1,233 @@
+"""The task that a file poses to `fastgd train` and `fastgd compare`: rows to train on, to validate and to test."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastgd.cli.columns import Choice, Columns, choose
+from fastgd.cli.encoding import Encoding, Scale, encoding
+from fastgd.cli.model import Model, Target, network_inputs
+from fastgd.cli.options import Layers, Split
+from fastgd.cli.table import Source
+from fastgd.cli.words import LOSSES, SCALES, count, several
+
+if TYPE_CHECKING:
+    from fastgd.network.mlp import MLP
+
+
+Array = NDArray[Any]
+Rows = NDArray[np.intp]
+TRAINED, VALIDATED, HELD_OUT = "trained on", "validation", "held out"
+
+
+@dataclass(frozen=True)
+class Task:
+    """Rows of a file in parts, encoded for a network.
+
+    Attributes
+    ----------
+    source : Source
+    columns : Columns
+    encoding : Encoding
+        Fitted to the training rows.
+    scale : str
+    target : Target
+    labels : ndarray
+        The target as the network predicts it: scaled, or numbers of classes.
+    parts : dict of str to ndarray of int
+        Positions of rows by part, the training rows first.
+    inputs : dict of str to ndarray
+        The same rows as inputs.
+    loss : str
+    """
+
+    source: Source
+    columns: Columns
+    encoding: Encoding
+    scale: Scale
+    target: Target
+    labels: Array
+    parts: Mapping[str, Rows]
+    inputs: Mapping[str, Array]
+    loss: str
+
+    @property
+    def judged(self) -> str:
+        """The part that the results are about: the last one."""
+        return list(self.parts)[-1]
+
+    @property
+    def watched(self) -> tuple[str, str]:
+        """The loss by which a network is chosen, which is not that of the held-out rows: its record and name."""
+        return ("val_loss", "validation") if VALIDATED in self.parts else ("loss", "training")
+
+    @property
+    def records(self) -> dict[str, str]:
+        """The losses recorded in training, and the rows that each is of."""
+        known = {"loss": "rows trained on", "val_loss": "validation rows"}
+        return known if VALIDATED in self.parts else {"loss": known["loss"]}
+
+    @property
+    def score_names(self) -> list[str]:
+        """The scores of a network on this task."""
+        return ["MSE", "MAE", "R²"] if self.target.classes is None else ["accuracy", "F1"]
+
+    def rows(self, part: str) -> tuple[Array, Array]:
+        """Inputs and labels."""
+        return self.inputs[part], self.labels[self.parts[part]]
+
+    def true_values(self, part: str) -> Array:
+        """The target as the file has it."""
+        return self.columns.target[self.parts[part]]
+
+    def row_numbers(self, part: str) -> Array:
+        """The rows as the file counts them, from 1."""
+        return np.asarray(self.columns.frame.index[self.parts[part]] + 1)
+
+    def network(self, layers: Layers) -> MLP:
+        """An untrained network for this task."""
+        from fastgd.network.mlp import MLP  # noqa: PLC0415  (imports the engines)
+
+        outputs = len(self.target.classes or (0,))
+        return MLP(
+            [len(self.encoding.inputs), *layers.hidden, outputs],
+            activation=layers.activation,
+            loss=self.loss,
+            l1=layers.l1 or 0.0,
+            l2=layers.l2 or 0.0,
+            dropout=layers.dropout,
+            dtype=layers.dtype,
+            rng=layers.seed,
+            n_threads=layers.threads,
+        )
+
+    def model(self, network: MLP) -> Model:
+        """A trained network, ready to predict and to be saved."""
+        return Model(network, self.encoding, self.target)
+
+    def summary(self, network: MLP, batch_size: int) -> list[str]:
+        """The lines that describe the task and its network."""
+        columns, features = self.columns, self.encoding.features
+        kind = "" if columns.classes is None else f" ({len(columns.classes)} classes)"
+        remarks = [f"{len(columns.target):,} rows of {self.source.name}", SCALES[self.scale]]
+        levels = [f"{f.name} ({len(f.levels)})" for f in features if f.levels]
+        if levels:
+            remarks.append("an input for each level of " + several(levels))
+        if (self.target.offset, self.target.width) != (0.0, 1.0):
+            remarks.append("target standardized")
+        remarks += columns.notes
+        unknown = self.encoding.unknown(columns.frame)
+        if unknown:
+            remarks.append(unknown_levels(unknown))
+        a = network.architecture
+        penalties = [
+            f"{name} {getattr(a, name):g}" for name in ("l1", "l2", "dropout") if getattr(a, name)
+        ]
+        hidden = str(a.activation) if len(a.sizes) > 2 else "linear"
+        what = ", ".join([hidden, LOSSES[self.loss], *penalties])
+        parts = ", ".join(f"{len(rows):,} {part}" for part, rows in self.parts.items())
+        names = several([f.name for f in features])
+        return [
+            f"{self.target.name}{kind} from {names}: {'; '.join(remarks)}",
+            f"Network {'-'.join(map(str, a.sizes))} ({what}): {network.n_parameters:,} parameters, {a.dtype.name}; "
+            f"rows: {parts}; batches of {min(batch_size, len(self.parts[TRAINED])):,}",
+        ]
+
+
+def posed(source: Source, choice: Choice, split: Split, scale: Scale, layers: Layers) -> Task:
+    """Read the file and pose the task."""
+    frame = source.read()
+    with source.named_in_errors():
+        columns = choose(frame, choice)
+        parts = _parts(columns, split)
+        code = encoding(columns.frame.iloc[parts[TRAINED]], scale)
+        loss = _loss(layers.loss, columns)
+        unscaled = loss == "poisson" or scale == "none"
+        target = _target(columns, parts[TRAINED], unscaled)
+    labels: Array
+    if target.classes is None:
+        labels = (columns.target - target.offset) / target.width
+    else:
+        labels = np.unique(columns.target, return_inverse=True)[1]
+    inputs = {
+        part: network_inputs(code, columns.frame.iloc[rows], np.dtype(layers.dtype))
+        for part, rows in parts.items()
+    }
+    return Task(source, columns, code, scale, target, labels, parts, inputs, loss)
+
+
+def unknown_levels(rows: int) -> str:
+    """A remark on rows with unknown levels."""
+    return f"{count(rows, 'row')} with a level that the training rows do not have"
+
+
+def _parts(columns: Columns, split: Split) -> dict[str, Rows]:
+    """Random rows, classes in equal shares; a part without rows is left out."""
+    rest: Rows = np.arange(len(columns.target))
+    many = {
+        HELD_OUT: math.ceil(split.test * len(rest)),
+        VALIDATED: math.ceil(split.validation * len(rest)),
+    }
+    left = len(rest) - sum(many.values())
+    if left < 2:
+        raise ValueError(
+            f"of {len(rest)} rows --test {split.test:g} and --validation {split.validation:g} leave {left} to train "
+            "on; wanted at least two"
+        )
+    labels = None if columns.classes is None else columns.target
+    classes = len(columns.classes or ())
+    if 0 < many[HELD_OUT] < classes:
+        raise ValueError(
+            f"--test {split.test:g} holds out {many[HELD_OUT]} of {len(rest)} rows, and there are {classes} classes; "
+            "hold out more, or none"
+        )
+    taken = {}
+    for name, size in many.items():
+        if size:
+            rest, taken[name] = _halves(rest, size, labels, split.seed)
+    return {TRAINED: rest, **dict(reversed(taken.items()))}
+
+
+def _halves(rows: Rows, size: int, labels: Array | None, seed: int) -> tuple[Rows, Rows]:
+    """The rest and `size` random rows, in equal shares of the classes if each has enough rows."""
+    from sklearn.model_selection import train_test_split  # noqa: PLC0415  (heavy)
+
+    strata = None if labels is None else labels[rows]
+    if strata is not None:
+        counts = np.unique(strata, return_counts=True)[1]
+        if counts.min() < 2 or not len(counts) <= size <= len(rows) - len(counts):
+            strata = None
+    first, second = train_test_split(rows, test_size=size, random_state=seed, stratify=strata)
+    return np.sort(first), np.sort(second)
+
+
+def _loss(name: str | None, columns: Columns) -> str:
+    """The loss, which must fit the target."""
+    classes = columns.classes is not None
+    fitting = [loss for loss in LOSSES if (loss == "cross_entropy") == classes]
+    if name is not None and name not in fitting:
+        what = "a class" if classes else "a number"
+        raise ValueError(
+            f"--loss {name} does not fit {columns.target_name!r}, which is {what}: {', '.join(fitting)}"
+        )
+    if name == "poisson" and (columns.target < 0).any():
+        row = int(columns.frame.index[int(np.argmax(columns.target < 0))]) + 1
+        raise ValueError(f"--loss poisson: {columns.target_name!r} is negative in row {row}")
+    return name or fitting[0]
+
+
+def _target(columns: Columns, trained: Rows, unscaled: bool) -> Target:
+    """Numbers are standardized by the training rows unless `unscaled`."""
+    if columns.classes is not None or unscaled:
+        return Target(columns.target_name, columns.classes)
+    with np.errstate(all="ignore"):
+        offset, width = columns.target[trained].mean().item(), columns.target[trained].std().item()
+    if not (math.isfinite(offset) and math.isfinite(width)):
+        raise ValueError(f"column {columns.target_name!r} has numbers beyond what can be scaled")
+    return Target(columns.target_name, None, offset, width or 1.0)
