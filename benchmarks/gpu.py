@@ -327,8 +327,8 @@ def torch_networks(
 def environment() -> dict[str, Any]:
     """The card, the versions, and the processor beside it."""
     found = {**config(), "python": platform.python_version()}
-    card = device.card()
-    found["card"] = {"name": card.name, "capability": card.capability, "memory": card.memory}
+    gpu = device.gpu()
+    found["gpu"] = {"name": gpu.name, "capability": gpu.capability, "memory": gpu.memory}
     for name in ("torch", "cupy"):
         try:
             found["versions"][name] = __import__(name).__version__

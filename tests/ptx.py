@@ -1,4 +1,4 @@
-"""Code for a card, on a machine without one: what the compiler makes of a kernel."""
+"""Code for a GPU, on a machine without one: what the compiler makes of a kernel."""
 
 import re
 import types
@@ -11,7 +11,7 @@ CAPABILITY = (9, 0)
 
 
 def needs_compiler():
-    """Skip where Numba's compiler for cards, or NVIDIA's library that it calls, is not installed."""
+    """Skip where Numba's compiler for GPUs, or NVIDIA's library that it calls, is not installed."""
     if find_spec("numba_cuda") is None:
         pytest.skip("needs numba-cuda")
     from numba import cuda  # noqa: PLC0415
@@ -22,14 +22,14 @@ def needs_compiler():
         pytest.skip(f"needs NVVM and NVRTC: {type(error).__name__}")
 
 
-def pretend_card(monkeypatch):
-    """Kernels are made for this card; device functions are compiled when they are called, for the current card."""
+def pretend_gpu(monkeypatch):
+    """Kernels are made for this GPU; device functions are compiled when they are called, for the current GPU."""
     import numba.cuda.dispatcher  # noqa: PLC0415
 
     from fastgd.engines.cuda import device  # noqa: PLC0415
 
-    card = device.Card("pretended", CAPABILITY, 132, 80 << 30, 256)
-    monkeypatch.setattr(device, "card", lambda: card)
+    gpu = device.Gpu("pretended", CAPABILITY, 132, 80 << 30, 256)
+    monkeypatch.setattr(device, "gpu", lambda: gpu)
     current = types.SimpleNamespace(compute_capability=CAPABILITY)
     monkeypatch.setattr(numba.cuda.dispatcher, "get_current_device", lambda: current)
 

@@ -29,7 +29,7 @@ def set_backend(backend: str | None) -> None:
     Parameters
     ----------
     backend : {"auto", "numpy", "cython", "numba", "cuda"} or None
-        "auto" takes the fastest that is there, but never a card for arrays in the host's memory: "cuda" is asked
+        "auto" takes the fastest that is there, but never a GPU for arrays in the host's memory: "cuda" is asked
         for. None goes back to the environment variable ``FASTGD_BACKEND``, and where that is unset to "auto".
 
     Raises

@@ -19,7 +19,7 @@ def config() -> dict[str, Any]:
     -------
     dict
         "versions" (name -> version or None), "processor" (machine, kernel target, vector width in
-        bits), "card" (name, or None), "backends" (name -> "" or why it is missing), "backend" in use by
+        bits), "gpu" (name, or None), "backends" (name -> "" or why it is missing), "backend" in use by
         default, "threads", "cache_folder".
 
     Examples
@@ -33,7 +33,7 @@ def config() -> dict[str, Any]:
     return {
         "versions": _versions(compiled=not backends["cython"]),
         "processor": _processor(compiled=not backends["cython"]),
-        "card": None if backends["cuda"] else _card(),
+        "gpu": None if backends["cuda"] else _gpu_name(),
         "backends": backends,
         "backend": resolve_backend(),
         "threads": get_num_threads(),
@@ -73,12 +73,12 @@ def _processor(*, compiled: bool) -> dict[str, Any]:
     return found
 
 
-def _card() -> str:
+def _gpu_name() -> str:
     from fastgd.engines.cuda import device  # noqa: PLC0415
 
-    card = device.card()
-    capability = ".".join(map(str, card.capability))
-    return f"{card.name}, compute capability {capability}, {card.memory / 2**30:.0f} GiB"
+    gpu = device.gpu()
+    capability = ".".join(map(str, gpu.capability))
+    return f"{gpu.name}, compute capability {capability}, {gpu.memory / 2**30:.0f} GiB"
 
 
 def show_config() -> None:
@@ -99,8 +99,8 @@ def show_config() -> None:
         else "no compiled kernels"
     )
     lines.append(f"processor {processor['machine']}, {kernels}")
-    if found["card"]:
-        lines.append(f"card {found['card']}")
+    if found["gpu"]:
+        lines.append(f"GPU {found['gpu']}")
     lines += [
         f"backend {name}: {reason or 'present'}{' (default)' * (name == found['backend'])}"
         for name, reason in found["backends"].items()

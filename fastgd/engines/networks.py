@@ -12,7 +12,7 @@ from fastgd.engines.protocol.networks import Architecture, Engine
 
 
 def chosen_backend(backend: str | None) -> str:
-    """What runs a network: of itself never Numba, whose compiling gains nothing over NumPy's products, nor a card."""
+    """What runs a network: of itself never Numba, whose compiling gains nothing over NumPy's products, nor a GPU."""
     asked = config.get_backend() if backend is None else backend
     known = ("cython", "numpy") if asked == "auto" else ("cython", "numba", "numpy", "cuda")
     return resolve_backend(backend, supports=known)

@@ -17,7 +17,7 @@ from fastgd.engines.registry import COEFFICIENTS
 
 
 def stepper_class(backend: str) -> Any:
-    """The card's stepper, the compiled one, or its twin where it is missing or asked for."""
+    """The GPU's stepper, the compiled one, or its twin where it is missing or asked for."""
     if backend == "cuda":
         from fastgd.engines.cuda import steps as cuda_steps  # noqa: PLC0415
 
@@ -73,9 +73,9 @@ def _full(shape: tuple[int, ...], dtype: np.dtype[Any], value: float) -> NDArray
     return np.full(shape, value, dtype) if value else np.zeros(shape, dtype)
 
 
-def check_first(name: str, array: Any, on_card: bool = False) -> None:
+def check_first(name: str, array: Any, on_device: bool = False) -> None:
     """Whether this may be a parameter or a gradient at all."""
-    if on_card:
+    if on_device:
         from fastgd.engines.cuda import steps as cuda_steps  # noqa: PLC0415
 
         cuda_steps.form(name, array)

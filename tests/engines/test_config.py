@@ -45,8 +45,8 @@ def test_unknown_backend_is_named(monkeypatch):
 
 
 @pytest.fixture
-def without_card(monkeypatch):
-    """As on a machine on which nothing for a card is installed."""
+def without_gpu(monkeypatch):
+    """As on a machine on which nothing for a GPU is installed."""
     found = importlib.util.find_spec
     monkeypatch.delenv("NUMBA_ENABLE_CUDASIM", raising=False)
     monkeypatch.setattr(
@@ -57,7 +57,7 @@ def without_card(monkeypatch):
     device.missing.cache_clear()
 
 
-def test_what_is_missing_for_a_card(without_card, capsys):
+def test_what_is_missing_for_a_gpu(without_gpu, capsys):
     one_line = r"^backend 'cuda' cannot be used: numba-cuda is not installed: pip install .*$"
     with pytest.raises(RuntimeError, match=one_line):
         resolve_backend("cuda")
@@ -65,7 +65,7 @@ def test_what_is_missing_for_a_card(without_card, capsys):
         gd.Adam(backend="cuda")
     gd.show_config()
     assert "backend cuda: numba-cuda is not installed" in capsys.readouterr().out
-    assert installation.config()["card"] is None
+    assert installation.config()["gpu"] is None
 
 
 def test_a_driver_that_is_missing_is_said_in_one_line(monkeypatch):
@@ -81,7 +81,7 @@ def test_a_driver_that_is_missing_is_said_in_one_line(monkeypatch):
     device.missing.cache_clear()
 
 
-def test_the_parts_for_the_processor_need_no_card():
+def test_the_parts_for_the_processor_need_no_gpu():
     """Nothing of CUDA is imported by what runs on the CPU."""
     code = (
         "import sys, numpy as np, fastgd as gd\n"

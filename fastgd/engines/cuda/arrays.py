@@ -1,4 +1,4 @@
-"""Arrays of others on the card, taken as they are: CuPy's, PyTorch's, JAX's, Numba's.
+"""Arrays of others on the GPU, taken as they are: CuPy's, PyTorch's, JAX's, Numba's.
 
 Whatever has ``__cuda_array_interface__``, or DLPack with a CUDA device. Nothing is copied.
 """
@@ -17,7 +17,7 @@ _CUDA = 2  # DLPack's number of the device
 
 
 def is_device_array(value: Any) -> bool:
-    """Whether this array lies on a card (in the simulator: says so)."""
+    """Whether this array lies on a GPU (in the simulator: says so)."""
     if isinstance(value, np.ndarray):
         return False
     if hasattr(type(value), "__dlpack_device__"):  # PyTorch's tensors have both, wherever they lie
@@ -61,7 +61,7 @@ class Found(NamedTuple):
 
 
 def found(name: str, value: Any, *, written: bool = False) -> Found:
-    """Describe an array on the card; `written` says that it will be changed.
+    """Describe an array on the GPU; `written` says that it will be changed.
 
     Raises
     ------
@@ -72,7 +72,7 @@ def found(name: str, value: Any, *, written: bool = False) -> Found:
     """
     if not is_device_array(value):
         got = "None" if value is None else type(value).__name__
-        raise TypeError(f"{name} must be an array on the card as the others are, got {got}")
+        raise TypeError(f"{name} must be an array on the GPU as the others are, got {got}")
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(value, torch.Tensor):
         return _of_torch(name, value, torch)
@@ -83,7 +83,7 @@ def found(name: str, value: Any, *, written: bool = False) -> Found:
         raise ValueError(f"{name} is read-only; it must be writeable")
     if not _side_by_side(shape, interface.get("strides"), dtype.itemsize):
         raise ValueError(
-            f"{name} must be C-contiguous on the card, got strides {interface['strides']}"
+            f"{name} must be C-contiguous on the GPU, got strides {interface['strides']}"
         )
     return Found(int(address or 0), shape, dtype, interface.get("stream"))
 
@@ -111,12 +111,12 @@ def _of_torch(name: str, value: Any, torch: Any) -> Found:
     if dtype is None:
         raise ValueError(f"{name} must have dtype float32 or float64, got {value.dtype}")
     if not value.is_contiguous():
-        raise ValueError(f"{name} must be C-contiguous on the card, got strides {value.stride()}")
+        raise ValueError(f"{name} must be C-contiguous on the GPU, got strides {value.stride()}")
     return Found(value.data_ptr(), tuple(value.shape), dtype, None)
 
 
 def places_of_tensors(values: list[Any], shapes: list[Any], dtypes: list[str]) -> list[int] | None:
-    """Addresses of PyTorch's tensors on the card, in a microsecond each; None where `found` has to look at them."""
+    """Addresses of PyTorch's tensors on the GPU, in a microsecond each; None where `found` has to look at them."""
     torch = sys.modules.get("torch")
     if torch is None:
         return None

@@ -1,6 +1,6 @@
-"""Whether there is a card, and what it is: everything else in this package begins here.
+"""Whether there is a GPU, and what it is: everything else in this package begins here.
 
-With ``NUMBA_ENABLE_CUDASIM=1`` in the environment Numba's simulator stands in for a card: kernels run as Python threads
+With ``NUMBA_ENABLE_CUDASIM=1`` in the environment Numba's simulator stands in for a GPU: kernels run as Python threads
 on arrays of the host, slowly, so blocks are small there.
 """
 
@@ -21,7 +21,7 @@ EXTRAS = "pip install 'fastgd[cuda13]' (or 'fastgd[cuda12]', as the driver has i
 
 @cache
 def simulated() -> bool:
-    """Whether Numba's simulator stands in for a card, which is settled when Numba is imported."""
+    """Whether Numba's simulator stands in for a GPU, which is settled when Numba is imported."""
     if os.environ.get("NUMBA_ENABLE_CUDASIM", "0") in {"", "0"}:
         return False
     from numba import config  # noqa: PLC0415
@@ -43,7 +43,7 @@ def missing() -> str:
 
         if not cuda.is_available():
             return f"no CUDA driver was found: {_one_line(cuda.cuda_error())}"
-        return "" if len(cuda.gpus) else "no CUDA card was found"
+        return "" if len(cuda.gpus) else "no CUDA GPU was found"
     except Exception as error:  # of a driver or a toolkit that does not fit
         return f"CUDA cannot be used: {_one_line(error)}"
 
@@ -54,7 +54,7 @@ def _one_line(error: Any) -> str:
 
 
 @dataclass(frozen=True)
-class Card:
+class Gpu:
     """What launches are fitted to.
 
     Attributes
@@ -77,8 +77,8 @@ class Card:
 
 
 @cache
-def card() -> Card:
-    """The current card.
+def gpu() -> Gpu:
+    """The current GPU.
 
     Raises
     ------
@@ -88,19 +88,19 @@ def card() -> Card:
     if missing():
         raise RuntimeError(f"backend 'cuda' cannot be used: {missing()}")
     if simulated():
-        return Card("simulator", (9, 0), 2, 1 << 30, 4)
+        return Gpu("simulator", (9, 0), 2, 1 << 30, 4)
     from numba import cuda  # noqa: PLC0415
 
     found = cuda.get_current_device()
     name = found.name.decode() if isinstance(found.name, bytes) else str(found.name)
     memory = int(cuda.current_context().get_memory_info()[1])
-    return Card(name, tuple(found.compute_capability), found.MULTIPROCESSOR_COUNT, memory, 256)
+    return Gpu(name, tuple(found.compute_capability), found.MULTIPROCESSOR_COUNT, memory, 256)
 
 
 def free_memory() -> int:
     """Bytes that may still be taken."""
     if simulated():
-        return card().memory
+        return gpu().memory
     from numba import cuda  # noqa: PLC0415
 
     return int(cuda.current_context().get_memory_info()[0])
@@ -126,7 +126,7 @@ def to_device(host: NDArray[Any], stream: Any = 0) -> Any:
 
 
 def to_host(array: Any, stream: Any = 0) -> NDArray[Any]:
-    """A NumPy copy, once everything on the stream is done; without one, everything on the card."""
+    """A NumPy copy, once everything on the stream is done; without one, everything on the GPU."""
     if not stream:  # the default stream does not wait for every other
         synchronize()
     host = np.asarray(array.copy_to_host(stream=stream))
@@ -135,7 +135,7 @@ def to_host(array: Any, stream: Any = 0) -> NDArray[Any]:
 
 
 def launch(kernel: Any, blocks: int, threads: int, stream: Any, *arguments: Any) -> None:
-    """Start a kernel; the card may still be at work on return."""
+    """Start a kernel; the GPU may still be at work on return."""
     _configured(kernel, blocks, threads, stream)(*arguments)
 
 
@@ -154,7 +154,7 @@ def _kept_configuration(kernel: Any, blocks: int, threads: int, stream: Any) -> 
 
 
 def synchronize(stream: Any = 0) -> None:
-    """Wait for everything on the stream; without one, for everything on the card."""
+    """Wait for everything on the stream; without one, for everything on the GPU."""
     from numba import cuda  # noqa: PLC0415
 
     if stream:
@@ -164,7 +164,7 @@ def synchronize(stream: Any = 0) -> None:
 
 
 def address(array: Any) -> int:
-    """Where an array of `empty` or `to_device` lies; of NumPy's, of which the card reads nothing, 0."""
+    """Where an array of `empty` or `to_device` lies; of NumPy's, of which the GPU reads nothing, 0."""
     if isinstance(array, np.ndarray):
         return 0
     if simulated():

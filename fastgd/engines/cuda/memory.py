@@ -36,7 +36,7 @@ def memory(char: str) -> SimpleNamespace:
     """
     if device.simulated():
         return _simulated(char)
-    return _on_card(char)
+    return _on_gpu(char)
 
 
 def _simulated(char: str) -> SimpleNamespace:
@@ -62,7 +62,7 @@ def _simulated(char: str) -> SimpleNamespace:
     return SimpleNamespace(load=load, store=store, load_wide=load_wide, store_wide=store_wide)
 
 
-def _on_card(char: str) -> SimpleNamespace:
+def _on_gpu(char: str) -> SimpleNamespace:
     from llvmlite import ir  # noqa: PLC0415
     from numba import types as nt  # noqa: PLC0415
     from numba.cuda.extending import intrinsic  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""Copies between the host and the card: a data set's rows, and arrays that go there and come back."""
+"""Copies between the host and the GPU: a data set's rows, and arrays that go there and come back."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def send(place: Any, host: NDArray[Any], stream: Any, at: int = 0) -> None:
 
 
 class Mirror:
-    """Arrays of the host that have a place on the card, all in one stretch of memory: a copy is one transfer.
+    """Arrays of the host that have a place on the GPU, all in one stretch of memory: a copy is one transfer.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ class Mirror:
         self.addresses = [begin + start for start in starts[:-1]]
 
     def send(self, arrays: Sequence[Array], stream: Any) -> None:
-        """The arrays' contents to the card."""
+        """The arrays' contents to the GPU."""
         for view, array in zip(self._views, arrays, strict=True):
             view[...] = array
         self._device.copy_to_device(self._host, stream=stream)
@@ -63,7 +63,7 @@ class Mirror:
 
 
 def _pinned(size: int) -> NDArray[np.uint8]:
-    """Memory of the host that the card reaches by itself, or plain memory where there is none of it left."""
+    """Memory of the host that the GPU reaches by itself, or plain memory where there is none of it left."""
     from numba import cuda  # noqa: PLC0415
 
     try:
@@ -73,7 +73,7 @@ def _pinned(size: int) -> NDArray[np.uint8]:
 
 
 class Data:
-    """A data set on the card, or room for some of its rows at a time.
+    """A data set on the GPU, or room for some of its rows at a time.
 
     One data set is kept, as long as its `Rows` are the same object; another of the same form takes its place without
     new memory, so that addresses stay as they are.
@@ -93,7 +93,7 @@ class Data:
         self.capacity, self.resident, self.kind = 0, False, "f"
 
     def place(self, rows: Rows, stream: Any) -> None:
-        """All rows onto the card where they fit, else room for as many as do."""
+        """All rows onto the GPU where they fit, else room for as many as do."""
         if self._owner() is rows:
             return
         per_row = sum(array.nbytes for array in _parts(rows)) // max(1, len(rows))

@@ -1,6 +1,6 @@
-"""The kernels of a network's updates on the card, but for products and optimizers.
+"""The kernels of a network's updates on the GPU, but for products and optimizers.
 
-Nothing varies from update to update but a clock on the card, of which every kernel reads which update is next and how
+Nothing varies from update to update but a clock on the GPU, of which every kernel reads which update is next and how
 many rows it has. Rows that a last, short batch lacks count as zeros. Once a loss is not finite the clock stands still
 and all kernels return at once.
 """
@@ -317,24 +317,24 @@ def advance(clock, squares, norms):
 def _module(char: str, text: str) -> ModuleType:
     number = {"f": "float32", "d": "float64"}[char]
     return source.kernel_module(
-        char, _LIMITS.format(number=number, threads=device.card().threads) + text
+        char, _LIMITS.format(number=number, threads=device.gpu().threads) + text
     )
 
 
 def columns_at_once() -> int:
     """How many columns a block of `bias_gradients` sums."""
-    return min(8, device.card().threads // 2)
+    return min(8, device.gpu().threads // 2)
 
 
 def rows_at_once(outputs: int) -> int:
     """How many rows a block of `loss` takes at a time."""
-    return device.card().threads // _lanes(outputs)
+    return device.gpu().threads // _lanes(outputs)
 
 
 def _lanes(outputs: int) -> int:
     """Threads of a row: a power of 2, for about four outputs each."""
     lanes = 1
-    while 4 * lanes < outputs and lanes < min(32, device.card().threads):
+    while 4 * lanes < outputs and lanes < min(32, device.gpu().threads):
         lanes *= 2
     return lanes
 

@@ -1,4 +1,4 @@
-"""The way forward and back of a batch on the card: memory for it, and launches in their order."""
+"""The way forward and back of a batch on the GPU: memory for it, and launches in their order."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _WAVES = 8  # blocks a multiprocessor is given at most
 
 def blocks_for(work: int) -> int:
     """Blocks for so many pieces of work, each of which a block does by itself."""
-    return max(1, min(work, device.card().multiprocessors * _WAVES))
+    return max(1, min(work, device.gpu().multiprocessors * _WAVES))
 
 
 @dataclass(frozen=True)
 class Feed:
-    """Where a pass reads what: addresses on the card, 0 for what there is not.
+    """Where a pass reads what: addresses on the GPU, 0 for what there is not.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ class Feed:
 
 
 class Settings:
-    """The numbers of an architecture on the card.
+    """The numbers of an architecture on the GPU.
 
     Parameters
     ----------
@@ -138,7 +138,7 @@ class Pass:
         ]
         self._penalties = self._table(rows)
         most = max(map(math.prod, shapes))
-        blocks = blocks_for(-(-most // device.card().threads))
+        blocks = blocks_for(-(-most // device.gpu().threads))
         self._penalty_blocks = blocks if a.l1 or a.l2 else 0
         self._partials = self._room(2 * blocks, np.float64)
 
@@ -150,7 +150,7 @@ class Pass:
         device.launch(
             gather,
             blocks_for(self.batch),
-            device.card().threads,
+            device.gpu().threads,
             stream,
             feed.x,
             self.architecture.sizes[0],
@@ -177,7 +177,7 @@ class Pass:
                 device.launch(
                     self._activate,
                     blocks_for(self.batch),
-                    device.card().threads,
+                    device.gpu().threads,
                     stream,
                     self.values[layer + 1],
                     self.params[2 * layer + 1],
@@ -195,7 +195,7 @@ class Pass:
         device.launch(
             self._add_bias,
             blocks_for(rows),
-            device.card().threads,
+            device.gpu().threads,
             stream,
             self.values[-1],
             self.params[-1],
@@ -210,7 +210,7 @@ class Pass:
         device.launch(
             self._loss,
             blocks,
-            device.card().threads,
+            device.gpu().threads,
             stream,
             self.values[-1],
             self.params[-1],
@@ -229,7 +229,7 @@ class Pass:
 
     def backward(self, clock: int, stream: Any) -> None:
         """From the slopes of the outputs to all gradients, but for penalties."""
-        a, threads = self.architecture, device.card().threads
+        a, threads = self.architecture, device.gpu().threads
         for layer in range(a.layers - 1, -1, -1):
             inputs, units = a.sizes[layer : layer + 2]
             delta = self.deltas[layer]
@@ -281,7 +281,7 @@ class Pass:
         penalized: bool = True,
     ) -> None:
         """Penalties and their gradients; the batch's loss, and whether it is a number."""
-        threads = device.card().threads
+        threads = device.gpu().threads
         blocks = self._penalty_blocks if penalized else 0
         if blocks:
             device.launch(

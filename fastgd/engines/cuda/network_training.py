@@ -1,6 +1,6 @@
-"""Stretches of updates on the card: the same launches again and again, without a word between host and card.
+"""Stretches of updates on the GPU: the same launches again and again, without a word between host and GPU.
 
-What differs from update to update, the card looks up by its clock: the rows, the numbers of the optimizer, the place of
+What differs from update to update, the GPU looks up by its clock: the rows, the numbers of the optimizer, the place of
 the loss. So an update is one CUDA graph.
 """
 
@@ -29,8 +29,8 @@ from fastgd.engines.reference import networks as reference_networks
 from fastgd.engines.reference import steps as reference_steps
 from fastgd.engines.registry import COEFFICIENTS
 
-_PIECE = 64  # updates whose numbers are tabulated while the card is at work on those before
-_MOST = 1 << 16  # updates between two looks at the card
+_PIECE = 64  # updates whose numbers are tabulated while the GPU is at work on those before
+_MOST = 1 << 16  # updates between two looks at the GPU
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Task:
     plan : Plan
         The optimizer's, of which there are groups and slots.
     batch, updates : int
-        Rows of an update; updates between two looks at the card.
+        Rows of an update; updates between two looks at the GPU.
     norms : bool
         Whether gradients' norms are wanted.
     scale : float
@@ -72,7 +72,7 @@ class Task:
         if not data.resident:
             updates = min(updates, data.capacity // batch)
             if not updates:
-                raise MemoryError(f"the card has no room for a batch of {batch} rows")
+                raise MemoryError(f"the GPU has no room for a batch of {batch} rows")
         return cls(
             stretch.plan,
             batch,
@@ -232,7 +232,7 @@ class Training:
         self._clock.copy_to_device(clock, stream=self._stream)
 
     def _look(self, stretch: Stretch, before: int) -> None:
-        """Wait for the card; what came of its updates."""
+        """Wait for the GPU; what came of its updates."""
         clock = device.to_host(self._clock, self._stream)
         done, stopped = int(clock[NEXT]), bool(clock[STOPPED])
         results = device.to_host(self._results, self._stream)[:, : done + stopped]
@@ -252,7 +252,7 @@ def weight_sums(rows: Rows, index: NDArray[np.int64], batch: int) -> NDArray[np.
 
 
 def mixed_seed(seed: int) -> int:
-    """What dropout makes of its seed, as the card's integer of 64 bits."""
+    """What dropout makes of its seed, as the GPU's integer of 64 bits."""
     mixed = reference_networks.mixed_seed(np.array([seed], np.uint64))
     return int(mixed.view(np.int64)[0])
 

@@ -1,6 +1,6 @@
-"""A network's arithmetic on the card; twin of `fastgd.engines.reference.networks`.
+"""A network's arithmetic on the GPU; twin of `fastgd.engines.reference.networks`.
 
-Parameters and the optimizer's state are the host's: they go to the card at the beginning of a stretch of updates and
+Parameters and the optimizer's state are the host's: they go to the GPU at the beginning of a stretch of updates and
 come back at its end. The data set stays there.
 """
 
@@ -19,7 +19,7 @@ from fastgd.engines.cuda.network_training import Task, Training
 from fastgd.engines.cuda.products import Products, products
 from fastgd.engines.protocol.networks import Architecture, Array, Rows, Stretch
 
-_AT_ONCE = 8192  # rows of a pass without updates that are on the card at a time
+_AT_ONCE = 8192  # rows of a pass without updates that are on the GPU at a time
 
 
 class CudaNetwork:
@@ -42,7 +42,7 @@ class CudaNetwork:
     def __init__(self, architecture: Architecture, tf32: bool = False) -> None:
         from numba import cuda  # noqa: PLC0415
 
-        device.card()  # or an error that says why there is none
+        device.gpu()  # or an error that says why there is none
         self.architecture = architecture
         self._products = products(architecture.dtype, tf32)
         self._stream = cuda.stream()
@@ -105,7 +105,7 @@ _Form = tuple[int, bool, str, float, bool]
 
 
 class _Passing:
-    """Passes without updates: rows go to the card, outputs or gradients come back."""
+    """Passes without updates: rows go to the GPU, outputs or gradients come back."""
 
     @staticmethod
     def form_of(rows: Rows, batch: int, back: bool) -> _Form:

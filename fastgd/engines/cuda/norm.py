@@ -1,4 +1,4 @@
-"""The gradient's norm on the card, summed in the order that `fastgd.engines.protocol.steps` states."""
+"""The gradient's norm on the GPU, summed in the order that `fastgd.engines.protocol.steps` states."""
 
 from __future__ import annotations
 
@@ -61,20 +61,20 @@ class Norm:
         return table
 
     def sum(self, table: int, stream: Any = 0) -> None:
-        """Leave the sum in `squares`; `table` is the address of the table on the card."""
-        card, partials = device.card(), device.address(self._partials)
+        """Leave the sum in `squares`; `table` is the address of the table on the GPU."""
+        gpu, partials = device.gpu(), device.address(self._partials)
         for char, chosen in self._of_dtype.items():
             sums = self._sums(chosen)[-1]
             if sums:
-                blocks = min(-(-sums // card.threads), card.multiprocessors * _WAVES)
+                blocks = min(-(-sums // gpu.threads), gpu.multiprocessors * _WAVES)
                 kernel = kernels(char).partials
                 device.launch(
-                    kernel, blocks, card.threads, stream, table, len(chosen), sums, partials
+                    kernel, blocks, gpu.threads, stream, table, len(chosen), sums, partials
                 )
             table += 8 * _WORDS * len(chosen)
         total, blocks = kernels("d").total, self._first_block[-1]
         squares = device.address(self.squares)
-        device.launch(total, 1, card.threads, stream, partials, blocks, squares)
+        device.launch(total, 1, gpu.threads, stream, partials, blocks, squares)
 
 
 _KERNELS = f"""
@@ -140,5 +140,5 @@ def scale(squares, limits, groups, numbers, n_numbers, clock, stride):
 @cache
 def kernels(char: str) -> Any:
     """Sums of squares of gradients of one dtype, their total, and the factor that clips the norm."""
-    text = _KERNELS.format(threads=device.card().threads)
+    text = _KERNELS.format(threads=device.gpu().threads)
     return source.kernel_module(char, source.HOLDER + text)

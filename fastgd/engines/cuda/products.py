@@ -1,4 +1,4 @@
-"""Matrix products on the card: cuBLAS where it is found, else a kernel of tiles.
+"""Matrix products on the GPU: cuBLAS where it is found, else a kernel of tiles.
 
 Matrices lie row by row at addresses. A network needs three forms, "nn" for A B, "tn" for Aᵀ B and "nt" for A Bᵀ.
 
@@ -21,7 +21,7 @@ from fastgd.engines.cuda import device, source
 FORMS = ("nn", "tn", "nt")
 Triple = tuple[int, int, int]
 
-_WORKSPACE = 32 << 20  # bytes, what NVIDIA recommends for its newest cards
+_WORKSPACE = 32 << 20  # bytes, what NVIDIA recommends for its newest GPUs
 _DEFAULT_MATH, _TF32_MATH = 0, 3  # of cublasMath_t
 _FILES = ("libcublas.so.13", "libcublas.so.12", "cublas64_13.dll", "cublas64_12.dll")
 
@@ -191,7 +191,7 @@ j, k = y + step * SIDE, x
 
 def _tiles_text(form: str, char: str) -> str:
     """The kernel of a form; a thread's numbers are named one by one, so that they are registers."""
-    side = isqrt(device.card().threads)
+    side = isqrt(device.gpu().threads)
     numbers = range(_PER_THREAD)
     places = [(i, j) for i in numbers for j in numbers]
     bring = "\n                ".join([_BRING[f"left_{form[0]}"], _BRING[f"right_{form[1]}"]])
@@ -235,7 +235,7 @@ class Tiles:
 
     def go(self, form: str, shape: Triple, places: Triple, stream: Any = 0) -> None:
         m, n, _ = shape
-        card = device.card()
-        tile = isqrt(card.threads) * _PER_THREAD
-        blocks = min(-(-m // tile) * -(-n // tile), 16 * card.multiprocessors)
-        device.launch(self._kernels[form], blocks, card.threads, stream, *shape, *places)
+        gpu = device.gpu()
+        tile = isqrt(gpu.threads) * _PER_THREAD
+        blocks = min(-(-m // tile) * -(-n // tile), 16 * gpu.multiprocessors)
+        device.launch(self._kernels[form], blocks, gpu.threads, stream, *shape, *places)

@@ -1,7 +1,7 @@
-"""The stepper on the card: one launch updates all arrays that share a rule, by a table of pointers.
+"""The stepper on the GPU: one launch updates all arrays that share a rule, by a table of pointers.
 
-Twin of `fastgd.engines.reference.steps.Stepper`, with the same bits. `Launches` is also what a network's training on the card
-is made of: there the numbers of many updates lie on the card, and a clock says which of them is next.
+Twin of `fastgd.engines.reference.steps.Stepper`, with the same bits. `Launches` is also what a network's training on the GPU
+is made of: there the numbers of many updates lie on the GPU, and a clock says which of them is next.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _WAVES = 8  # blocks a multiprocessor is given at most, each of which goes over 
 
 @dataclass(frozen=True)
 class Clock:
-    """Two integers on the card: which update is next, and whether updates are to be left out.
+    """Two integers on the GPU: which update is next, and whether updates are to be left out.
 
     `address` 0 is no clock: the first numbers are taken. `stride` are the bytes from one update's numbers to the next.
     """
@@ -99,7 +99,7 @@ class Launches:
 
     def _lay_out(self) -> None:
         table = numbers = 0
-        threads = device.card().threads
+        threads = device.gpu().threads
         for one in self.launches:
             one.table_at, one.numbers_at = table, numbers
             table += 8 * one.words * len(one.slots)
@@ -125,7 +125,7 @@ class Launches:
         """The table of pointers, from the addresses of all slots' arrays."""
         table = np.zeros(self.table_bytes // 8, np.int64)
         for one in self.launches:
-            chunk, first = device.card().threads * WIDE[one.char], 0
+            chunk, first = device.gpu().threads * WIDE[one.char], 0
             start = one.table_at // 8
             rows = table[start : start + one.words * len(one.slots)].reshape(-1, one.words)
             for row, k in zip(rows, one.slots, strict=True):
@@ -152,18 +152,18 @@ class Launches:
     # --- launches ---------------------------------------------------------------------------------
 
     def go(self, table: int, numbers: int, stream: Any = 0, clock: Clock | None = None) -> None:
-        """Update all slots; `table` and `numbers` are addresses on the card."""
+        """Update all slots; `table` and `numbers` are addresses on the GPU."""
         clock = Clock() if clock is None else clock
         if self.norm is not None:
             self._clip(table, numbers, stream, clock)
-        card = device.card()
+        gpu = device.gpu()
         for one in self.launches:
             if one.chunks:
-                blocks = min(one.chunks, card.multiprocessors * _WAVES)
+                blocks = min(one.chunks, gpu.multiprocessors * _WAVES)
                 device.launch(
                     one.update,
                     blocks,
-                    card.threads,
+                    gpu.threads,
                     stream,
                     table + one.table_at,
                     len(one.slots),
@@ -194,18 +194,18 @@ class Launches:
 
 
 class Stepper:
-    """Updates lists of arrays on the card in place; the twin of `fastgd.engines.reference.steps.Stepper`.
+    """Updates lists of arrays on the GPU in place; the twin of `fastgd.engines.reference.steps.Stepper`.
 
     Parameters
     ----------
     slots, groups : sequence of Slot, of Group
-        The slots' state lies on the card.
+        The slots' state lies on the GPU.
     flush_subnormals : bool
-        Has no effect: they cost a card nothing.
+        Has no effect: they cost a GPU nothing.
     n_threads : int or None
         Has no effect.
     copying : bool
-        Whether parameters and gradients are NumPy arrays, which are copied to the card and back.
+        Whether parameters and gradients are NumPy arrays, which are copied to the GPU and back.
     """
 
     def __init__(
@@ -239,7 +239,7 @@ class Stepper:
         grads: Sequence[Any],
         t: int,
     ) -> None:
-        """Check everything, then launch: an error changes nothing. The card may still be at work on return."""
+        """Check everything, then launch: an error changes nothing. The GPU may still be at work on return."""
         if self._copying is None:
             places, stream = self._checked([*params, *grads], len(params), len(grads))
             self._launch(places, stream, t)
@@ -287,7 +287,7 @@ class Stepper:
             group.carry[:] = carry
 
     def _send(self, stream: Any) -> None:
-        """The table and the numbers onto the card, where they have changed (clipping writes over its factor there)."""
+        """The table and the numbers onto the GPU, where they have changed (clipping writes over its factor there)."""
         wanted = self._host.tobytes()
         if wanted != self._sent or self._launches.norm is not None:
             self._device.copy_to_device(self._host, stream=stream)
@@ -295,14 +295,14 @@ class Stepper:
 
 
 class _Copies:
-    """Arrays on the card for parameters and gradients that lie in the host's memory."""
+    """Arrays on the GPU for parameters and gradients that lie in the host's memory."""
 
     def __init__(self, slots: Sequence[Slot]) -> None:
         self.params = [device.empty(slot.shape, slot.dtype) for slot in slots]
         self.grads = [device.empty(slot.shape, slot.dtype) for slot in slots]
 
     def sent(self, params: Sequence[Any], grads: Sequence[Any]) -> list[int]:
-        """The arrays' contents on the card; the addresses there."""
+        """The arrays' contents on the GPU; the addresses there."""
         places = [*self.params, *self.grads]
         for place, host in zip(places, [*params, *grads], strict=True):
             if host.size:
@@ -326,15 +326,15 @@ def form(name: str, array: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
 
 
 def full(shape: tuple[int, ...], dtype: np.dtype[Any], value: float) -> Any:
-    """A new array on the card, filled there; one without numbers is NumPy's, for there is nothing to update."""
-    size, card = math.prod(shape), device.card()
+    """A new array on the GPU, filled there; one without numbers is NumPy's, for there is nothing to update."""
+    size, gpu = math.prod(shape), device.gpu()
     if not size:
         return np.zeros(shape, dtype)
     array = device.empty(shape, dtype)
-    blocks = min(-(-size // card.threads), card.multiprocessors * _WAVES)
+    blocks = min(-(-size // gpu.threads), gpu.multiprocessors * _WAVES)
     number = dtype.type(value)
     device.launch(
-        _fill_kernels(dtype.char).fill, blocks, card.threads, 0, device.address(array), size, number
+        _fill_kernels(dtype.char).fill, blocks, gpu.threads, 0, device.address(array), size, number
     )
     return array
 
@@ -371,7 +371,7 @@ def _update_text(rule: Rule, char: str, prepared: bool) -> str:
     """The kernel: a block takes chunks of one slot each, a thread 16 bytes of every array."""
     names = ["p", "g", *(f"s{k}" for k in range(len(rule.state)))]
     written = [name for name in names if name != "g"]
-    wide, threads = WIDE[char], device.card().threads
+    wide, threads = WIDE[char], device.gpu().threads
     n_shared = len(PREPARE.coefficients) if prepared else 0
     numbers = [f"c{k}" for k in range(n_shared + len(rule.coefficients))]
 

@@ -208,7 +208,7 @@ class _Chunk:
         self.shape = Shape.of(problem, runs, kernel, layout, tested=tested)
         self.in_blocks = sweep_block.fits(self.shape)
         self.kernels = _compiled(self.in_blocks, runs, self.shape, limits, kernel)
-        self.blocks = device.card().multiprocessors * BLOCKS
+        self.blocks = device.gpu().multiprocessors * BLOCKS
         self.arrays = self._arrays(kernel, runs)
         self.numbers = {
             "max_iter": limits.max_iter,
@@ -319,8 +319,8 @@ class _Chunk:
         numbers = {**self.numbers, "n_active": many, "first": first, "steps": steps}
         places = {name: device.address(array) for name, array in self.arrays.items()}
         at = {**numbers, **places, "active": device.address(active)}
-        card, real = device.card(), self.limits.dtype.type
-        threads = min(sweep_block.THREADS, card.threads) if self.in_blocks else card.threads
+        gpu, real = device.gpu(), self.limits.dtype.type
+        threads = min(sweep_block.THREADS, gpu.threads) if self.in_blocks else gpu.threads
         wanted = many if self.in_blocks else -(-many // threads)
         queue = device.to_device(np.zeros(3, np.int32))
         arguments = [at[name] for name in sweep_block.arguments(self.in_blocks)]

@@ -1,6 +1,6 @@
-"""What `np.` means in a rule on the card, for one dtype: the same formulas and bits as on the CPU.
+"""What `np.` means in a rule on the GPU, for one dtype: the same formulas and bits as on the CPU.
 
-A card's compiler fuses products and sums where it may. So that the bits are those of the CPU, products are `mul`,
+A GPU's compiler fuses products and sums where it may. So that the bits are those of the CPU, products are `mul`,
 which is not fused (`fastgd.engines.cuda.source` writes it for ``*``): roots and quotients are correctly rounded anyway.
 """
 

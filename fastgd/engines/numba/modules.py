@@ -133,7 +133,7 @@ def _stamp() -> bytes:
 
 
 def _for_cards() -> str:
-    """Which compiler for cards there is beside Numba's own."""
+    """Which compiler for GPUs there is beside Numba's own."""
     if importlib.util.find_spec("numba_cuda") is None:
         return ""
     from importlib.metadata import version  # noqa: PLC0415  (30 ms)

@@ -77,7 +77,7 @@ class Group:
 class Slot:
     """One parameter array: its name in messages, its form, and its state (C-contiguous, alike).
 
-    Parameters on a card have their state there, as device arrays of Numba.
+    Parameters on a GPU have their state there, as device arrays of Numba.
     """
 
     name: str

@@ -1,8 +1,8 @@
-"""Tests of the card's code: on Numba's simulator, in a process of their own, or on a card.
+"""Tests of the GPU's code: on Numba's simulator, in a process of their own, or on a GPU.
 
 ``NUMBA_ENABLE_CUDASIM=1 pytest tests/engines/cuda`` runs them on the simulator; the variable must be set before Numba is
-imported. On a machine with a card ``pytest tests/engines/cuda`` runs all. Elsewhere only the tests of generated code are
-collected (``test_cuda_ptx*.py``), and those only where a compiler for cards is installed.
+imported. On a machine with a GPU ``pytest tests/engines/cuda`` runs all. Elsewhere only the tests of generated code are
+collected (``test_cuda_ptx*.py``), and those only where a compiler for GPUs is installed.
 """
 
 from importlib.util import find_spec
@@ -12,7 +12,7 @@ import simulator
 
 from fastgd.engines.cuda import device
 
-# Such files compile for a card without one; the simulator generates no code.
+# Such files compile for a GPU without one; the simulator generates no code.
 READS_CODE = "test_cuda_ptx"
 SIMULATED = device.simulated()
 
@@ -33,7 +33,7 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if not SIMULATED or not item.path.name.startswith("test_cuda_"):
             continue
-        if item.get_closest_marker("card"):
-            item.add_marker(pytest.mark.skip(reason="needs a card"))
+        if item.get_closest_marker("gpu"):
+            item.add_marker(pytest.mark.skip(reason="needs a GPU"))
         # Kernels are Python threads there, each with NumPy's default of warning of an overflow.
         item.add_marker(pytest.mark.filterwarnings("ignore::RuntimeWarning"))

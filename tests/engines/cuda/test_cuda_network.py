@@ -1,4 +1,4 @@
-"""A network on the card: the numbers of the NumPy reference, as far as the order of sums lets them be the same.
+"""A network on the GPU: the numbers of the NumPy reference, as far as the order of sums lets them be the same.
 
 Products, shares and bias gradients are sums in another order than NumPy's: a result differs by a few roundings of its
 terms, and updates carry such differences on. So comparisons here allow some units of the dtype's 24 or 53 binary digits
@@ -154,7 +154,7 @@ def test_masks_of_dropout_have_the_bits(seed, dtype):
     places = [device.address(one) for one in (z, ones, slopes, clock, numbers)]
     z_at, ones_at, slopes_at, clock_at, numbers_at = places
     threshold = round(0.4 * 2**24)
-    kernel[2, device.card().threads](
+    kernel[2, device.gpu().threads](
         z_at, ones_at, 4, slopes_at, clock_at, rows, numbers_at, threshold, 1
     )
     wanted = dropout_mask(seed, t, 1, (rows, 4), 0.4).astype(dtype)
@@ -383,7 +383,7 @@ def test_data_go_to_the_card_once(monkeypatch):
 
 
 @pytest.mark.parametrize("room", [3, 6])
-def test_data_too_large_for_the_card(monkeypatch, room):
+def test_data_too_large_for_the_gpu(monkeypatch, room):
     """Room for the rows of one update or two at a time."""
     monkeypatch.setattr(device, "free_memory", lambda: room * (X[0].nbytes + 4))
     monkeypatch.setattr(network_data, "_SHARE", 1.0)
@@ -392,7 +392,7 @@ def test_data_too_large_for_the_card(monkeypatch, room):
     assert net.engine._training.task.updates == room // 3
 
 
-def test_a_batch_too_large_for_the_card(monkeypatch):
+def test_a_batch_too_large_for_the_gpu(monkeypatch):
     monkeypatch.setattr(device, "free_memory", lambda: 100)
     with pytest.raises(MemoryError, match="batch of 3 rows"):
         trained("cuda", {}, adam)

@@ -120,7 +120,7 @@ def test_a_graph_that_cannot_be_launched_is_an_error():
         replay.go(launches)
 
 
-@pytest.mark.skipif(not device.simulated(), reason="a card has graphs")
+@pytest.mark.skipif(not device.simulated(), reason="a GPU has graphs")
 def test_the_simulator_has_none():
     launched = []
     launches, replay = lambda: launched.append(1), Replay(0)

@@ -1,4 +1,4 @@
-"""Matrix products on the card: our tiles, and what cuBLAS is asked for."""
+"""Matrix products on the GPU: our tiles, and what cuBLAS is asked for."""
 
 import ctypes
 
@@ -137,7 +137,7 @@ def test_a_library_that_does_not_fit(monkeypatch, refuse, name):
 
 
 def test_which_is_taken(monkeypatch):
-    assert isinstance(products.products("float32"), products.Tiles)  # here is no card
+    assert isinstance(products.products("float32"), products.Tiles)  # there is no GPU here
     monkeypatch.setattr(ctypes, "CDLL", lambda name: (_ for _ in ()).throw(OSError(name)))
     products.cublas_library.cache_clear()
     assert products.cublas_library() is None

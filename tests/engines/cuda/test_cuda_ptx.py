@@ -1,4 +1,4 @@
-"""What the compiler makes of the steps' kernels: no card is needed for that."""
+"""What the compiler makes of the steps' kernels: no GPU is needed for that."""
 
 import ptx
 import pytest
@@ -14,7 +14,7 @@ UPDATE = ("int64",) * 6
 @pytest.fixture(autouse=True)
 def _compiler(monkeypatch):
     ptx.needs_compiler()
-    ptx.pretend_card(monkeypatch)
+    ptx.pretend_gpu(monkeypatch)
 
 
 def update_of(name, char, prepared):

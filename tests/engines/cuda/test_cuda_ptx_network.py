@@ -1,4 +1,4 @@
-"""What the compiler makes of a network's kernels: no card is needed for that."""
+"""What the compiler makes of a network's kernels: no GPU is needed for that."""
 
 import ptx
 import pytest
@@ -19,7 +19,7 @@ PLAIN = {"add_bias": 4, "times_slope": 5, "bias_gradients": 5}
 @pytest.fixture(autouse=True)
 def _compiler(monkeypatch):
     ptx.needs_compiler()
-    ptx.pretend_card(monkeypatch)
+    ptx.pretend_gpu(monkeypatch)
     made = (
         network_kernels.rest,
         network_kernels.gather,

@@ -1,4 +1,4 @@
-"""What the compiler makes of the sweeps' kernels: no card is needed for that."""
+"""What the compiler makes of the sweeps' kernels: no GPU is needed for that."""
 
 import re
 
@@ -38,7 +38,7 @@ STEADY = [
 @pytest.fixture(autouse=True)
 def _compiler(monkeypatch):
     ptx.needs_compiler()
-    ptx.pretend_card(monkeypatch)
+    ptx.pretend_gpu(monkeypatch)
 
 
 def sweep_of(problem, optimizer, char, name="sweep", block=False):
@@ -85,7 +85,7 @@ def test_double_precision_is_not_fused_and_stays_in_registers(case):
 
 
 def test_the_inner_loop_is_short():
-    """Twelve operations of the descent, four tests, a count; the absolute values cost nothing on the card."""
+    """Twelve operations of the descent, four tests, a count; the absolute values cost nothing on the gpu."""
     loop = inner_loop(sweep_of(LINE, gd.SGD(), "f"))
     text = "\n".join(loop)
     assert len(loop) <= 30

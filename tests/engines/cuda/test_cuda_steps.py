@@ -1,4 +1,4 @@
-"""Steps on the card: the bits of the NumPy reference, whoever owns the arrays."""
+"""Steps on the GPU: the bits of the NumPy reference, whoever owns the arrays."""
 
 import copy
 import pickle
@@ -17,7 +17,7 @@ from fastgd.engines.cuda import steps as cuda_steps
 SHAPES = ((5, 3), (9,), (0,), (1,), (2, 2, 7))
 DTYPES = ("float32", "float64")
 IN_SIMULATOR = pytest.mark.skipif(
-    not device.simulated(), reason="addresses of the host are addresses of the card only there"
+    not device.simulated(), reason="addresses of the host are addresses of the GPU only there"
 )
 
 
@@ -34,7 +34,7 @@ class Foreign:
 
 
 class ByDLPack:
-    """Says that it is on a card, and has nothing but DLPack."""
+    """Says that it is on a GPU, and has nothing but DLPack."""
 
     def __init__(self, kind=2):
         self.kind = kind
@@ -43,7 +43,7 @@ class ByDLPack:
         return self.kind, 0
 
 
-def on_card(hosts):
+def on_gpu(hosts):
     return [cuda.to_device(h) if h.size else cuda.device_array(h.shape, h.dtype) for h in hosts]
 
 
@@ -65,10 +65,10 @@ def draw(dtype, steps, shapes=SHAPES, seed=0, wild=False):
 
 
 def stepped(optimizer, params, gradients):
-    """Parameters and state after the steps, on the card."""
-    held = on_card(params)
+    """Parameters and state after the steps, on the GPU."""
+    held = on_gpu(params)
     for grads in gradients:
-        optimizer.step(held, on_card(grads))
+        optimizer.step(held, on_gpu(grads))
     return back(held) + states(optimizer)
 
 
@@ -222,12 +222,12 @@ def test_continues_from_the_host_and_back():
     held = [p.copy() for p in params]
     for grads in gradients[:2]:
         host.step(held, grads)
-    card = gd.NAdam()
-    card.load_state_dict(host.state_dict())
-    sent = on_card(held)
+    gpu = gd.NAdam()
+    gpu.load_state_dict(host.state_dict())
+    sent = on_gpu(held)
     for grads in gradients[2:4]:
-        card.step(sent, on_card(grads))
-    host.load_state_dict(card.state_dict())
+        gpu.step(sent, on_gpu(grads))
+    host.load_state_dict(gpu.state_dict())
     held = back(sent)
     for grads in gradients[4:]:
         host.step(held, grads)
@@ -239,12 +239,12 @@ def test_copies_go_on_alone(again):
     params, gradients = draw("float32", 4)
     whole = stepped(gd.Adam(), params, gradients)
     first = gd.Adam()
-    held = on_card(params)
+    held = on_gpu(params)
     for grads in gradients[:2]:
-        first.step(held, on_card(grads))
+        first.step(held, on_gpu(grads))
     second = again(first)
     for grads in gradients[2:]:
-        second.step(held, on_card(grads))
+        second.step(held, on_gpu(grads))
     assert first.t == 2
     assert_same(back(held) + states(second), whole)
 
@@ -297,7 +297,7 @@ def test_the_host_has_no_part_in_it_by_itself():
 
 
 @pytest.mark.parametrize("backend", ["numpy", "cython", "numba"])
-def test_arrays_on_the_card_are_refused_by_others(backend):
+def test_arrays_on_the_gpu_are_refused_by_others(backend):
     with pytest.raises(ValueError, match=f"params are on the GPU; backend='{backend}'"):
         gd.SGD(backend=backend).step(cuda.to_device(np.ones(3)), cuda.to_device(np.ones(3)))
 
@@ -312,7 +312,7 @@ def test_nothing_changes_on_an_error():
         (
             np.ones((2, 3), np.float32),
             TypeError,
-            "grads must be an array on the card as the others",
+            "grads must be an array on the GPU as the others",
         ),
         (cuda.to_device(np.ones((2, 3))), ValueError, "grads must have dtype float32, got float64"),
         (
@@ -321,7 +321,7 @@ def test_nothing_changes_on_an_error():
             r"grads must have shape \(2, 3\)",
         ),
         (p, ValueError, "params overlaps grads"),
-        (None, TypeError, "grads must be an array on the card as the others are, got None"),
+        (None, TypeError, "grads must be an array on the GPU as the others are, got None"),
     ):
         with pytest.raises(kind, match=message):
             opt.step(p, wrong)
@@ -348,7 +348,7 @@ def test_what_cannot_be_updated():
         )
 
 
-def test_dlpack_needs_a_helper_and_a_card():
+def test_dlpack_needs_a_helper_and_a_gpu():
     assert arrays.is_device_array(ByDLPack())
     assert not arrays.is_device_array(ByDLPack(kind=1))
     assert not arrays.is_device_array(np.ones(3))
@@ -378,7 +378,7 @@ def test_one_launch_for_all_arrays_of_a_rule():
 @IN_SIMULATOR
 @pytest.mark.parametrize("by_interface", ["quickly", "one by one"])
 def test_tensors_by_their_own_word(monkeypatch, by_interface):
-    """Also those that autograd trains; here the host's stand for a card's."""
+    """Also those that autograd trains; here the host's stand for a GPU's."""
     torch = pytest.importorskip("torch")
     monkeypatch.setattr(arrays, "is_device_array", lambda value: isinstance(value, torch.Tensor))
     monkeypatch.setattr(arrays, "stream_of", lambda *given: 0)
@@ -400,14 +400,14 @@ def test_tensors_by_their_own_word(monkeypatch, by_interface):
         gd.SGD().step(torch.ones(3, 2).T, torch.ones(2, 3))
 
 
-# --- on a card only -------------------------------------------------------------------------------------
+# --- on a GPU only -------------------------------------------------------------------------------------
 
 
-@pytest.mark.card
+@pytest.mark.gpu
 def test_torch_tensors_on_their_stream():
     torch = pytest.importorskip("torch")
     if not torch.cuda.is_available():
-        pytest.skip("PyTorch sees no card")
+        pytest.skip("PyTorch sees no GPU")
     params, gradients = draw("float32", 3)
     expected = reference(gd.Adam(backend="numpy", flush_subnormals=False), params, gradients)
     with torch.cuda.stream(torch.cuda.Stream()):
@@ -419,11 +419,11 @@ def test_torch_tensors_on_their_stream():
     assert_same(mine + states(opt), expected)
 
 
-@pytest.mark.card
+@pytest.mark.gpu
 def test_a_step_whose_numbers_do_not_change_can_be_captured():
     torch = pytest.importorskip("torch")
     if not torch.cuda.is_available():
-        pytest.skip("PyTorch sees no card")
+        pytest.skip("PyTorch sees no GPU")
     p, g = torch.zeros(5, device="cuda"), torch.ones(5, device="cuda")
     opt = gd.SGD(lr=1.0)
     opt.step(p, g)
@@ -436,7 +436,7 @@ def test_a_step_whose_numbers_do_not_change_can_be_captured():
     assert p.tolist() == [-4.0] * 5
 
 
-@pytest.mark.card
+@pytest.mark.gpu
 def test_cupy_arrays_on_their_stream():
     cupy = pytest.importorskip("cupy")
     params, gradients = draw("float64", 3)

@@ -1,4 +1,4 @@
-"""Sweeps on the card against the reference, bit by bit: every optimizer, every kind of problem, every way to end."""
+"""Sweeps on the gpu against the reference, bit by bit: every optimizer, every kind of problem, every way to end."""
 
 import _thread
 import math
@@ -68,7 +68,7 @@ def outcomes(monkeypatch, backend, *arguments, **options):
 
 
 def same(problem, optimizer, axes=None, **options):
-    """The sweep on the card, which must be that of the reference in all it answers."""
+    """The sweep on the gpu, which must be that of the reference in all it answers."""
     options = {"x0": start(problem), "max_iter": 70, "tol": 3e-2} | options
     arguments = problem, optimizer, {"lr": RATES} if axes is None else axes
     with pytest.MonkeyPatch.context() as patch:
