@@ -1,7 +1,7 @@
-"""How the rows of a problem are dealt out to updates: in batches, in a new order each epoch.
+"""Batches of a problem's rows, in a new order each epoch.
 
-The order of epoch e is a function of a seed and e alone. So it does not depend on which thread asks first, a run's
-updates can be gone through again, and runs that share a seed share their batches.
+The order of epoch e is a function of a seed and e alone. It does not depend on which thread asks first, a run's updates
+can be repeated, and runs that share a seed share their batches.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 
 from fastgd.checks import as_count, as_flag, as_seed
 
-_TOGETHER = 1 << 16  # numbers drawn from one generator: short epochs are drawn many at a time
-_KEPT = 1 << 23  # numbers of the orders that are kept for those who come next
+_TOGETHER = 1 << 16  # numbers drawn from one generator: several short epochs share one
+_KEPT = 1 << 23  # numbers in the cached orders
 Order = NDArray[np.int32]
 
 
 @dataclass(frozen=True)
 class Batches:
-    """Rows cut into batches of `size`; the last, short one of an epoch is left out where `drop_last` is set."""
+    """Rows in batches of `size`; with `drop_last` an epoch's last batch is left out if it is short."""
 
     rows: int
     size: int
@@ -37,7 +37,7 @@ class Batches:
         return self.rows // self.size if self.drop_last else -(-self.rows // self.size)
 
     def orders(self, seed: int, first: int, last: int) -> Order:
-        """The orders of the rows in epochs first..last-1, one below the other: (last - first, rows)."""
+        """The orders of the rows in epochs first..last-1, shape (last - first, rows)."""
         if not self.shuffle:
             return np.broadcast_to(np.arange(self.rows, dtype=np.int32), (last - first, self.rows))
         many = max(1, _TOGETHER // self.rows)
@@ -56,14 +56,14 @@ class Batches:
 
 
 class _Orders:
-    """The orders drawn last, for all threads."""
+    """A cache of the orders drawn last, shared by all threads."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.known: OrderedDict[tuple[int, int, int], Order] = OrderedDict()
 
     def get(self, seed: int, rows: int, k: int, many: int) -> Order:
-        """Epochs many * k to many * (k + 1) - 1."""
+        """The orders of epochs many * k to many * (k + 1) - 1."""
         key = (seed, rows, k)
         with self.lock:
             if key not in self.known:
@@ -79,7 +79,7 @@ _ORDERS = _Orders()
 
 def _draw(seed: int, rows: int, k: int, many: int) -> Order:
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(k,)))
-    if many == 1:  # 64-bit numbers are shuffled faster
+    if many == 1:  # NumPy shuffles 64-bit integers faster
         order = rng.permutation(rows).astype(np.int32)[None]
     else:
         order = rng.permuted(np.tile(np.arange(rows, dtype=np.int32), (many, 1)), axis=1)
@@ -90,7 +90,7 @@ def _draw(seed: int, rows: int, k: int, many: int) -> Order:
 def checked_batches(
     rows: int, batch_size: Any, shuffle: Any, drop_last: Any, rng: Any
 ) -> Batches | None:
-    """What a problem's arguments say; None where every update goes over all rows."""
+    """Batches from a problem's arguments; None if every update uses all rows."""
     shuffle, drop_last = as_flag("shuffle", shuffle), as_flag("drop_last", drop_last)
     seed = as_seed("rng", rng)
     if batch_size is None:

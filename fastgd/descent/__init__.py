@@ -1,1 +1,1 @@
-"""Descents of problems: one run (`minimize`), and what a request for many has in common with it."""
+"""Descents of problems: one run (`minimize`), and the requests and axes that it shares with sweeps."""

@@ -1,4 +1,4 @@
-"""What a sweep varies: axes whose values are all combined, or combinations drawn at random."""
+"""Axes of a sweep: values of which all combinations are run, or combinations drawn at random."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from numpy.typing import NDArray
 
 from fastgd.checks import as_count, as_generator, shown
 
-_COUNTABLE = 2**62  # combinations from which NumPy can draw without drawing one twice
+_COUNTABLE = 2**62  # combinations up to which NumPy can draw without replacement
 
 
 class SampledAxes(Mapping[str, tuple[Any, ...]]):
-    """Combinations for `fastgd.sweep`, one a run: the k-th of all names together, instead of each with each.
+    """Combinations for `fastgd.sweep`, one per run: run k has the k-th value of every name.
 
-    `sample_axes` draws them; a table of one's own does as well.
+    `sample_axes` draws them; you can also give a table of your own.
 
     Parameters
     ----------
     values : mapping of str to sequence
-        As a sweep's axes, but all of one length, the number of runs.
+        As the axes of a sweep, but all of one length, the number of runs.
 
     Raises
     ------
     TypeError, ValueError
-        If these are no sequences of one length.
+        If the values are not sequences of one length.
 
     Examples
     --------
@@ -63,31 +63,31 @@ class SampledAxes(Mapping[str, tuple[Any, ...]]):
 def sample_axes(
     axes: Mapping[str, Any], samples: int, *, rng: int | np.random.Generator = 0
 ) -> SampledAxes:
-    """Draw combinations of axes' values at random: the runs of a random search.
+    """Draw random combinations of the axes' values: the runs of a random search.
 
-    A random search finds good hyperparameters with fewer runs than a grid where only some of them matter
+    A random search finds good hyperparameters with fewer runs than a grid if only some of them matter
     (Bergstra & Bengio, 2012).
 
     Parameters
     ----------
     axes : dict of str to sequence or distribution
-        As for `fastgd.sweep`. Of a sequence each value is as likely as another. A distribution is anything with
-        ``rvs(size=, random_state=)`` such as SciPy's ``scipy.stats.loguniform(1e-4, 1)``. Where there are sequences
-        only, no combination is drawn twice.
+        As for `fastgd.sweep`. All values of a sequence are equally likely. A distribution is any object with
+        ``rvs(size=, random_state=)``, such as SciPy's ``scipy.stats.loguniform(1e-4, 1)``. If there are sequences only,
+        no combination is drawn twice.
     samples : int
-        How many.
+        Number of combinations.
     rng : int or numpy.random.Generator, default 0
-        Of the draws.
+        Seed or source of the draws.
 
     Returns
     -------
     SampledAxes
-        To be given to `fastgd.sweep` as axes.
+        The axes for `fastgd.sweep`.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument is not legal, or there are fewer combinations than samples.
+        If an argument is invalid, or there are fewer combinations than samples.
 
     Examples
     --------
@@ -127,7 +127,7 @@ def sample_axes(
 
 
 class CheckedAxes(dict[str, tuple[Any, ...]]):
-    """Names and their values, at least one each, which need no second check."""
+    """Names with at least one value each, in plain tuples; no second check is needed."""
 
 
 def checked_axes(axes: Any) -> CheckedAxes:
@@ -169,18 +169,18 @@ def _checked_values(name: str, values: Any) -> tuple[Any, ...]:
 
 
 class Places:
-    """For every run, its position on each axis.
+    """The position of every run on each axis.
 
     Attributes
     ----------
     given : mapping of str to tuple
-        The axes as they were given.
+        The axes, checked.
     values : mapping of str to tuple
-        The axes; of sampled ones each optimizer once.
+        The same; sampled axes hold each optimizer once here.
     of : dict of str to ndarray of int
         By axis, the position in `values` of each run's value.
     shape : tuple of int
-        Of the results.
+        The shape of the results.
     total : int
         The number of runs.
     paired : bool
@@ -205,8 +205,5 @@ class Places:
             self.values = {**self.values, "optimizer": tuple(once.values())}
 
     def at(self, run: int) -> dict[str, Any]:
-        """The values that a run has."""
+        """The values of one run."""
         return {name: values[self.of[name][run]] for name, values in self.values.items()}
-
-
-# --- axes as text and as arrays -----------------------------------------------------------------

@@ -53,63 +53,63 @@ def minimize(
     """Descend a problem, or any function, from one point.
 
     The whole loop is compiled, without the interpreter, for the problems of this library and for functions compiled
-    by `numba.njit`; any other Python function is called once an update. A run ends as in `fastgd.sweep`, with the
+    by `numba.njit`; any other Python function is called once per update. A run ends as in `fastgd.sweep`, with the
     same bits, the same number of updates and the same status.
 
     Parameters
     ----------
     fun : Problem or callable
-        A problem, or ``fun(x, grad) -> value``, which writes the gradient into `grad`; ``fun(x)`` with `jac`, or
-        without it, by finite differences: see `fastgd.Function`.
+        A problem, or ``fun(x, grad) -> value``, which writes the gradient into `grad`; or ``fun(x)``, whose gradient
+        comes from `jac` or from finite differences: see `fastgd.Function`.
     x0 : array_like of shape (n_parameters,)
-        Where to start; for a problem it may be left out, and is zero then.
+        Starting point; optional for a problem, and zero by default.
     optimizer : Optimizer, optional
         `fastgd.SGD()` by default. It is copied, not modified.
     jac : callable or True, optional
         ``jac(x)`` returns the gradient; True: ``fun(x)`` returns the pair (value, gradient).
     rng : int or numpy.random.Generator, optional
-        Start at a standard normal draw from it, if there is no `x0`; of a problem with batches, also the seed of the
-        orders in which rows come. Such a problem's iterates are recorded and called back at NumPy's speed.
+        Start at a standard normal draw, if there is no `x0`; for a problem with batches, also the seed of the rows'
+        orders. The iterates of such a problem are recorded and called back at NumPy's speed.
     max_iter : int, default 10000
-        The most updates.
+        Maximum number of updates.
     tol : float, optional
-        The run has converged when the largest slope max|g| is below it: tested at the start and after every update.
-        Default 1e-8, in float32 1e-4. With 0, the default of a problem with batches, this never happens.
+        The run has converged when the largest slope max|g| is below this: tested at the start and after every update.
+        Default 1e-8, in float32 1e-4. With 0, the default for a problem with batches, it never converges.
     step_tol : float, optional
         The run has also converged after an update that moved every parameter by less than this. Off by default.
     max_seconds : float, optional
-        Wall-clock time after which the run ends with status 3.
+        Time limit, after which the run ends with status 3.
     record : int, optional
-        Record every so many iterates (and the first and the last) in `history`.
+        Keep every `record`-th iterate, and the first and the last, in `history`.
     callback : callable, optional
-        ``callback(intermediate_result)``, an OptimizeResult with x, fun, jac and nit; or ``callback(x)``, if its
+        ``callback(intermediate_result)``, with an OptimizeResult of x, fun, jac and nit; or ``callback(x)``, if its
         argument has another name. Called after every update, or with `record` after every `record`-th. If it raises
-        StopIteration the run ends with status 4.
+        StopIteration, the run ends with status 4.
     dtype : {"float64", "float32"}, default "float64"
         Precision of the run.
     backend : {"auto", "numpy", "cython", "numba"}, optional
-        As for `fastgd.sweep`. "auto" compiles nothing for up to 2 million updates where there are kernels ahead of
-        time.
+        As for `fastgd.sweep`. For up to 2 million updates "auto" prefers kernels compiled ahead of time, where there
+        are any, to faster ones that must be compiled first.
     n_threads : int, optional
-        Checked, and of no consequence: one run takes one thread.
+        Accepted for symmetry with `sweep`; one run uses one thread.
     flush_subnormals : bool, default True
         Treat subnormal numbers as zero, but not within a Python function.
     progress : bool, optional
-        Whether to say how far it is, after a second, on standard error; as for `fastgd.sweep`.
+        Whether to show progress on standard error after one second; as for `fastgd.sweep`.
 
     Returns
     -------
     scipy.optimize.OptimizeResult
-        `x`, `fun`, `jac` where the run ended; `nit` updates; `nfev` and `njev`, how often the value and the gradient
-        were taken; `status` as in `fastgd.SweepResult` (0 converged, 1 max_iter, 2 diverged, 3 max_seconds,
+        `x`, `fun`, `jac` at the end of the run; `nit` updates; `nfev` and `njev`, the evaluations of the value and the
+        gradient; `status` as in `fastgd.SweepResult` (0 converged, 1 max_iter, 2 diverged, 3 max_seconds,
         4 interrupted by Ctrl-C or the callback); `success` (status 0), `message`; `history` (a `History`, or None);
         `x_best`, `fun_best`: the lowest loss among the start, the recorded iterates and the last one; `backend`.
-        Where a Python function diverged it is not called again: `fun` and `jac` are NaN.
+        A Python function that diverged is not called again: `fun` and `jac` are NaN.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument is not legal; the message names it. A Python function's exceptions pass through.
+        If an argument is invalid; the message names it. A Python function's exceptions pass through.
 
     Examples
     --------
@@ -122,7 +122,7 @@ def minimize(
     >>> run.success, run.nit, run.x.round(5)
     (True, 2993, array([1., 1.]))
     """
-    import scipy.optimize  # noqa: F401, PLC0415  (now, not when the outcome is at hand and Ctrl-C may come)
+    import scipy.optimize  # noqa: F401, PLC0415  (Ctrl-C during an import after the run would lose the result)
 
     options = Options(
         x0=x0,
@@ -159,7 +159,7 @@ def _advance_to_end(
     callback: Callback | None,
     watcher: Progress,
 ) -> str:
-    """Advance in slices, between which the clock and Ctrl-C are heeded; returns what interrupted the run."""
+    """Advance in slices, to react to the clock and to Ctrl-C; returns what interrupted the run."""
     steps, every = _FIRST_SLICE, recording.every
     called = every or 1
     most = _LONGEST_SLICE if not every else every * max(1, _MOST_KEPT // run.x.size)
@@ -223,7 +223,7 @@ def _problem(fun: Any, jac: Any, x0: ArrayLike | None) -> Problem:
     if not callable(fun):
         raise TypeError(f"fun must be a fastgd.Problem or callable, got {type(fun).__name__}")
     if x0 is None:
-        raise TypeError("x0 is missing: where does the descent of the function start?")
+        raise TypeError("x0 is missing: a function needs a starting point")
     try:
         count = np.size(np.asarray(x0))
     except ValueError:

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from scipy.optimize import OptimizeResult
 
 
-# --- SciPy's custom minimizers ---------------------------------------------------------------------------
-
 _ALIASES = {"maxiter": "max_iter", "gtol": "tol", "xtol": "step_tol"}
 _OPTIONS = (
     "max_iter", "tol", "step_tol", "max_seconds", "record", "dtype", "backend", "n_threads",
@@ -34,12 +32,12 @@ def scipy_minimizer(
     disp: bool = False,
     **others: Any,
 ) -> OptimizeResult:
-    """What `scipy.optimize.minimize` calls with ``method=optimizer``; see `fastgd.Optimizer.__call__`."""
+    """Called by `scipy.optimize.minimize` with ``method=optimizer``; see `fastgd.Optimizer.__call__`."""
     name = type(optimizer).__name__
     for what in ("bounds", "constraints", "hess", "hessp"):
         given = others.pop(what, None)
         if given is not None and not (isinstance(given, tuple | list) and len(given) == 0):
-            raise ValueError(f"{name} takes no {what}: gradient descent has no use for them")
+            raise ValueError(f"{name} takes no {what}: gradient descent does not use them")
     options: dict[str, Any] = {}
     for key, value in others.items():
         known = _ALIASES.get(key, key)

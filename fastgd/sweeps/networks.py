@@ -1,7 +1,7 @@
-"""Many networks at once: what `fastgd.sweep` does with a `NetworkProblem`.
+"""Sweeps of networks: `fastgd.sweep` of a `NetworkProblem`.
 
-Runs are dealt out to threads, one run to a thread, which is faster than several threads inside a run. What a run
-computes depends on its own settings alone, so that neither the number of threads nor their pace changes a result.
+Each thread trains one network at a time, which is faster than several threads inside one training. A run's result
+depends on its own settings alone, not on the number of threads or their timing.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from fastgd.sweeps.results import SweepResult
 
 _OF_NETWORKS = ("hidden", "dropout")  # axes that change the architecture
 _OWN_AXES = ("optimizer", "rng", "batch_size", "epochs", "max_iter", *_OF_NETWORKS)
-_LOOK_EVERY = 0.1  # seconds between two looks at how far the runs are
+_LOOK_EVERY = 0.1  # seconds between two updates of the progress bar
 
 
 def sweep_networks(
@@ -71,7 +71,7 @@ def _check_options(problem: NetworkProblem[MLP], options: Options) -> None:
     if options.dtype is not None and as_dtype(options.dtype) != real:
         raise ValueError(f"dtype is {options.dtype!r:.60}, but the network's is {real.name}")
     if not as_flag("flush_subnormals", options.flush_subnormals):
-        raise ValueError("flush_subnormals is not for networks; say it to the optimizer")
+        raise ValueError("flush_subnormals is not for networks; give it to the optimizer")
 
 
 # --- which runs ---------------------------------------------------------------------------------------
@@ -79,7 +79,7 @@ def _check_options(problem: NetworkProblem[MLP], options: Options) -> None:
 
 @dataclass(frozen=True)
 class _Run:
-    """What a run is; `changes` are those of its architecture."""
+    """The settings of a run; `changes` are those of its architecture."""
 
     seed: int
     optimizer: Optimizer
@@ -123,7 +123,7 @@ def _seeds(problem: NetworkProblem[MLP], places: Places, rng: Any) -> list[int]:
 
 
 class _Optimizers:
-    """The runs' optimizers; runs that do not differ in theirs share it, as what is copied."""
+    """The optimizers of the runs, each a template to copy; runs with the same options share one."""
 
     def __init__(self, optimizer: Any, places: Places) -> None:
         self.optimizer, self.places = optimizer, places
@@ -132,7 +132,7 @@ class _Optimizers:
         check_optimizers(optimizer, places)
 
     def of(self, run: int, own: Mapping[str, Any], layers: int) -> Optimizer:
-        """That of a run with these values on the axes, for a network of so many layers."""
+        """The optimizer of a run with these axis values, for a network of `layers` layers."""
         concerned = [name for name in ("optimizer", *self.names) if name in own]
         key = (layers, *(int(self.places.of[name][run]) for name in concerned))
         if key not in self.known:
@@ -143,11 +143,11 @@ class _Optimizers:
         return self.known[key]
 
 
-# --- doing them ---------------------------------------------------------------------------------------
+# --- training ------------------------------------------------------------------------------------------
 
 
 class _Work:
-    """The runs under way, and what came of those that ended; threads take one after the other."""
+    """The queue of runs, from which threads take one after the other, and their results."""
 
     def __init__(
         self, problem: NetworkProblem[MLP], runs: list[_Run], deadline: float, backend: str | None
@@ -165,7 +165,7 @@ class _Work:
         self.best: dict[str, tuple[tuple[float, ...], int, MLP, Optimizer]] = {}
         self.stopped = False
         self.error: BaseException | None = None
-        first = self._network(runs[0])  # whether there can be one on this backend
+        first = self._network(runs[0])  # raises if the backend cannot train it
         self.backend = chosen_backend(first.backend)
         if self.backend == "cuda":
             raise ValueError(
@@ -177,7 +177,7 @@ class _Work:
         return self.problem.network.fresh(run.seed, n_threads=1, **self.changes, **run.changes)
 
     def go(self, threads: int, watcher: Progress) -> None:
-        """Do all runs, or those that are done before Ctrl-C or the deadline."""
+        """Train all networks, or those that are trained before Ctrl-C or the deadline."""
         pool = ThreadPoolExecutor(threads, thread_name_prefix="fastgd-networks")
         try:
             workers = [pool.submit(self._take_runs) for _ in range(threads)]
@@ -187,12 +187,12 @@ class _Work:
             pass
         finally:
             self.stopped = True
-            pool.shutdown(cancel_futures=True)  # after what each thread is just computing
+            pool.shutdown(cancel_futures=True)  # waits for the current stretch of every thread
         if self.error is not None:
             raise self.error
 
     def standing(self) -> Standing:
-        """How far the runs are."""
+        """The progress of all runs."""
         with self.lock:
             under_way = dict(self.under_way)
             ended = self.begun - len(under_way)
@@ -205,7 +205,7 @@ class _Work:
         try:
             while (k := self._next()) is not None:
                 self._do(k, self.runs[k])
-        except BaseException as error:  # for the thread that waits
+        except BaseException as error:  # raised again by the waiting thread
             self.error, self.stopped = self.error or error, True
 
     def _next(self) -> int | None:
@@ -234,12 +234,12 @@ class _Work:
                 self._keep("metric", (-metric, loss, k), network, optimizer)
 
     def _keep(self, by: str, key: tuple[float, ...], network: MLP, optimizer: Optimizer) -> None:
-        """Remember the best network; ties are broken as in `SweepResult.best`."""
+        """Keep the network if it is the best so far; ties are broken as in `SweepResult.best`."""
         if by not in self.best or key < self.best[by][0]:
             self.best[by] = key, int(key[-1]), network, optimizer
 
     def _train(self, k: int, run: _Run, trainer: Trainer) -> tuple[Status, bool]:
-        """Updates until there are enough of them, or the run ends early; whether the loss was still falling."""
+        """Train a run to its end; returns its status, and whether the loss was still falling."""
         done, per_epoch = 0, run.batches.updates
         recent = _Recent(min(per_epoch, run.updates // 2))
         while done < run.updates:
@@ -255,21 +255,21 @@ class _Work:
                 early = self._early() if done < run.updates else None
                 if early is not None:
                     return early, recent.falling()
-            # Looked at where every run does, so that the count depends on no thread's pace.
+            # Tested once per epoch in every run, so that the count does not depend on timing.
             if not all(np.isfinite(p).all() for p in trainer.network.params):
                 return Status.DIVERGED, False
         return Status.MAX_ITER, recent.falling()
 
     def _early(self) -> Status | None:
-        """Why a run that is under way is to end now."""
+        """The status of a run that must end before its last update, or None."""
         if self.stopped:
             return Status.INTERRUPTED
         return Status.MAX_SECONDS if time.perf_counter() > self.deadline else None
 
-    # --- what came of them ------------------------------------------------------------------------
+    # --- results ----------------------------------------------------------------------------------
 
     def result(self, places: Places, **about: Any) -> SweepResult:
-        """The table, with the best networks."""
+        """The result of the sweep, with the best networks."""
         shape = places.shape
         a = self.problem.network.architecture
         kept = {k: (net, optimizer) for _, k, net, optimizer in self.best.values()}
@@ -301,7 +301,7 @@ class _Work:
         return regimes
 
     def _handed_over(self, k: int, network: MLP, optimizer: Optimizer) -> MLP:
-        """The trained network as `MLP.fit` would have left it, with threads and backend of the problem's."""
+        """The network as `MLP.fit` would have trained it, with threads and backend of the problem's network."""
         run, done = self.runs[k], int(self.iterations[k])
         whole = self.problem.network.fresh(run.seed, **run.changes)
         for target, source in zip(whole.params, network.params, strict=True):
@@ -314,16 +314,16 @@ class _Work:
 
 
 class _Recent:
-    """The losses of the last updates, twice `window` of them."""
+    """The losses of the last ``2 * window`` updates."""
 
     def __init__(self, window: int) -> None:
         self.window, self.losses = window, np.zeros(0)
 
     def add(self, losses: NDArray[np.float64]) -> None:
-        """Some more."""
+        """Append losses."""
         self.losses = np.concatenate([self.losses, losses])[-2 * max(1, self.window) :]
 
     def falling(self) -> bool:
-        """Whether their mean fell from the first half to the second."""
+        """Whether the mean of the second half is below that of the first."""
         n = min(self.window, len(self.losses) // 2)
         return bool(n and self.losses[-n:].mean() < self.losses[-2 * n : -n].mean())

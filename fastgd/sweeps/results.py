@@ -1,4 +1,8 @@
-"""What a sweep found: one record per run, as arrays shaped like the sweep's axes."""
+"""The result of a sweep: one entry per run, in arrays shaped like the sweep's axes.
+
+Above 400 lines because the methods of a public class, with their documentation, stand together; files and the values of
+axes have modules of their own.
+"""
 
 from __future__ import annotations
 
@@ -28,26 +32,28 @@ _MOST_PARAMETER_COLUMNS = 20
 
 @dataclass(frozen=True)
 class BestRun:
-    """One run picked out of a sweep.
+    """One run of a sweep.
 
     Attributes
     ----------
     index : tuple of int
         Its position in every array of the sweep.
     axes : dict of str to object
-        The value that each axis has there.
+        Its value on each axis.
     x : ndarray of shape (n_parameters,)
-        Where the run ended.
+        The last iterate.
     loss : float
         The problem's value there.
     iterations : int
         Updates done.
     status : Status
+        How the run ended.
     regime : str
+        As in `SweepResult`.
     metric : float, optional
-        Of a network: accuracy, or R².
+        In a sweep of networks: accuracy, or R².
     network : MLP, optional
-        Of a sweep of networks, where it was kept: the trained network, which `fit` would train further.
+        In a sweep of networks, the trained network, if it was kept; `fit` trains it further.
     """
 
     index: tuple[int, ...]
@@ -65,53 +71,53 @@ class BestRun:
 class SweepResult:
     """The outcome of every run of a sweep.
 
-    `fastgd.sweep` makes these. Every array is shaped like the axes, in their order; `x` has one
-    axis more.
+    `fastgd.sweep` returns it. Every array is shaped like the axes, in their order; `x` has one
+    more axis.
 
     Parameters
     ----------
     axes : dict of str to sequence
-        What was varied: name to values, in order. NumPy scalars become Python numbers and
+        Names and values of the axes, in order. NumPy scalars become Python numbers and
         one-dimensional arrays (starting points) become tuples of numbers.
     iterations : ndarray of int64
-        Updates done; always defined, 0 for a run that had converged at its start.
+        Updates done; 0 for a run that had converged at its start.
     status : ndarray of int8
         How each run ended, see `Status`.
     regime : ndarray of str
-        ``"monotone"`` or ``"oscillating"`` (converged), ``"slow"`` or ``"cycling"`` (not),
-        ``"diverged"``, and ``""`` for a run that was not done.
+        ``"monotone"`` or ``"oscillating"`` (converged), ``"slow"`` or ``"cycling"`` (not converged),
+        ``"diverged"``, and ``""`` for a run that was not started.
     loss : ndarray of float64
-        The problem's value where the run ended.
+        The problem's value at the last iterate.
     slope : ndarray of float64
-        The largest absolute component of the gradient there, what `tol` is compared with.
+        The largest absolute component of the gradient there, which is compared with `tol`.
     x : ndarray of shape (*axes, n_parameters), float32 or float64
-        Where the run ended.
+        The last iterates.
     parameter_names : sequence of str, optional
         One name per parameter; ``p0, p1, ...`` by default.
     seconds : float, default 0
         Wall-clock time of the whole sweep.
     backend : str, default ""
-        What computed it.
+        The backend of the sweep.
     problem, optimizer : str, default ""
-        What was descended, and by which rule.
+        Descriptions of the problem and the optimizer.
     dtype : str, default "float64"
         The precision of the runs.
     tol : float, default nan
         A run has converged when `slope` is below it.
     max_iter : int, default 0
-        The most updates a run may do.
+        Maximum number of updates of a run.
     vector_width : int, default 1
-        How many runs advance in one machine instruction.
+        Number of runs that advance in one machine instruction.
     paired : bool, default False
-        Whether the axes are combinations, one a run, as `fastgd.sample_axes` draws them: all are of one length, and the
+        Whether the axes are combinations, one per run, as `fastgd.sample_axes` draws them: all have one length, and the
         arrays are shaped like one of them.
     metric : ndarray of float64, optional
-        Of networks: accuracy, or R² of values, where the run ended.
+        In a sweep of networks: accuracy or R² at the end of the run.
     metric_name : str, default ""
-        Which of them.
+        The name of the metric.
     networks : dict of tuple of int to MLP, optional
-        Of networks: the trained ones that were kept, by their index: that of the lowest loss and that of the best
-        metric. They are not part of files; `MLP.save` writes them.
+        In a sweep of networks: the trained networks that were kept, by index: that of the lowest loss and that of the
+        best metric. They are not saved with the sweep; `MLP.save` writes them.
 
     Raises
     ------
@@ -121,7 +127,7 @@ class SweepResult:
 
     See Also
     --------
-    fastgd.sweep : makes a `SweepResult`.
+    fastgd.sweep : Returns a `SweepResult`.
 
     Examples
     --------
@@ -177,11 +183,11 @@ class SweepResult:
     def _set(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)
 
-    # --- what is in it ------------------------------------------------------------------------
+    # --- contents -----------------------------------------------------------------------------
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The number of values on each axis; of paired axes the number of runs."""
+        """The number of values on each axis; for paired axes the number of runs."""
         lengths = tuple(len(values) for values in self.axes.values())
         return lengths[:1] if self.paired else lengths
 
@@ -192,12 +198,12 @@ class SweepResult:
 
     @property
     def converged(self) -> NDArray[np.bool_]:
-        """Where the slope fell below `tol`."""
+        """Where the slope is below `tol`."""
         return np.asarray(self.status == Status.CONVERGED)
 
     @property
     def diverged(self) -> NDArray[np.bool_]:
-        """Where a run left every bound."""
+        """Where a run diverged."""
         return np.asarray(self.status == Status.DIVERGED)
 
     def __repr__(self) -> str:
@@ -216,23 +222,23 @@ class SweepResult:
         return "\n".join(lines)
 
     def best(self, by: Literal["loss", "iterations", "metric"] = "loss") -> BestRun:
-        """Pick the best run, ignoring those that diverged or were not done.
+        """Return the best run; those that diverged or were not started do not count.
 
         Parameters
         ----------
         by : {"loss", "iterations", "metric"}, default "loss"
             The lowest loss (fewer iterations break a tie), the fewest iterations among the runs that
-            converged (the lower loss breaks a tie), or, of networks, the highest metric (likewise).
+            converged (the lower loss breaks a tie), or, for networks, the highest metric (likewise).
 
         Returns
         -------
         BestRun
-            Index, axis values, `x`, loss, iterations, status, regime, metric and network.
+            The run's entries in all arrays.
 
         Raises
         ------
         ValueError
-            If `by` is another word, or no run is left to choose from.
+            If `by` is unknown, or there is no run to choose from.
 
         Examples
         --------
@@ -291,15 +297,15 @@ class SweepResult:
         Parameters
         ----------
         parameters : bool, optional
-            Whether the final parameters get a column each; by default they do where there are
-            at most 20. A parameter whose name another column has is called ``final_<name>``.
+            Whether the final parameters get a column each; by default they do if there are
+            at most 20. A parameter whose name is taken by another column is called ``final_<name>``.
 
         Returns
         -------
         pandas.DataFrame
             One column per axis (numbers and truth values as such, tuples, schedules and
             optimizers as readable text), then ``status`` (text), ``regime``, ``iterations``,
-            ``loss``, ``slope`` (of networks ``metric``) and the parameters.
+            ``loss``, ``slope`` (for networks ``metric``) and the parameters.
 
         Examples
         --------
@@ -344,7 +350,7 @@ class SweepResult:
         """
         self.to_pandas(parameters=parameters).to_csv(path, index=False)
 
-    # --- pictures -----------------------------------------------------------------------------
+    # --- plots --------------------------------------------------------------------------------
 
     def plot(
         self,
@@ -358,11 +364,11 @@ class SweepResult:
         ----------
         kind : {"auto", "iterations", "loss", "metric", "heatmap"}, default "auto"
             ``"iterations"``, ``"loss"`` or ``"metric"`` against one numeric axis, a line for each
-            combination of the others, or a point for each run where axes are paired; ``"heatmap"``
-            of two axes. ``"auto"`` takes the heat map where two axes have five or more values, and
-            otherwise iterations, or of networks the loss.
+            combination of the others, or a point for each run if the axes are paired; ``"heatmap"``
+            of two axes. ``"auto"`` draws a heat map if two axes have five or more values, and
+            otherwise iterations, or for networks the loss.
         ax : matplotlib Axes, optional
-            Where to draw; a new figure by default.
+            Axes to draw on; a new figure by default.
         **options
             Passed to `IterationsDisplay.from_sweep` or `HeatMapDisplay.from_sweep`.
 
@@ -374,7 +380,7 @@ class SweepResult:
         Raises
         ------
         ValueError
-            If `kind` is unknown, or the axes do not suit it.
+            If `kind` is unknown, or does not suit the axes.
 
         Examples
         --------
@@ -399,10 +405,10 @@ class SweepResult:
     # --- files --------------------------------------------------------------------------------
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write the sweep to a NumPy ``.npz`` archive that needs no pickle to be read.
+        """Write the sweep to a NumPy ``.npz`` archive, which is read without pickle.
 
-        Axes of numbers, truth values, texts and equally long tuples of numbers come back as they
-        were; anything else (schedules, optimizers, ``None``) is kept as its ``repr``, a text.
+        Axes of numbers, booleans, strings and equally long tuples of numbers are restored as they
+        were; other values (schedules, optimizers, ``None``) are saved as their ``repr``.
 
         Parameters
         ----------
@@ -421,7 +427,7 @@ class SweepResult:
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> SweepResult:
-        """Read what `save` wrote.
+        """Read a sweep that `save` wrote.
 
         Parameters
         ----------
@@ -434,9 +440,9 @@ class SweepResult:
         Raises
         ------
         FileNotFoundError
-            If there is no such file.
+            If the file does not exist.
         ValueError
-            If the file is no saved sweep.
+            If the file is not a saved sweep.
 
         Examples
         --------
@@ -447,7 +453,7 @@ class SweepResult:
         except FileNotFoundError:
             raise
         except Exception as error:
-            raise ValueError(f"path: {str(path)!r} is no saved sweep ({error})") from error
+            raise ValueError(f"path: {str(path)!r} is not a saved sweep ({error})") from error
 
 
 _ARRAYS: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""`sweep`: very many descents of one problem, over learning rates, hyperparameters, starts and optimizers."""
+"""`sweep`: many descents or trainings of one problem, for all combinations of the axes' values."""
 
 from __future__ import annotations
 
@@ -35,84 +35,86 @@ def sweep(
 ) -> SweepResult:
     """Descend a problem once for every combination of the axes' values.
 
-    The loops are compiled and leave Python alone: runs advance as lanes of vector instructions, on all threads. A
+    The loops are compiled: runs advance as lanes of vector instructions, on all threads, without the interpreter. A
     run ends when its largest slope max|g| is below `tol` (tested at the start and after every update), when it
-    diverges (a parameter not finite or beyond 1e100, in float32 1e30) or after `max_iter` updates; its outcome does
-    not depend on the other runs, the threads or the backend.
+    diverges (a parameter is not finite or beyond 1e100, in float32 1e30) or after `max_iter` updates. Its outcome
+    does not depend on the other runs, the threads or the backend.
 
     Parameters
     ----------
     problem : Problem or NetworkProblem
-        What is descended, for example `fastgd.LeastSquares`; or what `fastgd.MLP.problem` returns, see the notes.
+        For example a `fastgd.LeastSquares`; or a network's problem as `fastgd.MLP.problem` returns it, see the notes.
     optimizer : Optimizer
-        By which rule, with all that is not varied. It is not changed. Ignored where axes has "optimizer".
+        Its hyperparameters hold unless `axes` varies them. It is copied, not modified. Ignored if `axes` contains
+        "optimizer".
     axes : dict of str to sequence, or SampledAxes
-        What is varied: any hyperparameter of the optimizer ("lr" takes schedules too; "betas" pairs), "x0" (starting
-        points), "rng" (seeds of random starting points and of the orders of batches), "optimizer" (other optimizers in
-        its place). Each value is combined with each of the others; for a random search, `fastgd.sample_axes` draws the
-        combinations.
+        Names and the values they take: any hyperparameter of the optimizer ("lr" takes schedules too, "betas" pairs),
+        "x0" (starting points), "rng" (seeds of random starting points and of the orders of batches), "optimizer"
+        (optimizers to use instead). All combinations of the values are run; for a random search, `fastgd.sample_axes`
+        draws combinations.
     x0 : array_like of shape (n_parameters,), optional
-        Where all runs start; zeros by default. For a problem of one parameter a number does, here and in axes.
+        Starting point of all runs; zeros by default. For a problem of one parameter a number will do, here and in
+        `axes`.
     rng : int or numpy.random.Generator, optional
-        Start at a standard normal draw from it instead, the same for all runs. Of a problem with batches it is also
-        the seed of the rows' orders, and may stand beside `x0`.
+        Start at a standard normal draw instead, the same for all runs. For a problem with batches it is also the seed
+        of the rows' orders, and may be given beside `x0`.
     max_iter : int, default 10000
-        The most updates of a run.
+        Maximum number of updates of a run.
     tol : float, optional
-        Default 1e-8, in float32 1e-4. With 0 nothing converges, and every run does `max_iter` updates; that
-        is the default of a problem with batches, whose slopes of all rows are tested once an epoch. The slope is the
-        problem's own: with `weight_decay`, `l1` or `l2` a descent ends at the penalized optimum, where that slope is
-        not 0, and goes on to `max_iter`.
+        Default 1e-8, in float32 1e-4. With 0 no run converges, and each makes `max_iter` updates; that is the default
+        for a problem with batches, which otherwise tests the slopes of all rows once per epoch. The slope is that of
+        the problem alone: with `weight_decay`, `l1` or `l2` a descent settles at the penalized optimum, where this
+        slope is not 0, and goes on to `max_iter`.
     dtype : {"float64", "float32"}, optional
         Precision of the runs, float64 by default.
     max_seconds : float, optional
-        Wall-clock time after which runs under way end with status 3; those not begun have status -1.
+        Time limit. Runs under way then end with status 3; those not begun have status -1.
     backend : {"auto", "numpy", "cython", "numba", "cuda"}, optional
-        "cython" has kernels ahead of time for the plain, momentum and Adam rules on quadratics, polynomials and least
-        squares by statistics; "numba" compiles any combination when it is first used; "numpy" is the readable
-        reference. "auto" takes the first of these that fits. "cuda" descends on the GPU and is never chosen by itself;
-        see the notes.
+        "cython" has kernels compiled ahead of time for the plain, momentum and Adam rules on quadratics, polynomials
+        and least squares by statistics; "numba" compiles any combination when it is first used; "numpy" is the
+        readable reference. "auto" takes the first of these that fits. "cuda" runs on the GPU and is never chosen
+        automatically; see the notes.
     n_threads : int, optional
-        As `fastgd.set_num_threads` has it by default.
+        The setting of `fastgd.set_num_threads` by default.
     flush_subnormals : bool, default True
         Treat subnormal numbers as zero.
     progress : bool, optional
-        Whether to say how far it is, after a second, on standard error: runs done, running and diverged, runs per
-        second, and the time left if all that run go on to `max_iter`. By default a bar where that is a terminal;
-        True also writes a line every ten seconds where it is none; False is silent.
+        Whether to show progress on standard error after one second: runs done, running and diverged, runs per
+        second, and the time left if all active runs go on to `max_iter`. By default a bar on a terminal and nothing
+        elsewhere; True writes a line every ten seconds where there is no terminal; False is silent.
 
     Returns
     -------
     SweepResult
-        Arrays shaped like the axes. After Ctrl-C it holds what was finished; runs under way have status 4, those
+        Arrays shaped like the axes. After Ctrl-C it holds the finished runs; those under way have status 4, those
         not begun -1.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument is not legal; the message names it.
+        If an argument is invalid; the message names it.
 
     Notes
     -----
     Networks are trained side by side, each on one thread, as `MLP.fit` would train it alone with the same seed. A run
-    ends after `max_iter` updates (of n rows, ``ceil(n / batch_size)`` of them are an epoch), or when it diverges: where
-    a batch's loss, or a parameter at the end of an epoch, is not finite; `iterations` are its updates until then.
-    `loss` and `metric` (accuracy, or R² of values) are those of the validation rows at the end, or of all training rows
-    where there are none; the loss is without penalties, and both are nan where a run diverged. `regime` is "slow" where
-    the mean training loss of the last epoch was below that of the one before (of runs shorter than two epochs: that of
-    the second half below that of the first), else "cycling".
+    ends after `max_iter` updates (for n rows an epoch has ``ceil(n / batch_size)``), or when it diverges: when the loss
+    of a batch, or a parameter at the end of an epoch, is not finite. `iterations` counts its updates until then. `loss` and
+    `metric` (accuracy, or R² in regression) are those of the validation rows at the end, or of all training rows if
+    there are none. The loss is without penalties; both are nan if a run diverged. `regime` is "slow" if the mean
+    training loss of the last epoch is below that of the epoch before (in runs shorter than two epochs: that of the
+    second half below that of the first), else "cycling".
 
-    Axes are the optimizer's hyperparameters, "optimizer", "rng" (seeds of the weights, the orders of rows and dropout;
-    the network's by default), "batch_size", "epochs" or "max_iter" (in the place of `max_iter`), "hidden" (units of the
-    hidden layers, an integer or a tuple of them) and "dropout". `x0`, `tol` and `flush_subnormals` are not for
-    networks, and the dtype is the network's. The parameters of all networks would fill the memory, and those of
-    different sizes fit no table: `x` is empty, and two networks are kept, that of the lowest loss,
-    ``out.best().network``, and that of the best metric, ``out.best(by="metric").network``.
+    Axes of a sweep of networks are the optimizer's hyperparameters, "optimizer", "rng" (seeds of the weights, the
+    orders of rows and dropout; the network's by default), "batch_size", "epochs" or "max_iter" (instead of
+    `max_iter`), "hidden" (units of the hidden layers: integers or tuples) and "dropout". `x0`, `tol` and
+    `flush_subnormals` do not apply to networks, and the dtype is the network's. Two networks are kept: that of the
+    lowest loss, ``out.best().network``, and that of the best metric, ``out.best(by="metric").network``. The parameters
+    of all others would fill the memory, and networks of different sizes fit no table, so `x` is empty.
 
-    On the GPU every run has a thread, or a block of threads where it has many parameters, and the results are those of
+    On the GPU every run has one thread, or a block of threads if it has many parameters. The results are those of
     ``backend="numpy", flush_subnormals=False`` bit for bit: subnormal numbers are never flushed there. A function of
-    your own must be ``fun(x, grad)``, compiled with `numba.njit`; its last bits may differ, since the card's compiler
-    fuses products with sums, and it must not raise exceptions.
+    your own must be ``fun(x, grad)``, compiled with `numba.njit`, and must not raise exceptions; its last bits may
+    differ, because the GPU's compiler fuses products with sums.
 
     Examples
     --------

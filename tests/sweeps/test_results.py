@@ -282,7 +282,7 @@ def test_other_files_are_refused(tmp_path):
     np.savez(tmp_path / "later.npz", about=np.array(json.dumps({"format": "fastgd sweep 9"})))
     np.savez(tmp_path / "pickled.npz", about=np.array([{}], dtype=object))
     for name in ("text", "other", "later", "pickled"):
-        with pytest.raises(ValueError, match=f"{name}.npz.*is no saved sweep"):
+        with pytest.raises(ValueError, match=f"{name}.npz.*is not a saved sweep"):
             SweepResult.load(tmp_path / f"{name}.npz")
 
 
