@@ -1,4 +1,7 @@
-"""`GDRegressor`, `GDClassifier`: linear models fitted by descent on all rows, on batches of them or on single ones."""
+"""`GDRegressor`, `GDClassifier`: linear models fitted by gradient descent on all rows, on batches or on single rows.
+
+Above 400 lines for its docstrings and for the explicit constructors that scikit-learn requires.
+"""
 
 from __future__ import annotations
 
@@ -29,71 +32,72 @@ _LOSSES = {
 
 
 class GDRegressor(NetworkRegressor, LinearEstimator):
-    """Linear regression by gradient descent, with any optimizer, on all rows or some at a time.
+    """Linear regression by gradient descent, with any optimizer, on all rows or in mini-batches.
 
-    It minimizes the mean over the rows of a loss, plus l1 Σ|w| + l2/2 Σ w² over the weights but not the intercept,
-    from weights of 0.
+    It minimizes the mean loss of the rows, plus l1 Σ|w| + l2/2 Σ w² over the weights but not the intercept. Training
+    starts with weights of 0.
 
     Parameters
     ----------
     loss : {"squared_error", "absolute_error", "huber", "poisson"}, default "squared_error"
-        Half the squared error; the absolute one; Huber's of both; or half the deviance of a Poisson distribution whose
+        Half the squared error; the absolute error; Huber's loss; or half the deviance of a Poisson distribution whose
         mean is the exponential of the linear model (y >= 0).
     optimizer : str or Optimizer, default "sgd"
-        "sgd", "momentum", "nag", "adagrad", "rmsprop", "adadelta", "adam", "adamw", "nadam", "radam", "adamax", "rprop"
-        or "lion"; or any `fastgd.Optimizer`, of which a fresh copy is used.
+        The name of an optimizer in lower case, such as "sgd", "momentum" or "adam"; or a `fastgd.Optimizer`, of which a
+        fresh copy is used.
     learning_rate : float, schedule or "auto", default "auto"
-        "auto" is, for "sgd", "momentum" and "nag", one over a bound of the loss's curvature: the largest eigenvalue of
-        the inputs' second moments where every update sees all rows, else the largest squared length of a row, and a
-        tenth of that with momentum (for "poisson" times the largest target). For other names it is their class's
-        default; of an optimizer object its own, which a number or a schedule replaces.
+        Replaces the rate of the optimizer. "auto" keeps the rate of an optimizer object and the default of a named one,
+        except for "sgd", "momentum", "heavyball" and "nag". Theirs is 1 / (a bound of the loss's curvature), with
+        momentum and batches a tenth of that. The bound comes from the largest eigenvalue of the inputs' second moments
+        if every update uses all rows, else from the largest squared length of a row, and for "poisson" also from the
+        largest target.
     batch_size : int or None, default None
-        Rows of an update: None all of them, 1 a single one.
+        Rows of an update; None takes all.
     l1, l2 : float, default 0
-        Penalties. SGDRegressor's (alpha, l1_ratio) are l1 = alpha l1_ratio, l2 = alpha (1 - l1_ratio). By subgradients
-        weights come close to 0 but not onto it.
+        Penalties. With SGDRegressor's parameters, l1 = alpha l1_ratio and l2 = alpha (1 - l1_ratio). Training uses
+        subgradients of the l1 penalty, so weights come close to 0 without becoming 0.
     huber_delta : float, default 1.0
-        Where "huber" turns from the square into a line.
+        Residual from which on "huber" is linear.
     fit_intercept : bool, default True
     max_iter : int, default 1000
         Epochs, passes over all rows.
     tol : float, default 1e-6
-        The share of the best loss that an epoch must gain on it to count as an improvement; of a loss that has fallen
-        to the share `tol` of the first epoch's, the share of that.
+        Smallest improvement that counts: the share `tol` of |best loss| + `tol` |loss of the first epoch|.
     n_iter_no_change : int or inf, default 20
-        Epochs without improvement after which training stops, unless the loss is above that of the first epoch. With
-        momentum the loss swings, so few epochs may stop it on a rise.
+        Epochs in a row without improvement after which training stops, unless the loss is above that of the first
+        epoch. With momentum the loss oscillates, so a small number may stop training while it rises.
     shuffle : bool, default True
-        Whether each epoch permutes the rows before it cuts them into batches.
+        Permute the rows before each epoch, if it has several batches.
     random_state : int, RandomState instance or None, default None
-        Of these permutations.
+        Seed of these permutations.
     warm_start : bool, default False
-        Whether `fit` continues from the weights that are there.
+        Continue `fit` from the fitted weights.
     verbose : bool, default False
         Print the loss of each epoch.
     dtype : {"float32", "float64"} or None, default None
-        Precision of weights and arithmetic; None is that of X, float64 if X is neither.
+        Precision of weights and arithmetic; None takes that of X, or float64 if X is neither.
     n_threads : int or None, default None
-        As `fastgd.set_num_threads` has it by default.
+        Number of threads; None takes that of `fastgd.set_num_threads`.
 
     Attributes
     ----------
     coef_ : ndarray of shape (features,) or (outputs, features)
     intercept_ : float or ndarray of shape (outputs,)
     n_iter_ : int
-        Epochs of the last fit.
+        Number of epochs of the last fit.
     t_ : int
-        Updates that the optimizer has done.
+        Number of updates by the optimizer.
     loss_curve_ : list of float
-        Of each epoch the mean of its batches' losses with penalties, each before its update; outputs are summed.
+        Loss of each epoch, penalties included: the mean of its batches' losses, each before its update. The losses of
+        several outputs are summed.
     n_features_in_ : int
     feature_names_in_ : ndarray of str
-        The columns' names, if X had such.
+        Names of the columns, if X has any.
 
     See Also
     --------
     GDClassifier : The same for classes.
-    fastgd.sweep : Very many such descents at once.
+    fastgd.sweep : Many such descents at once.
 
     Examples
     --------
@@ -181,7 +185,7 @@ class GDRegressor(NetworkRegressor, LinearEstimator):
     def partial_fit(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> Self:
-        """Train for one epoch on these rows, with the state that the optimizer has.
+        """Train for one epoch on these rows, continuing with the state of the optimizer.
 
         Parameters
         ----------
@@ -191,7 +195,7 @@ class GDRegressor(NetworkRegressor, LinearEstimator):
         Returns
         -------
         GDRegressor
-            Itself.
+            The estimator itself.
 
         Raises
         ------
@@ -217,27 +221,27 @@ class GDRegressor(NetworkRegressor, LinearEstimator):
 
 
 class GDClassifier(NetworkClassifier, LinearEstimator):
-    """Logistic and softmax regression by gradient descent, with any optimizer, on all rows or some at a time.
+    """Logistic and softmax regression by gradient descent, with any optimizer, on all rows or in mini-batches.
 
-    It minimizes the mean cross-entropy over the rows, plus l1 Σ|w| + l2/2 Σ w² over the weights but not the
-    intercepts, from weights of 0: of one output with a sigmoid for two classes, of one for each with a softmax for
-    more.
+    It minimizes the mean cross-entropy of the rows, plus l1 Σ|w| + l2/2 Σ w² over the weights but not the intercepts.
+    Two classes make one output with a sigmoid, more classes one output each with a softmax. Training starts with
+    weights of 0.
 
     Parameters
     ----------
     optimizer, learning_rate, batch_size : default "sgd", "auto", None
-        As `GDRegressor` has them.
+        As in `GDRegressor`.
     l1, l2 : float, default 0
-        Penalties. LogisticRegression's C is l2 = 1 / (C n).
+        Penalties. With LogisticRegression's C and n rows, l2 = 1 / (C n).
     fit_intercept, max_iter, tol, n_iter_no_change : default True, 1000, 1e-6, 20
-        As `GDRegressor` has them.
+        As in `GDRegressor`.
     shuffle, random_state, warm_start, verbose : default True, None, False, False
-        As `GDRegressor` has them.
+        As in `GDRegressor`.
     class_weight : dict, "balanced" or None, default None
-        Weights of the classes, which multiply `sample_weight`; "balanced" makes them inversely proportional to the
-        classes' counts.
+        Weights of the classes, multiplied by `sample_weight`; "balanced" makes them inversely proportional to the
+        counts of the classes.
     dtype, n_threads : default None, None
-        As `GDRegressor` has them.
+        As in `GDRegressor`.
 
     Attributes
     ----------
@@ -246,7 +250,7 @@ class GDClassifier(NetworkClassifier, LinearEstimator):
     coef_ : ndarray of shape (1, features) or (n_classes, features)
     intercept_ : ndarray of shape (1,) or (n_classes,)
     n_iter_, t_, loss_curve_, n_features_in_, feature_names_in_
-        As `GDRegressor` has them.
+        As in `GDRegressor`.
 
     See Also
     --------
@@ -339,20 +343,20 @@ class GDClassifier(NetworkClassifier, LinearEstimator):
         classes: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
     ) -> Self:
-        """Train for one epoch on these rows, with the state that the optimizer has.
+        """Train for one epoch on these rows, continuing with the state of the optimizer.
 
         Parameters
         ----------
         X, y : array_like
             As in `fit`. The rows of the first call determine the rate "auto".
         classes : array_like of shape (n_classes,), optional
-            All classes that will come; needed at the first call.
+            All classes; required at the first call.
         sample_weight : array_like of shape (n,), optional
 
         Returns
         -------
         GDClassifier
-            Itself.
+            The estimator itself.
 
         Raises
         ------
@@ -362,7 +366,7 @@ class GDClassifier(NetworkClassifier, LinearEstimator):
         return self._fit_part(X, y, sample_weight, classes)
 
     def decision_function(self, X: ArrayLike) -> Array:
-        """The linear model's values: above 0 for the second of two classes, or one for each class.
+        """Values of the linear model: above 0 for the second of two classes, or one value for each class.
 
         Parameters
         ----------
@@ -377,7 +381,7 @@ class GDClassifier(NetworkClassifier, LinearEstimator):
         return z[:, 0] if z.shape[1] == 1 else z
 
     def predict(self, X: ArrayLike) -> Array:
-        """The likeliest class.
+        """The most probable class.
 
         Parameters
         ----------

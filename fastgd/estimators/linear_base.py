@@ -1,4 +1,4 @@
-"""`LinearEstimator`: the network without hidden layers of `GDClassifier` and `GDRegressor`, its rate and its stopping."""
+"""`LinearEstimator`: the linear network of `GDClassifier` and `GDRegressor`, its learning rate and stopping rule."""
 
 from __future__ import annotations
 
@@ -212,9 +212,8 @@ class LinearEstimator(NetworkEstimator):
 
     def _new_optimizer(self, rows: Rows, batch: int) -> Optimizer:
         if isinstance(self.optimizer, Optimizer):
-            given = isinstance(self.learning_rate, str)
             optimizer = self.optimizer.fresh()
-            if not given:
+            if not isinstance(self.learning_rate, str):
                 optimizer.lr = self.learning_rate
         else:
             optimizer = named_optimizer(self.optimizer, self._rate(rows, batch))
@@ -224,13 +223,13 @@ class LinearEstimator(NetworkEstimator):
             raise InvalidParameterError(
                 "optimizer has a group for the intercept, but fit_intercept is False"
             )
-        still: dict[str, Any] = {"lr": 0.0}
+        fixed: dict[str, Any] = {"lr": 0.0}
         if hasattr(optimizer, "step_sizes"):
-            still["step_sizes"] = (0.0, 0.0)
-        return with_groups(optimizer, {**groups_of(optimizer), (1,): still})
+            fixed["step_sizes"] = (0.0, 0.0)
+        return with_groups(optimizer, {**groups_of(optimizer), (1,): fixed})
 
     def _rate(self, rows: Rows, batch: int) -> Any:
-        """The rate as given; "auto" is 1 / (a bound of the curvature) for gradient descent, else the class's default."""
+        """The rate as given; "auto" is 1 / (a bound of the curvature) for plain descent, else the class's default."""
         if not isinstance(self.learning_rate, str):
             return self.learning_rate
         if self.optimizer not in _PLAIN:

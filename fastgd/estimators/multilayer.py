@@ -1,4 +1,7 @@
-"""`MLPClassifier`, `MLPRegressor`: networks with scikit-learn's face."""
+"""`MLPClassifier`, `MLPRegressor`: networks with scikit-learn's interface.
+
+Above 400 lines for its docstrings and for the explicit constructors that scikit-learn requires.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,7 @@ __all__ = ["MLPClassifier", "MLPRegressor"]
 def _by_descent(estimator: Any) -> bool:
     if estimator.solver == "lbfgs":
         raise AttributeError(
-            "partial_fit needs a solver that descends in steps; solver='lbfgs' does not"
+            "partial_fit needs a solver that trains in epochs; solver='lbfgs' does not"
         )
     return True
 
@@ -35,91 +38,95 @@ def _by_descent(estimator: Any) -> bool:
 class MLPClassifier(NetworkClassifier, MultilayerEstimator):
     """A network of fully connected layers that classifies: scikit-learn's `MLPClassifier`, compiled.
 
-    Parameters, defaults, attributes and meaning are scikit-learn's (1.9); the same `random_state` gives the same first
-    weights, orders of rows and batches, and so the same loss curve and predictions within rounding. New are the other
-    activations and solvers, `class_weight`, `dtype`, `n_threads`, callbacks and ``fit(..., validation=(X, y))``.
+    Parameters, their defaults and meaning, and attributes are those of scikit-learn 1.9. The same `random_state` gives
+    the same initial weights, orders of rows and batches, and so the same loss curve and predictions within rounding.
+    New are more activations and solvers, `class_weight`, `dtype`, `n_threads`, callbacks and
+    ``fit(..., validation=(X, y))``.
 
     Parameters
     ----------
     hidden_layer_sizes : int or sequence of int, default (100,)
         Units of each hidden layer; an empty sequence makes a linear model.
     activation : str, default "relu"
-        Of the hidden layers: "identity", "logistic", "tanh", "relu"; also "leaky_relu", "gelu", "softplus".
+        Activation of the hidden layers: "identity", "logistic", "tanh", "relu", "leaky_relu", "gelu" or "softplus".
     solver : str or Optimizer, default "adam"
-        "sgd" and "adam" with scikit-learn's formulas, "lbfgs" through SciPy; "momentum", "nag", "adagrad", "rmsprop",
-        "adadelta", "adamw", "nadam", "radam", "adamax", "rprop" and "lion" with fastgd's, all with the rate
-        `learning_rate_init`; or any `fastgd.Optimizer`, of which a fresh copy is used.
+        "sgd" and "adam" with scikit-learn's formulas; "lbfgs" of SciPy; the name of any other optimizer of fastgd in
+        lower case, such as "adamw", with the rate `learning_rate_init`; or a `fastgd.Optimizer`, of which a fresh copy
+        is used.
     alpha : float, default 0.0001
-        Penalty alpha / (2 n) Σ W² on the weights, n the rows of the batch (the sum of their weights).
+        Penalty alpha / (2 n) Σ W² on the weights, where n is the number of rows of the batch (the sum of their
+        weights).
     batch_size : int or "auto", default "auto"
         Rows of an update; "auto" is the smaller of 200 and the number of rows.
     learning_rate : {"constant", "invscaling", "adaptive"}, default "constant"
-        Of named solvers but "adam". "invscaling" is learning_rate_init / (t + 1)^power_t with t the rows seen before
-        the epoch; "adaptive" divides the rate by 5 where training would stop, until it is 1e-6.
+        Schedule of the rate, for named solvers except "adam". "invscaling" is learning_rate_init / (t + 1)^power_t
+        where t is the number of rows seen before the epoch; "adaptive" divides the rate by 5 when training would stop,
+        until it is 1e-6.
     learning_rate_init : float, default 0.001
     power_t : float, default 0.5
     max_iter : int, default 200
         Epochs, or iterations of L-BFGS.
     shuffle : bool, default True
-        Whether each epoch permutes the rows.
+        Permute the rows before each epoch.
     random_state : int, RandomState instance or None, default None
-        Of the first weights, the split for early stopping and the orders.
+        Seed of the initial weights, the split for early stopping and the permutations.
     tol : float, default 1e-4
-        What the loss (or the validation score) must gain on its best for an epoch to count as an improvement; for
-        "lbfgs" the largest gradient component at the end.
+        Smallest improvement of the best loss (or validation score) that counts; for "lbfgs" the largest component of
+        the gradient at the end.
     verbose : bool, default False
         Print the loss of each epoch.
     warm_start : bool, default False
-        Whether `fit` continues from the weights that are there.
+        Continue `fit` from the fitted weights.
     momentum : float, default 0.9
-        Of "sgd", "momentum" and "nag".
+        Momentum of "sgd", "momentum", "heavyball" and "nag".
     nesterovs_momentum : bool, default True
-        Of "sgd".
+        Whether the momentum of "sgd" is Nesterov's.
     early_stopping : bool, default False
-        Watch the accuracy on held-out rows instead of the loss, and keep the weights that were best there.
+        Watch the accuracy on held-out rows instead of the loss, and keep the weights with the best one.
     validation_fraction : float, default 0.1
-        The share of the rows that early stopping holds out.
+        Share of the rows that early stopping holds out.
     beta_1, beta_2, epsilon : float, default 0.9, 0.999, 1e-8
-        Of "adam" and its relatives.
+        Hyperparameters of "adam" and its relatives.
     n_iter_no_change : int or inf, default 10
-        Epochs without improvement that are borne.
+        Epochs in a row without improvement that training tolerates.
     max_fun : int, default 15000
-        Evaluations of the loss that "lbfgs" may make.
+        Largest number of evaluations of the loss by "lbfgs".
     class_weight : dict, "balanced" or None, default None
-        Weights of the classes, which multiply `sample_weight`; "balanced" makes them inversely proportional to the
-        classes' counts. For labels a list of dicts.
+        Weights of the classes, multiplied by `sample_weight`; "balanced" makes them inversely proportional to the
+        counts of the classes. For several labels, a list of dicts.
     dtype : {"float32", "float64"} or None, default None
-        Precision of weights and arithmetic; None is that of X (float64 if X is neither), and float64 for "lbfgs".
+        Precision of weights and arithmetic. None takes that of X, or float64 if X is neither; "lbfgs" then computes in
+        float64.
     n_threads : int or None, default None
-        As `fastgd.set_num_threads` has it by default.
+        Number of threads; None takes that of `fastgd.set_num_threads`.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
         The labels.
     coefs_, intercepts_ : list of ndarray
-        Of each layer; they may be written to or replaced, which predictions follow.
+        Weights and biases of each layer. They may be written to or replaced; predictions follow.
     loss_ : float
-        The last epoch's loss with its penalty: the mean of the batches', each before its update.
+        Loss of the last epoch, penalty included: the mean of the batches' losses, each before its update.
     loss_curve_ : list of float
-        The loss of each epoch.
+        Loss of each epoch.
     best_loss_ : float or None
-        The smallest; None with early stopping.
+        Smallest loss; None with early stopping.
     validation_scores_ : list of float or None
-        Accuracy on the rows held out after each epoch, if there are such.
+        Accuracy on the held-out rows after each epoch; None without held-out rows.
     best_validation_score_ : float or None
-        The largest of them.
+        Largest of these.
     n_iter_ : int
-        Epochs, or iterations of L-BFGS.
+        Number of epochs, or of iterations of L-BFGS.
     t_ : int
-        Rows seen.
+        Number of rows seen.
     n_layers_, n_outputs_ : int
-        Layers, inputs and outputs included; outputs.
+        Number of layers, inputs and outputs included; number of outputs.
     out_activation_ : str
-        "softmax", or "logistic" for two classes and for labels.
+        "softmax", or "logistic" for two classes and for several labels.
     n_features_in_ : int
     feature_names_in_ : ndarray of str
-        The columns' names, if X had such.
+        Names of the columns, if X has any.
 
     See Also
     --------
@@ -128,10 +135,9 @@ class MLPClassifier(NetworkClassifier, MultilayerEstimator):
 
     Notes
     -----
-    Where scikit-learn's loss cuts probabilities off at the precision's epsilon this one does not, so the losses of
-    wildly wrong networks are larger. A fit that leaves the numbers ends at once with ValueError and changes nothing;
-    scikit-learn goes on to the end first. With `warm_start` and `early_stopping` the best weights of the fits before
-    are kept as they were; scikit-learn trains on in the same arrays. Sparse data are spelled out.
+    A fit whose loss or weights become NaN or infinite ends at once with ValueError and changes nothing; scikit-learn
+    continues to the end first. With `warm_start` and `early_stopping` the best weights of earlier fits are kept;
+    scikit-learn overwrites them. Sparse input is converted to dense.
 
     References
     ----------
@@ -282,19 +288,19 @@ class MLPClassifier(NetworkClassifier, MultilayerEstimator):
         sample_weight: ArrayLike | None = None,
         classes: ArrayLike | None = None,
     ) -> Self:
-        """Train for one epoch on these rows, with the state that the solver has.
+        """Train for one epoch on these rows, continuing with the state of the solver.
 
         Parameters
         ----------
         X, y, sample_weight : array_like
             As in `fit`.
         classes : array_like of shape (n_classes,), optional
-            All classes that will come; needed at the first call.
+            All classes; required at the first call.
 
         Returns
         -------
         MLPClassifier
-            Itself.
+            The estimator itself.
 
         Raises
         ------
@@ -306,7 +312,7 @@ class MLPClassifier(NetworkClassifier, MultilayerEstimator):
     # --- predicting -------------------------------------------------------------------------------
 
     def predict(self, X: ArrayLike) -> Array:
-        """The likeliest class, or the labels with a probability above one half.
+        """The most probable class, or the labels with a probability above one half.
 
         Parameters
         ----------
@@ -343,8 +349,8 @@ class MLPClassifier(NetworkClassifier, MultilayerEstimator):
 class MLPRegressor(NetworkRegressor, MultilayerEstimator):
     """A network of fully connected layers that predicts numbers: scikit-learn's `MLPRegressor`, compiled.
 
-    Parameters, defaults, attributes and meaning are scikit-learn's (1.9), where `loss` is the first; see
-    `MLPClassifier` for the others, which are the same here, but for `class_weight`, which regression has not.
+    Parameters, their defaults and meaning, and attributes are those of scikit-learn 1.9. All parameters except `loss`
+    are explained at `MLPClassifier`; there is no `class_weight`.
 
     Parameters
     ----------
@@ -368,7 +374,7 @@ class MLPRegressor(NetworkRegressor, MultilayerEstimator):
     momentum : float, default 0.9
     nesterovs_momentum : bool, default True
     early_stopping : bool, default False
-        Watches R² on the rows held out.
+        Watch R² on held-out rows.
     validation_fraction : float, default 0.1
     beta_1, beta_2, epsilon : float, default 0.9, 0.999, 1e-8
     n_iter_no_change : int or inf, default 10
@@ -381,10 +387,10 @@ class MLPRegressor(NetworkRegressor, MultilayerEstimator):
     out_activation_ : str
         "identity" or "exp".
     validation_scores_ : list of float or None
-        R² on the rows held out after each epoch, if there are such.
+        R² on the held-out rows after each epoch; None without held-out rows.
     coefs_, intercepts_, loss_, loss_curve_, best_loss_, best_validation_score_, n_iter_, t_, n_layers_, n_outputs_, \
 n_features_in_, feature_names_in_
-        As `MLPClassifier` has them.
+        As in `MLPClassifier`.
 
     See Also
     --------
@@ -392,9 +398,9 @@ n_features_in_, feature_names_in_
 
     Notes
     -----
-    With several outputs the loss that scikit-learn reports is their mean, while its gradient is that of their sum. The
-    training here follows that gradient and `loss_` reports that mean; "lbfgs" minimizes the sum, of which the gradient
-    is one, so it may end elsewhere than scikit-learn's.
+    For several outputs scikit-learn reports the mean of their losses but uses the gradient of the sum. Training here
+    uses the same gradient, and `loss_` reports the same mean. "lbfgs" minimizes the sum, which agrees with the
+    gradient, so its result may differ from scikit-learn's.
 
     Examples
     --------
@@ -493,7 +499,7 @@ n_features_in_, feature_names_in_
     def partial_fit(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> Self:
-        """Train for one epoch on these rows, with the state that the solver has.
+        """Train for one epoch on these rows, continuing with the state of the solver.
 
         Parameters
         ----------
@@ -503,7 +509,7 @@ n_features_in_, feature_names_in_
         Returns
         -------
         MLPRegressor
-            Itself.
+            The estimator itself.
 
         Raises
         ------

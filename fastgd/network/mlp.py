@@ -439,7 +439,7 @@ class MLP:
 
         The optimizer's state waits for the first call of `fit`. An optimizer of the same class and formula that has
         made no step takes it over, and with the same hyperparameters and rows it continues to the same bits; any other
-        optimizer begins anew. History, backend and number of threads are not in the file.
+        optimizer starts without a state. History, backend and number of threads are not in the file.
 
         Parameters
         ----------

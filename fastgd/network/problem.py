@@ -43,7 +43,7 @@ class NetworkProblem(Generic[Net]):
     Raises
     ------
     TypeError, ValueError
-        If an argument is not legal; the message names it.
+        If an argument is invalid; the message names it.
 
     Examples
     --------

@@ -53,9 +53,8 @@ class Trainer:
         self.batch_size, self.norms = batch_size, norms
         self.plan = bound_to(optimizer, checked_parameters(network.params, network.architecture))
         self.done = 0
-        self._aim: float = getattr(
-            network.engine, "seconds_of_stretch", _AIM
-        )  # an engine may want longer ones
+        # An engine may want longer stretches than _AIM.
+        self._aim: float = getattr(network.engine, "seconds_of_stretch", _AIM)
         self._per_second = 0.0  # updates, as measured
 
     def stretches(self, order: NDArray[np.int64], first: int, last: int) -> Iterator[Stretch]:
@@ -86,7 +85,7 @@ class Trainer:
     def _train(self, order: NDArray[np.int64], first: int, last: int) -> Stretch:
         network, optimizer = self.network, self.optimizer
         params = checked_parameters(network.params, network.architecture)
-        if not is_bound_by(optimizer, self.plan):  # it was reset meanwhile, perhaps by a callback
+        if not is_bound_by(optimizer, self.plan):  # a callback may have reset it
             self.plan = bound_to(optimizer, params)
         plan = self.plan
         stretch = Stretch(
@@ -102,7 +101,7 @@ class Trainer:
         )
         try:
             network.engine.train(params, self.rows, stretch)
-        finally:  # Ctrl-C is answered when the call returns, and then at calls: both counters change before the next
+        finally:  # Python handles Ctrl-C after the engine's call and at later calls: count before the next one
             self.done += stretch.done
             plan.t += stretch.done
             plan.write_rates()  # of the next step

@@ -142,15 +142,18 @@ def fit(
     used = _optimizer(network, optimizer)
     trainer = Trainer(network, rows, used, size, grad_norm)
     network.optimizer_ = used
-    batches = replace(batches, seed=as_seed("rng", seed))  # now that nothing is refused any more
+    batches = replace(
+        batches, seed=as_seed("rng", seed)
+    )  # a generator is drawn from only when all arguments are valid
     run = _Run(trainer, batches, goal, every, seconds, held_out, stopping, called)
     run.go()
-    if run.complaint:
-        warnings.warn(run.complaint, DivergenceWarning, stacklevel=2)
+    if run.warning:
+        warnings.warn(run.warning, DivergenceWarning, stacklevel=2)
     return network
 
 
 def _callbacks(callbacks: Any) -> tuple[Callback, ...]:
+    """The callbacks, checked."""
     if callable(callbacks) or not isinstance(callbacks, Sequence):
         raise TypeError(f"callbacks must be a sequence of functions, got {callbacks!r:.60}")
     for k, callback in enumerate(callbacks):
@@ -160,11 +163,11 @@ def _callbacks(callbacks: Any) -> tuple[Callback, ...]:
 
 
 def _goal(epochs: Any, steps: Any, batches: Batches) -> int:
-    """How many updates."""
+    """Number of updates."""
     if steps is None:
         return as_count("epochs", 10 if epochs is None else epochs, 0) * batches.updates
     if epochs is not None:
-        raise ValueError("epochs and steps are two ways to say how long: give one of them")
+        raise ValueError("epochs and steps both set the length of training; give one of them")
     return as_count("steps", steps, 0)
 
 
@@ -183,12 +186,13 @@ def _early_stopping(
 
 
 def _optimizer(network: Trainable, optimizer: Any) -> Optimizer:
+    """The optimizer to train with, which continues from the state of a file where it can."""
     saved = network.loaded_state_ if network.optimizer_ is None else None
     if optimizer is None:
         if saved is not None:
             raise ValueError(
-                f"optimizer must be given: the network was loaded from a file, in which its {saved['optimizer']} "
-                "has its state, not its hyperparameters"
+                f"optimizer must be given: the network was loaded from a file, which holds the state of its "
+                f"{saved['optimizer']}, not its hyperparameters"
             )
         return network.optimizer_ or Adam()
     if not isinstance(optimizer, Optimizer):
@@ -215,7 +219,7 @@ class _Run:
     held_out: Rows | None
     stopping: EarlyStopping | None
     callbacks: Sequence[Callback]
-    complaint: str = ""  # of divergence
+    warning: str = ""  # of divergence
 
     def __post_init__(self) -> None:
         self.network = self.trainer.network
@@ -232,8 +236,8 @@ class _Run:
             self.network.steps_in_epoch_ = 0
 
     def go(self) -> None:
-        """Updates until the goal, a limit, or divergence; then the best parameters where that was asked for."""
-        self.network.status_ = Status.INTERRUPTED  # by an error, unless it ends otherwise
+        """Update until the goal, a limit or divergence; then restore the best parameters if `patience` is set."""
+        self.network.status_ = Status.INTERRUPTED  # if an error ends it
         if self.goal == 0:
             self.status = Status.MAX_ITER
         try:
@@ -254,7 +258,7 @@ class _Run:
     # --- updates ----------------------------------------------------------------------------------
 
     def _some_updates(self) -> None:
-        """Up to the next record, the end of the epoch, or the goal."""
+        """Update until the next record, the end of the epoch, or the goal."""
         first, wanted = self.network.steps_in_epoch_, self.every - self.pending_updates
         last = min(self.batches.updates, first + self.goal - self.counted, first + wanted)
         for stretch in self.trainer.stretches(self._order(), first, last):
@@ -290,7 +294,7 @@ class _Run:
     def _count_updates(self) -> None:
         network, done = self.network, self.trainer.done - self.counted
         passed, within = divmod(network.steps_in_epoch_ + done, self.batches.updates)
-        # No call from here on: Ctrl-C is answered at calls, and would leave half of it done.
+        # No calls from here on: Python handles Ctrl-C at calls, which would leave the counters inconsistent.
         self.counted += done
         network.steps_ += done
         network.epochs_ += passed
@@ -331,14 +335,14 @@ class _Run:
         return all(np.isfinite(p).all() for p in self.network.params)
 
     def _diverge(self, update: int, rate: float) -> None:
-        """Back to numbers. The optimizer's state belongs to parameters that are no more."""
+        """Restore finite parameters, and reset the optimizer, whose state belongs to the diverged ones."""
         self.status = Status.DIVERGED
         self._restore(self.kept)
         self.trainer.optimizer.reset()
         which = "best record" if self.stopping and self.stopping.params else "last record before"
-        self.complaint = (
+        self.warning = (
             f"training diverged at update {update} with learning rate {rate:g}: loss or parameters are not finite; "
-            f"the parameters are those of the {which}, and the optimizer begins anew"
+            f"the parameters are those of the {which}, and the optimizer is reset"
         )
 
     def _restore(self, params: list[Array]) -> None:
