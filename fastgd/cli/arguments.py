@@ -87,8 +87,8 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _list_of(read: Callable[[str], Any]) -> Callable[[str], Any]:
-    """Wrap a parser so that argparse shows its error."""
+def _by(read: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Wrap a function that reads text, so that argparse shows its error."""
 
     def reads(text: str) -> Any:
         try:
@@ -131,7 +131,7 @@ def _whole(text: str) -> int:
 def _add_sweep(parser: argparse.ArgumentParser) -> None:
     """The arguments of `fastgd sweep`."""
     _add_file(parser)
-    several = _list_of(ranges.numbers)
+    several = _by(ranges.numbers)
     parser.add_argument("--rates", metavar="LIST", type=several, required=True, help="rates to try")
     parser.add_argument(
         "--optimizer", metavar="NAMES", type=_optimizers, default=["SGD"],
@@ -140,7 +140,7 @@ def _add_sweep(parser: argparse.ArgumentParser) -> None:
     for name, what in NUMBERS.items():
         parser.add_argument(_flag(name), metavar="LIST", type=several, help=what)
     parser.add_argument(
-        "--betas", metavar="PAIRS", type=_list_of(ranges.pairs),
+        "--betas", metavar="PAIRS", type=_by(ranges.pairs),
         help="Adam, its variants and Lion: pairs of decay rates such as 0.9/0.999,0.8/0.99",
     )  # fmt: skip
     _add_limits(parser)
@@ -154,7 +154,7 @@ def _add_sweep(parser: argparse.ArgumentParser) -> None:
 def _add_minimize(parser: argparse.ArgumentParser) -> None:
     """The arguments of `fastgd minimize`."""
     _add_file(parser)
-    one = _list_of(_one)
+    one = _by(_one)
     parser.add_argument(
         "--rate", metavar="NUMBER", type=one,
         help="learning rate (default: for plain descent of a linear model the best one, 2 / (smallest + largest "
@@ -169,7 +169,7 @@ def _add_minimize(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--betas",
         metavar="PAIR",
-        type=_list_of(ranges.pairs),
+        type=_by(ranges.pairs),
         help="two decay rates such as 0.9/0.999",
     )
     _add_limits(parser)
@@ -191,13 +191,13 @@ def _add_file(parser: argparse.ArgumentParser) -> None:
         help="factor of the summed loss (default: 1/2m of squares, 1/m of cross-entropies)",
     )  # fmt: skip
     parser.add_argument(
-        "--batch-size", metavar="N", type=_list_of(_whole),
+        "--batch-size", metavar="N", type=_by(_whole),
         help="rows per update, shuffled in each epoch (default: all rows)",
     )  # fmt: skip
 
 
 def _add_columns(parser: argparse.ArgumentParser, scale: str) -> None:
-    """The file, what is predicted from which columns, and how these are scaled."""
+    """The file, its columns, and their scaling."""
     _add_table(parser)
     parser.add_argument("--target", metavar="COLUMN", required=True, help="the column to predict")
     parser.add_argument(
@@ -224,14 +224,14 @@ def _add_table(parser: argparse.ArgumentParser) -> None:
 
 def _add_limits(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--tol", metavar="NUMBER", type=_list_of(_one),
+        "--tol", metavar="NUMBER", type=_by(_one),
         help="converged when the largest component of the gradient is below this (default: 1e-8)",
     )  # fmt: skip
     parser.add_argument(
-        "--max-iter", metavar="N", type=_list_of(_whole), default=100_000,
+        "--max-iter", metavar="N", type=_by(_whole), default=100_000,
         help="maximum updates of a descent (default: 100000)",
     )  # fmt: skip
-    parser.add_argument("--max-seconds", metavar="S", type=_list_of(_one), help="time limit")
+    parser.add_argument("--max-seconds", metavar="S", type=_by(_one), help="time limit")
     parser.add_argument("--out", metavar="FOLDER", help="write tables as CSV, and a figure")
 
 
@@ -243,7 +243,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
         help=f"one of {', '.join(OPTIMIZERS)} (default: Adam)",
     )  # fmt: skip
     parser.add_argument(
-        "--rate", metavar="NUMBER", type=_list_of(lambda text: (_one(text),)),
+        "--rate", metavar="NUMBER", type=_by(lambda text: (_one(text),)),
         help="learning rate (default: that of the optimizer)",
     )  # fmt: skip
     _add_network(parser)
@@ -263,7 +263,7 @@ def _add_compare(parser: argparse.ArgumentParser) -> None:
         help=f"some of {', '.join(OPTIMIZERS)} (default: {', '.join(several)})",
     )  # fmt: skip
     parser.add_argument(
-        "--rate", metavar="LIST", type=_list_of(ranges.numbers),
+        "--rate", metavar="LIST", type=_by(ranges.numbers),
         help="learning rate of all, or one for each in order (default: that of each optimizer)",
     )  # fmt: skip
     _add_network(parser)
@@ -277,7 +277,7 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
     """The arguments that `train` and `compare` share."""
     from fastgd.engines.protocol.networks import ACTIVATIONS  # noqa: PLC0415  (with the rules)
 
-    one, whole = _list_of(_one), _list_of(_whole)
+    one, whole = _by(_one), _by(_whole)
     parser.add_argument(
         "--task", choices=("auto", "regression", "classification"), default="auto",
         help="whether the target is a number or a class (default: a class if it is text or has two values)",
@@ -288,7 +288,7 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
         help="features that are categories although they hold numbers; columns of text always are",
     )  # fmt: skip
     parser.add_argument(
-        "--hidden", metavar="N,N,...", type=_list_of(_hidden), default=(100,),
+        "--hidden", metavar="N,N,...", type=_by(_hidden), default=(100,),
         help="units of each hidden layer, or none (default: 100)",
     )  # fmt: skip
     parser.add_argument(
@@ -303,7 +303,7 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
         on = " on the network's weights" if name in OF_THE_NETWORK else ""
         parser.add_argument(_flag(name), metavar="NUMBER", type=one, help=what + on)
     parser.add_argument(
-        "--betas", metavar="PAIR", type=_list_of(_pair), help="decay rates such as 0.9/0.999"
+        "--betas", metavar="PAIR", type=_by(_pair), help="decay rates such as 0.9/0.999"
     )
     parser.add_argument(
         "--dropout", metavar="SHARE", type=one, default=0.0,

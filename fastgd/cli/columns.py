@@ -123,9 +123,9 @@ def choose(frame: pd.DataFrame, choice: Choice) -> Columns:
     chosen = as_inputs(frame, features, {*categories, *words})
     for name in features:
         check_levels(chosen[name])
-    constant = [name for name in features if chosen[name].nunique() == 1]
+    constant = [name for name in features if _is_constant(chosen[name])]
     if constant and (choice.features is not None or len(constant) == len(features)):
-        raise ValueError(f"{_constant(chosen[constant[0]])}: it predicts nothing")
+        raise ValueError(f"{_about_constant(chosen[constant[0]])}: it predicts nothing")
     if constant:
         which = ", ".join(constant[:3]) + (", ..." if len(constant) > 3 else "")
         notes.append(f"{count(len(constant), 'column')} left out as always the same ({which})")
@@ -133,10 +133,10 @@ def choose(frame: pd.DataFrame, choice: Choice) -> Columns:
     classes, values = target_values(frame[target], choice.kind, "--task regression")
     if classes is not None:
         _check_classes(target, values)
-    else:
-        if (values == values[0]).all():
-            raise ValueError(f"column {target!r} is {values[0]:g} in every row: nothing to predict")
-        notes += _note_on_classes(values) if choice.kind == "auto" else []
+    elif _is_constant(frame[target]):
+        raise ValueError(f"{_about_constant(frame[target])}: nothing to predict")
+    elif choice.kind == "auto":
+        notes += _note_on_classes(values)
     return Columns(chosen, values, target, classes, tuple(notes))
 
 
@@ -162,10 +162,10 @@ def choose_numbers(frame: pd.DataFrame, choice: Choice) -> Columns:
     frame, features, notes = _selected(frame, choice)
     chosen = as_inputs(frame, features, ())
     for name in features:
-        if chosen[name].nunique() == 1:
+        if _is_constant(chosen[name]):
             rest = ",".join(other for other in features if other != name)
             advice = f"leave it out (--features {rest})" if rest else "it predicts nothing"
-            raise ValueError(f"{_constant(chosen[name])}: {advice}")
+            raise ValueError(f"{_about_constant(chosen[name])}: {advice}")
     classes, values = target_values(frame[choice.target], choice.kind, "--model linear")
     return Columns(chosen, values, choice.target, classes, tuple(notes))
 
@@ -245,13 +245,14 @@ def _about_missing(missing: pd.DataFrame, rows: int) -> str:
     )
 
 
-def _constant(column: pd.Series[Any]) -> str:
+def _is_constant(column: pd.Series[Any]) -> bool:
+    return bool((column == column.iloc[0]).all())
+
+
+def _about_constant(column: pd.Series[Any]) -> str:
     first = column.iloc[0]
-    return (
-        f"column {column.name!r} is {first!r} in every row"
-        if isinstance(first, str)
-        else (f"column {column.name!r} is {first:g} in every row")
-    )
+    shown = repr(first) if isinstance(first, str) else f"{first:g}"
+    return f"column {column.name!r} is {shown} in every row"
 
 
 def _check_classes(name: str, labels: NDArray[Any]) -> None:
@@ -262,7 +263,7 @@ def _check_classes(name: str, labels: NDArray[Any]) -> None:
 
 
 def _note_on_classes(values: NDArray[Any]) -> list[str]:
-    """A note if the numbers of the target may as well be classes."""
+    """A note if the numbers of the target could be meant as classes."""
     different = np.unique(values)
     if len(different) > FEW or (different != np.rint(different)).any():
         return []

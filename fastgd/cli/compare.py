@@ -31,21 +31,7 @@ _ROWS = {TRAINED: "trained on", VALIDATED: "of the validation", HELD_OUT: "held 
 
 
 def run(options: Namespace) -> Outcome:
-    """Run `fastgd compare`.
-
-    Parameters
-    ----------
-    options : argparse.Namespace
-
-    Returns
-    -------
-    Outcome
-
-    Raises
-    ------
-    ValueError, OSError
-        If the file or an option cannot be used.
-    """
+    """Run `fastgd compare`."""
     plan = planned(options)
     task = plan.task
     trainings = train_all(plan)

@@ -31,21 +31,7 @@ _POINTS = 500  # of the curve
 
 
 def run(options: Namespace) -> Outcome:
-    """Run `fastgd minimize`.
-
-    Parameters
-    ----------
-    options : argparse.Namespace
-
-    Returns
-    -------
-    Outcome
-
-    Raises
-    ------
-    ValueError, OSError
-        If the file or an option cannot be used.
-    """
+    """Run `fastgd minimize`."""
     import scipy.optimize  # noqa: F401, PLC0415  (heavy; not part of the descent's time)
 
     optimizer, axes = optimizer_and_axes(options.optimizer[0], hyperparameters(options))

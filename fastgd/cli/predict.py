@@ -22,21 +22,7 @@ _MOST_ROWS = 60  # of the table
 
 
 def run(options: Namespace) -> Outcome:
-    """Run `fastgd predict`.
-
-    Parameters
-    ----------
-    options : argparse.Namespace
-
-    Returns
-    -------
-    Outcome
-
-    Raises
-    ------
-    ValueError, OSError
-        If the folder does not hold a network, or the file cannot be used.
-    """
+    """Run `fastgd predict`."""
     import pandas as pd  # noqa: PLC0415  (heavy)
 
     model, file = Model.load(Path(options.folder)), source(options)

@@ -28,21 +28,7 @@ _LOST = (Status.DIVERGED, Status.NOT_RUN)  # runs without a result
 
 
 def run(options: Namespace) -> Outcome:
-    """Run `fastgd sweep`.
-
-    Parameters
-    ----------
-    options : argparse.Namespace
-
-    Returns
-    -------
-    Outcome
-
-    Raises
-    ------
-    ValueError, OSError
-        If the file or an option cannot be used.
-    """
+    """Run `fastgd sweep`."""
     from fastgd.sweeps import sweep  # noqa: PLC0415  (imports the engines)
 
     if min(options.rates) < 0:

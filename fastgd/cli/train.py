@@ -26,21 +26,7 @@ from fastgd.engines.protocol.outcomes import Status
 
 
 def run(options: Namespace) -> Outcome:
-    """Run `fastgd train`.
-
-    Parameters
-    ----------
-    options : argparse.Namespace
-
-    Returns
-    -------
-    Outcome
-
-    Raises
-    ------
-    ValueError, OSError
-        If the file or an option cannot be used.
-    """
+    """Run `fastgd train`."""
     if len(options.optimizer) > 1:
         raise ValueError("--optimizer has several names; fastgd compare takes several")
     plan = planned(options)

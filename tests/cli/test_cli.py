@@ -1,5 +1,6 @@
 """The command line: what it prints, where, and the exit code."""
 
+import os
 import subprocess
 import sys
 
@@ -113,3 +114,20 @@ def test_as_a_module_it_is_light():
         [sys.executable, "-m", "fastgd", "--version"], capture_output=True, text=True, check=True
     )
     assert ran.stdout == f"fastgd {fastgd.__version__}\n"
+
+
+def test_whatever_the_terminal_can_show(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("größe,θ\n1,2\n2,5\n4,3\n", encoding="utf-8")
+    command = [sys.executable, "-m", "fastgd", "sweep", str(path), "--target", "θ", "--rates", "1"]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    ran = subprocess.run(command, capture_output=True, check=True, env=environment)
+    assert b"? from gr??e" in ran.stdout
+    assert ran.stderr == b""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no sh")
+def test_who_reads_may_leave_early(heights):
+    command = f"{sys.executable} -m fastgd sweep {heights} --target weight --rates 0.1:1:0.1 | true"
+    ran = subprocess.run(["sh", "-c", command], capture_output=True, check=True)
+    assert ran.stderr == b""
