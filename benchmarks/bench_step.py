@@ -17,22 +17,20 @@ from fastgd.engines.config import get_num_threads
 
 SMALL, MEDIUM, LARGE = (1_000,), (100_000,), (1_000_000 if QUICK else 10_000_000,)
 MANY = (100,) * 60
-OPTIMIZERS = (
-    "SGD-fast",
-    "SGD-momentum",
-    "Adagrad-default",
-    "RMSprop-default",
-    "Adadelta-default",
-    "Adam-default",
-    "AdamW-decay",
-    "NAdam-default",
-    "RAdam-default",
-    "Adamax-default",
-    "Rprop-default",
-    "Lion-optax-default",
-)
 ROUNDS = 15
 BY_ID = {case.id: case for case in CASES}
+FIRST = {case.optimizer: (case.id,) for case in reversed(CASES)}
+# Rows that are timed instead of an optimizer's first; Momentum and NAG run the kernels of SGD.
+CHOSEN = {
+    "SGD": ("SGD-fast", "SGD-momentum"),
+    "Momentum": (),
+    "HeavyBall": (),
+    "NAG": (),
+    "AdamW": ("AdamW-decay",),
+}
+OPTIMIZERS = tuple(
+    id for name in dict.fromkeys(c.optimizer for c in CASES) for id in CHOSEN.get(name, FIRST[name])
+)
 
 
 def _headline(id: str, sizes: tuple[int, ...], dtype: str, threads: int) -> bool:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from fastgd.engines.protocol.outcomes import Status
+from fastgd.optimizers import NAMES
 
-OPTIMIZERS = (
-    "SGD", "Momentum", "HeavyBall", "NAG", "Adagrad", "RMSprop", "Adadelta", "Adam", "AdamW", "NAdam", "RAdam",
-    "Adamax", "Rprop", "Lion",
-)  # fmt: skip
+OPTIMIZERS = NAMES
 NUMBERS = {  # hyperparameters that are numbers
     "momentum": "weight of the previous velocity",
     "weight_decay": "weight decay",

@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {
-    name.lower(): getattr(optimizers, name) for name in optimizers.__all__ if name != "Optimizer"
+    name.lower(): getattr(optimizers, name) for name in optimizers.NAMES
 }
 
 

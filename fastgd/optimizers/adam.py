@@ -10,6 +10,8 @@ from fastgd.optimizers.fields import BETAS, NONNEGATIVE, Flag, Schedule
 from fastgd.optimizers.formula import Formula, formula
 from fastgd.optimizers.kind import Values
 
+__all__ = ["Adam", "AdamW", "NAdam", "RAdam", "Adamax"]  # noqa: RUF022  (the order in which users see them)
+
 
 class _AdamFamily(Optimizer, fields={"betas": BETAS, "eps": NONNEGATIVE, "amsgrad": Flag()}):
     """Adam and AdamW, which differ in how the weights decay."""

@@ -12,6 +12,8 @@ from fastgd.optimizers.fields import MOMENTUM, NONNEGATIVE, SMALLEST, UNIT, Flag
 from fastgd.optimizers.formula import Formula, formula
 from fastgd.optimizers.kind import Values
 
+__all__ = ["Adagrad", "RMSprop", "Adadelta"]  # noqa: RUF022  (the order in which users see them)
+
 
 class Adagrad(
     Optimizer,

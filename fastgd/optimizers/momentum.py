@@ -10,6 +10,8 @@ from fastgd.optimizers.fields import MOMENTUM, NONNEGATIVE, Flag, Real, Schedule
 from fastgd.optimizers.formula import RATE_OUTSIDE, Formula, formula
 from fastgd.optimizers.kind import Values
 
+__all__ = ["SGD", "Momentum", "HeavyBall", "NAG"]  # noqa: RUF022  (the order in which users see them)
+
 
 class SGD(
     Optimizer,

@@ -10,6 +10,8 @@ from fastgd.optimizers.fields import BETAS, NONNEGATIVE, Pair, Real, Schedule
 from fastgd.optimizers.formula import Formula, formula
 from fastgd.optimizers.kind import Values
 
+__all__ = ["Rprop", "Lion"]  # noqa: RUF022  (the order in which users see them)
+
 
 class Rprop(
     Optimizer,
