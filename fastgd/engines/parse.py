@@ -18,10 +18,10 @@ from functools import cached_property
 from typing import Any
 
 _LIMITS = {"np.inf": "INFINITY", "np.nan": "NAN"}
-_COMPARISONS = {ast.Gt: "gt", ast.Lt: "lt", ast.GtE: "ge", ast.LtE: "le"}
+COMPARISONS = {ast.Gt: "gt", ast.Lt: "lt", ast.GtE: "ge", ast.LtE: "le"}
 
 
-def _definition(function: Callable[..., Any]) -> ast.FunctionDef:
+def definition_of(function: Callable[..., Any]) -> ast.FunctionDef:
     definition = ast.parse(textwrap.dedent(_source(function))).body[0]
     if not isinstance(definition, ast.FunctionDef):
         raise TypeError(f"{function!r} must be defined with `def`")
@@ -41,7 +41,7 @@ def _source(function: Callable[..., Any]) -> str:
     return text if text.startswith("def ") else inspect.getsource(function)
 
 
-def _statements(definition: ast.FunctionDef) -> tuple[list[ast.stmt], list[ast.expr]]:
+def statements_of(definition: ast.FunctionDef) -> tuple[list[ast.stmt], list[ast.expr]]:
     """The body without its docstring, and what the closing return returns."""
     body = definition.body[1:] if ast.get_docstring(definition) else definition.body
     *assignments, last = body
@@ -50,7 +50,7 @@ def _statements(definition: ast.FunctionDef) -> tuple[list[ast.stmt], list[ast.e
     return assignments, last.value.elts
 
 
-def _assigned(statements: Iterable[ast.stmt]) -> list[str]:
+def assigned(statements: Iterable[ast.stmt]) -> list[str]:
     names: dict[str, None] = {}
     for statement in statements:
         if not isinstance(statement, ast.Assign) or not isinstance(statement.targets[0], ast.Name):
@@ -59,10 +59,10 @@ def _assigned(statements: Iterable[ast.stmt]) -> list[str]:
     return list(names)
 
 
-class _Vocabulary(ast.NodeTransformer):
+class Vocabulary(ast.NodeTransformer):
     """Rewrites ``np.f(...)`` as ``f_<suffix>(...)``, and a comparison inside `where` as part of its name.
 
-    Literals, which elementary functions may contain, become numbers of that suffix.
+    Float literals, which elementary functions may contain, become numbers of that suffix.
     """
 
     def __init__(self, suffix: str) -> None:
@@ -75,12 +75,14 @@ class _Vocabulary(ast.NodeTransformer):
             name, arguments = function.attr, node.args
             if name == "where" and isinstance(arguments[0], ast.Compare):
                 condition = arguments[0]
-                name = f"where_{_COMPARISONS[type(condition.ops[0])]}"
+                name = f"where_{COMPARISONS[type(condition.ops[0])]}"
                 arguments = [condition.left, condition.comparators[0], *arguments[1:]]
             return ast.Call(ast.Name(f"{name}_{self.suffix}"), arguments, [])
         return node
 
     def visit_Constant(self, node: ast.Constant) -> ast.AST:
+        if not isinstance(node.value, float):
+            return node
         return ast.Call(ast.Name(f"splat_{self.suffix}"), [node], [])
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
@@ -97,8 +99,8 @@ class Parsed:
     function: Callable[..., Any]
 
     @cached_property
-    def _definition(self) -> ast.FunctionDef:
-        return _definition(self.function)
+    def definition(self) -> ast.FunctionDef:
+        return definition_of(self.function)
 
     @property
     def name(self) -> str:
@@ -106,7 +108,7 @@ class Parsed:
 
     @cached_property
     def arguments(self) -> tuple[str, ...]:
-        return tuple(argument.arg for argument in self._definition.args.args)
+        return tuple(argument.arg for argument in self.definition.args.args)
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,7 @@ class Rule(Parsed):
 
     @cached_property
     def state(self) -> tuple[str, ...]:
-        _, returned = _statements(self._definition)
+        _, returned = statements_of(self.definition)
         return tuple(n for n in map(ast.unparse, returned[1:]) if n != "g")
 
     @cached_property
@@ -128,16 +130,16 @@ class Rule(Parsed):
     @cached_property
     def locals(self) -> tuple[str, ...]:
         """Names that the body assigns and that are no argument."""
-        assigned = _assigned(_statements(self._definition)[0])
-        return tuple(n for n in assigned if n not in self.arguments)
+        names = assigned(statements_of(self.definition)[0])
+        return tuple(n for n in names if n not in self.arguments)
 
     def lines(self, suffix: str) -> list[str]:
         """The body, then ``p = ...``; the vocabulary spelled for one dtype."""
-        statements, returned = _statements(copy.deepcopy(self._definition))
+        statements, returned = statements_of(copy.deepcopy(self.definition))
         if ast.unparse(returned[0]) != "p":
             statements.append(ast.Assign([ast.Name("p")], returned[0], lineno=0))
         tree = ast.Module(statements, [])
-        return ast.unparse(ast.fix_missing_locations(_Vocabulary(suffix).visit(tree))).split("\n")
+        return ast.unparse(ast.fix_missing_locations(Vocabulary(suffix).visit(tree))).split("\n")
 
 
 @dataclass(frozen=True)
@@ -156,12 +158,12 @@ class ElementaryFunction(Parsed):
 
     @cached_property
     def locals(self) -> tuple[str, ...]:
-        return tuple(n for n in _assigned(self._definition.body[1:-1]) if n != "x")
+        return tuple(n for n in assigned(self.definition.body[1:-1]) if n != "x")
 
     def lines(self, suffix: str) -> list[str]:
         """The body after its docstring, the vocabulary spelled for one dtype."""
-        tree = ast.Module(copy.deepcopy(self._definition.body[1:]), [])
-        return ast.unparse(ast.fix_missing_locations(_Vocabulary(suffix).visit(tree))).split("\n")
+        tree = ast.Module(copy.deepcopy(self.definition.body[1:]), [])
+        return ast.unparse(ast.fix_missing_locations(Vocabulary(suffix).visit(tree))).split("\n")
 
 
 @dataclass(frozen=True)
@@ -170,15 +172,15 @@ class PairFunction(Parsed):
 
     @cached_property
     def locals(self) -> tuple[str, ...]:
-        return tuple(_assigned(_statements(self._definition)[0]))
+        return tuple(assigned(statements_of(self.definition)[0]))
 
     def lines(self, suffix: str, value: str, slope: str) -> list[str]:
         """The body, then what it returns under two names; the vocabulary spelled for one dtype."""
-        statements, returned = _statements(copy.deepcopy(self._definition))
+        statements, returned = statements_of(copy.deepcopy(self.definition))
         for name, result in zip((value, slope), returned, strict=True):
             statements.append(ast.Assign([ast.Name(name)], result, lineno=0))
         tree = ast.Module(statements, [])
-        return ast.unparse(ast.fix_missing_locations(_Vocabulary(suffix).visit(tree))).split("\n")
+        return ast.unparse(ast.fix_missing_locations(Vocabulary(suffix).visit(tree))).split("\n")
 
 
 @dataclass(frozen=True)
@@ -196,7 +198,7 @@ class CoefficientFunction(Parsed):
 
     @cached_property
     def _parts(self) -> tuple[list[ast.stmt], list[ast.expr]]:
-        return _statements(self._definition)
+        return statements_of(self.definition)
 
     @property
     def count(self) -> int:
@@ -232,7 +234,7 @@ class CoefficientFunction(Parsed):
 
     @cached_property
     def locals(self) -> tuple[str, ...]:
-        return tuple(n for n in _assigned(self._parts[0]) if n != "carry")
+        return tuple(n for n in assigned(self._parts[0]) if n != "carry")
 
 
 def _names(tree: ast.AST) -> set[str]:

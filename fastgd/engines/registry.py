@@ -1,4 +1,4 @@
-"""Every rule and coefficient function that the library ships, by name."""
+"""Everything of `fastgd.rules` by name, as the compilers see it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,17 @@ from types import ModuleType
 from typing import Any
 
 from fastgd.engines.parse import CoefficientFunction, ElementaryFunction, PairFunction, Rule
-from fastgd.rules import activations, coefficients, elementary, losses, updates
+from fastgd.engines.parse_problems import Decision, Gradient, Residual
+from fastgd.rules import (
+    activations,
+    coefficients,
+    elementary,
+    gradients,
+    losses,
+    residuals,
+    stops,
+    updates,
+)
 
 
 def _defined_in(module: ModuleType) -> dict[str, Callable[..., Any]]:
@@ -24,3 +34,9 @@ COEFFICIENTS = {
 ELEMENTARY = [ElementaryFunction(function) for function in _defined_in(elementary).values()]
 ACTIVATIONS = {name: PairFunction(f) for name, f in _defined_in(activations).items()}
 LOSSES = {name: PairFunction(f) for name, f in _defined_in(losses).items()}
+GRADIENTS = {name: Gradient(f) for name, f in _defined_in(gradients).items()}
+RESIDUALS = {  # of linear models, by the kind of their kernel
+    "rows": Residual(losses.half_squares),
+    **{name: Residual(f) for name, f in _defined_in(residuals).items()},
+}
+STOPS = {name: Decision(f) for name, f in _defined_in(stops).items()}

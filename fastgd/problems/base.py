@@ -11,7 +11,9 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fastgd.batches import Batches
 from fastgd.checks import as_finite_array
+from fastgd.engines.parse_problems import Gradient
 from fastgd.engines.protocol.sweeps import Kernel
+from fastgd.engines.registry import GRADIENTS
 
 Array = NDArray[np.floating[Any]]
 
@@ -83,13 +85,22 @@ def checked_names(names: Sequence[str] | None, n: int) -> tuple[str, ...]:
     return tuple(names)
 
 
-def quadratic_slopes(hessian: Array, linear: Array, x: Array) -> Array:
-    """Sums from left to right, without BLAS: a run's bits do not depend on how many others there are."""
+def column_gradients(gradient: Gradient, x: Array, *arrays: Array) -> Array:
+    """A gradient of `fastgd.rules.gradients` at the points `x` (n_parameters, runs), from the problem's arrays.
+
+    Its sums go over columns of runs, without BLAS: a run's bits do not depend on how many others there are.
+    """
+    columns = [array[..., None] for array in arrays]
     with np.errstate(all="ignore"):
-        total = hessian[:, :1] * x[0]
-        for j in range(1, len(x)):
-            total = total + hessian[:, j : j + 1] * x[j]
-        return np.asarray(total - linear[:, None])
+        if gradient.each:
+            return np.asarray(gradient.function(slice(None), len(x), *columns, x))
+        total = gradient.function(len(columns[0]), *columns, x)
+    return np.array(np.broadcast_to(total, x.shape))
+
+
+def quadratic_slopes(hessian: Array, linear: Array, x: Array) -> Array:
+    """Hx - b for every column x."""
+    return column_gradients(GRADIENTS["quadratic"], x, hessian, linear)
 
 
 def quadratic_form(hessian: Array, x: Array) -> Array:

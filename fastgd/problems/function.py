@@ -196,12 +196,12 @@ class Function(Problem):
 
     def _all(self, x: Array) -> tuple[NDArray[np.float64], Array]:
         """Values (points,) and gradients (points, n) by a compiled loop."""
-        from fastgd.engines.numba import sweeps as numba_sweeps  # noqa: PLC0415
+        from fastgd.engines.numba.sweep_slopes import evaluator  # noqa: PLC0415
 
         points = np.ascontiguousarray(x.T)
         values, slopes = np.empty(len(points)), np.empty_like(points)
         room = np.empty((2, points.shape[1]), points.dtype)
-        evaluate = numba_sweeps.evaluator(self._compiled, points.dtype.char)
+        evaluate = evaluator(self._compiled, points.dtype.char)
         evaluate(points, room[0], room[1], values, slopes)
         return values, slopes
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import Sequence
-from functools import cached_property
+from collections.abc import Callable, Sequence
+from functools import cache, cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -14,11 +13,18 @@ from fastgd.batches import checked_batches
 from fastgd.checks import as_finite_array, as_flag
 from fastgd.engines.layout import ROW_BLOCK
 from fastgd.engines.protocol.sweeps import Kernel
+from fastgd.engines.registry import RESIDUALS
+from fastgd.engines.vocabulary import numpy_vocabulary
 from fastgd.problems.base import Array, Problem, checked_names, quadratic_form, quadratic_slopes
 
 Cost = Literal["1/2m", "1/m", "1/2", "sum"]
 AT_ONCE = 1 << 14  # rows whose losses are taken at once
 _FACTORS = {"1/2m": (0.5, True), "1/m": (1.0, True), "1/2": (0.5, False), "sum": (1.0, False)}
+
+
+@cache
+def _residual(kind: str) -> Callable[..., Any]:
+    return RESIDUALS[kind].on_arrays(numpy_vocabulary())
 
 
 class LinearModel(Problem):
@@ -29,7 +35,7 @@ class LinearModel(Problem):
     """
 
     outputs = 1
-    _kind: Literal["rows", "logistic", "softmax"] = "rows"
+    _kind = "rows"  # of the kernel, and the name of the residual
     _twice = 1.0  # what the derivative adds to the cost's factor
 
     def _take(self, X: ArrayLike, targets: NDArray[np.float64], cost: Any, intercept: Any) -> None:
@@ -75,9 +81,14 @@ class LinearModel(Problem):
 
     _sequential = False
 
-    @abstractmethod
     def _residuals(self, z: Array, targets: Array) -> Array:
-        """From what rows times parameters give (rows, outputs, runs) to what is left, in place or not."""
+        """From outputs (rows, outputs, runs), which may be overwritten, and targets (rows,) to residuals."""
+        residual = _residual(self._kind)
+        if self.outputs == 1:
+            return np.asarray(residual(z, targets[:, None, None]))
+        own = targets == np.arange(self.outputs)[:, None]
+        residual(self.outputs, np.moveaxis(z, 1, 0), own.astype(z.dtype)[:, :, None])
+        return z
 
     def slopes(self, x: Array) -> Array:  # noqa: D102
         return self._row_slopes(self.X, self._targets, x)
@@ -96,7 +107,7 @@ class LinearModel(Problem):
                 z = columns[0] * points[0]
                 for column, point in zip(columns[1:], points[1:], strict=True):
                     z = z + column * point
-                residual = self._residuals(z, y[start : start + ROW_BLOCK, None])
+                residual = self._residuals(z, y[start : start + ROW_BLOCK])
                 for j, column in enumerate(columns):
                     g[j] = g[j] + np.add.accumulate(residual * column, axis=0)[-1]
             return np.asarray(scale * g).reshape(x.shape)
@@ -236,9 +247,6 @@ class LeastSquares(LinearModel):
             return super()._made(dtype)
         data = np.concatenate([self.hessian.ravel(), self.linear]).astype(dtype)
         return Kernel("quadratic", self.n_parameters, data, self._sequential)
-
-    def _residuals(self, z: Array, targets: Array) -> Array:
-        return np.asarray(z - targets[:, :, None])
 
     def slopes(self, x: Array) -> Array:  # noqa: D102
         if self.statistics:

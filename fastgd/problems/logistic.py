@@ -10,7 +10,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastgd.batches import checked_batches
 from fastgd.checks import as_finite_array
-from fastgd.engines.vocabulary import numpy_vocabulary
 from fastgd.problems.base import Array
 from fastgd.problems.linear import AT_ONCE, LinearModel, check_cost, described_sizes
 
@@ -104,21 +103,6 @@ class Logistic(LinearModel):
     @property
     def parameter_names(self) -> tuple[str, ...]:  # noqa: D102
         return self._names
-
-    def _residuals(self, z: Array, targets: Array) -> Array:
-        np_ = numpy_vocabulary()
-        one = z.dtype.type(1)
-        if self.outputs == 1:
-            return np.asarray(one / (one + np_.exp(-z)) - targets[:, :, None])
-        most = z[:, 0]
-        for c in range(1, self.outputs):
-            most = np_.maximum(z[:, c], most)
-        z = np_.exp(z - most[:, None])
-        total = z[:, 0]
-        for c in range(1, self.outputs):
-            total = total + z[:, c]
-        hit = (targets == np.arange(self.outputs)).astype(z.dtype)
-        return np.asarray(z / total[:, None] - hit[:, :, None])
 
     def losses(self, x: Array) -> NDArray[np.float64]:
         """Losses (runs,) at the points `x` (n_parameters, runs), stable for log-odds of any size."""

@@ -9,7 +9,15 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fastgd.checks import as_finite_array
 from fastgd.engines.protocol.sweeps import Kernel
-from fastgd.problems.base import Array, Problem, checked_names, quadratic_form, quadratic_slopes
+from fastgd.engines.registry import GRADIENTS
+from fastgd.problems.base import (
+    Array,
+    Problem,
+    checked_names,
+    column_gradients,
+    quadratic_form,
+    quadratic_slopes,
+)
 
 _ROUNDING = 1e-12  # of a symmetric matrix computed in some order, for example Q @ D @ Q.T
 
@@ -129,13 +137,8 @@ class Polynomial(Problem):
         return _horner(self._derivative.astype(x.dtype), x)
 
     def losses(self, x: Array) -> NDArray[np.float64]:  # noqa: D102
-        with np.errstate(all="ignore"):
-            return np.asarray(_horner(self.coefficients, x.astype(np.float64))[0])
+        return _horner(self.coefficients, x.astype(np.float64))[0]
 
 
 def _horner(coefficients: Array, x: Array) -> Array:
-    total = np.full_like(x, coefficients[-1])
-    with np.errstate(all="ignore"):
-        for c in coefficients[-2::-1]:
-            total = total * x + c
-    return total
+    return column_gradients(GRADIENTS["polynomial"], x, coefficients)

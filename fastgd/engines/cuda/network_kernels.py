@@ -379,7 +379,7 @@ def _device_function(
     """An activation or a loss as the device function `function`; how many constants it takes."""
     if isinstance(function, str):
         pair = known[function]
-        return source.exact(pair._definition, "function"), len(pair.arguments) - inputs
+        return source.exact(pair.definition, "function"), len(pair.arguments) - inputs
     notes = function_text(function, char)
     literals = [
         f"{ast.unparse(line.targets[0])} = REAL({ast.unparse(line.value.args[0])})\n"

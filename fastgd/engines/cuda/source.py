@@ -49,7 +49,7 @@ HOLDER = f"""
 """
 
 
-class _Exact(ast.NodeTransformer):
+class Exact(ast.NodeTransformer):
     """``a * b`` as ``np.mul(a, b)``, so that no product is fused with a sum; literals as numbers of the dtype."""
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
@@ -64,6 +64,13 @@ class _Exact(ast.NodeTransformer):
         return node
 
 
+class ExactInLoops(Exact):
+    """The same in loops, which count and index with integers."""
+
+    def visit_Constant(self, node: ast.Constant) -> ast.AST:
+        return super().visit_Constant(node) if isinstance(node.value, float) else node
+
+
 def header(char: str) -> str:
     """What a generated module begins with."""
     return _HEADER.format(char=char)
@@ -75,7 +82,7 @@ def exact(definition: ast.FunctionDef, name: str) -> str:
     tree.name, tree.decorator_list, tree.returns = name, [], None
     if ast.get_docstring(tree):
         tree.body = tree.body[1:]
-    tree.body = [_Exact().visit(statement) for statement in tree.body]
+    tree.body = [Exact().visit(statement) for statement in tree.body]
     return f"{DEVICE}{ast.unparse(ast.fix_missing_locations(tree))}\n\n"
 
 
@@ -89,12 +96,12 @@ def rule_text(rule: Rule, name: str = "rule") -> str | None:
     """A rule as a device function; None where its source cannot be had (`rule_itself` then)."""
     if isinstance(rule, UserRule):
         return None if rule.text is None else exact_text(rule.text, name)
-    return exact(rule._definition, name)
+    return exact(rule.definition, name)
 
 
 def elementary_text(function: ElementaryFunction) -> str:
     """An elementary function as a device function under its name without the precision."""
-    return exact(function._definition, function.name)
+    return exact(function.definition, function.name)
 
 
 def kernel_module(char: str, text: str, given: dict[str, Any] | None = None) -> ModuleType:

@@ -1,8 +1,8 @@
-"""The kernel of sweeps as text, where runs have many parameters: a block of threads a run.
+"""The kernel of sweeps as text, where runs have many parameters: a block of threads for each run.
 
-The parameters of a run are shared out among the threads; everything of it lies in memory, where the threads of its
-block see each other's numbers. Sums are taken in the order of the other backends: a thread takes those of its
-parameters from first to last. The signs of the last moves are kept all along, which costs little beside such slopes.
+The threads share out the parameters of a run; all of its numbers lie in memory, where the threads of its block see each
+other's. Sums are taken in the order of the other backends: a thread goes over its parameters from first to last. The
+signs of the last moves are kept throughout, which costs little compared with such gradients.
 """
 
 from __future__ import annotations
@@ -11,18 +11,21 @@ from functools import lru_cache
 from types import ModuleType
 
 from fastgd.engines.cuda import source
-from fastgd.engines.cuda.sweep_slopes import LINEAR, Shape, indented, rows_of_update, softmax
+from fastgd.engines.cuda.sweep_slopes import PRODUCT, Shape, residual, rows_of_update
 from fastgd.engines.cuda.sweep_text import (
     ARGUMENTS,
-    RUNNING,
     coefficients_now,
     constants_of_run,
     scaled,
     slot,
+    status_lines,
     surroundings,
 )
 from fastgd.engines.layout import BLOCK, MEMORY, PARTIALS, ROW_BLOCK, WINDOW
 from fastgd.engines.parse import Rule
+from fastgd.engines.parse_problems import Gradient
+from fastgd.engines.registry import GRADIENTS, RESIDUALS, STOPS
+from fastgd.engines.templates import filled, lines_of
 
 THREADS = 128
 FEWEST = 33  # parameters of a run from which on a block shares them
@@ -30,97 +33,165 @@ FEWEST = 33  # parameters of a run from which on a block shares them
 
 def fits(shape: Shape) -> bool:
     """Whether a block takes a run, not a thread."""
-    return (
-        shape.count >= FEWEST
-        and not shape.sequential
-        and (shape.kind == "quadratic" or shape.kind in LINEAR)
-    )
+    gradient = GRADIENTS.get(shape.kind)
+    shared = shape.kind in RESIDUALS or (gradient is not None and gradient.each)
+    return shape.count >= FEWEST and not shape.sequential and shared
 
 
 def room(shape: Shape) -> int:
-    """Numbers that a block works with beside its run's: points, slopes, what is left of a tile of rows."""
+    """Numbers that a block works with beside its run's: points, gradient, residuals of a tile of rows."""
     return 2 * shape.count + ROW_BLOCK * shape.outputs
 
 
 def arguments(in_blocks: bool) -> tuple[str, ...]:
-    """What a kernel is told; see `fastgd.engines.cuda.sweep_text`."""
+    """Arguments of a kernel; see `fastgd.engines.cuda.sweep_text`."""
     return (*ARGUMENTS, "moves") if in_blocks else ARGUMENTS
 
 
-def _mine(lines: list[str]) -> list[str]:
-    """Something for every parameter of a thread."""
-    return ["for i in range(lane, COUNT, width):", *indented(lines)]
+# --- gradients: at the point at an address, by the time of which all threads must have written it -----
+
+_COMPONENTS = """
+cuda.syncthreads()
+for i in range(lane, COUNT, width):
+    total = $start
+    $loop
+        total = $step
+    store(slopes, i, $result)
+"""
+_OF_ROWS = """
+$rows
+for i in range(lane, COUNT, width):
+    store(slopes, i, ZERO)
+for start in range(0, many, $row_block):
+    stop_at = min(start + $row_block, many)
+    cuda.syncthreads()
+    for r in range(start + lane, stop_at, width):
+        at = $row * (FEATURES + 1)
+        for c in range(OUTPUTS):
+            total = np.mul(load(data, at), load($point, c))
+            for j in range(1, FEATURES):
+                total = total + np.mul(load(data, at + j), load($point, j * OUTPUTS + c))
+            z[c] = total
+        target = load(data, at + FEATURES)
+        $residual
+        for c in range(OUTPUTS):
+            store(residuals, (r - start) * OUTPUTS + c, z[c])
+    cuda.syncthreads()
+    for i in range(lane, COUNT, width):
+        part = ZERO
+        for r in range(start, stop_at):
+            at = $row * (FEATURES + 1)
+            left = load(residuals, (r - start) * OUTPUTS + i % OUTPUTS)
+            part = part + np.mul(left, load(data, at + i // OUTPUTS))
+        store(slopes, i, load(slopes, i) + part)
+for i in range(lane, COUNT, width):
+    store(slopes, i, np.mul(scale, load(slopes, i)))
+"""
 
 
 def _slopes(shape: Shape, point: str, batch: bool = False) -> list[str]:
-    """Slopes at the point at an address, by the time of which all threads must have written it."""
-    if shape.kind == "quadratic":
-        # The matrix is symmetric: its columns, so that threads read side by side.
-        own = [
-            f"total = np.mul(load(data, i), load({point}, 0))",
-            "for j in range(1, COUNT):",
-            f"    total = total + np.mul(load(data, j * COUNT + i), load({point}, j))",
-            "store(slopes, i, total - load(data, COUNT * COUNT + i))",
-        ]
-        return ["cuda.syncthreads()", *_mine(own)]
+    if shape.kind in GRADIENTS:
+        return _components(GRADIENTS[shape.kind], point)
     rows, row = rows_of_update(batch)
-    left = [f"at = {row} * (FEATURES + 1)", *_residual(shape, point)]
-    residual = "load(left, (r - start) * OUTPUTS + i % OUTPUTS)"
-    product = f"np.mul({residual}, load(data, {row} * (FEATURES + 1) + i // OUTPUTS))"
-    sums = [
-        "part = ZERO",
-        "for r in range(start, stop_at):",
-        f"    part = part + {product}",
-        "store(slopes, i, load(slopes, i) + part)",
-    ]
-    return [
-        *rows,
-        *_mine(["store(slopes, i, ZERO)"]),
-        f"for start in range(0, many, {ROW_BLOCK}):",
-        f"    stop_at = min(start + {ROW_BLOCK}, many)",
-        "    cuda.syncthreads()",
-        "    for r in range(start + lane, stop_at, width):",
-        *indented(left, 2),
-        "    cuda.syncthreads()",
-        *indented(_mine(sums)),
-        *_mine(["store(slopes, i, np.mul(scale, load(slopes, i)))"]),
-    ]
+    return lines_of(
+        _OF_ROWS,
+        rows=rows,
+        row=row,
+        row_block=str(ROW_BLOCK),
+        point=point,
+        residual=residual(shape.kind, "z[{}]".format),
+    )
 
 
-def _residual(shape: Shape, point: str) -> list[str]:
-    """What is left of row r, kept among those of its tile."""
-    lines = [
-        "for c in range(OUTPUTS):",
-        f"    total = np.mul(load(data, at), load({point}, c))",
-        "    for j in range(1, FEATURES):",
-        f"        total = total + np.mul(load(data, at + j), load({point}, j * OUTPUTS + c))",
-        "    z[c] = total",
-    ]
-    target = "load(data, at + FEATURES)"
-    if shape.outputs > 1:
-        lines += softmax("z[{}]", target)
-    elif shape.kind == "logistic":
-        lines += [f"z[0] = ONE / (ONE + np.exp(-z[0])) - {target}"]
-    else:
-        lines += [f"z[0] = z[0] - {target}"]
-    return [*lines, "for c in range(OUTPUTS):", "    store(left, (r - start) * OUTPUTS + c, z[c])"]
+def _components(gradient: Gradient, point: str) -> list[str]:
+    def number(array: str, indices: tuple[str, ...]) -> str:
+        # Matrices are symmetric: their columns, so that threads read side by side.
+        return f"load(data, {gradient.place(array, indices[::-1], 'COUNT')})"
+
+    fold = gradient.fold(number, lambda j: f"load({point}, {j})", "COUNT", times=PRODUCT)
+    return lines_of(
+        _COMPONENTS, start=fold.start, loop=[fold.loop], step=fold.step, result=fold.result
+    )
+
+
+# Clipping by norm: partial sums by one thread each, added up by all.
+_NORM = """
+cuda.syncthreads()
+squares = DOUBLE(0)
+for start in range(0, COUNT, $block):
+    for k in range(lane, $partials, width):
+        part_sum = DOUBLE(0)
+        for i in range(start + k, min(start + $block, COUNT), $partials):
+            root = DOUBLE(load(slopes, i))
+            part_sum = part_sum + wide.mul(root, root)
+        parts[k] = part_sum
+    cuda.syncthreads()
+    squares = squares + ($sum)
+    cuda.syncthreads()
+$scaled
+"""
 
 
 def _norm() -> list[str]:
-    """Clipping by norm: partial sums by one thread each, added up by all."""
-    parts = [
-        f"for k in range(lane, {PARTIALS}, width):",
-        "    part_sum = DOUBLE(0)",
-        f"    for i in range(start + k, min(start + {BLOCK}, COUNT), {PARTIALS}):",
-        "        root = DOUBLE(load(slopes, i))",
-        "        part_sum = part_sum + wide.mul(root, root)",
-        "    parts[k] = part_sum",
-        "cuda.syncthreads()",
-        f"squares = squares + ({' + '.join(f'parts[{k}]' for k in range(PARTIALS))})",
-        "cuda.syncthreads()",
-    ]
-    blocks = [f"for start in range(0, COUNT, {BLOCK}):", *indented(parts)]
-    return ["cuda.syncthreads()", "squares = DOUBLE(0)", *blocks, *scaled("squares")]
+    return lines_of(
+        _NORM,
+        block=str(BLOCK),
+        partials=str(PARTIALS),
+        sum=" + ".join(f"parts[{k}]" for k in range(PARTIALS)),
+        scaled=scaled("squares"),
+    )
+
+
+# --- an update and its tests ------------------------------------------------------------------------
+
+_UPDATE = """
+old = load(x, i)
+p = old
+g = load(slopes, i)
+$load_state
+$prepare
+$results = rule($arguments)
+store(x, i, p)
+inside = inside and $inside
+$store_state
+$moves
+"""
+_MOVES = """
+move, before = p - old, load(moves, own_moves + i)
+back = $turned
+store(moves, own_moves + i, move)
+history = bits(moves, own_bits + i)
+store_bits(moves, own_bits + i, ($remembered) & LAST)
+"""
+# The update after the n-th. Before it stores, nobody may read the point any more.
+_STEP = """
+now = n
+$coefficients
+$look_ahead
+$slopes
+$norm
+cuda.syncthreads()
+inside = True
+for i in range(lane, COUNT, width):
+    $update
+inside = cuda.syncthreads_and(int32(1 if inside else 0)) != 0
+n = n + 1
+"""
+_LOOK_AHEAD = """
+for i in range(lane, COUNT, width):
+    store(point, i, load(x, i) - np.mul($mu, load(x, COUNT + i)))
+"""
+_TEST = """
+$slopes
+met = True
+for i in range(lane, COUNT, width):
+    met = met and $converged
+met = cuda.syncthreads_and(int32(1 if met else 0)) != 0
+"""
+_TEST_AFTER_EPOCHS = """
+if inside and n % updates == 0:
+    $test
+"""
 
 
 def _update(rule: Rule, shape: Shape) -> list[str]:
@@ -130,129 +201,133 @@ def _update(rule: Rule, shape: Shape) -> list[str]:
         shared[1] = "factor"
     state = [f"s{k}" for k in range(shape.n_state)]
     places = [f"x, {k + 1} * COUNT + i" for k in range(shape.n_state)]
-    lines = ["old = load(x, i)", "p = old", "g = load(slopes, i)"]
-    lines += [f"{name} = load({place})" for name, place in zip(state, places, strict=True)]
+    prepare = []
     if n and shape.lookahead:  # penalties belong to the point where the gradient is
-        lines += [f"_, g = prepare(load(point, i), g, {', '.join(shared)})", "p = np.mul(c5, p)"]
+        at_point = f"_, g = prepare(load(point, i), g, {', '.join(shared)})"
+        prepare = [at_point, "p = np.mul(c5, p)"]
     elif n:
-        lines += [f"p, g = prepare(p, g, {', '.join(shared)})"]
+        prepare = [f"p, g = prepare(p, g, {', '.join(shared)})"]
     own = [f"c{n + k}" for k in range(len(rule.coefficients))]
-    comma = "," if not state else ""
-    lines += [f"{', '.join(['p', *state])}{comma} = rule({', '.join(['p', 'g', *state, *own])})"]
-    lines += ["store(x, i, p)", "inside = inside and np.abs(p) <= bound"]
-    lines += [f"store({place}, {name})" for name, place in zip(state, places, strict=True)]
-    if shape.tested:
-        lines += [
-            "move, before = p - old, load(moves, own_moves + i)",
-            "back = (move > ZERO and before < ZERO) or (move < ZERO and before > ZERO)",
-            "store(moves, own_moves + i, move)",
-            "history = bits(moves, own_bits + i)",
-            "store_bits(moves, own_bits + i, ((history << 1) | (1 if back else 0)) & LAST)",
-        ]
-    return lines
+    moves = lines_of(
+        _MOVES,
+        turned=STOPS["turned"].text("move", "before", "ZERO"),
+        remembered=STOPS["remembered"].text("history", "(1 if back else 0)"),
+    )
+    return lines_of(
+        _UPDATE,
+        load_state=[f"{name} = load({place})" for name, place in zip(state, places, strict=True)],
+        prepare=prepare,
+        results=", ".join(["p", *state]) + ("" if state else ","),
+        arguments=", ".join(["p", "g", *state, *own]),
+        inside=STOPS["inside"].text("p", "bound"),
+        store_state=[f"store({place}, {name})" for name, place in zip(state, places, strict=True)],
+        moves=moves if shape.tested else [],
+    )
 
 
 def _step(rule: Rule, shape: Shape) -> list[str]:
-    """The update after the n-th, by slopes that its test has taken, or by its own."""
-    lines = ["now = n", *coefficients_now(shape)]
+    """The update by the gradient of its test, or by its own."""
+    look_ahead, slopes = [], []
     if shape.lookahead:
-        mu = f"c{shape.n_shared}"
-        ahead = f"load(x, i) - np.mul({mu}, load(x, COUNT + i))"
-        lines += [*_mine([f"store(point, i, {ahead})"]), *_slopes(shape, "point", shape.batched)]
+        look_ahead = lines_of(_LOOK_AHEAD, mu=f"c{shape.n_shared}")
+        slopes = _slopes(shape, "point", shape.batched)
     elif shape.batched or not shape.tested:
-        lines += _slopes(shape, "x", shape.batched)
-    if shape.mode == "clipped":
-        lines += _norm()
-    return [
-        *lines,
-        "cuda.syncthreads()",  # nobody reads the point any more
-        "inside = True",
-        *_mine(_update(rule, shape)),
-        "inside = cuda.syncthreads_and(int32(1 if inside else 0)) != 0",
-        "n = n + 1",
-    ]
+        slopes = _slopes(shape, "x", shape.batched)
+    return lines_of(
+        _STEP,
+        coefficients=coefficients_now(shape),
+        look_ahead=look_ahead,
+        slopes=slopes,
+        norm=_norm() if shape.mode == "clipped" else [],
+        update=_update(rule, shape),
+    )
 
 
 def _test(shape: Shape) -> list[str]:
     """Whether all slopes are below the tolerance."""
     if not shape.tested:
         return []
-    met = [
-        *_slopes(shape, "x"),
-        "met = True",
-        *_mine(["met = met and np.abs(load(slopes, i)) < tol"]),
-        "met = cuda.syncthreads_and(int32(1 if met else 0)) != 0",
-    ]
-    return ["if inside and n % updates == 0:", *indented(met)] if shape.batched else met
+    converged = STOPS["converged"].text("np.abs(load(slopes, i))", "tol")
+    test = lines_of(_TEST, slopes=_slopes(shape, "x"), converged=converged)
+    return lines_of(_TEST_AFTER_EPOCHS, test=test) if shape.batched else test
 
 
-def _turned() -> list[str]:
-    """Whether a converged run has turned back in most of its last moves."""
-    own = [
-        "history, turns = bits(moves, own_bits + i), 0",
-        "while history:",
-        "    history = history & (history - 1)",
-        "    turns += 1",
-        f"calm = calm and 2 * turns <= min({MEMORY}, n)",
-    ]
-    return [
-        "if met and inside:",
-        "    calm = True",
-        *indented(_mine(own)),
-        "    calm = cuda.syncthreads_and(int32(1 if calm else 0)) != 0",
-        "    if lane == 0 and not calm:",
-        "        store_small(turned, run, 1)",
-    ]
+# --- the kernel -------------------------------------------------------------------------------------
+
+_SWEEP = """
+@cuda.jit(cache=CACHE)
+def sweep(queue, $arguments, tol, bound):
+    lane, width = cuda.threadIdx.x, cuda.blockDim.x
+    head = cuda.shared.array(1, int32)
+    $parts
+    $outputs
+    point = room + cuda.blockIdx.x * $room * BYTES
+    slopes = point + COUNT * BYTES
+    residuals = slopes + COUNT * BYTES
+    stop = first + steps
+    while True:
+        cuda.syncthreads()
+        if lane == 0:
+            head[0] = cuda.atomic.add(queue, 0, 1)
+        cuda.syncthreads()
+        place = head[0]
+        if place >= n_active:
+            return
+        run = int64(integer(active, place))
+        own = run * $n_rows
+        x = rows + own * BYTES
+        own_moves, own_bits = 2 * run * COUNT, (2 * run + 1) * COUNT
+        $constants
+        n, inside, met = first, True, False
+        $test
+        while inside and not met and n < stop:
+            if n == 0 or (max_iter - n) % $window == 0:
+                for i in range(lane, $n_rows, width):
+                    store(kept, ($slot) * runs * $n_rows + own + i, load(x, i))
+            $step
+            $test
+        $status
+        if lane == 0:
+            store_word(iterations, run, n)
+            store_small(status, run, code)
+            cuda.atomic.add(queue, 1, 1)
+            if code != RUNNING:
+                cuda.atomic.add(queue, 2, 1)
+        $oscillating
+"""
+_OSCILLATING = """
+if met and inside:
+    calm = True
+    for i in range(lane, COUNT, width):
+        history, turns = bits(moves, own_bits + i), 0
+        while history:
+            history = history & (history - 1)
+            turns += 1
+        calm = calm and not ($oscillating)
+    calm = cuda.syncthreads_and(int32(1 if calm else 0)) != 0
+    if lane == 0 and not calm:
+        store_small(turned, run, 1)
+"""
 
 
-def _sweep(rule: Rule, shape: Shape) -> list[str]:
-    keep = [f"store(kept, ({slot('n')}) * runs * {shape.n_rows} + own + i, load(x, i))"]
-    rows = [f"for i in range(lane, {shape.n_rows}, width):", *indented(keep)]
-    begin = [
-        "run = int64(integer(active, place))",
-        f"own = run * {shape.n_rows}",
-        "x = rows + own * BYTES",
-        "own_moves, own_bits = 2 * run * COUNT, (2 * run + 1) * COUNT",
-        *constants_of_run(shape),
-        "n, inside, met = first, True, False",
-        *_test(shape),
-    ]
-    end = [
-        f"code = 1 if n == max_iter else {RUNNING}",
-        "code = 0 if met else code",
-        "if lane == 0:",
-        "    code = code if inside else 2",
-        "    store_word(iterations, run, n)",
-        "    store_small(status, run, code)",
-        "    cuda.atomic.add(queue, 1, 1)",
-        f"    if code != {RUNNING}:",
-        "        cuda.atomic.add(queue, 2, 1)",
-        *(_turned() if shape.tested else []),
-    ]
-    return [
-        "lane, width = cuda.threadIdx.x, cuda.blockDim.x",
-        "head = cuda.shared.array(1, int32)",
-        *([f"parts = cuda.shared.array({PARTIALS}, DOUBLE)"] if shape.mode == "clipped" else []),
-        *(["z = cuda.local.array(OUTPUTS, REAL)"] if shape.kind in LINEAR else []),
-        f"point = room + cuda.blockIdx.x * {room(shape)} * BYTES",
-        "slopes = point + COUNT * BYTES",
-        "left = slopes + COUNT * BYTES",
-        "stop = first + steps",
-        "while True:",
-        "    cuda.syncthreads()",
-        "    if lane == 0:",
-        "        head[0] = cuda.atomic.add(queue, 0, 1)",
-        "    cuda.syncthreads()",
-        "    place = head[0]",
-        "    if place >= n_active:",
-        "        return",
-        *indented(begin),
-        "    while inside and not met and n < stop:",
-        f"        if n == 0 or (max_iter - n) % {WINDOW} == 0:",
-        *indented(rows, 3),
-        *indented([*_step(rule, shape), *_test(shape)], 2),
-        *indented(end),
-    ]
+def _sweep(rule: Rule, shape: Shape) -> str:
+    oscillating = STOPS["oscillating"].text("turns", "n", str(MEMORY))
+    parts = f"parts = cuda.shared.array({PARTIALS}, DOUBLE)"
+    return filled(
+        _SWEEP,
+        arguments=", ".join(arguments(True)),
+        parts=[parts] if shape.mode == "clipped" else [],
+        outputs=["z = cuda.local.array(OUTPUTS, REAL)"] if shape.kind in RESIDUALS else [],
+        room=str(room(shape)),
+        n_rows=str(shape.n_rows),
+        constants=constants_of_run(shape),
+        test=_test(shape),
+        window=str(WINDOW),
+        slot=slot("n"),
+        step=_step(rule, shape),
+        status=status_lines(),
+        oscillating=lines_of(_OSCILLATING, oscillating=oscillating) if shape.tested else [],
+    )
 
 
 def _constants(char: str) -> str:
@@ -267,11 +342,4 @@ def _constants(char: str) -> str:
 def kernels(rule: Rule, shape: Shape, char: str) -> ModuleType:
     """The module with `sweep`."""
     head, given = surroundings(rule, shape, char)
-    names = ", ".join(arguments(True))
-    kernel = [
-        "@cuda.jit(cache=CACHE)",
-        f"def sweep(queue, {names}, tol, bound):",
-        *indented(_sweep(rule, shape)),
-        "",
-    ]
-    return source.kernel_module(char, head + _constants(char) + "\n".join(kernel), given or None)
+    return source.kernel_module(char, head + _constants(char) + _sweep(rule, shape), given or None)

@@ -148,7 +148,7 @@ class _Part:
 
 def _body(function: CoefficientFunction) -> list[ast.stmt]:
     if not isinstance(function, UserCoefficients):
-        definition = copy.deepcopy(function._definition)
+        definition = copy.deepcopy(function.definition)
     elif function.text is None:
         raise _NotApart
     else:

@@ -1,19 +1,25 @@
-"""What sweeps' kernels are compiled for, and the text of a run's slopes in the order of the other backends' sums."""
+"""What sweeps' kernels are compiled for, and the text of a run's gradient in the order of the other backends' sums."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import Any
 
+from fastgd.engines.cuda.source import ExactInLoops
 from fastgd.engines.cuda.sweep_coefficients import Layout
 from fastgd.engines.layout import ROW_BLOCK
+from fastgd.engines.parse_problems import Gradient
 from fastgd.engines.protocol.sweeps import Descents, Kernel, Problem
-from fastgd.engines.registry import PREPARE
+from fastgd.engines.registry import GRADIENTS, PREPARE, RESIDUALS
+from fastgd.engines.templates import indented
 
 UNROLLED = 48  # parameters and state variables that are scalars, not arrays of a thread
-PRELOADED = 5  # parameters of a quadratic whose numbers stay in registers
-LINEAR = ("rows", "logistic", "softmax")
+# Numbers of a problem that stay in registers: those of a quadratic of five parameters; fewer where there is one
+# parameter, whose operations wait for each other.
+PRELOADED, PRELOADED_OF_ONE = 30, 10
+PRODUCT = "np.mul"  # which no compiler fuses with a sum
 
 
 @dataclass(frozen=True)
@@ -23,7 +29,7 @@ class Shape:
     kind: str
     count: int
     n_state: int
-    size: int  # coefficients of a polynomial; 0 of other problems
+    size: int  # numbers of a problem of one parameter, such as a polynomial's coefficients; 0 of other problems
     outputs: int
     sequential: bool
     lookahead: bool
@@ -37,11 +43,12 @@ class Shape:
         cls, problem: Problem, runs: Descents, kernel: Kernel, layout: Layout, *, tested: bool
     ) -> Shape:
         """The shape of some runs of a problem."""
+        gradient = GRADIENTS.get(kernel.kind)
         return cls(
             kernel.kind,
             problem.n_parameters,
             len(runs.state0),
-            kernel.size if kernel.kind == "polynomial" else 0,
+            0 if gradient is None or gradient.each else kernel.size,
             kernel.outputs,
             kernel.sequential,
             runs.lookahead,
@@ -73,16 +80,31 @@ class Shape:
         return not own and (not self.sequential or self.mode == "clipped")
 
 
-def indented(lines: Iterable[str], levels: int = 1) -> list[str]:
-    """Lines of a block."""
-    return ["    " * levels + line for line in lines]
-
-
 class Slopes:
-    """Lines for the slopes of one run; `x`, `g`, `a` (looking ahead) and `s0`, ... name its numbers."""
+    """Lines for the gradient of one run; `x`, `g`, `a` (looking ahead) and `s0`, ... name its numbers."""
 
     def __init__(self, shape: Shape) -> None:
         self.shape = shape
+        self.gradient: Gradient | None = GRADIENTS.get(shape.kind)
+
+    @cached_property
+    def preloaded(self) -> bool:
+        """Whether the problem's numbers stay in registers."""
+        if self.gradient is None:
+            return False
+        most = PRELOADED if self.gradient.each else PRELOADED_OF_ONE
+        return self.gradient.length(self.many) <= most
+
+    @property
+    def many(self) -> int:
+        """The problem's n: of parameters, or of the numbers of a problem of one parameter."""
+        return self.shape.size or self.shape.count
+
+    @cached_property
+    def places(self) -> dict[tuple[str, tuple[str, ...]], int]:
+        """Where the data holds each of the problem's numbers."""
+        assert self.gradient is not None
+        return {number: k for k, number in enumerate(self.gradient.numbers(self.many))}
 
     def name(self, array: str, i: Any) -> str:
         return f"{array}[{i}]" if self.shape.looped else f"{array}_{i}"
@@ -101,26 +123,20 @@ class Slopes:
             lines += [f"{name} = cuda.local.array(COUNT, REAL)" for name in arrays]
         if shape.kind == "function":
             lines += [f"{name} = cuda.local.array(COUNT, REAL)" for name in ("xs", "gs")]
-        if shape.kind == "softmax":
+        if shape.outputs > 1:
             lines += ["z = cuda.local.array(OUTPUTS, REAL)"]
-        if shape.kind in LINEAR:
+        if shape.kind in RESIDUALS:
             lines += ["part = cuda.local.array(COUNT, REAL)"] if shape.looped else []
-        n = shape.count
-        if shape.kind == "quadratic" and n <= PRELOADED:
-            lines += [f"h_{k} = load(data, {k})" for k in range(n * n + n)]
-        if shape.kind == "polynomial" and shape.size <= 2 * PRELOADED:
-            lines += [f"h_{k} = load(data, {k})" for k in range(shape.size)]
+        if self.preloaded:
+            lines += [f"number_{k} = load(data, {k})" for k in self.places.values()]
         return lines
 
     def slopes(self, at: str, only: Any = None, batch: bool = False) -> list[str]:
-        """`g` at the points of that name; or only that of one parameter."""
-        kind = self.shape.kind
-        if kind in LINEAR:
+        """`g` at the points of that name, or only that of one parameter."""
+        if self.shape.kind in RESIDUALS:
             return self._of_rows(at, only, batch)
-        if kind == "quadratic":
-            return self._each_or(only, lambda i: self._of_quadratic(at, i))
-        if kind == "polynomial":
-            return self._of_polynomial(at)
+        if self.gradient is not None:
+            return self._each_or(only, partial(self._component, self.gradient, at))
         copy = self.each(lambda i: [f"xs[{i}] = {self.name(at, i)}", f"gs[{i}] = ZERO"])
         back = self.each(lambda i: [f"{self.name('g', i)} = REAL(gs[{i}])"])
         return [*copy, "function(xs, gs)", *back]
@@ -128,31 +144,27 @@ class Slopes:
     def _each_or(self, only: Any, lines: Callable[[Any], list[str]]) -> list[str]:
         return self.each(lines) if only is None else lines(only)
 
-    def _of_quadratic(self, at: str, i: Any) -> list[str]:
-        n, g = self.shape.count, self.name("g", i)
-        if self.shape.looped:
-            term = f"np.mul(load(data, {i} * COUNT + j), {self.name(at, 'j')})"
-            return [
-                f"total = np.mul(load(data, {i} * COUNT), {self.name(at, 0)})",
-                "for j in range(1, COUNT):",
-                f"    total = total + {term}",
-                f"{g} = total - load(data, COUNT * COUNT + {i})",
-            ]
-        preloaded = n <= PRELOADED
-        number = [f"h_{k}" if preloaded else f"load(data, {k})" for k in range(n * n + n)]
-        terms = [f"np.mul({number[i * n + j]}, {self.name(at, j)})" for j in range(n)]
-        return [f"{g} = {' + '.join(terms)} - {number[n * n + i]}"]
+    def _component(self, gradient: Gradient, at: str, i: Any) -> list[str]:
+        """A component of a gradient of `fastgd.rules.gradients`: one expression, or a loop."""
+        g = self.name("g", i)
 
-    def _of_polynomial(self, at: str) -> list[str]:
-        g, x, size = self.name("g", 0), self.name(at, 0), self.shape.size
-        if size <= 2 * PRELOADED:
-            steps = [f"{g} = np.mul({g}, {x}) + h_{k}" for k in range(size - 2, -1, -1)]
-            return [f"{g} = h_{size - 1}", *steps]
-        return [
-            f"{g} = load(data, size - 1)",
-            "for j in range(size - 2, -1, -1):",
-            f"    {g} = np.mul({g}, {x}) + load(data, j)",
-        ]
+        def point(index: str) -> str:
+            return self.name(at, index)
+
+        def number(array: str, indices: tuple[str, ...]) -> str:
+            k = self.places[array, indices]
+            return f"number_{k}" if self.preloaded else f"load(data, {k})"
+
+        if not self.shape.looped and (gradient.each or self.preloaded):
+            return [f"{g} = {gradient.unrolled(number, point, self.many, i, PRODUCT)}"]
+        n = "COUNT" if gradient.each else "size"
+
+        def loaded(array: str, indices: tuple[str, ...]) -> str:
+            return f"load(data, {gradient.place(array, indices, n)})"
+
+        fold = gradient.fold(loaded, point, n, times=PRODUCT)
+        lines = [f"total = {fold.start}", fold.loop, f"    total = {fold.step}"]
+        return [*lines, f"{g} = {fold.result}"]
 
     def _of_rows(self, at: str, only: Any, batch: bool) -> list[str]:
         """Sums over blocks of rows, as `fastgd.problems.linear` takes them."""
@@ -178,7 +190,7 @@ class Slopes:
         ]
 
     def _residual(self, at: str) -> list[str]:
-        """What is left of a row, in `z`."""
+        """The residuals of a row, in `z`."""
         k, features = self.shape.outputs, self.shape.count // self.shape.outputs
 
         def sums(c: int, target: str) -> list[str]:
@@ -193,17 +205,15 @@ class Slopes:
             ]
             return [f"{target} = {' + '.join(terms)}"]
 
+        target = "target = load(data, at + FEATURES)"
         if k == 1:
-            lines = [*sums(0, "z"), "target = load(data, at + FEATURES)"]
-            if self.shape.kind == "logistic":
-                return [*lines, "z = ONE / (ONE + np.exp(-z)) - target"]
-            return [*lines, "z = z - target"]
+            return [*sums(0, "z"), target, *residual(self.shape.kind, lambda _: "z")]
         lines = [line for c in range(k) for line in sums(c, f"z[{c}]")]
-        return [*lines, *softmax("z[{}]", "load(data, at + FEATURES)")]
+        return [*lines, target, *residual(self.shape.kind, "z[{}]".format)]
 
 
 def rows_of_update(batch: bool) -> tuple[list[str], str]:
-    """Lines that say how many rows a gradient takes and what their sum is scaled with; the number of the r-th row."""
+    """Lines with the number of rows of a gradient and the scale of their sum; the expression of the r-th row."""
     if not batch:
         return ["many = size", "scale = load(data, size * (FEATURES + 1))"], "r"
     lines = [
@@ -214,19 +224,8 @@ def rows_of_update(batch: bool) -> tuple[list[str], str]:
     return lines, "integer(picks, pick + r)"
 
 
-def softmax(place: str, target: str, outputs: str = "OUTPUTS") -> list[str]:
-    """From the log-odds of a row to what is left of it; `place` says where number c stands."""
-    z = place.format("c")
-    return [
-        f"most_likely = {place.format(0)}",
-        f"for c in range(1, {outputs}):",
-        f"    most_likely = np.maximum({z}, most_likely)",
-        f"for c in range({outputs}):",
-        f"    {z} = np.exp({z} - most_likely)",
-        f"total = {place.format(0)}",
-        f"for c in range(1, {outputs}):",
-        f"    total = total + {z}",
-        f"target = {target}",
-        f"for c in range({outputs}):",
-        f"    {z} = {z} / total - (ONE if target == REAL(c) else ZERO)",
-    ]
+def residual(kind: str, z: Callable[[str], str], outputs: str = "OUTPUTS") -> list[str]:
+    """From the outputs of a row to its residuals; `z` spells output number c, `target` is the row's target."""
+    model = RESIDUALS[kind]
+    own = "(ONE if target == REAL({}) else ZERO)".format if model.coupled else lambda _: "target"
+    return model.lines(ExactInLoops(), z, own, outputs)

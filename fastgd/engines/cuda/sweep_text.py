@@ -13,13 +13,13 @@ from types import ModuleType
 from typing import Any
 
 from fastgd.engines.cuda import source
-from fastgd.engines.cuda.sweep_slopes import Shape, Slopes, indented
+from fastgd.engines.cuda.sweep_slopes import Shape, Slopes
 from fastgd.engines.cuda.vocabulary import rule_itself
 from fastgd.engines.layout import BLOCK, MEMORY, PARTIALS, WINDOW
 from fastgd.engines.parse import Rule
-from fastgd.engines.registry import PREPARE
-
-RUNNING = -1  # of the status: not ended yet
+from fastgd.engines.protocol.outcomes import Status, status_constants
+from fastgd.engines.registry import PREPARE, STOPS
+from fastgd.engines.templates import indented, lines_of
 
 # Of the queue: the next run's place in the list; runs that have been given back; those of them that have ended.
 # What a kernel is told besides: numbers, and addresses of arrays. Of `kept` there are two, for odd and even windows.
@@ -104,15 +104,19 @@ class Text(Slopes):
     # --- tests ---
 
     def inside(self) -> list[str]:
-        lines = self.each(lambda i: [f"inside = inside & (np.abs({self.name('x', i)}) <= bound)"])
-        return ["inside = True", *lines]
+        def test(i: Any) -> list[str]:
+            return [f"inside = inside & ({STOPS['inside'].text(self.name('x', i), 'bound')})"]
+
+        return ["inside = True", *self.each(test)]
 
     def met(self) -> list[str]:
         """Whether no slope reaches the tolerance; a NaN does."""
-        return [
-            "met = True",
-            *self.each(lambda i: [f"met = met & (np.abs({self.name('g', i)}) < tol)"]),
-        ]
+
+        def test(i: Any) -> list[str]:
+            slope = f"np.abs({self.name('g', i)})"
+            return [f"met = met & ({STOPS['converged'].text(slope, 'tol')})"]
+
+        return ["met = True", *self.each(test)]
 
     def look(self, now: str) -> list[str]:
         """The slopes of a new point and the test of them, as far as they are wanted."""
@@ -197,117 +201,155 @@ def constants_of_run(shape: Shape) -> list[str]:
     return lines
 
 
+# --- the kernels ------------------------------------------------------------------------------------
+
+_SWEEP = """
+$setup
+stop, idle = first + steps, True
+while True:
+    if idle:
+        place = cuda.atomic.add(queue, 0, 1)
+        if place >= n_active:
+            return
+        run = integer(active, place)
+        $load
+        $constants
+        n, inside, met, idle = first, True, False, False
+        $test
+    if n < stop and not met:
+        until = min(stop, max_iter - ((max_iter - n - 1) & -$window))
+        if n == 0 or (max_iter - n) % $window == 0:
+            $keep
+        $steps
+    if met or n == stop or not inside:
+        idle = True
+        $store
+        store_word(iterations, run, n)
+        $status
+        store_small(status, run, code)
+        cuda.atomic.add(queue, 1, 1)
+        if code != RUNNING:
+            cuda.atomic.add(queue, 2, 1)
+"""
+# The inner loop: updates up to `until`, or to the first that ends the run.
+_STEPS = """
+going = True
+while going:
+    $step
+    n = n + 1
+    $inside
+    $test
+    going = inside & (not met) & (n < until)
+"""
+# A float counts down in one instruction, and the test of it joins those of the slopes.
+_STEPS_COUNTED_DOWN = """
+going, left = True, SINGLE(until - n)
+while going:
+    $step
+    left = left - SINGLE(1)
+    $inside
+    $test
+    going = inside & (not met) & (left > SINGLE(0))
+n = until - int(left)
+"""
+_OBSERVE = """
+$setup
+place = cuda.grid(1)
+while place < n_active:
+    run = integer(active, place)
+    $constants
+    n_end = word(iterations, run)
+    windows = (max_iter + $window - 1) // $window
+    window = min(windows, (max_iter - n_end + $window - 1) // $window + 1)
+    n = max(0, max_iter - window * $window)
+    $load
+    $begin
+    while n < n_end:
+        $before
+        $slopes
+        $step
+        $moves
+        n += 1
+    swings = False
+    $swings
+    store_small(turned, run, 1 if swings else 0)
+    place += cuda.gridsize(1)
+"""
+_MOVE = """
+move = $x - $old
+before = $moved
+back = $turned
+$moved = move
+if back and n >= n_end - $memory:
+    $turns += ONE
+"""
+
+
 def _sweep(text: Text) -> list[str]:
     shape = text.shape
-    fetch = [
-        "place = cuda.atomic.add(queue, 0, 1)",
-        "if place >= n_active:",
-        "    return",
-        "run = integer(active, place)",
-        *text.loaded("rows"),
-        *constants_of_run(shape),
-        "n, inside, met, idle = first, True, False, False",
-        *text.look("n"),
-    ]
-    window = [
-        f"until = min(stop, max_iter - ((max_iter - n - 1) & -{WINDOW}))",
-        f"if n == 0 or (max_iter - n) % {WINDOW} == 0:",
-        *indented(text.stored("kept", f"({slot('n')}) * {shape.n_rows} * runs + ")),
-        *_steps(text),
-    ]
-    end = [
-        "idle = True",
-        *text.stored("rows"),
-        "store_word(iterations, run, n)",
-        f"code = 1 if n == max_iter else {RUNNING}",
-        "code = 0 if met else code",
-        "code = code if inside else 2",
-        "store_small(status, run, code)",
-        "cuda.atomic.add(queue, 1, 1)",
-        f"if code != {RUNNING}:",
-        "    cuda.atomic.add(queue, 2, 1)",
-    ]
-    return [
-        *text.setup(),
-        "stop, idle = first + steps, True",
-        "while True:",
-        "    if idle:",
-        *indented(fetch, 2),
-        "    if n < stop and not met:",
-        *indented(window, 2),
-        "    if met or n == stop or not inside:",
-        *indented(end, 2),
-    ]
+    tabled = shape.layout.moves or shape.batched
+    return lines_of(
+        _SWEEP,
+        setup=text.setup(),
+        window=str(WINDOW),
+        load=text.loaded("rows"),
+        constants=constants_of_run(shape),
+        test=text.look("n"),
+        keep=text.stored("kept", f"({slot('n')}) * {shape.n_rows} * runs + "),
+        steps=lines_of(
+            _STEPS if tabled else _STEPS_COUNTED_DOWN,
+            step=text.step("n"),
+            inside=text.inside(),
+            test=text.look("n"),
+        ),
+        store=text.stored("rows"),
+        status=status_lines(),
+    )
 
 
-def _steps(text: Text) -> list[str]:
-    """The inner loop: updates up to `until`, or to the first that ends the run."""
-    if text.shape.layout.moves or text.shape.batched:
-        count, more, after = ["n = n + 1"], "(n < until)", []
-        before = ["going = True"]
-    else:  # a float counts down in one instruction, and the test of it joins those of the slopes
-        before, count, more = (
-            ["going, left = True, SINGLE(until - n)"],
-            ["left = left - SINGLE(1)"],
-            "(left > SINGLE(0))",
+def _observe(text: Text) -> list[str]:
+    def moves(i: Any) -> list[str]:
+        return lines_of(
+            _MOVE,
+            x=text.name("x", i),
+            old=text.name("o", i),
+            moved=text.name("v", i),
+            turns=text.name("turns", i),
+            turned=STOPS["turned"].text("move", "before", "ZERO"),
+            memory=str(MEMORY),
         )
-        after = ["n = until - int(left)"]
-    return [
-        *before,
-        "while going:",
-        *indented(text.step("n")),
-        *indented(count),
-        *indented(text.inside()),
-        *indented(text.look("n")),
-        f"    going = inside & (not met) & {more}",
-        *after,
-    ]
+
+    def swings(i: Any) -> list[str]:
+        turns = f"int32({text.name('turns', i)})"
+        return [f"swings = swings or {STOPS['oscillating'].text(turns, 'n_end', str(MEMORY))}"]
+
+    shape = text.shape
+    return lines_of(
+        _OBSERVE,
+        setup=text.setup(),
+        constants=constants_of_run(shape),
+        window=str(WINDOW),
+        load=text.loaded("kept", f"(window & 1) * {shape.n_rows} * runs + "),
+        begin=text.each(
+            lambda i: [f"{text.name('v', i)} = ZERO", f"{text.name('turns', i)} = ZERO"]
+        ),
+        before=text.each(lambda i: [f"{text.name('o', i)} = {text.name('x', i)}"]),
+        slopes=text.slopes("x") if shape.carried else [],
+        step=text.step("n"),
+        moves=text.each(moves),
+        swings=text.each(swings),
+    )
+
+
+def status_lines() -> list[str]:
+    """The status of a run after update n, as `code`."""
+    statuses = ("RUNNING", Status.CONVERGED.name, Status.MAX_ITER.name, Status.DIVERGED.name)
+    return [f"code = {STOPS['status'].text('inside', 'met', 'n == max_iter', *statuses)}"]
 
 
 def slot(n: str) -> str:
     """Which of the two kept points belongs to the window of update n: windows are counted back from `max_iter`."""
     return f"((max_iter - {n} + {WINDOW - 1}) // {WINDOW}) & 1"
-
-
-def _observe(text: Text) -> list[str]:
-    shape = text.shape
-    move = [
-        f"move = {text.name('x', '{}')} - {text.name('o', '{}')}",
-        f"before = {text.name('v', '{}')}",
-        "back = (move > ZERO and before < ZERO) or (move < ZERO and before > ZERO)",
-        f"{text.name('v', '{}')} = move",
-        f"if back and n >= n_end - {MEMORY}:",
-        f"    {text.name('turns', '{}')} += ONE",
-    ]
-    step = [
-        *text.each(lambda i: [f"{text.name('o', i)} = {text.name('x', i)}"]),
-        *(text.slopes("x") if shape.carried else []),
-        *text.step("n"),
-        *text.each(lambda i: [line.format(*[i] * line.count("{}")) for line in move]),
-        "n += 1",
-    ]
-    own = [
-        "run = integer(active, place)",
-        *constants_of_run(shape),
-        "n_end = word(iterations, run)",
-        f"windows = (max_iter + {WINDOW - 1}) // {WINDOW}",
-        f"window = min(windows, (max_iter - n_end + {WINDOW - 1}) // {WINDOW} + 1)",
-        f"n = max(0, max_iter - window * {WINDOW})",
-        *text.loaded("kept", f"(window & 1) * {shape.n_rows} * runs + "),
-        *text.each(lambda i: [f"{text.name('v', i)} = ZERO", f"{text.name('turns', i)} = ZERO"]),
-        "while n < n_end:",
-        *indented(step),
-        f"most_moves, many_turns = min({MEMORY}, n_end), 0",
-        *text.each(lambda i: [f"many_turns = max(many_turns, 2 * int32({text.name('turns', i)}))"]),
-        "store_small(turned, run, 1 if many_turns > most_moves else 0)",
-    ]
-    return [
-        *text.setup(),
-        "place = cuda.grid(1)",
-        "while place < n_active:",
-        *indented(own),
-        "    place += cuda.gridsize(1)",
-    ]
 
 
 HEAD = """
@@ -329,7 +371,8 @@ def kernel(name: str, lines: list[str]) -> str:
 
 def constants(shape: Shape) -> str:
     """Names of numbers that the text uses."""
-    return f"{HEAD}COUNT, OUTPUTS, FEATURES = {shape.count}, {shape.outputs}, {shape.count // shape.outputs}\n"
+    sizes = f"{shape.count}, {shape.outputs}, {shape.count // shape.outputs}"
+    return f"{HEAD}{status_constants()}COUNT, OUTPUTS, FEATURES = {sizes}\n"
 
 
 class _InDouble(ast.NodeTransformer):

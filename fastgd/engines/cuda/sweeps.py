@@ -20,9 +20,14 @@ from numpy.typing import NDArray
 from fastgd.engines.cuda import device, sweep_block, sweep_text
 from fastgd.engines.cuda.sweep_coefficients import Coefficients
 from fastgd.engines.cuda.sweep_slopes import Shape
-from fastgd.engines.cuda.sweep_text import RUNNING
-from fastgd.engines.layout import SHARED, WINDOW
-from fastgd.engines.protocol.outcomes import NumpyOutcomes, Standing, Watcher, standing_of
+from fastgd.engines.layout import RUNNING, SHARED, WINDOW
+from fastgd.engines.protocol.outcomes import (
+    NumpyOutcomes,
+    Standing,
+    Status,
+    Watcher,
+    standing_of,
+)
 from fastgd.engines.protocol.sweeps import Descents, Kernel, Limits, Problem
 
 LAUNCH = 0.05  # seconds that a launch should take at least
@@ -43,13 +48,7 @@ def descend(
     """As `fastgd.engines.sweeps.descend`, on the current card."""
     kernel = problem.kernel(limits.dtype)
     total = len(runs.index)
-    out = NumpyOutcomes(
-        np.zeros((total, problem.n_parameters), limits.dtype),
-        np.zeros((total, problem.n_parameters), limits.dtype),
-        np.zeros(total, np.int64),
-        np.full(total, -1, np.int8),
-        np.zeros(total, np.uint8),
-    )
+    out = NumpyOutcomes.of(total, problem.n_parameters, limits.dtype)
     width = _chunk(problem, runs, limits)
     for start in range(0, total, width):
         columns = slice(start, min(start + width, total))
@@ -254,11 +253,11 @@ class _Chunk:
 
     def run(self, progress: Watcher | None) -> bool:
         """To the end, or until it is stopped: then false."""
-        status, steps, failure = 4, AT_FIRST, True
+        status, steps, failure = Status.INTERRUPTED, AT_FIRST, True
         try:
             while len(self.active):
                 if time.perf_counter() > self.limits.deadline:
-                    status, failure = 3, False
+                    status, failure = Status.MAX_SECONDS, False
                     break
                 steps = min(steps, self.ahead.steps, max(1, self.limits.max_iter - self.n))
                 began = time.perf_counter()
@@ -301,7 +300,7 @@ class _Chunk:
         status = device.to_host(self.arrays["status"])
         self.out.status[self.columns] = status
         here = status[self.active]
-        converged = self.active[here == 0]
+        converged = self.active[here == Status.CONVERGED]
         self.active = self.active[here == RUNNING]
         self._observe(converged)
         if len(self.active):
@@ -344,13 +343,15 @@ class _Chunk:
         x, kept = x[:, :count], kept[:, :, :count]
         n = device.to_host(self.arrays["iterations"])
         ended = device.to_host(self.arrays["status"])
-        self._observe(self.active[ended[self.active] == 0])  # in a launch that was interrupted
-        ended[(ended < 0) & (n > 0)] = status
-        begun = ended >= 0
+        self._observe(
+            self.active[ended[self.active] == Status.CONVERGED]
+        )  # in a launch that was interrupted
+        ended[(ended == RUNNING) & (n > 0)] = status
+        begun = ended != RUNNING
         left = limits.max_iter - n
         window = -(-left // WINDOW) + ((left % WINDOW == 0) & (n > 0))
         before = kept[window & 1, np.arange(self.total)]
-        at_start = (ended == 0) & (left % WINDOW == 0) & (left > 0)
+        at_start = (ended == Status.CONVERGED) & (left % WINDOW == 0) & (left > 0)
         before[at_start] = x[at_start]
         self.out.x[columns][begun], self.out.before[columns][begun] = x[begun], before[begun]
         self.out.iterations[columns][begun] = n[begun]

@@ -2,25 +2,10 @@
 
 from __future__ import annotations
 
-from fastgd.engines.native import source, source_networks
-from fastgd.engines.registry import (
-    ACTIVATIONS,
-    COEFFICIENTS,
-    ELEMENTARY,
-    LOSSES,
-    PREPARE,
-    RULES,
-    SHRINK,
-)
+from fastgd.engines.native.source import kernels_source
+from fastgd.engines.native.source_networks import network_source
 
 
 def generated_sources() -> dict[str, str]:
     """The kernel modules' sources by file name; each is compiled once for every instruction set."""
-    return {
-        "kernels.pyx": source.kernels_source(
-            RULES.values(), COEFFICIENTS.values(), PREPARE, SHRINK, ELEMENTARY
-        ),
-        "network_kernels.pyx": source_networks.network_source(
-            ACTIVATIONS.values(), LOSSES.values(), ELEMENTARY
-        ),
-    }
+    return {"kernels.pyx": kernels_source(), "network_kernels.pyx": network_source()}

@@ -62,7 +62,7 @@ def rule_text(rule: Rule, name: str = "rule") -> str | None:
         if text is None:
             return None
         return f"@njit({OPTIONS})\n{text.replace('def rule(', f'def {name}(', 1)}\n"
-    definition = ast.unparse(rule._definition)
+    definition = ast.unparse(rule.definition)
     return f"@njit({OPTIONS})\n{definition.replace(f'def {rule.name}(', f'def {name}(', 1)}\n"
 
 
@@ -71,7 +71,7 @@ def coefficients_text(function: CoefficientFunction, name: str = "evaluate") -> 
     if isinstance(function, UserCoefficients):
         text, known = function.text, "evaluate"
     else:
-        text, known = ast.unparse(function._definition), function.name
+        text, known = ast.unparse(function.definition), function.name
     if text is None:
         return None
     return f"@njit({OPTIONS})\n{text.replace(f'def {known}(', f'def {name}(', 1)}\n"

@@ -100,3 +100,10 @@ class Status(IntEnum):
     def label(self) -> str:
         """The name in words: ``"converged"``, ``"max_iter"``, ..."""
         return self.name.lower()
+
+
+def status_constants() -> str:
+    """Python text that defines the statuses under their names, for generated modules."""
+    own = {"RUNNING": layout.RUNNING, "SMALL_STEP": layout.SMALL_STEP}
+    statuses = {status.name: int(status) for status in Status if status is not Status.NOT_RUN}
+    return "".join(f"{name} = {value}\n" for name, value in (own | statuses).items())

@@ -15,9 +15,13 @@ from fastgd.engines.parse import CoefficientFunction, Rule
 
 @dataclass(frozen=True)
 class Kernel:
-    """Which compiled gradient a problem uses, and its data as one flat array of the dtype."""
+    """Which compiled gradient a problem uses, and its data as one flat array of the dtype.
 
-    kind: Literal["quadratic", "polynomial", "rows", "logistic", "softmax", "function", "python"]
+    The kind is the name of a gradient or residual of `fastgd.rules`, or "function" or "python" for a user's function
+    that Numba compiles or that is called as it is.
+    """
+
+    kind: str
     size: int  # parameters, coefficients of the derivative, or rows
     data: NDArray[np.floating[Any]]
     sequential: bool = False

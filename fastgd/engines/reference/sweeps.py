@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.engines.layout import MEMORY
+from fastgd.engines.layout import MEMORY, RUNNING
 from fastgd.engines.parse import CoefficientFunction
 from fastgd.engines.processor import flushed
 from fastgd.engines.protocol.outcomes import (
@@ -22,6 +22,7 @@ from fastgd.engines.protocol.outcomes import (
     NumpyOutcomes,
     Outcomes,
     Standing,
+    Status,
     Watcher,
     standing_of,
 )
@@ -29,6 +30,7 @@ from fastgd.engines.protocol.sweeps import Descents, Limits, Problem
 from fastgd.engines.reference.steps import block_sums
 from fastgd.engines.registry import COEFFICIENTS, PREPARE
 from fastgd.engines.vocabulary import bound, numpy_vocabulary
+from fastgd.rules import stops
 
 Array = NDArray[np.floating[Any]]
 
@@ -43,7 +45,7 @@ def descend(
     stopped: Callable[[], int | None],
     flush: bool,
 ) -> None:
-    """Runs all descents to their ends and writes them into `out`; `stopped` says with which status to end early."""
+    """Runs all descents to their ends and writes them into `out`; `stopped` may give a status to end with early."""
     state = Columns(problem, runs, limits, out, flush=flush)
     with np.errstate(all="ignore"):
         for n in range(limits.max_iter + 1):
@@ -55,13 +57,13 @@ def descend(
             if n == 0 or (n < limits.max_iter and (limits.max_iter - n) % window == 0):
                 out.before[state.run] = state.x.T
             if n % problem.updates_per_epoch == 0 and (problem.batches is None or limits.tol > 0):
-                state.leave(state.converged(), 0, n)
+                state.leave(state.converged(), Status.CONVERGED, n)
             if n == limits.max_iter:
-                state.leave(np.ones(len(state.run), bool), 1, n)
+                state.leave(np.ones(len(state.run), bool), Status.MAX_ITER, n)
             if not len(state.run):
                 return
             state.update(n + 1)
-            state.leave(~(np.abs(state.x) <= limits.bound).all(axis=0), 2, n + 1)
+            state.leave(~state.inside(), Status.DIVERGED, n + 1)
 
 
 class Columns:
@@ -104,18 +106,24 @@ class Columns:
         return g
 
     def converged(self) -> NDArray[np.bool_]:
-        worst = np.maximum.reduce(np.abs(self.slopes(self.x)), axis=0)
+        """Which runs have no slope that reaches the tolerance."""
+        steepest = np.maximum.reduce(np.abs(self.slopes(self.x)), axis=0)
         with self.mode():
-            return np.asarray(worst < np.asarray(self.limits.tol, self.limits.dtype))
+            tol = np.asarray(self.limits.tol, self.limits.dtype)
+            return np.asarray(stops.converged(steepest, tol))
+
+    def inside(self) -> NDArray[np.bool_]:
+        """Which runs have all parameters within the bound."""
+        return np.asarray(stops.inside(self.x, self.limits.bound).all(axis=0))
 
     def leave(self, which: NDArray[np.bool_], status: int, n: int) -> None:
         """The runs marked end after n updates; the others close up."""
         if not which.any():
             return
         ended, stay = self.run[which], ~which
-        if status == 0:
-            turns = np.bitwise_count(self.turns[:, which])
-            self.out.oscillating[ended] = (2 * turns.astype(int) > min(MEMORY, n)).any(axis=0)
+        if status == Status.CONVERGED:
+            turns = np.bitwise_count(self.turns[:, which]).astype(int)
+            self.out.oscillating[ended] = stops.oscillating(turns, n, MEMORY).any(axis=0)
         self.out.x[ended] = self.x[:, which].T
         self.out.status[ended], self.out.iterations[ended] = status, n
         self.run, self.carry = self.run[stay], self.carry[stay]
@@ -140,10 +148,10 @@ class Columns:
         else:
             self._apply(slice(None), at, g, coefficients, shared)
         with self.mode():
-            step = self.x - old
-            turned = ((step > 0) & (self.moved < 0)) | ((step < 0) & (self.moved > 0))
-        self.turns = (self.turns << np.uint32(1)) | turned
-        self.moved = step
+            move = self.x - old
+            turned = stops.turned(move, self.moved, np.zeros((), self.limits.dtype))
+        self.turns = stops.remembered(self.turns, turned)
+        self.moved = move
 
     def _apply(
         self, rows: slice, at: Array, g: Array, coefficients: Array, shared: Array | None
@@ -209,7 +217,7 @@ def run_watched(
     out: NumpyOutcomes,
     progress: Watcher | None,
 ) -> None:
-    """Runs `work` in a thread, so that Ctrl-C reaches it between two updates: as the status it is told to end with."""
+    """Runs `work` in a thread, so that Ctrl-C stops it between two updates: `work` asks for the status to end with."""
     stop: list[int] = []
     failure: list[BaseException] = []
     ended = threading.Event()
@@ -219,7 +227,7 @@ def run_watched(
         nonlocal steps
         steps += 1
         if not stop and time.perf_counter() > limits.deadline:
-            stop.append(3)
+            stop.append(Status.MAX_SECONDS)
         return stop[0] if stop else None
 
     def guarded() -> None:
@@ -231,7 +239,7 @@ def run_watched(
             ended.set()
 
     def standing() -> Standing:
-        left = int(np.count_nonzero(out.status == -1))
+        left = int(np.count_nonzero(out.status == RUNNING))
         return standing_of(out.status, [(left, steps)], limits.max_iter)
 
     threading.Thread(target=guarded, daemon=True).start()
@@ -242,6 +250,6 @@ def run_watched(
                     progress.look(standing)
             break
         except KeyboardInterrupt:
-            stop.append(4)
+            stop.append(Status.INTERRUPTED)
     if failure:
         raise failure[0]
