@@ -283,7 +283,10 @@ class _OnVectors(Vocabulary):
 
 @dataclass(frozen=True)
 class Decision(Parsed):
-    """A stopping decision as the compilers see it; see `fastgd.rules.stops`."""
+    """A stopping decision as the compilers see it, and as NumPy calls it; see `fastgd.rules.stops`."""
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self.function(*arguments)
 
     def text(self, *arguments: str, suffix: str | None = None) -> str:
         """The expression with these arguments; `suffix` is that of C vectors, where comparisons give masks."""

@@ -46,7 +46,8 @@ def choose(problem: Problem, runs: Descents, dtype: np.dtype[Any], backend: str)
     else:
         from fastgd.engines.numba import sweeps as numba_sweeps  # noqa: PLC0415
 
-        window, observe = _just_in_time(kernel, problem.n_parameters, runs, char)
+        count = problem.n_parameters
+        window, observe = numba_sweeps.window_and_observe(kernel, count, runs, char)
         made_by, vector = "numba", numba_sweeps.vector_bytes() // dtype.itemsize
     kernels = bound_kernels(
         window,
@@ -125,21 +126,6 @@ def _shipped() -> dict[str, Rule]:
     from fastgd.engines.registry import RULES  # noqa: PLC0415
 
     return RULES
-
-
-def _just_in_time(kernel: Kernel, count: int, runs: Descents, char: str) -> tuple[int, int]:
-    from fastgd.engines.numba import sweeps as numba_sweeps  # noqa: PLC0415
-
-    sizes = numba_sweeps.Sizes(
-        kernel.kind,
-        kernel.sequential,
-        runs.lookahead,
-        runs.mode,
-        count,
-        len(runs.state0),
-        outputs=kernel.outputs,
-    )
-    return numba_sweeps.window_and_observe(runs.rule, sizes, char, kernel.functions)
 
 
 def _lanes(function: CoefficientFunction, char: str) -> int:

@@ -89,7 +89,7 @@ class Function(Problem):
 
     def kernel(self, dtype: DTypeLike) -> Kernel:  # noqa: D102
         kind = "function" if self._compiled else "python"
-        return Kernel(kind, self.n_parameters, np.zeros(1, dtype), functions=self._compiled)  # type: ignore[arg-type]
+        return Kernel(kind, self.n_parameters, np.zeros(1, dtype), functions=self._compiled)
 
     def evaluate(self, x: Array) -> tuple[float, Array]:
         """Value and gradient at one point of shape (n,), which the function may keep or change.

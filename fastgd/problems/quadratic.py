@@ -137,7 +137,7 @@ class Polynomial(Problem):
         return _horner(self._derivative.astype(x.dtype), x)
 
     def losses(self, x: Array) -> NDArray[np.float64]:  # noqa: D102
-        return _horner(self.coefficients, x.astype(np.float64))[0]
+        return np.asarray(_horner(self.coefficients, x.astype(np.float64))[0])
 
 
 def _horner(coefficients: Array, x: Array) -> Array:

@@ -22,7 +22,11 @@ _PRODUCTS_OF_TYPE = """
 """
 # Gradients of runs lo..hi-1 at the points in the rows from `xo` on, into the rows from `go` on.
 _SLOPES = """
-cdef void slopes_${model}_$s($real* b, Py_ssize_t xo, Py_ssize_t go, Py_ssize_t width, Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t first, Py_ssize_t last, Py_ssize_t rows, Py_ssize_t features, Py_ssize_t outputs, const $real* data) noexcept nogil:
+cdef void slopes_${model}_$s(
+        $real* b, Py_ssize_t xo, Py_ssize_t go, Py_ssize_t width, Py_ssize_t lo, Py_ssize_t hi,
+        Py_ssize_t first, Py_ssize_t last, Py_ssize_t rows, Py_ssize_t features, Py_ssize_t outputs,
+        const $real* data
+) noexcept nogil:
     $locals
     cdef V$s *z
     cdef V$s *points
@@ -68,7 +72,7 @@ cdef void slopes_${model}_$s($real* b, Py_ssize_t xo, Py_ssize_t go, Py_ssize_t 
         l += groups * LANES_$s
     fgd_release(raw)
 
-"""  # noqa: E501
+"""
 
 
 def row_products() -> str:

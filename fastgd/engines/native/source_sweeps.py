@@ -27,7 +27,10 @@ def _at(rows: str, row: str, suffix: str, group: str = "u") -> str:
 # --- few parameters: everything that a step touches stays in registers ----------------------------
 
 _REGISTER_WINDOW = """
-cdef void window_${rule}_${problem}${n}_$s($real* x, Py_ssize_t width, Py_ssize_t lanes, Py_ssize_t size, Py_ssize_t steps, const $real* c, Py_ssize_t stride, const $real* data, $real* low, $real* high, $real* work) noexcept nogil:
+cdef void window_${rule}_${problem}${n}_$s(
+        $real* x, Py_ssize_t width, Py_ssize_t lanes, Py_ssize_t size, Py_ssize_t steps, const $real* c,
+        Py_ssize_t stride, const $real* data, $real* low, $real* high, $real* work
+) noexcept nogil:
     $arrays
     cdef V$s $names
     cdef $real $numbers
@@ -53,7 +56,7 @@ cdef void window_${rule}_${problem}${n}_$s($real* x, Py_ssize_t width, Py_ssize_
             $high = highest[u]
         l += $groups * LANES_$s
 
-"""  # noqa: E501
+"""
 _REGISTER_UPDATE = """
 g = g$i
 $load
@@ -153,7 +156,10 @@ cdef Py_ssize_t l, t, u, i, j
 cdef Py_ssize_t count = $count
 """
 _MEMORY_WINDOW = """
-cdef void window_${rule}_${problem}_$s($real* x, Py_ssize_t width, Py_ssize_t lanes, Py_ssize_t size, Py_ssize_t steps, const $real* c, Py_ssize_t stride, const $real* data, $real* low, $real* high, $real* work) noexcept nogil:
+cdef void window_${rule}_${problem}_$s(
+        $real* x, Py_ssize_t width, Py_ssize_t lanes, Py_ssize_t size, Py_ssize_t steps, const $real* c,
+        Py_ssize_t stride, const $real* data, $real* low, $real* high, $real* work
+) noexcept nogil:
     $locals
     l = 0
     while l < lanes:
@@ -170,7 +176,7 @@ cdef void window_${rule}_${problem}_$s($real* x, Py_ssize_t width, Py_ssize_t la
                     $store
         l += $groups * LANES_$s
 
-"""  # noqa: E501
+"""
 
 
 def _slopes(gradient: Gradient, suffix: str, groups: int) -> list[str]:
@@ -241,7 +247,11 @@ running = running & ~hit
 """
 # `last` tests the final iterate too. A lane whose status is not negative has ended.
 _OBSERVE = """
-cdef void observe_${rule}_${problem}_$s($real* x, Py_ssize_t width, Py_ssize_t lanes, Py_ssize_t size, Py_ssize_t steps, bint last, const $real* c, Py_ssize_t stride, const $real* data, $real tol, $real limit, $real* status, $real* seen, $real* moved, $real* turns, $real* work) noexcept nogil:
+cdef void observe_${rule}_${problem}_$s(
+        $real* x, Py_ssize_t width, Py_ssize_t lanes, Py_ssize_t size, Py_ssize_t steps, bint last,
+        const $real* c, Py_ssize_t stride, const $real* data, $real tol, $real limit, $real* status,
+        $real* seen, $real* moved, $real* turns, $real* work
+) noexcept nogil:
     $locals
     cdef V$s state_, count_, step_, before, nought = splat_v$s(0)
     cdef M$s running, hit, bad
@@ -275,7 +285,7 @@ cdef void observe_${rule}_${problem}_$s($real* x, Py_ssize_t width, Py_ssize_t l
         $seen = count_
         l += LANES_$s
 
-"""  # noqa: E501
+"""
 
 
 def observe(rule: Rule, gradient: Gradient, suffix: str) -> str:

@@ -118,7 +118,10 @@ cdef void coefficients_$name(double t, double* carried, const double* h, double*
 """
 # Where the runs share all hyperparameters but the rate (`uniform`), powers and the like are computed once.
 _LANE_COEFFICIENTS = """
-cdef void lanes_${name}_$s(double t, double* carried, const double* h, Py_ssize_t width, Py_ssize_t lanes, bint uniform, $real* out) noexcept nogil:
+cdef void lanes_${name}_$s(
+        double t, double* carried, const double* h, Py_ssize_t width, Py_ssize_t lanes, bint uniform,
+        $real* out
+) noexcept nogil:
     cdef double $names
     $declared_results
     cdef Py_ssize_t l
@@ -141,7 +144,7 @@ cdef void lanes_${name}_$s(double t, double* carried, const double* h, Py_ssize_
         $results
         $carry
 
-"""  # noqa: E501
+"""
 
 
 def _declared(function: CoefficientFunction) -> str:
@@ -169,7 +172,7 @@ def lane_coefficients(function: CoefficientFunction, suffix: str) -> str:
     """Coefficients of one step for a block of runs, in rows of `width`."""
     real = REAL[suffix]
     shared, own, results = function.split_by_rate()
-    results = list(enumerate(results[1:] if function.carries else results))
+    numbered = list(enumerate(results[1:] if function.carries else results))
     named = list(enumerate(function.hyperparameters))
     carries = function.carries
 
@@ -182,15 +185,15 @@ def lane_coefficients(function: CoefficientFunction, suffix: str) -> str:
         s=suffix,
         real=real,
         names=_declared(function),
-        declared_results=[f"cdef double result{k}" for k, _ in results],
+        declared_results=[f"cdef double result{k}" for k, _ in numbered],
         shared_hyperparameters=[f"{n} = h[{k} * width]" for k, n in named if n != "lr"],
         shared_carry=["carry = carried[0]"] if carries else [],
         shared=shared,
-        shared_results=[f"result{k} = {v}" for k, (v, sees_rate) in results if not sees_rate],
+        shared_results=[f"result{k} = {v}" for k, (v, sees_rate) in numbered if not sees_rate],
         own=own,
-        uniform_results=[stored(k, v if sees else f"result{k}") for k, (v, sees) in results],
+        uniform_results=[stored(k, v if sees else f"result{k}") for k, (v, sees) in numbered],
         carry=["carried[l] = carry"] if carries else [],
         hyperparameters=[f"{n} = h[{k} * width + l]" for k, n in named],
         own_carry=["carry = carried[l]"] if carries else [],
-        results=[stored(k, v) for k, (v, _) in results],
+        results=[stored(k, v) for k, (v, _) in numbered],
     )

@@ -13,6 +13,7 @@ from fastgd.engines.layout import BLOCK, CLIP_PARTS, PARTIALS, SHARED, WIDTH
 from fastgd.engines.numba.modules import TYPES
 from fastgd.engines.parse import Rule
 from fastgd.engines.protocol.outcomes import status_constants
+from fastgd.engines.protocol.sweeps import Descents, Kernel
 from fastgd.engines.registry import GRADIENTS, STOPS
 from fastgd.engines.templates import filled, lines_of
 
@@ -31,6 +32,20 @@ class Sizes:
     n_state: int
     width: int = WIDTH  # runs in a row
     outputs: int = 1  # of a linear model
+
+    @classmethod
+    def of(cls, kernel: Kernel, count: int, runs: Descents, width: int = WIDTH) -> Sizes:
+        """Those of runs on a problem of `count` parameters."""
+        return cls(
+            kernel.kind,
+            kernel.sequential,
+            runs.lookahead,
+            runs.mode,
+            count,
+            len(runs.state0),
+            width,
+            kernel.outputs,
+        )
 
     @property
     def n_shared(self) -> int:

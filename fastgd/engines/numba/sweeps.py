@@ -22,6 +22,7 @@ from fastgd.engines.numba.modules import (
 from fastgd.engines.numba.sweep_slopes import slopes_text
 from fastgd.engines.numba.sweep_text import Sizes
 from fastgd.engines.parse import CoefficientFunction, Rule
+from fastgd.engines.protocol.sweeps import Descents, Kernel
 from fastgd.engines.registry import COEFFICIENTS, PREPARE
 from fastgd.engines.templates import filled, indented
 
@@ -119,17 +120,16 @@ def vector_bytes() -> int:
     return 32 if features.get("avx2") else 16
 
 
-def window_and_observe(
-    rule: Rule, sizes: Sizes, char: str, functions: tuple[Any, ...] = ()
-) -> tuple[int, int]:
+def window_and_observe(kernel: Kernel, count: int, runs: Descents, char: str) -> tuple[int, int]:
     """Addresses of the kernels that advance and observe a block of runs."""
-    module = _found(rule, sizes, char, functions)
+    module = _found(runs.rule, Sizes.of(kernel, count, runs), char, kernel.functions)
     return int(module.window.address), int(module.observe.address)
 
 
-def follow(rule: Rule, sizes: Sizes, char: str, functions: tuple[Any, ...] = ()) -> int:
-    """Address of the kernel that follows a single run; `sizes` has the width 1."""
-    return int(_found(rule, sizes, char, functions).follow.address)
+def follow(kernel: Kernel, count: int, runs: Descents, char: str) -> int:
+    """Address of the kernel that follows a single run."""
+    sizes = Sizes.of(kernel, count, runs, width=1)
+    return int(_found(runs.rule, sizes, char, kernel.functions).follow.address)
 
 
 def _found(rule: Rule, sizes: Sizes, char: str, functions: tuple[Any, ...]) -> ModuleType:

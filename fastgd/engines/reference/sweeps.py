@@ -28,9 +28,8 @@ from fastgd.engines.protocol.outcomes import (
 )
 from fastgd.engines.protocol.sweeps import Descents, Limits, Problem
 from fastgd.engines.reference.steps import block_sums
-from fastgd.engines.registry import COEFFICIENTS, PREPARE
+from fastgd.engines.registry import COEFFICIENTS, PREPARE, STOPS
 from fastgd.engines.vocabulary import bound, numpy_vocabulary
-from fastgd.rules import stops
 
 Array = NDArray[np.floating[Any]]
 
@@ -110,11 +109,11 @@ class Columns:
         steepest = np.maximum.reduce(np.abs(self.slopes(self.x)), axis=0)
         with self.mode():
             tol = np.asarray(self.limits.tol, self.limits.dtype)
-            return np.asarray(stops.converged(steepest, tol))
+            return np.asarray(STOPS["converged"](steepest, tol))
 
     def inside(self) -> NDArray[np.bool_]:
         """Which runs have all parameters within the bound."""
-        return np.asarray(stops.inside(self.x, self.limits.bound).all(axis=0))
+        return np.asarray(STOPS["inside"](self.x, self.limits.bound).all(axis=0))
 
     def leave(self, which: NDArray[np.bool_], status: int, n: int) -> None:
         """The runs marked end after n updates; the others close up."""
@@ -123,7 +122,7 @@ class Columns:
         ended, stay = self.run[which], ~which
         if status == Status.CONVERGED:
             turns = np.bitwise_count(self.turns[:, which]).astype(int)
-            self.out.oscillating[ended] = stops.oscillating(turns, n, MEMORY).any(axis=0)
+            self.out.oscillating[ended] = STOPS["oscillating"](turns, n, MEMORY).any(axis=0)
         self.out.x[ended] = self.x[:, which].T
         self.out.status[ended], self.out.iterations[ended] = status, n
         self.run, self.carry = self.run[stay], self.carry[stay]
@@ -149,8 +148,8 @@ class Columns:
             self._apply(slice(None), at, g, coefficients, shared)
         with self.mode():
             move = self.x - old
-            turned = stops.turned(move, self.moved, np.zeros((), self.limits.dtype))
-        self.turns = stops.remembered(self.turns, turned)
+            turned = STOPS["turned"](move, self.moved, np.zeros((), self.limits.dtype))
+        self.turns = STOPS["remembered"](self.turns, turned)
         self.moved = move
 
     def _apply(
