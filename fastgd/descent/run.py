@@ -175,17 +175,7 @@ def _observed_loop(kernel: Any, count: int, runs: Descents, char: str) -> int:
     """The address of Numba's loop for one run."""
     from fastgd.engines.numba import sweeps as numba_sweeps  # noqa: PLC0415
 
-    sizes = numba_sweeps.Sizes(
-        kernel.kind,
-        kernel.sequential,
-        runs.lookahead,
-        runs.mode,
-        count,
-        len(runs.state0),
-        width=1,
-        outputs=kernel.outputs,
-    )
-    return numba_sweeps.follow(runs.rule, sizes, char, kernel.functions)
+    return numba_sweeps.follow(kernel, count, runs, char)
 
 
 def _numbers(runs: Descents, dtype: np.dtype[Any]) -> NDArray[np.float64]:
@@ -327,7 +317,7 @@ class _Columns(_Uncounted):
                 before = self.x.copy()
                 self.columns.update(self.n + 1)
                 self.n += 1
-                if not (np.abs(self.x) <= self.limits.bound).all():
+                if not self.columns.inside()[0]:
                     self.status = Status.DIVERGED
                     break
                 if np.abs(self.x - before).max() < self.x.dtype.type(self.step_tol):
