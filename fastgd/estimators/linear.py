@@ -1,6 +1,6 @@
 """`GDRegressor`, `GDClassifier`: linear models fitted by gradient descent on all rows, on batches or on single rows.
 
-Above 400 lines for its docstrings and for the explicit constructors that scikit-learn requires.
+Long because scikit-learn requires explicit constructors, and users read these docstrings.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """`MLPClassifier`, `MLPRegressor`: networks with scikit-learn's interface.
 
-Above 400 lines for its docstrings and for the explicit constructors that scikit-learn requires.
+Long because scikit-learn requires explicit constructors, and users read these docstrings.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """`MLP`: a network of fully connected layers; its parameters, outputs, loss, gradients and training.
 
-Above 400 lines for its docstrings: they are the reference of a public class of one idea.
+Long because its docstrings are the reference of a public class.
 """
 
 from __future__ import annotations

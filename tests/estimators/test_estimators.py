@@ -2,16 +2,13 @@
 
 import copy
 import pickle
-import subprocess
-import sys
-import warnings
 
 import numpy as np
 import pytest
+from estimators.sets import digits, labels, numbers
 from scipy import sparse
 from sklearn import neural_network as theirs
 from sklearn.base import clone
-from sklearn.datasets import load_digits, make_multilabel_classification
 from sklearn.exceptions import ConvergenceWarning, DataConversionWarning
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
@@ -24,37 +21,20 @@ from fastgd.estimators.arguments import OPTIMIZERS
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 
-def _digits():
-    X, y = load_digits(return_X_y=True)
-    return X[:240] / 16, y[:240]
-
-
-def _labels():
-    X, Y = make_multilabel_classification(120, 12, n_classes=4, random_state=0)
-    return (X - X.mean(axis=0)) / X.std(axis=0), Y
-
-
-def _numbers(outputs):
-    rng = np.random.default_rng(0)
-    X = rng.normal(size=(130, 6))
-    Y = np.c_[np.sin(X[:, 0]) + X[:, 1] ** 2, X[:, 2], X.sum(axis=1)]
-    return X, Y[:, 0] if outputs == 1 else Y[:, :outputs]
-
-
-X, Y10 = _digits()
+X, Y10 = digits()
 DATA = {
     "multiclass": (theirs.MLPClassifier, gd.MLPClassifier, X, Y10),
     "binary": (theirs.MLPClassifier, gd.MLPClassifier, X, Y10 % 2),
     "names": (theirs.MLPClassifier, gd.MLPClassifier, X, np.array([f"class {k}" for k in Y10])),
-    "multilabel": (theirs.MLPClassifier, gd.MLPClassifier, *_labels()),
-    "one output": (theirs.MLPRegressor, gd.MLPRegressor, *_numbers(1)),
+    "multilabel": (theirs.MLPClassifier, gd.MLPClassifier, *labels()),
+    "one output": (theirs.MLPRegressor, gd.MLPRegressor, *numbers(1)),
     "unscaled": (
         theirs.MLPClassifier,
         gd.MLPClassifier,
         X * 16,
         Y10,
     ),  # probabilities below eps at first
-    "three outputs": (theirs.MLPRegressor, gd.MLPRegressor, *_numbers(3)),
+    "three outputs": (theirs.MLPRegressor, gd.MLPRegressor, *numbers(3)),
 }
 SOLVERS = {
     "adam": {"solver": "adam", "beta_1": 0.8, "epsilon": 1e-6},
@@ -144,7 +124,7 @@ def test_same_with_weights(kind, early_stopping):
 
 
 def test_same_poisson():
-    X, Y = _numbers(3)
+    X, Y = numbers(3)
     options = {"loss": "poisson", "random_state": 0, "max_iter": 30}
     for y in (np.floor(np.abs(Y)), np.abs(Y[:, 0])):
         ours = gd.MLPRegressor(**options).fit(X, y)
@@ -159,7 +139,7 @@ def test_same_warm_start(kind):
 
 
 def test_the_best_weights_of_an_earlier_fit_are_kept():
-    X, y = _digits()
+    X, y = digits()
     clf = gd.MLPClassifier(random_state=0, early_stopping=True, warm_start=True, max_iter=40).fit(
         X, y
     )
@@ -184,7 +164,7 @@ def test_same_partial_fit(kind, solver):
 
 
 def test_same_in_float32():
-    X, y = _digits()
+    X, y = digits()
     options = {"random_state": 0, "max_iter": 10}
     ours = gd.MLPClassifier(**options).fit(X.astype("f4"), y)
     peer = theirs.MLPClassifier(**options).fit(X.astype("f4"), y)
@@ -214,7 +194,7 @@ def _same_predictions_roughly(ours, peer, X):
 
 
 def test_lbfgs_of_several_outputs_reports_the_mean_and_minimizes_the_sum():
-    X, Y = _numbers(3)
+    X, Y = numbers(3)
     reg = gd.MLPRegressor(
         hidden_layer_sizes=(), solver="lbfgs", random_state=0, alpha=2.0, tol=1e-8
     ).fit(X, Y)
@@ -230,7 +210,7 @@ def test_lbfgs_of_several_outputs_reports_the_mean_and_minimizes_the_sum():
 
 @pytest.mark.parametrize("solver", OPTIMIZERS)
 def test_every_optimizer_by_its_name_and_as_an_object(solver):
-    X, y = _digits()
+    X, y = digits()
     options = {"hidden_layer_sizes": 12, "random_state": 0, "max_iter": 6, "tol": 0}
     named = gd.MLPClassifier(solver=solver, learning_rate_init=0.01, **options).fit(X, y)
     assert named.loss_curve_[-1] < named.loss_curve_[0]
@@ -245,7 +225,7 @@ def test_every_optimizer_by_its_name_and_as_an_object(solver):
 
 
 def test_an_optimizer_object_keeps_its_schedule():
-    X, y = _digits()
+    X, y = digits()
     rates = []
 
     def lr(t):
@@ -264,14 +244,14 @@ def test_a_users_rule_is_a_solver():
         coefficients=lambda t, lr: (lr,),
         defaults={"lr": 0.01},
     )
-    X, y = _digits()
+    X, y = digits()
     clf = gd.MLPClassifier(solver=rule(lr=0.003), random_state=0, max_iter=10).fit(X, y)
     assert clf.loss_curve_[-1] < 0.5 * clf.loss_curve_[0]
 
 
 @pytest.mark.parametrize("activation", ["leaky_relu", "gelu", "softplus", "sigmoid"])
 def test_more_activations(activation):
-    X, y = _digits()
+    X, y = digits()
     clf = gd.MLPClassifier(
         activation=activation, random_state=0, learning_rate_init=0.01, max_iter=20
     ).fit(X, y)
@@ -279,18 +259,18 @@ def test_more_activations(activation):
 
 
 def test_class_weight_is_a_sample_weight():
-    X, y = _digits()
+    X, y = digits()
     options = {"random_state": 0, "max_iter": 5}
     for class_weight in ("balanced", {k: 1.0 + k for k in range(10)}):
         ours = gd.MLPClassifier(class_weight=class_weight, **options).fit(X, y)
         weights = compute_sample_weight(class_weight, y)
         assert ours.loss_curve_ == gd.MLPClassifier(**options).fit(X, y, weights).loss_curve_
-    X, Y = _labels()
+    X, Y = labels()
     gd.MLPClassifier(class_weight=[{0: 1, 1: 2}] * 4, **options).fit(X, Y)
 
 
 def test_own_validation_set():
-    X, y = _digits()
+    X, y = digits()
     options = {"random_state": 0, "max_iter": 30}
     plain = gd.MLPClassifier(**options).fit(X[:150], y[:150])
     watched = gd.MLPClassifier(**options).fit(X[:150], y[:150], validation=(X[150:], y[150:]))
@@ -301,26 +281,26 @@ def test_own_validation_set():
     stopping.fit(X[:150], y[:150], validation=(X[150:], y[150:]))
     assert len(stopping.loss_curve_) < 30
     assert stopping.score(X[150:], y[150:]) == stopping.best_validation_score_
-    X, Y = _numbers(3)
+    X, Y = numbers(3)
     reg = gd.MLPRegressor(**options).fit(X[:90], Y[:90], validation=(X[90:], Y[90:]))
     assert reg.validation_scores_[-1] == pytest.approx(reg.score(X[90:], Y[90:]))
 
 
 def test_sparse_inputs_are_spelled_out():
-    X, y = _digits()
+    X, y = digits()
     for kind in (sparse.csr_array, sparse.csc_matrix):
         ours = gd.MLPClassifier(random_state=0, max_iter=4).fit(kind(X), y)
         assert (
             ours.loss_curve_ == gd.MLPClassifier(random_state=0, max_iter=4).fit(X, y).loss_curve_
         )
         np.testing.assert_array_equal(ours.predict_proba(kind(X)), ours.predict_proba(X))
-    X, Y = _labels()
+    X, Y = labels()
     ours = gd.MLPClassifier(random_state=0, max_iter=4).fit(X, sparse.csr_matrix(Y))
     assert sparse.issparse(ours.predict(X))
 
 
 def test_fortran_order_lists_and_integers_are_as_good():
-    X, y = _digits()
+    X, y = digits()
     want = gd.MLPClassifier(random_state=0, max_iter=3).fit(X, y)
     for other in (np.asfortranarray(X), X.tolist(), np.repeat(X, 2, axis=1)[:, ::2]):
         assert (
@@ -332,110 +312,11 @@ def test_fortran_order_lists_and_integers_are_as_good():
     )  # not scaled, as in scikit-learn
 
 
-# --- callbacks --------------------------------------------------------------------------------------
-
-
-def test_functions_are_called_after_each_epoch_and_may_stop():
-    pytest.importorskip("sklearn.callback")
-    X, y = _digits()
-    seen = []
-
-    def look(estimator):
-        seen.append((estimator.n_iter_, estimator.loss_curve_[-1], estimator.score(X, y)))
-        return estimator.n_iter_ == 3
-
-    for solver in ("adam", "lbfgs"):
-        seen.clear()
-        clf = gd.MLPClassifier(random_state=0, max_iter=20, solver=solver)
-        if solver == "lbfgs":
-            clf.set_callbacks(
-                lambda e: seen.append((e.n_iter_, 0, e.score(X, y))) or e.n_iter_ == 3
-            )
-        else:
-            clf.set_callbacks(look)
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            clf.fit(X, y)
-        assert [n for n, *_ in seen] == [1, 2, 3]
-        assert clf.n_iter_ == 3
-        assert seen[-1][2] == clf.score(X, y)
-    clf.set_callbacks().fit(X, y)
-    assert len(seen) == 3
-    with pytest.raises(TypeError):
-        clf.set_callbacks("print")
-
-
-def test_scikit_learns_callbacks():
-    callback = pytest.importorskip("sklearn.callback")
-    X, y = _digits()
-    monitor = callback.ScoringMonitor(scoring="accuracy")
-    clf = gd.MLPClassifier(random_state=0, max_iter=5).set_callbacks(monitor).fit(X, y)
-    scores = [
-        row["accuracy"] for row in monitor.get_logs().data if row["task_name"].startswith("epoch")
-    ]
-    assert len(scores) == 5
-    assert scores[-1] == clf.score(X, y)
-    inner = make_pipeline(StandardScaler(), gd.MLPClassifier(random_state=0, max_iter=3))
-    inner.set_callbacks(callback.ProgressBar()).fit(X, y)
-    assert not hasattr(inner[-1], "_skl_callbacks")
-
-
-def test_ctrl_c_keeps_what_was_trained():
-    pytest.importorskip("sklearn.callback")
-    X, y = _digits()
-
-    def interrupt(estimator):
-        if estimator.n_iter_ == 2:
-            raise KeyboardInterrupt
-
-    for estimator in (gd.MLPClassifier(random_state=0), gd.GDClassifier()):
-        with pytest.warns(UserWarning, match="interrupted") as caught:
-            estimator.set_callbacks(interrupt).fit(X, y)
-        assert caught[0].filename == __file__
-        assert estimator.n_iter_ == len(estimator.loss_curve_) == 2
-        assert np.isfinite(estimator.predict_proba(X)).all()
-
-
-_WITHOUT_CALLBACKS = """
-import sys
-import sklearn.model_selection, sklearn.pipeline
-sys.modules["sklearn.callback"] = None
-import fastgd as gd
-reg = gd.GDRegressor().fit([[0.0], [1.0], [2.0]], [0.0, 2.0, 4.0])
-clf = gd.MLPClassifier(tol=0.1, n_iter_no_change=1).fit([[0.0], [1.0], [2.0]], [0, 0, 1])
-try:
-    clf.set_callbacks(print)
-except ImportError as error:
-    print(error)
-"""
-
-
-def test_older_scikit_learn_has_no_callbacks():
-    done = subprocess.run(
-        [sys.executable, "-c", _WITHOUT_CALLBACKS], capture_output=True, text=True, check=True
-    )
-    assert "1.9" in done.stdout
-
-
-def test_a_failing_callback_leaves_the_estimator_as_it_was():
-    pytest.importorskip("sklearn.callback")
-    X, y = _digits()
-    clf = gd.MLPClassifier(random_state=0, max_iter=5)
-
-    def fail(estimator):
-        raise RuntimeError("enough")
-
-    with pytest.raises(RuntimeError, match="enough"):
-        clf.set_callbacks(fail).fit(X, y)
-    assert not hasattr(clf, "coefs_")
-    assert not hasattr(clf, "_callback_fit_ctx")
-
-
 # --- in scikit-learn's company ----------------------------------------------------------------------
 
 
 def test_in_pipelines_and_searches():
-    X, y = _digits()
+    X, y = digits()
     clf = gd.MLPClassifier(
         random_state=0, max_iter=15, hidden_layer_sizes=12, learning_rate_init=0.01
     )
@@ -452,7 +333,7 @@ def test_in_pipelines_and_searches():
     "copied", [lambda e: pickle.loads(pickle.dumps(e)), copy.deepcopy, copy.copy]
 )
 def test_copies_predict_and_go_on_the_same(copied):
-    X, y = _digits()
+    X, y = digits()
     clf = gd.MLPClassifier(random_state=0, max_iter=4).fit(X, y)
     other = copied(clf)
     np.testing.assert_array_equal(other.predict_proba(X), clf.predict_proba(X))
@@ -465,7 +346,7 @@ def test_copies_predict_and_go_on_the_same(copied):
 
 
 def test_weights_may_be_written_to_and_replaced():
-    X, y = _digits()
+    X, y = digits()
     clf = gd.MLPClassifier(random_state=0, max_iter=4).fit(X, y)
     peer = theirs.MLPClassifier(random_state=0, max_iter=4).fit(X, y)
     for estimator in (clf, peer):
@@ -482,7 +363,7 @@ def test_weights_may_be_written_to_and_replaced():
 
 def test_data_frames_keep_their_names():
     pd = pytest.importorskip("pandas")
-    X, y = _numbers(1)
+    X, y = numbers(1)
     frame = pd.DataFrame(X, columns=list("abcdef"))
     reg = gd.MLPRegressor(random_state=0, max_iter=3).fit(frame, pd.Series(y))
     assert list(reg.feature_names_in_) == list("abcdef")
@@ -502,7 +383,7 @@ def test_positional_arguments_are_scikit_learns():
 
 
 def test_verbose_prints_the_losses(capsys):
-    X, y = _digits()
+    X, y = digits()
     gd.MLPClassifier(random_state=0, max_iter=2, verbose=True).fit(X, y)
     theirs.MLPClassifier(random_state=0, max_iter=2, verbose=True).fit(X, y)
     lines = capsys.readouterr().out.splitlines()
@@ -526,7 +407,7 @@ def test_verbose_prints_the_losses(capsys):
     ids=str,
 )  # fmt: skip
 def test_a_wrong_parameter_is_named(wrong):
-    X, y = _digits()
+    X, y = digits()
     (name,) = wrong
     clf = gd.MLPClassifier(**wrong)
     for error in (ValueError, TypeError):
@@ -536,7 +417,7 @@ def test_a_wrong_parameter_is_named(wrong):
 
 
 def test_wrong_data_change_nothing():
-    X, y = _digits()
+    X, y = digits()
     clf = gd.MLPClassifier(random_state=0, max_iter=3, warm_start=True).fit(X, y)
     before = pickle.dumps(clf)
     bad = X.copy()
@@ -564,7 +445,7 @@ def test_wrong_data_change_nothing():
 
 
 def test_wrong_data_at_the_first_fit():
-    X, y = _digits()
+    X, y = digits()
     clf = gd.MLPClassifier(max_iter=3)
     with pytest.raises(ValueError, match="label type"):
         clf.fit(X, X[:, 20] + 0.5)
@@ -591,7 +472,7 @@ def test_wrong_data_at_the_first_fit():
 
 
 def test_max_iter_warns():
-    X, y = _digits()
+    X, y = digits()
     estimators = [
         gd.MLPClassifier(max_iter=2),
         gd.MLPClassifier(max_iter=2, solver="lbfgs"),
@@ -604,7 +485,7 @@ def test_max_iter_warns():
 
 
 def test_a_diverged_fit_is_no_fit():
-    X, Y = _numbers(3)
+    X, Y = numbers(3)
     reg = gd.MLPRegressor(
         solver="sgd", learning_rate_init=1e6, random_state=0, max_iter=100, alpha=0
     )
