@@ -8,23 +8,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from fastgd.cli.files import save_figure, written_line
-from fastgd.cli.show import Outcome, Table
-from fastgd.cli.task import HELD_OUT, TRAINED, VALIDATED, Task
-from fastgd.cli.training import (
-    REMEDY,
+from fastgd.cli.evaluation import (
     Evaluation,
-    Training,
     curves,
     evaluated,
-    number,
-    planned,
-    train_all,
     write_histories,
     write_predictions,
     write_rows,
 )
-from fastgd.cli.words import count
+from fastgd.cli.files import save_figure, written_line
+from fastgd.cli.show import Outcome, Table
+from fastgd.cli.task import HELD_OUT, TRAINED, VALIDATED, Task
+from fastgd.cli.training import REMEDY, Training, planned, train_all
+from fastgd.cli.words import count, number
 from fastgd.engines.protocol.outcomes import Status
 
 _ROWS = {TRAINED: "trained on", VALIDATED: "of the validation", HELD_OUT: "held out"}

@@ -14,7 +14,14 @@ from numpy.typing import NDArray
 from fastgd.cli import problem
 from fastgd.cli.files import out_folder, save_figure, written_line
 from fastgd.cli.optimizers import optimizer_and_axes
-from fastgd.cli.options import Fit, Limits, choice_of_numbers, hyperparameters, picked, source
+from fastgd.cli.options import (
+    DescentLimits,
+    ModelOptions,
+    choice_of_numbers,
+    hyperparameters,
+    picked,
+    source,
+)
 from fastgd.cli.show import Outcome, Table
 from fastgd.cli.words import ENDED
 from fastgd.engines.protocol.outcomes import Status
@@ -40,10 +47,10 @@ def run(options: Namespace) -> Outcome:
         raise ValueError(
             f"--{name} has several values; one descent takes one, a sweep takes several"
         )
-    task = problem.posed(source(options), choice_of_numbers(options), picked(Fit, options))
+    task = problem.posed(source(options), choice_of_numbers(options), picked(ModelOptions, options))
     rate = _default_rate(task, optimizer) if options.rate is None else options.rate
     optimizer = optimizer.with_options(lr=rate)
-    folder, limits = out_folder(options.out), picked(Limits, options)
+    folder, limits = out_folder(options.out), picked(DescentLimits, options)
     started = time.perf_counter()
     done = _descended(task, optimizer, limits)
     took = time.perf_counter() - started
@@ -66,7 +73,7 @@ def run(options: Namespace) -> Outcome:
 
 
 def _descended(
-    task: problem.Task, optimizer: Optimizer, limits: Limits, **more: Any
+    task: problem.Task, optimizer: Optimizer, limits: DescentLimits, **more: Any
 ) -> OptimizeResult:
     from fastgd.descent.minimize import minimize  # noqa: PLC0415  (imports the engines)
 

@@ -34,7 +34,7 @@ def hyperparameters(options: Namespace) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Fit:
+class ModelOptions:
     """A model of a file's columns: linear or logistic regression."""
 
     scale: Scale
@@ -43,7 +43,7 @@ class Fit:
 
 
 @dataclass(frozen=True)
-class Limits:
+class DescentLimits:
     """When a descent ends."""
 
     tol: float | None
@@ -96,7 +96,7 @@ class Split:
 
 
 @dataclass(frozen=True)
-class Layers:
+class NetworkOptions:
     """The network and its loss."""
 
     hidden: tuple[int, ...]
@@ -111,7 +111,7 @@ class Layers:
 
 
 @dataclass(frozen=True)
-class Schedule:
+class FitOptions:
     """How long and on what batches a network is trained."""
 
     batch_size: int

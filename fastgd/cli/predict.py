@@ -11,8 +11,7 @@ from fastgd.cli.model import Model
 from fastgd.cli.options import source
 from fastgd.cli.show import Outcome, Table
 from fastgd.cli.task import unknown_levels
-from fastgd.cli.training import number
-from fastgd.cli.words import count
+from fastgd.cli.words import count, number
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fastgd.cli.columns import Choice, Columns, choose_numbers
 from fastgd.cli.encoding import Encoding, encoding_of_numbers
-from fastgd.cli.options import Fit
+from fastgd.cli.options import ModelOptions
 from fastgd.cli.table import Source
 from fastgd.cli.words import SCALES, several
 
@@ -31,7 +31,7 @@ class Task:
     source: Source
     columns: Columns
     encoding: Encoding
-    fit: Fit
+    options: ModelOptions
     problem: LeastSquares | Logistic
 
     @property
@@ -82,7 +82,7 @@ class Task:
         columns = self.columns
         kind = "" if columns.classes is None else f" ({len(columns.classes)} classes)"
         rows = f"{len(columns.target):,} rows of {self.source.name}"
-        parts = [rows, SCALES[self.fit.scale], *columns.notes]
+        parts = [rows, SCALES[self.options.scale], *columns.notes]
         if self.problem.batches is not None:
             parts.append(f"{self.problem.updates_per_epoch:,} updates an epoch")
         names = several(columns.feature_names)
@@ -90,7 +90,7 @@ class Task:
 
     def remedy(self) -> str:
         """Advice after divergence."""
-        return "try smaller rates" + (", or --scale minmax" if self.fit.scale == "none" else "")
+        return "try smaller rates" + (", or --scale minmax" if self.options.scale == "none" else "")
 
     def _equation(self, x: NDArray[Any]) -> str:
         """The model in the file's units."""
@@ -104,25 +104,25 @@ class Task:
         return f"scores of {target}: " + ", ".join(each)
 
 
-def posed(source: Source, choice: Choice, fit: Fit) -> Task:
+def posed(source: Source, choice: Choice, options: ModelOptions) -> Task:
     """Read the file and pose the problem."""
     from fastgd.problems import LeastSquares, Logistic  # noqa: PLC0415  (imports the engines)
 
     frame = source.read()
     with source.named_in_errors():
         columns = choose_numbers(frame, choice)
-        encoding = encoding_of_numbers(columns.frame, fit.scale)
+        encoding = encoding_of_numbers(columns.frame, options.scale)
     kind: type[LeastSquares | Logistic]
     kind, cost = (LeastSquares, "1/2m") if columns.classes is None else (Logistic, "1/m")
     problem = kind(
         encoding.encoded(columns.frame),
         columns.target,
-        cost=fit.cost or cost,  # type: ignore[arg-type]
+        cost=options.cost or cost,  # type: ignore[arg-type]
         # b is the constant's name
         names=[f"{name} (feature)" if name == "b" else name for name in columns.feature_names],
-        batch_size=fit.batch_size,
+        batch_size=options.batch_size,
     )
-    return Task(source, columns, encoding, fit, problem)
+    return Task(source, columns, encoding, options, problem)
 
 
 def _sum(weights: Float, names: Sequence[str]) -> str:

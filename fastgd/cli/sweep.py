@@ -13,7 +13,14 @@ import numpy as np
 from fastgd.cli import problem
 from fastgd.cli.files import out_folder, save_figure, written_line
 from fastgd.cli.optimizers import optimizer_and_axes
-from fastgd.cli.options import Fit, Limits, choice_of_numbers, hyperparameters, picked, source
+from fastgd.cli.options import (
+    DescentLimits,
+    ModelOptions,
+    choice_of_numbers,
+    hyperparameters,
+    picked,
+    source,
+)
 from fastgd.cli.show import Outcome, Table
 from fastgd.cli.words import ENDED, count
 from fastgd.engines.protocol.outcomes import Status
@@ -39,9 +46,9 @@ def run(options: Namespace) -> Outcome:
     axes = {"lr": options.rates, **axes}
     if len(chosen) > 1:
         axes = {"optimizer": [optimizer for optimizer, _ in chosen], **axes}
-    task = problem.posed(source(options), choice_of_numbers(options), picked(Fit, options))
+    task = problem.posed(source(options), choice_of_numbers(options), picked(ModelOptions, options))
     folder = out_folder(options.out)
-    out = sweep(task.problem, first, axes, **vars(picked(Limits, options)))
+    out = sweep(task.problem, first, axes, **vars(picked(DescentLimits, options)))
     if "optimizer" in axes:  # by name: the repr of an optimizer shows a rate that it did not use
         out = dataclasses.replace(out, axes={**out.axes, "optimizer": options.optimizer})
     parts: list[str | Table] = [task.summary(), _outcome_line(out), _runs_table(out)]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from fastgd.cli.columns import Choice, Columns, choose
 from fastgd.cli.encoding import Encoding, Scale, encoding
 from fastgd.cli.model import Model, Target, network_inputs
-from fastgd.cli.options import Layers, Split
+from fastgd.cli.options import NetworkOptions, Split
 from fastgd.cli.table import Source
 from fastgd.cli.words import LOSSES, SCALES, count, several
 
@@ -90,21 +90,21 @@ class Task:
         """The rows as the file counts them, from 1."""
         return np.asarray(self.columns.frame.index[self.parts[part]] + 1)
 
-    def network(self, layers: Layers) -> MLP:
+    def network(self, options: NetworkOptions) -> MLP:
         """An untrained network for this task."""
         from fastgd.network.mlp import MLP  # noqa: PLC0415  (imports the engines)
 
         outputs = len(self.target.classes or (0,))
         return MLP(
-            [len(self.encoding.inputs), *layers.hidden, outputs],
-            activation=layers.activation,
+            [len(self.encoding.inputs), *options.hidden, outputs],
+            activation=options.activation,
             loss=self.loss,
-            l1=layers.l1 or 0.0,
-            l2=layers.l2 or 0.0,
-            dropout=layers.dropout,
-            dtype=layers.dtype,
-            rng=layers.seed,
-            n_threads=layers.threads,
+            l1=options.l1 or 0.0,
+            l2=options.l2 or 0.0,
+            dropout=options.dropout,
+            dtype=options.dtype,
+            rng=options.seed,
+            n_threads=options.threads,
         )
 
     def model(self, network: MLP) -> Model:
@@ -140,14 +140,16 @@ class Task:
         ]
 
 
-def posed(source: Source, choice: Choice, split: Split, scale: Scale, layers: Layers) -> Task:
+def posed(
+    source: Source, choice: Choice, split: Split, scale: Scale, options: NetworkOptions
+) -> Task:
     """Read the file and pose the task."""
     frame = source.read()
     with source.named_in_errors():
         columns = choose(frame, choice)
         parts = _parts(columns, split)
         code = encoding(columns.frame.iloc[parts[TRAINED]], scale)
-        loss = _loss(layers.loss, columns)
+        loss = _loss(options.loss, columns)
         unscaled = loss == "poisson" or scale == "none"
         target = _target(columns, parts[TRAINED], unscaled)
     labels: Array
@@ -156,7 +158,7 @@ def posed(source: Source, choice: Choice, split: Split, scale: Scale, layers: La
     else:
         labels = np.unique(columns.target, return_inverse=True)[1]
     inputs = {
-        part: network_inputs(code, columns.frame.iloc[rows], np.dtype(layers.dtype))
+        part: network_inputs(code, columns.frame.iloc[rows], np.dtype(options.dtype))
         for part, rows in parts.items()
     }
     return Task(source, columns, code, scale, target, labels, parts, inputs, loss)

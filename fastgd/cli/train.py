@@ -6,22 +6,19 @@ from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import Path
 
-from fastgd.cli.files import save_figure, written_line
-from fastgd.cli.show import Outcome, Table
-from fastgd.cli.task import Task
-from fastgd.cli.training import (
-    REMEDY,
+from fastgd.cli.evaluation import (
     Evaluation,
-    Training,
     curves,
     evaluated,
-    number,
-    planned,
-    train_all,
     write_histories,
     write_predictions,
     write_rows,
 )
+from fastgd.cli.files import save_figure, written_line
+from fastgd.cli.show import Outcome, Table
+from fastgd.cli.task import Task
+from fastgd.cli.training import REMEDY, Training, planned, train_all
+from fastgd.cli.words import number
 from fastgd.engines.protocol.outcomes import Status
 
 

@@ -6,19 +6,27 @@ import math
 import time
 import warnings
 from argparse import Namespace
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fastgd.cli import task as tasks
 from fastgd.cli.files import out_folder
 from fastgd.cli.optimizers import trainers
-from fastgd.cli.options import Layers, Schedule, Split, choice, hyperparameters, picked, source
+from fastgd.cli.options import (
+    FitOptions,
+    NetworkOptions,
+    Split,
+    choice,
+    hyperparameters,
+    picked,
+    source,
+)
 from fastgd.cli.task import TRAINED, VALIDATED, Task
-from fastgd.cli.words import ENDED, LOSSES, count
+from fastgd.cli.words import ENDED, count
 from fastgd.engines.protocol.outcomes import Standing, Status
 from fastgd.progress import Progress
 
@@ -26,7 +34,6 @@ if TYPE_CHECKING:
     from fastgd.network.history import TrainingHistory
     from fastgd.network.mlp import MLP
     from fastgd.optimizers import Optimizer
-    from fastgd.plotting import LossCurveDisplay
 
 
 REMEDY = "try a smaller --rate, or --clip-norm 1."
@@ -94,27 +101,27 @@ class Plan:
     optimizers: Mapping[str, Optimizer]
     task: Task
     network: MLP
-    schedule: Schedule
+    options: FitOptions
     folder: Path | None
 
     def summary(self) -> list[str]:
         """The lines that describe it."""
-        return self.task.summary(self.network, self.schedule.batch_size)
+        return self.task.summary(self.network, self.options.batch_size)
 
 
 def planned(options: Namespace) -> Plan:
     """Check the options and read the file."""
-    schedule, split = picked(Schedule, options), picked(Split, options)
-    layers = picked(Layers, options)
+    fit, split = picked(FitOptions, options), picked(Split, options)
+    network = picked(NetworkOptions, options)
     optimizers = trainers(options.optimizer, options.rate or (), hyperparameters(options))
-    task = tasks.posed(source(options), choice(options), split, options.scale, layers)
-    return Plan(optimizers, task, task.network(layers), schedule, out_folder(options.out))
+    task = tasks.posed(source(options), choice(options), split, options.scale, network)
+    return Plan(optimizers, task, task.network(network), fit, out_folder(options.out))
 
 
 def train_all(plan: Plan) -> list[Training]:
     """Train the network by each optimizer, from the same weights through the same batches; Ctrl-C ends it early."""
     done: list[Training] = []
-    updates = plan.schedule.updates(len(plan.task.parts[TRAINED]))
+    updates = plan.options.updates(len(plan.task.parts[TRAINED]))
     with Progress(len(plan.optimizers), max_iter=updates) as progress:
         for name, optimizer in plan.optimizers.items():
             network = plan.network.fresh()
@@ -137,8 +144,8 @@ def _train(
 ) -> Training:
     from fastgd.network.history import DivergenceWarning  # noqa: PLC0415  (imports the engines)
 
-    task, schedule = plan.task, plan.schedule
-    watched = task.watched[0] if schedule.patience else None
+    task, options = plan.task, plan.options
+    watched = task.watched[0] if options.patience else None
     x, y = task.rows(TRAINED)
     began = time.perf_counter()
     with warnings.catch_warnings():
@@ -147,13 +154,13 @@ def _train(
             x,
             y,
             optimizer=optimizer,
-            batch_size=schedule.batch_size,
-            epochs=schedule.epochs,
+            batch_size=options.batch_size,
+            epochs=options.epochs,
             validation=task.rows(VALIDATED) if VALIDATED in task.parts else None,
-            patience=schedule.patience or None,
+            patience=options.patience or None,
             monitor=watched or "val_loss",
             callbacks=[teller],
-            max_seconds=schedule.max_seconds,
+            max_seconds=options.max_seconds,
         )
     took = time.perf_counter() - began
     status = Status(network.status_)
@@ -168,88 +175,3 @@ def _teller(progress: Progress, network: MLP, updates: int) -> Callable[..., Non
         progress.look(lambda: Standing(0, 1, 0, done / updates, done))
 
     return tell
-
-
-# --- results ----------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """Predictions for a part of the rows, by column, and their scores, by name."""
-
-    predictions: Mapping[str, Any]
-    scores: Mapping[str, float]
-
-
-def evaluated(task: Task, network: MLP, part: str) -> Evaluation:
-    """Accuracy and F1 on a part of the rows, or errors in the file's units and R²."""
-    from sklearn import metrics  # noqa: PLC0415  (heavy)
-
-    predictions = task.model(network).predictions(task.inputs[part])
-    guess = predictions["predicted"]
-    if task.target.classes is not None:
-        right = task.labels[task.parts[part]]
-        known = {label: k for k, label in enumerate(task.target.classes)}
-        guessed = [known[label] for label in guess]
-        scores = [
-            metrics.accuracy_score(right, guessed),
-            metrics.f1_score(right, guessed, average="macro", zero_division=0),
-        ]
-    else:
-        truth = task.true_values(part)
-        scores = [
-            metrics.mean_squared_error(truth, guess),
-            metrics.mean_absolute_error(truth, guess),
-            metrics.r2_score(truth, guess) if len(truth) > 1 else math.nan,
-        ]
-    return Evaluation(predictions, dict(zip(task.score_names, scores, strict=True)))
-
-
-def number(value: float, places: str = ".6g") -> str:
-    """A number in a table; a dash if there is none."""
-    return "-" if math.isnan(value) else format(value, places)
-
-
-def curves(
-    task: Task, lines: Mapping[str, tuple[Training, str]], where: str = ""
-) -> LossCurveDisplay:
-    """Recorded losses by epoch: a training and the name of a record for each line."""
-    from fastgd.plotting import LossCurveDisplay  # noqa: PLC0415
-
-    return LossCurveDisplay(
-        {
-            name: (done.history.epoch, getattr(done.history, kind))
-            for name, (done, kind) in lines.items()
-        },
-        "epoch (a mark: the parameters that were kept)",
-        LOSSES[task.loss] + where,
-        {name: done.at("epoch") for name, (done, _) in lines.items() if done.usable},
-    )
-
-
-def write_histories(path: Path, trainings: Sequence[Training], *, named: bool) -> None:
-    """Write all records as CSV, with the optimizer's name if `named`."""
-    import pandas as pd  # noqa: PLC0415  (heavy)
-
-    frames = [training.history.to_pandas().drop(columns="grad_norm") for training in trainings]
-    if named:
-        for frame, training in zip(frames, trainings, strict=True):
-            frame.insert(0, "optimizer", training.name)
-    pd.concat(frames).to_csv(path, index=False)
-
-
-def write_rows(path: Path, names: Iterable[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Write a table as CSV."""
-    import pandas as pd  # noqa: PLC0415  (heavy)
-
-    pd.DataFrame(rows, columns=[name.replace("²", "2") for name in names]).to_csv(path, index=False)
-
-
-def write_predictions(path: Path, task: Task, columns: Mapping[str, Any]) -> None:
-    """Write the judged rows as CSV: their numbers, the target, and the columns of predictions."""
-    import pandas as pd  # noqa: PLC0415  (heavy)
-
-    part = task.judged
-    first = {"row": task.row_numbers(part), task.target.name: task.true_values(part)}
-    others = {f"{name} of the network" if name in first else name: v for name, v in columns.items()}
-    pd.DataFrame({**first, **others}).to_csv(path, index=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from fastgd.engines.protocol.outcomes import Status
 from fastgd.optimizers import NAMES
 
@@ -41,8 +43,13 @@ BAD_INPUT, INTERRUPTED = 2, 130  # exit codes
 
 def count(many: float, what: str) -> str:
     """A number of things, for example ``1 row`` or ``2,000 rows``."""
-    number = f"{many:,}" if isinstance(many, int) else f"{many:,.6g}"
-    return f"{number} {what}" if many == 1 else f"{number} {what}s"
+    digits = f"{many:,}" if isinstance(many, int) else f"{many:,.6g}"
+    return f"{digits} {what}" if many == 1 else f"{digits} {what}s"
+
+
+def number(value: float, places: str = ".6g") -> str:
+    """A number in a table; a dash if there is none."""
+    return "-" if math.isnan(value) else format(value, places)
 
 
 def several(names: list[str], most: int = 6) -> str:

@@ -1,0 +1,94 @@
+"""The results of trainings: predictions and their scores, loss curves, and files of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fastgd.cli.task import Task
+from fastgd.cli.training import Training
+from fastgd.cli.words import LOSSES
+
+if TYPE_CHECKING:
+    from fastgd.network.mlp import MLP
+    from fastgd.plotting import LossCurveDisplay
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Predictions for a part of the rows, by column, and their scores, by name."""
+
+    predictions: Mapping[str, Any]
+    scores: Mapping[str, float]
+
+
+def evaluated(task: Task, network: MLP, part: str) -> Evaluation:
+    """Accuracy and F1 on a part of the rows, or errors in the file's units and R²."""
+    from sklearn import metrics  # noqa: PLC0415  (heavy)
+
+    predictions = task.model(network).predictions(task.inputs[part])
+    guess = predictions["predicted"]
+    if task.target.classes is not None:
+        right = task.labels[task.parts[part]]
+        known = {label: k for k, label in enumerate(task.target.classes)}
+        guessed = [known[label] for label in guess]
+        scores = [
+            metrics.accuracy_score(right, guessed),
+            metrics.f1_score(right, guessed, average="macro", zero_division=0),
+        ]
+    else:
+        truth = task.true_values(part)
+        scores = [
+            metrics.mean_squared_error(truth, guess),
+            metrics.mean_absolute_error(truth, guess),
+            metrics.r2_score(truth, guess) if len(truth) > 1 else math.nan,
+        ]
+    return Evaluation(predictions, dict(zip(task.score_names, scores, strict=True)))
+
+
+def curves(
+    task: Task, lines: Mapping[str, tuple[Training, str]], where: str = ""
+) -> LossCurveDisplay:
+    """Recorded losses by epoch: a training and the name of a record for each line."""
+    from fastgd.plotting import LossCurveDisplay  # noqa: PLC0415
+
+    return LossCurveDisplay(
+        {
+            name: (done.history.epoch, getattr(done.history, kind))
+            for name, (done, kind) in lines.items()
+        },
+        "epoch (a mark: the parameters that were kept)",
+        LOSSES[task.loss] + where,
+        {name: done.at("epoch") for name, (done, _) in lines.items() if done.usable},
+    )
+
+
+def write_histories(path: Path, trainings: Sequence[Training], *, named: bool) -> None:
+    """Write all records as CSV, with the optimizer's name if `named`."""
+    import pandas as pd  # noqa: PLC0415  (heavy)
+
+    frames = [training.history.to_pandas().drop(columns="grad_norm") for training in trainings]
+    if named:
+        for frame, training in zip(frames, trainings, strict=True):
+            frame.insert(0, "optimizer", training.name)
+    pd.concat(frames).to_csv(path, index=False)
+
+
+def write_rows(path: Path, names: Iterable[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Write a table as CSV."""
+    import pandas as pd  # noqa: PLC0415  (heavy)
+
+    pd.DataFrame(rows, columns=[name.replace("²", "2") for name in names]).to_csv(path, index=False)
+
+
+def write_predictions(path: Path, task: Task, columns: Mapping[str, Any]) -> None:
+    """Write the judged rows as CSV: their numbers, the target, and the columns of predictions."""
+    import pandas as pd  # noqa: PLC0415  (heavy)
+
+    part = task.judged
+    first = {"row": task.row_numbers(part), task.target.name: task.true_values(part)}
+    others = {f"{name} of the network" if name in first else name: v for name, v in columns.items()}
+    pd.DataFrame({**first, **others}).to_csv(path, index=False)
