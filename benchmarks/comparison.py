@@ -1,8 +1,8 @@
-"""Measuring rivals in turn, so that what the machine does meanwhile happens to all of them.
+"""Measuring candidates in turn, so that other load on the machine affects all of them alike.
 
-A benchmark hands `compare` the candidates of one workload, and they take turns on one clock. A ratio is the median
-over the rounds of two times taken within a second of each other; it stays put where the times themselves wander.
-pytest-benchmark then gets some more rounds of the first candidate alone, and stores the ratios with them.
+A benchmark passes `compare` the candidates of one workload; they take turns on one clock. A ratio is the median over
+the rounds of two times measured within a second of each other, which is stable even where the times are not.
+pytest-benchmark then runs some more rounds of the first candidate alone, and stores the ratios with them.
 """
 
 import gc
@@ -21,7 +21,7 @@ QUICK = os.environ.get("FASTGD_BENCH_QUICK", "") not in ("", "0")
 TURN = 2e-3 if QUICK else 5e-3  # seconds that a turn takes at least
 SETTLE = 15e-3  # seconds; OpenMP's workers spin for 10 ms after their last call (JAX's and ours sleep sooner)
 SETTLE_BLAS = 0.15  # OpenBLAS's own workers spin for 0.1 s
-LONG = 1.0  # seconds that are not spent twice to warm up
+LONG = 1.0  # seconds; a call this long is not repeated to warm up
 LIMIT = "limit: "  # prefix of candidates that are bounds of the machine
 RECORDS: list[dict[str, Any]] = []  # of this session, for the summary on the screen
 
@@ -30,9 +30,10 @@ RECORDS: list[dict[str, Any]] = []  # of this session, for the summary on the sc
 class Candidate:
     """One way to do the work.
 
-    `call` does it once. `work` counts what that amounts to (steps, iterations), so that a candidate may do fewer of
-    them than the others; its times are divided by it. `note` says what the reader must know, `prepare` is called
-    at the beginning of a turn. `settle` is how many seconds its threads need to fall asleep after a turn.
+    `call` does it once. `work` is the number of units (steps, iterations) in a call, by which its times are divided,
+    so that a candidate may do fewer than the others. `note` is for the reader of the figures. `prepare` is called
+    before a turn; `wait` ends it, within the measured time (for a GPU, which works asynchronously). `settle` is the
+    number of seconds that its threads need to fall asleep after a turn.
     """
 
     call: Callable[[], Any]
@@ -40,7 +41,8 @@ class Candidate:
     note: str = ""
     prepare: Callable[[], Any] = int
     settle: float = SETTLE
-    calls: int = 0  # in a turn; found by `calibrate`
+    wait: Callable[[], Any] = int
+    calls: int = 0  # in a turn; set by `calibrate`
     times: list[float] = field(default_factory=list)  # of a unit of work
 
     def loop(self) -> float:
@@ -49,10 +51,20 @@ class Candidate:
         start = time.perf_counter()
         for _ in repeat(None, self.calls):
             call()
+        self.wait()
         return time.perf_counter() - start
 
+    def once(self) -> None:
+        """One call, waited for."""
+        self.call()
+        self.wait()
+
+    def best(self) -> float:
+        """Seconds of a unit of work in the fastest turn."""
+        return min(self.times)
+
     def calibrate(self) -> None:
-        """Choose the calls of a turn; it also warms up (compiles, fills caches)."""
+        """Choose the number of calls in a turn; this also compiles and fills caches."""
         self.prepare()
         self.calls = 1
         took = self.loop()
@@ -65,17 +77,18 @@ class Candidate:
         time.sleep(self.settle)
 
     def turn(self) -> None:
-        """Wake this candidate's threads, measure, then let them go to sleep."""
+        """Wake this candidate's threads, measure, then let the threads go to sleep."""
         self.prepare()
         if self.calls > 1:
             for _ in repeat(None, max(2, self.calls // 8)):
                 self.call()
+            self.wait()
         self.times.append(self.loop() / (self.calls * self.work))
         time.sleep(self.settle)
 
 
 class Child(Candidate):
-    """A program in a new Python process, which prints the seconds that it has measured itself."""
+    """A program in a new Python process that prints the seconds it measured."""
 
     def __init__(self, program: str, environment: Mapping[str, str] | None = None) -> None:
         self.program = program
@@ -129,21 +142,22 @@ def compare(
         The first is ours. Names that begin with ``limit:`` are bounds of the machine.
     rounds : int
     about : dict
-        What `table.py` needs: "table", "workload", "threads", "unit" (of work), and "headline": whether the
-        README shows it.
+        For `table.py`: "table", "workload", "threads", "unit" (of work), and "headline": whether the README
+        shows it.
     skipped : dict of str to str, optional
-        Peers that are not here, and why.
+        Peers that cannot take part, and why.
 
     Returns
     -------
     dict
-        What has been stored in ``benchmark.extra_info``; the ratios in it come from the turns.
+        The contents of ``benchmark.extra_info``; its ratios come from the turns.
     """
     name, ours = next(iter(candidates.items()))
     rounds = min(rounds, 2 if isinstance(ours, Child) else 3) if QUICK else rounds
     interleaved(candidates, rounds)
     slow = sum(ours.times) > LONG
-    benchmark.pedantic(ours.call, rounds=1 if slow else rounds, iterations=ours.calls)
+    call = ours.call if ours.wait is int else ours.once
+    benchmark.pedantic(call, rounds=1 if slow else rounds, iterations=ours.calls)
     info = {**about, "name": name, "rounds": rounds, "skipped": dict(skipped or {})}
     info |= summary(candidates)
     benchmark.extra_info.update(info)
@@ -170,4 +184,9 @@ def summary(candidates: Mapping[str, Candidate]) -> dict[str, Any]:
 
 
 def _times(candidate: Candidate) -> dict[str, float]:
-    return {"median": statistics.median(candidate.times), "best": min(candidate.times)}
+    return {"median": statistics.median(candidate.times), "best": candidate.best()}
+
+
+def threads_text(n: int) -> str:
+    """As names of candidates have it."""
+    return "1 thread" if n == 1 else f"{n} threads"

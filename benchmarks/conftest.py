@@ -1,4 +1,4 @@
-"""What belongs to all benchmarks: versions beside the figures, and the table at the end."""
+"""Shared by all benchmarks: versions stored with the figures, tables at the end, a skip where there is no GPU."""
 
 import importlib.metadata
 import platform
@@ -9,17 +9,27 @@ import comparison
 import pytest
 import table
 
+from fastgd.engines.cuda import device
 from fastgd.engines.installation import config as fastgd_config
 
 PEERS = ("numpy", "numba", "scipy", "scikit-learn", "torch", "jax", "optax")
 
 
 def pytest_collection_modifyitems(items: list[Any]) -> None:
-    """A peer's deprecations are not our errors."""
+    """Ignore the peers' deprecations; skip benchmarks of a GPU where there is none."""
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.filterwarnings("ignore"))
+            if item.get_closest_marker("gpu") and (why := gpu_missing()):
+                item.add_marker(pytest.mark.skip(reason=why))
+
+
+def gpu_missing() -> str:
+    """Why benchmarks of a GPU cannot run; empty if they can."""
+    if device.simulated() and not comparison.QUICK:
+        return "the simulator runs benchmarks only with FASTGD_BENCH_QUICK=1"
+    return device.missing()
 
 
 def pytest_benchmark_update_machine_info(machine_info: dict[str, Any]) -> None:
@@ -33,6 +43,10 @@ def pytest_benchmark_update_machine_info(machine_info: dict[str, Any]) -> None:
     machine_info["versions"] = versions
     processor = fastgd_config()["processor"]
     machine_info["kernels"] = f"{processor['target']}, vectors of {processor['vector_bits']} bits"
+    if not device.missing():
+        gpu = device.gpu()
+        capability = ".".join(map(str, gpu.capability))
+        machine_info["gpu"] = f"{gpu.name} (compute capability {capability})"
 
 
 @pytest.hookimpl(trylast=True)

@@ -55,6 +55,9 @@ COLUMNS = {
     },
     "Defaults": {"scikit-learn": "scikit-learn", "one thread": "fastgd 1 thread"},
     "Whole trainings": {"PyTorch": "torch", "JAX": "JAX", "scikit-learn": "scikit-learn"},
+    "GPU: one step": {"PyTorch": "torch"},
+    "GPU: sweep": {"half the iterations": "fastgd, half", "on the CPU": "fastgd, CPU"},
+    "GPU: training": {"PyTorch": "torch"},
 }
 LIMITS = {
     "memory": "of the memory's limit",
@@ -83,6 +86,10 @@ INTRODUCTIONS = {
         "long as fastgd the others take, and the accuracy on the test rows."
     ),
     "Machine": "The machine's own limits, measured in the same run.",
+    "GPU: one step": "The same for arrays in a GPU's memory; its limit is a copy of as many bytes.",
+    "GPU: sweep": "Two-parameter least squares, one descent per rate, all iterations executed.",
+    "GPU: training": "One update of a network by SGD, float32, the rows in the GPU's memory.",
+    "GPU: limits": "The GPU's own limits, measured in the same run.",
 }
 
 
@@ -180,7 +187,7 @@ def _limits(_: str, rows: Sequence[Record]) -> tuple[list[str], list[list[str]]]
     return ["", "threads", "reached"], body
 
 
-_WRITERS = {"Machine": _limits, "Number of runs": _runs}
+_WRITERS = {"Machine": _limits, "GPU: limits": _limits, "Number of runs": _runs}
 
 
 def _skipped(rows: Sequence[Record]) -> list[str]:
@@ -231,6 +238,7 @@ def footnote(report: Mapping[str, Any]) -> str:
     here = ", ".join(f"{name} {version}" for name, version in versions.items())
     cpu = machine.get("cpu", {})
     processor = f"{cpu.get('brand_raw', 'unknown processor')}, {cpu.get('count', '?')} cores"
+    processor += f", {machine['gpu']}" if "gpu" in machine else ""
     width = f"kernels for {machine.get('kernels', 'an unknown processor')}"
     return f"{processor}, {machine.get('system', '')}, {width}; {here}; {report['datetime'][:10]}."
 

@@ -12,7 +12,12 @@ import table
 from comparison import Candidate, interleaved, summary
 
 ROOT = Path(__file__).parent.parent
-FOLDERS = [str(ROOT / "benchmarks"), str(ROOT / "tests")]
+BENCHMARKS = sorted((ROOT / "benchmarks").glob("*/bench_*.py"))
+FOLDERS = [
+    *map(str, {file.parent: None for file in BENCHMARKS}),
+    str(ROOT / "benchmarks"),
+    str(ROOT / "tests"),
+]
 
 
 def in_new_process(program):
@@ -32,7 +37,7 @@ def in_new_process(program):
 PAIRS = """
 import json
 import numpy as np
-import bench_network, bench_schedules, bench_step, bench_subnormals, bench_sweep
+import bench_network, bench_schedules, bench_step, bench_subnormals, bench_sweep, bench_training, network_data
 from fastgd.engines.config import get_num_threads
 found = {"steps": {}, "sweeps": {}}
 for id, dtype in {(row.values[0], row.values[2]) for row in bench_step.workloads()}:
@@ -43,7 +48,7 @@ for rule in bench_sweep.RULES:
 found["subnormals"] = bench_subnormals.disagreement()
 found["schedules"] = bench_schedules.disagreement()
 
-data, sizes = bench_network.dense(inputs=30, rows=200), (30, 16, 12, 10)
+data, sizes = network_data.dense(inputs=30, rows=200), (30, 16, 12, 10)
 found["networks"] = {
     f"batch {batch}": bench_network.Setup(data, batch, steps=3, sizes=sizes).disagreement()
     for batch in (1, 32)
@@ -56,11 +61,11 @@ found["defaults"] = bench_network.defaults_disagreement(epochs=2)
 
 rng, labels = np.random.default_rng(0), np.repeat(np.arange(10, dtype=np.int32), 60)
 x = rng.standard_normal((600, 784), np.float32) / 8 + np.eye(10, 784, dtype=np.float32)[labels]
-data = bench_network.Data("drawn", x, labels, x[::4], labels[::4])
+data = network_data.Data("drawn", x, labels, x[::4], labels[::4])
 options = {"batch": 64, "looks": 2}
 for name, more in {"whole": {"epochs": 2}, "early": {"epochs": 50, "goal": 0.5}}.items():
-    course = bench_network.course(data, **options, **more)
-    runs = bench_network.courses(course, sklearn=name == "early")[0]
+    course = bench_training.course(data, **options, **more)
+    runs = bench_training.courses(course, sklearn=name == "early")[0]
     found[name] = {library: run() for library, run in runs.items()}
 print(json.dumps(found))
 """
@@ -113,8 +118,8 @@ def test_limits_of_a_network_are_its_own_products():
 
 
 def test_collecting_the_benchmarks_imports_no_peer():
-    names = [file.stem for file in (ROOT / "benchmarks").glob("bench_*.py")]
-    assert len(names) >= 6
+    names = [file.stem for file in BENCHMARKS]
+    assert len(names) >= 12
     heavy = "torch", "jax", "optax", "numba"
     program = f"import sys, {', '.join(names)}; print([m for m in {heavy} if m in sys.modules])"
     assert in_new_process(program).strip() == "[]"

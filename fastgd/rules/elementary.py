@@ -15,7 +15,7 @@ of a number:
 ``np.exponent(x)``, ``np.mantissa(x)``
     e and m of x = m 2**e with m from sqrt(1/2) to sqrt(2), for positive normal x.
 
-The polynomials' coefficients are printed by ``benchmarks/fit_elementary.py``.
+The polynomials' coefficients are printed by ``tools/fit_elementary.py``.
 """
 
 import numpy as np

@@ -165,7 +165,7 @@ def copy(tmp_path_factory):
 
 
 def run(folder, command, **environment):
-    paths = [str(folder / name) for name in ("", "tests", "benchmarks")]
+    paths = [str(folder / name) for name in ("", "tests", "benchmarks", "benchmarks/optimizers")]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), **environment}
     done = subprocess.run(
         command,

@@ -7,7 +7,6 @@ thread), and as many multiply-adds in registers. Operations are counted as if no
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
 
@@ -16,15 +15,14 @@ import network_peers
 import numpy as np
 import peers
 import pytest
-from comparison import LIMIT, QUICK, SETTLE, SETTLE_BLAS, Candidate, compare
-from network_peers import Course, Rule, sgd
+from comparison import LIMIT, QUICK, SETTLE, SETTLE_BLAS, Candidate, compare, threads_text
+from network_data import SIZES, Data, dense, digits
+from network_peers import Rule, sgd
 
 import fastgd as gd
-from fastgd.batches import checked_batches
 from fastgd.engines.config import get_num_threads
 from fastgd.network.trainer import Trainer
 
-SIZES = (784, 500, 300, 10)
 RATE = 0.01
 # Updates of a stretch, by batch size: some tens of milliseconds.
 STEPS = {1: 20, 32: 4} if QUICK else {1: 400, 8: 200, 32: 100, 256: 24, 2048: 4}
@@ -32,40 +30,6 @@ BATCH = 32 if QUICK else 256  # of the dense data and of the other optimizers
 MEASURED = [("MNIST", batch) for batch in STEPS if not QUICK or batch == 1] + [("dense", BATCH)]
 OTHERS = ("Adam",) if QUICK else ("Momentum", "Adam", "Adadelta", "RMSprop")
 ROUNDS = 9
-
-
-@dataclass(frozen=True)
-class Data:
-    """Rows to train on, perhaps others to test on; float32 from 0 to 1 (or of any size), int32."""
-
-    name: str
-    x: Any
-    y: Any
-    test_x: Any = None
-    test_y: Any = None
-
-
-@cache
-def digits() -> Data:
-    """MNIST; where it is not to be had, scikit-learn's digits, drawn as large."""
-    found = gd.datasets.load_mnist(download=not QUICK)
-    images = [_flat(images) for images in (found.data, found.test_data)]
-    labels = [labels.astype(np.int32) for labels in (found.target, found.test_target)]
-    name = "MNIST" if found.source != "stand-in" else "digits, enlarged"
-    return Data(name, images[0], labels[0], images[1], labels[1])
-
-
-def _flat(images: Any) -> Any:
-    if images.shape[1] == 8:
-        images = np.pad(images.repeat(3, axis=1).repeat(3, axis=2), ((0, 0), (2, 2), (2, 2)))
-    return images.reshape(len(images), -1).astype(np.float32) / np.float32(255)
-
-
-@cache
-def dense(inputs: int = SIZES[0], rows: int = 16_384, classes: int = SIZES[-1]) -> Data:
-    rng = np.random.default_rng(0)
-    x = rng.standard_normal((rows, inputs), np.float32)
-    return Data("dense", x, rng.integers(classes, size=rows, dtype=np.int32))
 
 
 # Ours, and the same in the peers' words. (Step sizes of which nothing diverges.)
@@ -154,9 +118,9 @@ class Setup:
             return
         for threads in self.threads:
             peer = network_peers.torch_training(self.start, self.x, self.y, RULES[self.rule][1])
-            self._add(f"torch {_threads(threads)}", peer.call, peer.arrays)
+            self._add(f"torch {threads_text(threads)}", peer.call, peer.arrays)
             prepare = partial(peers.torch().set_num_threads, threads)
-            self.candidates[f"torch {_threads(threads)}"].prepare = prepare
+            self.candidates[f"torch {threads_text(threads)}"].prepare = prepare
 
     def _jax(self) -> None:
         """Its threads are as many as there are: their number is fixed when its process starts."""
@@ -169,12 +133,12 @@ class Setup:
     def _numpy(self) -> None:
         for threads in self.threads:
             peer = network_peers.numpy_training(self.start, self.x, self.y, RATE)
-            self._add(f"NumPy, {_threads(threads)}", peer.call, peer.arrays, threads)
+            self._add(f"NumPy, {threads_text(threads)}", peer.call, peer.arrays, threads)
 
     def _sklearn(self) -> None:
         for threads in self.threads:
             peer = network_peers.sklearn_training(self.start, self.x, self.y, RATE)
-            self._add(f"scikit-learn, {_threads(threads)}", peer.call, peer.arrays, threads)
+            self._add(f"scikit-learn, {threads_text(threads)}", peer.call, peer.arrays, threads)
 
     def _add(self, name: str, call: Any, arrays: Any, blas: int = 0) -> None:
         """`blas` is the number of threads that NumPy's BLAS has meanwhile, 0 if it makes no difference."""
@@ -216,10 +180,6 @@ def _order(rows: int, least: int) -> Any:
     """An epoch's order of the rows; of a small set as many epochs as it takes."""
     rng = np.random.default_rng(0)
     return np.concatenate([rng.permutation(rows) for _ in range(-(-least // rows))])
-
-
-def _threads(n: int) -> str:
-    return "1 thread" if n == 1 else f"{n} threads"
 
 
 def measure(benchmark: Any, setup: Setup, **about: Any) -> None:
@@ -317,7 +277,7 @@ def test_defaults(benchmark: Any) -> None:
         candidate = Candidate(partial(on_digits, MLPClassifier, epochs), steps)
         candidate.prepare = partial(machine.blas_threads, threads)
         candidate.settle = SETTLE_BLAS if threads > 1 else SETTLE
-        found[f"scikit-learn, {_threads(threads)}"] = candidate
+        found[f"scikit-learn, {threads_text(threads)}"] = candidate
     about = {
         "table": "Defaults",
         "workload": "MLPClassifier() on digits, 1,797 x 64",
@@ -330,81 +290,3 @@ def test_defaults(benchmark: Any) -> None:
         compare(benchmark, found, rounds=ROUNDS, about=about)
     finally:
         machine.blas_threads(all_threads)
-
-
-# --- whole trainings ------------------------------------------------------------------------------
-
-
-def course(data: Data, *, batch: int, looks: int, epochs: int, goal: float = 1.0) -> Course:
-    """Momentum 0.9, rate 0.01; `looks` at the test rows in an epoch."""
-    batches = checked_batches(len(data.y), batch, True, False, 0)
-    assert batches is not None
-    return Course(
-        data.x, data.y, data.test_x, data.test_y, gd.MLP(SIZES, rng=0).params,
-        lambda epoch: batches.orders(0, epoch, epoch + 1)[0],
-        batch, RATE, 0.9, epochs, -(-batches.updates // looks), goal,
-    )  # fmt: skip
-
-
-def ours(course: Course) -> float:
-    net = gd.MLP(SIZES, rng=0)
-    accuracy = 0.0
-
-    def look(_: Any) -> bool:
-        nonlocal accuracy
-        accuracy = net.score(course.test_x, course.test_y)
-        return accuracy >= course.goal
-
-    net.fit(
-        course.x, course.y, optimizer=gd.SGD(lr=course.lr, momentum=course.momentum), rng=0,
-        batch_size=course.batch, epochs=course.epochs, record=course.every, callbacks=(look,),
-    )  # fmt: skip
-    return accuracy
-
-
-def courses(
-    course: Course, *, sklearn: bool
-) -> tuple[dict[str, Callable[[], float]], dict[str, str]]:
-    """By name a function that trains from the beginning and returns the test accuracy; and who is not here."""
-    found: dict[str, Callable[[], float]] = {"fastgd": partial(ours, course)}
-    skipped = {"torch": peers.missing("torch"), "JAX": peers.missing("jax", "optax")}
-    if not skipped["torch"]:
-        found[f"torch {_threads(get_num_threads())}"] = partial(network_peers.torch_course, course)
-    if not skipped["JAX"]:
-        found["JAX scan"] = network_peers.jax_course(course)
-    if sklearn:
-        found["scikit-learn"] = partial(network_peers.sklearn_course, course)
-    return found, {name: why for name, why in skipped.items() if why}
-
-
-WHOLE = {
-    "to 97 % on the test rows, batch 32": {"batch": 32, "looks": 5, "epochs": 10, "goal": 0.97},
-    "20 epochs, batch 256": {"batch": 256, "looks": 1, "epochs": 20},
-}
-
-
-@pytest.mark.skipif(QUICK, reason="minutes")
-@pytest.mark.parametrize("workload", WHOLE)
-def test_whole_training(benchmark: Any, workload: str) -> None:
-    data = digits()
-    if data.name != "MNIST":
-        pytest.skip("MNIST is not here")
-    runs, skipped = courses(course(data, **WHOLE[workload]), sklearn="goal" in WHOLE[workload])
-    accuracy: dict[str, float] = {}
-    found = {
-        name: Candidate(lambda name=name, run=run: accuracy.update({name: run()}))
-        for name, run in runs.items()
-    }
-    found["fastgd"].prepare = partial(machine.blas_threads, get_num_threads())
-    if not skipped.get("torch"):
-        peers.torch().set_num_threads(get_num_threads())
-    info = {
-        "table": "Whole trainings",
-        "workload": workload,
-        "threads": get_num_threads(),
-        "unit": "training",
-        "headline": True,
-        "accuracy": accuracy,
-    }
-    compare(benchmark, found, rounds=2, about=info, skipped=skipped)
-    assert max(accuracy.values()) - min(accuracy.values()) < 0.01, accuracy

@@ -19,17 +19,18 @@ SMALL, MEDIUM, LARGE = (1_000,), (100_000,), (1_000_000 if QUICK else 10_000_000
 MANY = (100,) * 60
 ROUNDS = 15
 BY_ID = {case.id: case for case in CASES}
-FIRST = {case.optimizer: (case.id,) for case in reversed(CASES)}
-# Rows that are timed instead of an optimizer's first; Momentum and NAG run the kernels of SGD.
-CHOSEN = {
+#: An optimizer is measured by its first row in the table of cases, with these exceptions: other rows have the same
+#: numbers in more libraries, and some optimizers make the update of SGD with momentum.
+INSTEAD = {
     "SGD": ("SGD-fast", "SGD-momentum"),
-    "Momentum": (),
-    "HeavyBall": (),
-    "NAG": (),
     "AdamW": ("AdamW-decay",),
+    **dict.fromkeys(("Momentum", "HeavyBall", "NAG"), ()),
 }
+FIRST = {case.optimizer: case.id for case in reversed(CASES)}
 OPTIMIZERS = tuple(
-    id for name in dict.fromkeys(c.optimizer for c in CASES) for id in CHOSEN.get(name, FIRST[name])
+    id
+    for optimizer in dict.fromkeys(case.optimizer for case in CASES)
+    for id in INSTEAD.get(optimizer, (FIRST[optimizer],))
 )
 
 

@@ -1,7 +1,7 @@
-"""Where the polynomials of `fastgd.rules.elementary` come from: prints them (needs mpmath).
+"""Print the coefficients of the polynomials in `fastgd.rules.elementary` (needs mpmath).
 
-Each interpolates its function in the nodes of Chebyshev, in 80 digits, which is within a factor of
-two of the best polynomial of that degree; the coefficients are then rounded once to the dtype.
+Each polynomial interpolates its function at Chebyshev nodes, in 80 digits; its error is within a factor of two of
+that of the best polynomial of the same degree. The coefficients are then rounded once to the dtype.
 """
 
 # ruff: noqa: T201  (printing is its job)
@@ -19,6 +19,7 @@ def removable(function, at_zero):
 
 
 def of_square(function):
+    """The function of the square of its argument."""
     return lambda u: function(mp.sqrt(u))
 
 
@@ -46,7 +47,7 @@ ERFC = {"single": (4, 6), "double": (6, 16)}  # end of the interval in x, degree
 
 
 def interpolated(function, interval, degree):
-    """Coefficients, the constant first, and the largest error met."""
+    """Coefficients, the constant first, and the largest error on a grid."""
     a, b = map(mp.mpf, interval)
     n = degree + 1
     nodes = [(a + b) / 2 + (b - a) / 2 * mp.cos(mp.pi * (2 * k + 1) / (2 * n)) for k in range(n)]
@@ -58,6 +59,7 @@ def interpolated(function, interval, degree):
 
 
 def show(name, dtype, fit):
+    """Print the error and the rounded coefficients."""
     coefficients, error = fit
     print(f"{name} {dtype.__name__}: error 2^{float(mp.log(error, 2)):.1f}")
     for c in coefficients:

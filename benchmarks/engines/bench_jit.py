@@ -52,8 +52,8 @@ def test_first_sweep(benchmark: Any, tmp_path: Path) -> None:
     if why := peers.missing("jax"):
         skipped["JAX"] = why
     else:
-        here = Path(__file__).parent
-        path = [str(here), str(here.parent / "tests")]
+        root = Path(__file__).parents[2]
+        path = [str(root / "benchmarks"), str(root / "tests")]
         found["JAX"] = Child(JAX.format(path=path))
     about = {
         "table": "A new process",
