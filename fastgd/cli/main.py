@@ -11,6 +11,7 @@ from fastgd.cli import compare, minimize, predict, sweep, train
 from fastgd.cli.arguments import build_parser
 from fastgd.cli.show import Outcome, show, show_studies
 from fastgd.cli.words import BAD_INPUT, INTERRUPTED
+from fastgd.extras import EXTRAS, MissingExtra, require
 from fastgd.studies import reproduce
 
 
@@ -51,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader has closed the pipe, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, MissingExtra) as error:
         print(f"fastgd: {' '.join(str(error).split())}", file=sys.stderr)
         return BAD_INPUT
     except KeyboardInterrupt:
@@ -84,6 +85,7 @@ def _shown(run: Callable[[Namespace], Outcome]) -> Callable[[Namespace], int]:
     """The command with its outcome printed."""
 
     def run_and_show(options: Namespace) -> int:
+        require(f"fastgd {options.command}", *EXTRAS["cli"])
         outcome = run(options)
         show(outcome)
         if outcome.finished:

@@ -17,6 +17,7 @@ from fastgd.datasets.files import (
     canonical_text,
     find_or_stand_in,
 )
+from fastgd.extras import require
 
 _CAR_COLUMNS = {
     "cylinders": "cylinders",
@@ -30,6 +31,7 @@ _CAR_COLUMNS = {
 
 
 def _parse_auto_mpg(path: Path) -> tuple[Any, bytes]:
+    require("fastgd.datasets.load_auto_mpg", "pandas")
     import pandas as pd  # noqa: PLC0415
 
     with path.open(encoding="utf-8-sig") as stream:
@@ -129,6 +131,7 @@ def _wanted_columns(features: Sequence[str] | None) -> tuple[str, ...]:
 
 def _diabetes(columns: int) -> dict[str, Any]:
     """Fields of a `Dataset`: age, sex, bmi, blood pressure and six serum measurements, unscaled."""
+    require("The stand-in for Auto MPG", "sklearn")
     from sklearn.datasets import load_diabetes  # noqa: PLC0415
 
     diabetes = load_diabetes(scaled=False)

@@ -20,6 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastgd.extras import require
+
 RAW = "https://raw.githubusercontent.com"
 Float = NDArray[np.float64]
 
@@ -169,6 +171,7 @@ def _read_named(file: File, path: Path, argument: str, check: bool) -> Any:
 
 
 def _cache_folder() -> Path:
+    require("Finding a data set in the cache or on the network", "pooch")
     import pooch  # noqa: PLC0415
 
     return Path(pooch.os_cache("fastgd"))

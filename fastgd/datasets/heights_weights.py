@@ -19,6 +19,7 @@ from fastgd.datasets.files import (
     canonical_text,
     find_or_stand_in,
 )
+from fastgd.extras import require
 
 #: Index numbers of 40 rows whose fitted line, cost curve and iteration counts match those printed by the
 #: learning-rate study. Its own rows were never published; these were found by a search through the 25,000 rows.
@@ -32,6 +33,7 @@ STUDY_LINE = (3.15491183, -86.55897252965156)
 
 
 def _parse_heights_weights(path: Path) -> tuple[Any, bytes]:
+    require("fastgd.datasets.load_heights_weights", "pandas")
     import pandas as pd  # noqa: PLC0415
 
     table = pd.read_csv(

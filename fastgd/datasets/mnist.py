@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from fastgd.datasets.files import RAW, Dataset, File, Unusable, find_or_stand_in
+from fastgd.extras import require
 
 
 def _parse_idx(path: Path) -> tuple[Any, bytes]:
@@ -112,6 +113,7 @@ def load_mnist(
 
 
 def _digits() -> list[Any]:
+    require("The stand-in for MNIST", "sklearn")
     from sklearn.datasets import load_digits  # noqa: PLC0415
 
     digits = load_digits()

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastgd.descent.optimize_result import as_result
 from fastgd.descent.run import Follower, Recorded
 from fastgd.engines.layout import SMALL_STEP
 from fastgd.engines.protocol.outcomes import Status
 from fastgd.engines.protocol.sweeps import Limits
+from fastgd.extras import require
 from fastgd.problems import Problem
 from fastgd.problems.base import Array
 
@@ -68,6 +70,7 @@ class History:
         1  1  0.50  0.2500    1.0
         2  2  0.25  0.0625    0.5
         """
+        require("History.to_pandas", "pandas")
         import pandas as pd  # noqa: PLC0415
 
         columns = dict(zip(self.parameter_names, self.x.T, strict=True))
@@ -155,15 +158,6 @@ class Recording:
             losses.append(self.problem.losses(points))
             slopes.append(np.abs(self.problem.slopes(points)).max(axis=0).astype(np.float64))
         return np.concatenate(losses), np.concatenate(slopes)
-
-
-def as_result(fields: dict[str, Any]) -> OptimizeResult:
-    """These fields as SciPy's class."""
-    from scipy.optimize import OptimizeResult  # noqa: PLC0415
-
-    result = OptimizeResult()
-    result.update(fields)
-    return result
 
 
 def _message(status: Status, slope: float, limits: Limits, stopped_by: str) -> str:

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from fastgd.checks import as_count, as_positive
-from fastgd.descent.history import Recording, as_result
+from fastgd.descent.history import Recording
+from fastgd.descent.optimize_result import as_result, result_class
 from fastgd.descent.request import Options, Request
 from fastgd.descent.run import Follower, follower
 from fastgd.engines.layout import RUNNING
@@ -100,6 +101,7 @@ def minimize(
     Returns
     -------
     scipy.optimize.OptimizeResult
+        Or, where SciPy is not installed, a class that behaves as it.
         `x`, `fun`, `jac` at the end of the run; `nit` updates; `nfev` and `njev`, the evaluations of the value and the
         gradient; `status` as in `fastgd.SweepResult` (0 converged, 1 max_iter, 2 diverged, 3 max_seconds,
         4 interrupted by Ctrl-C or the callback); `success` (status 0), `message`; `history` (a `History`, or None);
@@ -122,7 +124,7 @@ def minimize(
     >>> run.success, run.nit, run.x.round(5)
     (True, 2993, array([1., 1.]))
     """
-    import scipy.optimize  # noqa: F401, PLC0415  (Ctrl-C during an import after the run would lose the result)
+    result_class()  # imports SciPy's: Ctrl-C during an import after the run would lose the result
 
     options = Options(
         x0=x0,

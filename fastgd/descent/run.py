@@ -18,6 +18,7 @@ from fastgd.engines.layout import RUNNING, SHARED, SMALL_STEP
 from fastgd.engines.native.crew import exact_parts
 from fastgd.engines.protocol.outcomes import NumpyOutcomes, Status
 from fastgd.engines.protocol.sweeps import Descents
+from fastgd.extras import present
 from fastgd.optimizers.loops import with_settings
 from fastgd.problems import Function
 
@@ -87,6 +88,7 @@ def follower(request: Request, *, step_tol: float, observed: bool) -> Follower:
     except sweeps.NotCompiled:
         if backend != "auto":
             raise
+        sweeps.warn_not_compiled("A descent", request.problem, runs)
         return _Columns(request, runs, step_tol)
 
 
@@ -162,7 +164,8 @@ def _kernels(request: Request, runs: Descents, step_tol: float, backend: str) ->
             f"backend='cython' has no descent of {runs.rule.name} on {problem!r}"
             f"{' with step_tol' if step_tol else ''}; use backend='auto' or 'numba'"
         )
-    if step_tol or (backend == "auto" and limits.max_iter > _COMPILING_PAYS):
+    pays = backend == "auto" and limits.max_iter > _COMPILING_PAYS and present("numba")
+    if step_tol or pays:
         ahead = None
     address = (
         _observed_loop(kernel, problem.n_parameters, runs, char) if ahead is None else ahead[1]
@@ -173,6 +176,7 @@ def _kernels(request: Request, runs: Descents, step_tol: float, backend: str) ->
 
 def _observed_loop(kernel: Any, count: int, runs: Descents, char: str) -> int:
     """The address of Numba's loop for one run."""
+    sweeps.check_numba()
     from fastgd.engines.numba import sweeps as numba_sweeps  # noqa: PLC0415
 
     return numba_sweeps.follow(kernel, count, runs, char)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Collection
 
 from fastgd.engines import config
 from fastgd.engines.config import checked_backend
+from fastgd.extras import command, present, warn_slow
 
 
 def missing(backend: str) -> str:
@@ -35,8 +35,8 @@ def missing(backend: str) -> str:
         from fastgd.engines.native import kernels  # noqa: PLC0415  (loads the kernels)
 
         return kernels.reason()
-    if backend == "numba" and importlib.util.find_spec("numba") is None:
-        return "numba is not installed"
+    if backend == "numba" and not present("numba"):
+        return f"numba is not installed: {command('numba')}"
     return ""
 
 
@@ -44,6 +44,7 @@ def resolve_backend(
     requested: str | None = None,
     *,
     supports: Collection[str] = ("numpy", "cython", "numba"),
+    purpose: str = "",
 ) -> str:
     """The backend that a call runs on.
 
@@ -53,6 +54,9 @@ def resolve_backend(
         What the call was given; None: `get_backend`.
     supports : collection of str, default ("numpy", "cython", "numba")
         The backends that have what the call needs.
+    purpose : str, optional
+        What the backend is for. Given, a `SlowWarning` says so where "auto" has to take NumPy
+        because Numba is not installed.
 
     Returns
     -------
@@ -88,6 +92,8 @@ def resolve_backend(
         )
     for candidate in ("cython", "numba", "numpy"):
         if candidate in supports and not missing(candidate):
+            if candidate == "numpy" and purpose and "numba" in supports:
+                warn_slow(purpose)
             return candidate
     reasons = "; ".join(f"{name}: {missing(name)}" for name in supports)
     raise RuntimeError(f"no backend that has this can be used ({reasons})")

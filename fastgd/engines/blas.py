@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+from fastgd.extras import present
+
 
 class _OneThread:
     """A context: BLAS's own threads are held at one from the first that enters to the last that leaves.
 
     Counted, because limits that overlap would otherwise leave the wrong one behind. To be entered once a sweep or a
-    fit, not once a step: it takes about a millisecond.
+    fit, not once a step: it takes about a millisecond. Nothing is limited where threadpoolctl is not installed.
     """
 
     def __init__(self) -> None:
@@ -19,17 +21,17 @@ class _OneThread:
         self._limits: Any = None
 
     def __enter__(self) -> None:
-        from threadpoolctl import threadpool_limits  # noqa: PLC0415  (heavy)
-
         with self._lock:
-            if not self._inside:
+            if not self._inside and present("threadpoolctl"):
+                from threadpoolctl import threadpool_limits  # noqa: PLC0415  (heavy)
+
                 self._limits = threadpool_limits(1, user_api="blas")
             self._inside += 1
 
     def __exit__(self, *_: object) -> None:
         with self._lock:
             self._inside -= 1
-            if not self._inside:
+            if not self._inside and self._limits is not None:
                 self._limits.restore_original_limits()
                 self._limits = None
 

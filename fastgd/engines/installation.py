@@ -8,6 +8,7 @@ from typing import Any
 
 from fastgd.engines.backends import missing, resolve_backend
 from fastgd.engines.config import BACKENDS, cache_folder, get_num_threads
+from fastgd.extras import EXTRAS, command, missing_of
 
 _FOR_THE_CARD = ("numba-cuda", "cupy-cuda12x", "cupy-cuda13x")
 
@@ -19,8 +20,9 @@ def config() -> dict[str, Any]:
     -------
     dict
         "versions" (name -> version or None), "processor" (machine, kernel target, vector width in
-        bits), "gpu" (name, or None), "backends" (name -> "" or why it is missing), "backend" in use by
-        default, "threads", "cache_folder".
+        bits), "gpu" (its name, or None), "backends" (name -> "" or why it is missing), "backend"
+        in use by default, "extras" (name -> the packages of it that are not installed), "threads",
+        "cache_folder".
 
     Examples
     --------
@@ -36,6 +38,7 @@ def config() -> dict[str, Any]:
         "gpu": None if backends["cuda"] else _gpu_name(),
         "backends": backends,
         "backend": resolve_backend(),
+        "extras": {name: missing_of(name) for name in EXTRAS},
         "threads": get_num_threads(),
         "cache_folder": str(cache_folder()),
     }
@@ -105,6 +108,9 @@ def show_config() -> None:
         f"backend {name}: {reason or 'present'}{' (default)' * (name == found['backend'])}"
         for name, reason in found["backends"].items()
     ]
+    for name, absent in found["extras"].items():
+        state = f"missing {', '.join(absent)}: {command(name)}" if absent else "present"
+        lines.append(f"extra {name}: {state}")
     lines.append(f"threads {found['threads']}")
     lines.append(f"cache folder {found['cache_folder']}")
     sys.stdout.write("\n".join(lines) + "\n")

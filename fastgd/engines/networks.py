@@ -7,6 +7,7 @@ from typing import cast
 from fastgd.engines import config
 from fastgd.engines.backends import resolve_backend
 from fastgd.engines.protocol.networks import Architecture, Engine
+from fastgd.extras import present, warn_slow
 
 # --- arguments --------------------------------------------------------------------------------------
 
@@ -20,6 +21,11 @@ def chosen_backend(backend: str | None) -> str:
 
 def engine_for(a: Architecture, backend: str | None, n_threads: int | None, tf32: bool) -> Engine:
     chosen = chosen_backend(backend)
+    asked = config.get_backend() if backend is None else backend
+    own = callable(a.activation) or callable(a.loss)
+    if own and asked == "auto" and chosen == "cython" and not present("numba"):
+        warn_slow("A network with an activation or loss of your own")
+        chosen = "numpy"
     if chosen == "cuda":
         from fastgd.engines.cuda.networks import CudaNetwork  # noqa: PLC0415
 

@@ -14,6 +14,7 @@ from fastgd.engines.protocol.arrays import is_plain_array
 from fastgd.engines.protocol.steps import Group, Loop, Method, Slot
 from fastgd.engines.reference.steps import in_python
 from fastgd.engines.registry import COEFFICIENTS
+from fastgd.extras import present
 
 
 def stepper_class(backend: str) -> Any:
@@ -96,6 +97,8 @@ def evaluation(function: CoefficientFunction, backend: str) -> Loop | None:
 
 @cache
 def _compiled(function: CoefficientFunction) -> int | Callable[..., None]:
+    if not present("numba"):
+        return in_python(function.function, function.carries)
     from numba.core.errors import NumbaError, UnsupportedBytecodeError  # noqa: PLC0415
 
     from fastgd.engines.numba.steps import coefficients_loop  # noqa: PLC0415

@@ -12,12 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastgd.engines.backends import missing
 from fastgd.engines.layout import CLIP_PARTS, SHARED, WINDOW
 from fastgd.engines.native.crew import Crew, cut_into_blocks
 from fastgd.engines.parse import CoefficientFunction, Rule
 from fastgd.engines.protocol.outcomes import NumpyOutcomes, Outcomes, Watcher
 from fastgd.engines.protocol.sweeps import Descents, Kernel, Limits, Problem
 from fastgd.engines.reference.sweeps import run_watched
+from fastgd.extras import present, warn_slow
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ def choose(problem: Problem, runs: Descents, dtype: np.dtype[Any], backend: str)
         window, observe = ahead
         made_by, vector = "cython", kernels.kernels().lanes[char]
     else:
+        check_numba()
         from fastgd.engines.numba import sweeps as numba_sweeps  # noqa: PLC0415
 
         count = problem.n_parameters
@@ -87,7 +90,19 @@ def bound_kernels(
 
 
 class NotCompiled(ValueError):
-    """A user's coefficient function that runs in Python only."""
+    """Numba cannot compile this, or is not installed."""
+
+
+def check_numba() -> None:
+    """Raise `NotCompiled` where Numba is not installed."""
+    if reason := missing("numba"):
+        raise NotCompiled(reason)
+
+
+def warn_not_compiled(what: str, problem: Problem, runs: Descents) -> None:
+    """Say that NumPy computes what Numba would compile, if that is because it is not installed."""
+    if not present("numba"):
+        warn_slow(f"{what} of {runs.rule.name} on a problem of class {type(problem).__name__}")
 
 
 def slopes(problem: Problem, x: NDArray[Any]) -> NDArray[Any]:
@@ -134,6 +149,7 @@ def _lanes(function: CoefficientFunction, char: str) -> int:
 
     if COEFFICIENTS.get(function.name) == function:
         return int(kernels.kernels().addresses[f"lanes_{function.name}_{char}"])
+    check_numba()
     from numba.core.errors import NumbaError, UnsupportedBytecodeError  # noqa: PLC0415
 
     from fastgd.engines.numba import sweeps as numba_sweeps  # noqa: PLC0415
@@ -154,6 +170,7 @@ def _shared_lanes(mode: str, char: str) -> int:
         return 0
     if mode == "prepared":
         return int(kernels.kernels().addresses[f"lanes_prepare_{char}"])
+    check_numba()
     from fastgd.engines.numba import sweeps as numba_sweeps  # noqa: PLC0415
 
     return numba_sweeps.clipped_coefficients(char)
@@ -200,6 +217,7 @@ def descend(
         except NotCompiled:
             if backend != "auto":
                 raise
+            warn_not_compiled("A sweep", problem, runs)
             backend = "numpy"
     if backend == "numpy":
         from fastgd.engines.reference import sweeps as reference_sweeps  # noqa: PLC0415

@@ -7,7 +7,11 @@
 True
 """
 
-from fastgd.estimators.linear import GDClassifier, GDRegressor
-from fastgd.estimators.multilayer import MLPClassifier, MLPRegressor
+from fastgd.extras import require
+
+require("fastgd.estimators", "sklearn")
+
+from fastgd.estimators.linear import GDClassifier, GDRegressor  # noqa: E402
+from fastgd.estimators.multilayer import MLPClassifier, MLPRegressor  # noqa: E402
 
 __all__ = ["GDClassifier", "GDRegressor", "MLPClassifier", "MLPRegressor"]

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.engines.protocol.networks import Array
+from fastgd.extras import require
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,6 +73,7 @@ class TrainingHistory:
         -------
         pandas.DataFrame
         """
+        require("TrainingHistory.to_pandas", "pandas")
         import pandas as pd  # noqa: PLC0415
 
         return pd.DataFrame(self.columns)

@@ -139,7 +139,8 @@ def backend_for(running: Mapping[str, Any], supports: tuple[str, ...], *, on_dev
             "copy them to the GPU and back at every step"
         )
     supports = (*supports, *(["cuda"] if asked == "cuda" else []))
-    return resolve_backend(None if asked == "auto" else asked, supports=supports)
+    requested = None if asked == "auto" else asked
+    return resolve_backend(requested, supports=supports, purpose="The step of an optimizer")
 
 
 def backend_of_loop(running: Mapping[str, Any], supports: tuple[str, ...]) -> str:

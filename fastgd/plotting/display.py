@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from fastgd.extras import require
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -33,6 +35,7 @@ class Display(ABC):
             The display itself, with ``ax_`` and ``figure_`` set.
         """
         if ax is None:
+            require("Plotting", "matplotlib")
             import matplotlib.pyplot as plt  # noqa: PLC0415  (heavy)
 
             _, ax = plt.subplots(figsize=self.size, layout="constrained")

@@ -11,6 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from fastgd.checks import is_integer
 from fastgd.engines.protocol.sweeps import Kernel
+from fastgd.extras import present
 from fastgd.problems.base import Array, Problem, checked_names
 
 _WORTH_COMPILING = 500  # points at which a compiled loop is worth the wait for it
@@ -29,7 +30,7 @@ class Function(Problem):
     fun : callable
         ``fun(x, grad) -> value``, which writes the gradient into `grad` (it holds zeros before), both arrays of shape
         (n,) and of the run's dtype; or ``fun(x) -> value`` where `jac` is given or there is no gradient at hand: then
-        it is taken by SciPy's forward differences, which are good to some 8 digits and cost n + 1 calls.
+        it is taken by forward differences, which are good to some 8 digits and cost n + 1 calls.
     n : int, optional
         How many parameters; as many as there are names by default.
     jac : callable or True, optional
@@ -157,16 +158,16 @@ class Function(Problem):
         return g
 
     def _differences(self, x: Array) -> Array:
-        from scipy.optimize import approx_fprime  # noqa: PLC0415
-
+        """Forward differences, over the steps that the rounded points really make."""
         at = x.astype(np.float64)
-        steps = _DIFFERENCE * np.maximum(1.0, np.abs(at))
-
-        def value(point: NDArray[np.float64]) -> float:
-            return _value(self.fun(point))
-
-        g = approx_fprime(at, value, steps)
-        return np.asarray(g, x.dtype)
+        points = at + _DIFFERENCE * np.maximum(1.0, np.abs(at))
+        here = _value(self.fun(at.copy()))
+        g = np.empty_like(at)
+        for k in range(len(at)):
+            moved = at.copy()
+            moved[k] = points[k]
+            g[k] = (_value(self.fun(moved)) - here) / (points[k] - at[k])
+        return g.astype(x.dtype)
 
     def _quietly(self, x: Array) -> tuple[float, Array]:
         """As the kernels: what cannot be evaluated has no slope."""
@@ -179,7 +180,7 @@ class Function(Problem):
                 return np.nan, np.full_like(x, np.nan)
 
     def slopes(self, x: Array) -> Array:  # noqa: D102
-        if self._compiled and x.shape[1] > _WORTH_COMPILING:
+        if self._worth_compiling(x.shape[1]):
             return np.ascontiguousarray(self._all(x)[1].T)
         g = np.empty_like(x)
         for k in range(x.shape[1]):
@@ -188,11 +189,14 @@ class Function(Problem):
 
     def losses(self, x: Array) -> NDArray[np.float64]:  # noqa: D102
         points = np.array(x.T, np.float64, order="C")
-        if self._compiled and len(points) > _WORTH_COMPILING:
+        if self._worth_compiling(len(points)):
             return self._all(points.T)[0]
         if self._form == "paired":
             return np.array([self._quietly(point)[0] for point in points], np.float64)
         return np.array([self._loss(point) for point in points], np.float64)
+
+    def _worth_compiling(self, points: int) -> bool:
+        return bool(self._compiled) and points > _WORTH_COMPILING and present("numba")
 
     def _all(self, x: Array) -> tuple[NDArray[np.float64], Array]:
         """Values (points,) and gradients (points, n) by a compiled loop."""

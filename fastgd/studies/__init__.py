@@ -10,6 +10,8 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from fastgd.extras import EXTRAS, require
+
 if TYPE_CHECKING:
     from fastgd.studies.report import Section
 
@@ -109,6 +111,7 @@ def reproduce(
         raise NotADirectoryError(f"out must be a folder, and {str(out)!r} is a file")
     if data is not None and not Path(data).exists():
         raise FileNotFoundError(f"data: there is no file or folder {str(data)!r}")
+    require("fastgd reproduce", *EXTRAS["cli"])
     found = None if data is None else Path(data)
     options = Options(found, quick=quick, download=download, animate=animate)
     sections = [_study(name)(options) for name in wanted]

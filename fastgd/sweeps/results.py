@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from fastgd.descent.axes import checked_axes
 from fastgd.engines.protocol.outcomes import REGIMES, Status
+from fastgd.extras import require
 from fastgd.sweeps import files
 from fastgd.sweeps.axis_values import as_column, plain_axes
 
@@ -315,6 +316,7 @@ class SweepResult:
                  betas    status regime  iterations  loss  slope
         0  (0.9, 0.99)  max_iter   slow           3   1.0    0.5
         """
+        require("SweepResult.to_pandas", "pandas")
         import pandas as pd  # noqa: PLC0415  (heavy)
 
         columns: dict[str, Any] = {}

@@ -71,7 +71,7 @@ def _class(cls: type) -> dict[str, Any]:
                 "on": type(given).__name__ if bound else "instance",
                 "parameters": _parameters(value)[0 if bound else 1 :],
             }
-    found["parameters"] = _parameters(cls)
+    found["parameters"] = [] if issubclass(cls, Warning) else _parameters(cls)
     found["methods"] = methods
     found["properties"] = sorted(name for name in properties if not name.startswith("_"))
     return found

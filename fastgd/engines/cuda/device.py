@@ -33,7 +33,7 @@ def simulated() -> bool:
 def missing() -> str:
     """Why the GPU cannot be used, in one line; empty if it can."""
     if importlib.util.find_spec("numba") is None:
-        return "numba is not installed"
+        return f"numba is not installed: {EXTRAS}"
     if simulated():
         return ""
     if importlib.util.find_spec("numba_cuda") is None:

@@ -25,6 +25,7 @@ from typing import Any
 from fastgd.engines.parse import CoefficientFunction, Rule
 from fastgd.engines.user_rules import UserCoefficients, UserRule
 from fastgd.engines.vocabulary import bound, numba_vocabulary
+from fastgd.extras import command, present
 
 TYPES = {"f": "float32", "d": "float64"}
 LOCK = threading.RLock()  # Numba compiles under a lock of its own; ours keeps work from doubling
@@ -47,9 +48,7 @@ OPTIONS = 'error_model="numpy", fastmath=False'
 
 def missing() -> str | None:
     """Why Numba cannot be used, or None."""
-    if importlib.util.find_spec("numba") is None:
-        return "numba is not installed"
-    return None
+    return None if present("numba") else f"numba is not installed: {command('numba')}"
 
 
 # --- what others build on: functions as text, text as a module --------------------------------------
