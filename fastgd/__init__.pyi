@@ -1,4 +1,4 @@
-# What type checkers and editors see of `import fastgd`; tests/typing holds it to the names of __init__.py.
+# What type checkers and editors see of `import fastgd`; tests/static_types holds it to the names of __init__.py.
 
 from fastgd import (
     datasets as datasets,
