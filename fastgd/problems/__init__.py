@@ -1,8 +1,8 @@
-"""What is minimized: least squares, logistic regression, quadratics, polynomials, functions.
+"""Problems to minimize: least squares, logistic regression, quadratics, polynomials, functions.
 
-A problem states its gradient twice: as the name of a kernel with its data, for compiled loops
+A problem gives its gradient in two forms: as the name of a kernel with its data, for compiled loops
 (`fastgd.engines.native`, `fastgd.engines.numba`), and as a method on NumPy arrays with the same
-operations in the same order, which is the reference that the kernels are tested against.
+operations in the same order, the reference for tests of the kernels.
 """
 
 from fastgd.engines.protocol.sweeps import Kernel

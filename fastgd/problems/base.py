@@ -1,4 +1,4 @@
-"""What every problem is: names, a compiled kernel's data, slopes and losses on NumPy arrays."""
+"""The base class of problems, and what several of them share."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ Array = NDArray[np.floating[Any]]
 
 
 class Problem(ABC):
-    """A function to descend, with its gradient.
+    """A function to minimize, with its gradient.
 
-    Arrays of points have one column per run: shape (n_parameters, runs). The dtype of the points is the dtype of
-    the slopes; losses are always float64.
+    Arrays of points have one column per run: shape (n_parameters, runs). Slopes have the dtype of the points; losses
+    are always float64.
     """
 
-    batches: Batches | None = None  # how an update's rows are chosen, where it does not go over all
+    batches: Batches | None = None  # None: every update uses all rows
 
     @property
     def updates_per_epoch(self) -> int:
-        """Updates that go over all rows once: 1 without batches."""
+        """Updates of one epoch: 1 without batches."""
         return 1 if self.batches is None else self.batches.updates
 
     @property
@@ -39,20 +39,27 @@ class Problem(ABC):
 
     @property
     def n_parameters(self) -> int:
-        """How many parameters are descended."""
+        """Number of parameters."""
         return len(self.parameter_names)
 
-    @abstractmethod
     def kernel(self, dtype: DTypeLike) -> Kernel:
-        """The compiled gradient's name and data."""
+        """The name of the compiled gradient and its data, made once for each dtype."""
+        real = np.dtype(dtype)
+        kernels: dict[str, Kernel] = self.__dict__.setdefault("_kernels", {})
+        if real.name not in kernels:
+            kernels[real.name] = self._new_kernel(real)
+        return kernels[real.name]
+
+    def _new_kernel(self, dtype: np.dtype[Any]) -> Kernel:
+        raise NotImplementedError(f"{type(self).__name__} has no kernel")
 
     @abstractmethod
     def slopes(self, x: Array) -> Array:
-        """Gradients at the points `x` (n_parameters, runs), operation by operation as the kernels do it."""
+        """Gradients at the points `x` (n_parameters, runs), with the same bits as the kernels."""
 
     def batch_slopes(self, x: Array, rows: NDArray[np.integer[Any]]) -> Array:
-        """Gradients at the points `x` by some of the rows only."""
-        raise NotImplementedError(f"{self!r} has no rows to choose from")
+        """Gradients at the points `x` of the loss of some rows."""
+        raise NotImplementedError(f"{self!r} has no rows")
 
     @abstractmethod
     def losses(self, x: Array) -> NDArray[np.float64]:
@@ -76,7 +83,7 @@ def _point(x: ArrayLike, n: int) -> Array:
 
 
 def checked_names(names: Sequence[str] | None, n: int) -> tuple[str, ...]:
-    """Given names, or "p0", "p1", ..."""
+    """The given names, checked; by default "p0", "p1", ..."""
     if names is None:
         return tuple(f"p{i}" for i in range(n))
     sequence = isinstance(names, list | tuple)
@@ -104,7 +111,7 @@ def quadratic_slopes(hessian: Array, linear: Array, x: Array) -> Array:
 
 
 def quadratic_form(hessian: Array, x: Array) -> Array:
-    """X'Hx for every column x, with the same promise."""
+    """The products x'Hx for every column x, with sums in the same order."""
     terms = x * quadratic_slopes(hessian, np.zeros(len(x)), x)
     total = terms[0]
     with np.errstate(all="ignore"):

@@ -7,23 +7,25 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from fastgd.checks import is_integer
 from fastgd.engines.protocol.sweeps import Kernel
 from fastgd.extras import present
 from fastgd.problems.base import Array, Problem, checked_names
 
-_WORTH_COMPILING = 500  # points at which a compiled loop is worth the wait for it
-_DIFFERENCE = 2.0**-26  # of forward differences: the root of float64's precision
+_WORTH_COMPILING = (
+    500  # points from which a compiled loop saves more time than its compilation takes
+)
+_DIFFERENCE = 2.0**-26  # step of forward differences: the square root of float64's precision
 
 
 class Function(Problem):
     """A user's function of several parameters.
 
-    A function that Numba compiled (`numba.njit`) is called from compiled loops, without the interpreter and on all
-    threads of a sweep; any other is called from Python, with the same meaning. Where a compiled function raises an
-    exception its slopes count as NaN, and the run has diverged; a Python function's exceptions pass through.
+    A function compiled by `numba.njit` is called from compiled loops, without the interpreter and on all threads of a
+    sweep; any other is called from Python, with the same results. If a compiled function raises an exception, its
+    slopes count as NaN and the run has diverged; a Python function's exceptions pass through.
 
     Parameters
     ----------
@@ -32,7 +34,7 @@ class Function(Problem):
         (n,) and of the run's dtype; or ``fun(x) -> value`` where `jac` is given or there is no gradient at hand: then
         it is taken by forward differences, which are good to some 8 digits and cost n + 1 calls.
     n : int, optional
-        How many parameters; as many as there are names by default.
+        Number of parameters; the number of names by default.
     jac : callable or True, optional
         ``jac(x)`` returns the gradient; True: ``fun(x)`` returns the pair (value, gradient).
     names : sequence of str, optional
@@ -41,7 +43,7 @@ class Function(Problem):
     Raises
     ------
     TypeError, ValueError
-        If an argument is not legal, or a call returns something else than it should.
+        If an argument is invalid, or a call does not return what it should.
 
     Examples
     --------
@@ -69,7 +71,7 @@ class Function(Problem):
         if not (jac is None or isinstance(jac, bool) or callable(jac)):
             raise TypeError(f"jac must be callable, True or None, got {jac!r:.60}")
         if n is None and names is None:
-            raise TypeError("n is missing: how many parameters has the function?")
+            raise TypeError("n is missing: it is the number of parameters")
         count: Any = len(names) if n is None and names is not None else n
         if not is_integer(count) or count < 1:
             raise ValueError(f"n must be an integer >= 1, got {n!r}")
@@ -88,12 +90,12 @@ class Function(Problem):
     def parameter_names(self) -> tuple[str, ...]:  # noqa: D102
         return self._names
 
-    def kernel(self, dtype: DTypeLike) -> Kernel:  # noqa: D102
+    def _new_kernel(self, dtype: np.dtype[Any]) -> Kernel:
         kind = "function" if self._compiled else "python"
         return Kernel(kind, self.n_parameters, np.zeros(1, dtype), functions=self._compiled)
 
     def evaluate(self, x: Array) -> tuple[float, Array]:
-        """Value and gradient at one point of shape (n,), which the function may keep or change.
+        """Evaluate value and gradient at one point, which the function may keep or modify.
 
         Parameters
         ----------
@@ -128,7 +130,7 @@ class Function(Problem):
         return value, self._differences(x)
 
     def slope_at(self, x: Array) -> tuple[float | None, Array]:
-        """The gradient at one point, and the value where one call gives both; else None."""
+        """The gradient at one point, and before it the value if the same call gives it, else None."""
         if self._form == "apart":
             return None, self._gradient(self.jac(x.copy()), x)  # type: ignore[operator, misc]
         if self._form == "differences":
@@ -137,7 +139,7 @@ class Function(Problem):
 
     @property
     def calls_per_gradient(self) -> int:
-        """How often `fun` is called for one gradient."""
+        """Number of calls of `fun` for one gradient."""
         return {"apart": 0, "differences": self.n_parameters + 1}.get(self._form, 1)
 
     def value_at(self, x: Array) -> float:
@@ -170,8 +172,8 @@ class Function(Problem):
         return g.astype(x.dtype)
 
     def _quietly(self, x: Array) -> tuple[float, Array]:
-        """As the kernels: what cannot be evaluated has no slope."""
-        with np.errstate(all="ignore"):  # a run that diverges overflows
+        """Value and gradient; NaN where a compiled function raises, as in the kernels."""
+        with np.errstate(all="ignore"):  # diverging runs overflow
             try:
                 return self.evaluate(x)
             except Exception:
@@ -221,12 +223,12 @@ class Function(Problem):
 
 
 def _form(fun: Callable[..., Any], jac: Any) -> str:
-    """How value and gradient are had: "written", "paired", "apart" or by "differences"."""
+    """How the gradient is given: "written" into `grad`, "paired" with the value, "apart", or by "differences"."""
     if jac is not None:
         return "paired" if jac is True else "apart"
     try:
         parameters = inspect.signature(getattr(fun, "py_func", fun)).parameters.values()
-    except (TypeError, ValueError):  # something in C that does not say
+    except (TypeError, ValueError):  # a function in C without a signature
         return "written"
     positional = [
         p
@@ -241,12 +243,12 @@ def _form(fun: Callable[..., Any], jac: Any) -> str:
 
 
 def _is_compiled(function: Any) -> bool:
-    """Whether Numba made it; without importing Numba where nobody has."""
+    """Whether Numba compiled it, found out without importing Numba."""
     return hasattr(function, "py_func") and hasattr(function, "get_call_template")
 
 
 def _value(value: Any) -> float:
-    """What a function returned, as a number; an array of one number is one too."""
+    """The returned value as a number; an array of one number counts as one."""
     try:
         if np.ndim(value) and np.size(value) == 1:
             value = np.asarray(value).item()

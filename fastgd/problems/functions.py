@@ -1,4 +1,4 @@
-"""The usual test functions."""
+"""The usual test functions of optimization."""
 
 from __future__ import annotations
 
@@ -14,14 +14,12 @@ from fastgd.checks import as_finite_positive, is_integer
 from fastgd.problems.function import Function
 from fastgd.problems.quadratic import Quadratic
 
-# --- the usual test functions ---------------------------------------------------------------------------
-#
-# Written for Python and Numba alike: in double throughout (for Numba it takes the factor 1.0), rounded once to the
-# run's precision, so that both give the same bits (but for the sine).
+# Python and Numba give the same bits (except for the sine): both compute in double, which in Numba takes the factor
+# 1.0, and round once to the run's precision.
 
 
 class KnownFunction(Function):
-    """A function whose minima are known: `minima` has the shape (k, n_parameters)."""
+    """A function with known minima: `minima` has the shape (k, n_parameters)."""
 
     def __init__(
         self, function: Callable[..., Any], minima: ArrayLike, names: Sequence[str]
@@ -41,7 +39,7 @@ def rosenbrock(n: int = 2) -> KnownFunction:
     Parameters
     ----------
     n : int, default 2
-        Parameters, at least 2. From 4 on there is a second, local minimum near (-1, 1, ..., 1), not among `minima`.
+        Number of parameters, at least 2. From 4 on there is a local minimum near (-1, 1, ..., 1), not in `minima`.
 
     Returns
     -------
@@ -50,7 +48,7 @@ def rosenbrock(n: int = 2) -> KnownFunction:
     Raises
     ------
     ValueError
-        If n is no integer of at least 2.
+        If n is not an integer of at least 2.
 
     Examples
     --------
@@ -66,7 +64,7 @@ def rosenbrock(n: int = 2) -> KnownFunction:
 
 
 def beale() -> KnownFunction:
-    """(1.5 - x + xy)² + (2.25 - x + xy²)² + (2.625 - x + xy³)²: flat, with steep rims (Beale 1958).
+    """(1.5 - x + xy)² + (2.25 - x + xy²)² + (2.625 - x + xy³)²: flat, with steep edges (Beale 1958).
 
     Returns
     -------
@@ -121,12 +119,12 @@ def saddle() -> KnownFunction:
 
 
 def ravine(condition: float = 100.0) -> Quadratic:
-    """(x² + condition y²) / 2: a long, narrow bowl, along which plain descent crawls or zigzags.
+    """(x² + condition y²) / 2: a long, narrow valley, in which plain descent is slow or zigzags.
 
     Parameters
     ----------
     condition : float, default 100
-        How much steeper it is across than along; > 0.
+        Ratio of the curvatures across and along the valley; > 0.
 
     Returns
     -------
@@ -135,7 +133,7 @@ def ravine(condition: float = 100.0) -> Quadratic:
     Raises
     ------
     TypeError, ValueError
-        If the condition is no number > 0.
+        If `condition` is not a finite number > 0.
 
     Examples
     --------
@@ -147,12 +145,12 @@ def ravine(condition: float = 100.0) -> Quadratic:
 
 
 def bumpy() -> KnownFunction:
-    """x²/10 + sin(3x): a parabola with bumps, so with local minima.
+    """x²/10 + sin(3x): a parabola with bumps, which are local minima.
 
     Returns
     -------
     KnownFunction
-        Its one global minimum is `minima[0]`.
+        The global minimum is `minima[0]`.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""`LinearModel` and `LeastSquares`: models whose outputs are linear in the parameters."""
+"""`LinearModel`, whose outputs are linear in the parameters, and `LeastSquares`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import cache, cached_property
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike, NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from fastgd.batches import checked_batches
 from fastgd.checks import as_finite_array, as_flag
@@ -18,7 +18,7 @@ from fastgd.engines.vocabulary import numpy_vocabulary
 from fastgd.problems.base import Array, Problem, checked_names, quadratic_form, quadratic_slopes
 
 Cost = Literal["1/2m", "1/m", "1/2", "sum"]
-AT_ONCE = 1 << 14  # rows whose losses are taken at once
+AT_ONCE = 1 << 14  # rows whose losses are computed together
 _FACTORS = {"1/2m": (0.5, True), "1/m": (1.0, True), "1/2": (0.5, False), "sum": (1.0, False)}
 
 
@@ -28,10 +28,10 @@ def _residual(kind: str) -> Callable[..., Any]:
 
 
 class LinearModel(Problem):
-    """What models of rows share: a row times the parameters gives `outputs` numbers, and those a residual each.
+    """A model of rows: a row times the parameters gives `outputs` numbers, each of which gives a residual.
 
     The slopes are the sums over the rows of residual times input, times the cost's scale. Each residual is a sum
-    from left to right; products are summed over blocks of rows, and these from first to last.
+    from left to right; products are summed within blocks of rows, and the blocks from first to last.
     """
 
     outputs = 1
@@ -54,21 +54,14 @@ class LinearModel(Problem):
         self._targets = targets
         self.cost, self.intercept = cost, intercept
         self.X.flags.writeable = targets.flags.writeable = False  # kernels hold copies of them
-        self._kernels: dict[str, Kernel] = {}
 
     def _scale(self, rows: int) -> float:
-        """What multiplies a sum over so many rows to make it the gradient."""
+        """The factor that turns a sum over this many rows into the gradient."""
         factor, mean = _FACTORS[self.cost]
         return self._twice * (factor / rows if mean else factor)
 
-    def kernel(self, dtype: DTypeLike) -> Kernel:  # noqa: D102
-        name = np.dtype(dtype).name
-        if name not in self._kernels:
-            self._kernels[name] = self._made(name)
-        return self._kernels[name]
-
-    def _made(self, dtype: str) -> Kernel:
-        """Row by row inputs and target; then what multiplies a sum over all rows, or over those of a batch."""
+    def _new_kernel(self, dtype: np.dtype[Any]) -> Kernel:
+        """Inputs and target row by row, then the scales of sums over all rows, a batch and the last batch."""
         rows = len(self.X)
         sizes = [rows]
         if self.batches is not None:
@@ -112,6 +105,12 @@ class LinearModel(Problem):
                     g[j] = g[j] + np.add.accumulate(residual * column, axis=0)[-1]
             return np.asarray(scale * g).reshape(x.shape)
 
+    def _sizes(self) -> str:
+        rows = f"{len(self.X)} rows"
+        if self.batches is not None:
+            rows += f" in batches of {self.batches.size}"
+        return f"{rows}, {self.n_parameters} parameters"
+
     def _row_names(self, names: Sequence[str] | None) -> tuple[str, ...]:
         features = self.X.shape[1] - self.intercept
         default = ("w",) if features == 1 else tuple(f"w{j}" for j in range(features))
@@ -123,9 +122,9 @@ class LinearModel(Problem):
 class LeastSquares(LinearModel):
     """The sum of squared residuals of a linear model, y = X w + b.
 
-    With ``statistics=True`` the sums over the rows (X'X, X'y) are taken once, in float64, and an update costs the
-    same for ten rows as for a million; with ``statistics=False`` every update goes over the rows. With
-    `batch_size` every update goes over the next few rows only (see Notes).
+    With ``statistics=True`` the sums over the rows (X'X, X'y) are computed once, in float64, and an update costs the
+    same for ten rows as for a million; with ``statistics=False`` every update reads all rows. With `batch_size` an
+    update reads the rows of one batch only (see Notes).
 
     Parameters
     ----------
@@ -134,43 +133,43 @@ class LeastSquares(LinearModel):
     y : array_like of shape (rows,)
         Targets.
     cost : {"1/2m", "1/m", "1/2", "sum"}, default "1/2m"
-        What multiplies the sum of squares: 1/(2 rows), 1/rows, 1/2 or 1. It scales the gradient, and with it the
-        rates that work. Of a batch, rows are the batch's own.
+        Factor of the sum of squares: 1/(2 rows), 1/rows, 1/2 or 1. It scales the gradient, and with it the suitable
+        learning rates. In batches, "rows" are those of the batch.
     intercept : bool, default True
         Whether the last parameter is a constant term.
     statistics : bool, default True
-        Whether to use sufficient statistics. With `batch_size` there are none, whatever this says.
+        Whether to use sufficient statistics; ignored with `batch_size`.
     update : {"simultaneous", "sequential"}, default "simultaneous"
-        Sequential: one parameter after the other, each seeing the new values of those before it. That is another
-        method (Gauss-Seidel's), with other rates at which it diverges.
+        Sequential: one parameter after the other, each with the new values of those before it. That is another
+        method (Gauss-Seidel), which diverges at other learning rates.
     names : sequence of str, optional
         Feature names; "w" or "w0", "w1", ... by default. The intercept is "b".
     batch_size : int, optional
         Rows of an update; 1 is single-sample (stochastic) descent. All rows by default.
     shuffle : bool, default True
-        Whether batches are cut from a new order of the rows each epoch, or always from the given one.
+        Whether the rows are put into a new order each epoch, or stay in the given one.
     drop_last : bool, default False
-        Whether an epoch's last batch is left out if it is short. Otherwise it is divided by its own size.
+        Whether an epoch's last batch is left out if it is short. Otherwise its cost is divided by its own size.
     rng : int or numpy.random.Generator, default 0
-        Seed of the orders, where a sweep gives none by ``rng=`` or an axis "rng".
+        Seed of the orders, unless a sweep gives one by ``rng=`` or an axis "rng".
 
     Attributes
     ----------
     updates_per_epoch : int
-        Updates that go over the rows once: ``max_iter=5 * problem.updates_per_epoch`` are five epochs.
+        Updates of one epoch: ``max_iter=5 * problem.updates_per_epoch`` is five epochs.
 
     Raises
     ------
     TypeError, ValueError
-        If the shapes do not fit, if there are no rows, if a number is not finite, or if there are more rows in a
-        batch than there are.
+        If the shapes do not match, if there are no rows, if a number is not finite, or if a batch would have more
+        rows than the problem.
 
     Notes
     -----
-    In batches, `iterations` counts updates; the runs of a sweep that have the same seed go over the same batches.
-    Losses and the result's `slope` are those of all rows. The tolerance is 0 by default, because a batch's slopes
-    do not vanish; if one is given, the slopes of all rows are tested against it at the start and after every epoch,
-    which costs as much as an epoch.
+    In batches, `iterations` counts updates; the runs of a sweep with the same seed use the same batches. Losses and
+    the result's `slope` are those of all rows. The tolerance is 0 by default, because the slopes of a batch do not
+    vanish; if one is given, the slopes of all rows are compared with it at the start and after every epoch, which
+    costs as much as an epoch.
 
     Examples
     --------
@@ -216,7 +215,7 @@ class LeastSquares(LinearModel):
         self._names = self._row_names(names)
 
     def __repr__(self) -> str:
-        return f"LeastSquares({described_sizes(self)}, cost={self.cost!r}, update={self.update!r})"
+        return f"LeastSquares({self._sizes()}, cost={self.cost!r}, update={self.update!r})"
 
     @property
     def parameter_names(self) -> tuple[str, ...]:  # noqa: D102
@@ -224,7 +223,7 @@ class LeastSquares(LinearModel):
 
     @cached_property
     def hessian(self) -> NDArray[np.float64]:
-        """Second derivatives (n_parameters, n_parameters): X'X times the cost's factor, twice."""
+        """Second derivatives (n_parameters, n_parameters): X'X times twice the cost's factor."""
         return np.asarray(self._scale(len(self.X)) * (self.X.T @ self.X))
 
     @cached_property
@@ -234,7 +233,7 @@ class LeastSquares(LinearModel):
 
     @cached_property
     def solution(self) -> NDArray[np.float64]:
-        """The parameters at which the cost is least (of several, the shortest)."""
+        """The parameters of least cost (of several, those of least norm)."""
         return np.asarray(np.linalg.lstsq(self.X, self.y)[0])
 
     @cached_property
@@ -242,9 +241,9 @@ class LeastSquares(LinearModel):
         half = 0.5 * self._scale(len(self.X))
         return float(half * np.sum((self.X @ self.solution - self.y) ** 2))
 
-    def _made(self, dtype: str) -> Kernel:
+    def _new_kernel(self, dtype: np.dtype[Any]) -> Kernel:
         if not self.statistics:
-            return super()._made(dtype)
+            return super()._new_kernel(dtype)
         data = np.concatenate([self.hessian.ravel(), self.linear]).astype(dtype)
         return Kernel("quadratic", self.n_parameters, data, self._sequential)
 
@@ -254,19 +253,13 @@ class LeastSquares(LinearModel):
         return super().slopes(x)
 
     def losses(self, x: Array) -> NDArray[np.float64]:
-        """Losses at the points: the least loss plus that of the distance from it, which does not cancel."""
+        """Losses at the points, as the least loss plus a quadratic form, which avoids cancellation."""
         with np.errstate(all="ignore"):
             d = x.astype(np.float64) - self.solution[:, None]
             return np.asarray(self._least + 0.5 * quadratic_form(self.hessian, d))
 
 
 def check_cost(cost: Any, known: tuple[str, ...]) -> None:
+    """Refuse a cost that is not among the known ones."""
     if not isinstance(cost, str) or cost not in known:
         raise ValueError(f"cost is {cost!r}, wanted one of {', '.join(map(repr, known))}")
-
-
-def described_sizes(problem: LinearModel) -> str:
-    rows = f"{len(problem.X)} rows"
-    if problem.batches is not None:
-        rows += f" in batches of {problem.batches.size}"
-    return f"{rows}, {problem.n_parameters} parameters"

@@ -11,14 +11,14 @@ from numpy.typing import ArrayLike, NDArray
 from fastgd.batches import checked_batches
 from fastgd.checks import as_finite_array
 from fastgd.problems.base import Array
-from fastgd.problems.linear import AT_ONCE, LinearModel, check_cost, described_sizes
+from fastgd.problems.linear import AT_ONCE, LinearModel, check_cost
 
 
 class Logistic(LinearModel):
-    """Logistic regression: the negative log-likelihood of labels whose log-odds are linear, X W + b.
+    """Logistic regression: the negative log-likelihood of labels with linear log-odds, X W + b.
 
     With two labels the model is the binary one, P(second label) = 1 / (1 + exp(-(X w + b))); with K > 2 it is
-    softmax regression, which has weights and a constant for each label. Penalties are the optimizer's:
+    softmax regression, with weights and a constant for each label. Penalties belong to the optimizer:
     ``gd.SGD(lr=0.1, l2=1e-3)``.
 
     Parameters
@@ -26,9 +26,9 @@ class Logistic(LinearModel):
     X : array_like of shape (rows,) or (rows, features)
         Inputs.
     y : array_like of shape (rows,)
-        Labels: integers, booleans or strings, at least two different ones. Their sorted order is that of the model.
+        Labels: integers, booleans or strings, at least two different ones. The model sorts them.
     cost : {"1/m", "sum"}, default "1/m"
-        Whether the cost is the mean over the rows or their sum. Of a batch, rows are the batch's own.
+        Whether the cost is the mean over the rows or their sum. In batches, "rows" are those of the batch.
     intercept : bool, default True
         Whether there is a constant term (for every label).
     names : sequence of str, optional
@@ -41,20 +41,20 @@ class Logistic(LinearModel):
     classes : ndarray of shape (n_classes,)
         The labels, sorted.
     parameter_names : tuple of str
-        The names of binary parameters are those of the features. For softmax the weights (features, K) come row by
-        row, then K intercepts: "w0:a", "w0:b", ..., "b:a", "b:b", with the labels after the colon.
+        In the binary model, the names of the features. For softmax, the weights (features, K) row by row, then K
+        intercepts: "w0:a", "w0:b", ..., "b:a", "b:b", with the labels after the colon.
     updates_per_epoch : int
-        Updates that go over the rows once.
+        Updates of one epoch.
 
     Raises
     ------
     TypeError, ValueError
-        If the shapes do not fit, if a number is not finite, or if there are fewer than two labels.
+        If the shapes do not match, if a number is not finite, or if there are fewer than two labels.
 
     Notes
     -----
-    The gradient's exp is the library's own (within 2 ulp), the same on every backend. Losses are float64, by
-    log(1 + exp(z)) in its stable form. For separable data there is no optimum: the weights grow without end.
+    The exp of the gradient is this library's own (within 2 ulp), the same on every backend. Losses are float64,
+    from the stable form of log(1 + exp(z)). For separable data there is no optimum: the weights grow without bound.
 
     References
     ----------
@@ -98,7 +98,7 @@ class Logistic(LinearModel):
             self._kind = "logistic"
 
     def __repr__(self) -> str:
-        return f"Logistic({described_sizes(self)}, {len(self.classes)} classes, cost={self.cost!r})"
+        return f"Logistic({self._sizes()}, {len(self.classes)} classes, cost={self.cost!r})"
 
     @property
     def parameter_names(self) -> tuple[str, ...]:  # noqa: D102
@@ -112,14 +112,12 @@ class Logistic(LinearModel):
         with np.errstate(all="ignore"):
             for start in range(0, rows, AT_ONCE):
                 part = slice(start, start + AT_ONCE)
-                for run, point in enumerate(
-                    points
-                ):  # one by one, so that no run's bits depend on the others
+                for run, point in enumerate(points):  # a joint product could change a run's bits
                     total[run] += _surprise(self.X[part] @ point, self._targets[part]).sum()
             return self._scale(rows) * total
 
     def predict_proba(self, x: ArrayLike, X: ArrayLike | None = None) -> NDArray[np.float64]:
-        """Probabilities (rows, n_classes) of the labels with parameters `x` (n_parameters,); own rows by default."""
+        """Probabilities (rows, n_classes) with parameters `x` (n_parameters,), by default of the problem's rows."""
         point = as_finite_array("x", x)
         if point.shape != (self.n_parameters,):
             raise ValueError(f"x has shape {point.shape}, wanted ({self.n_parameters},)")
@@ -130,13 +128,13 @@ class Logistic(LinearModel):
         return np.asarray(odds / odds.sum(axis=1, keepdims=True))
 
     def predict(self, x: ArrayLike, X: ArrayLike | None = None) -> NDArray[Any]:
-        """The likeliest label of each row (rows,) with parameters `x` (n_parameters,); own rows by default."""
+        """The likeliest label of each row with parameters `x` (n_parameters,), by default of the problem's rows."""
         return np.asarray(self.classes[self.predict_proba(x, X).argmax(axis=1)])
 
     def accuracy(
         self, x: ArrayLike, X: ArrayLike | None = None, y: ArrayLike | None = None
     ) -> float:
-        """The fraction of rows whose label is the likeliest one; of the problem's own rows by default."""
+        """The fraction of rows whose likeliest label is `y`, by default of the problem's rows."""
         if (X is None) != (y is None):
             raise ValueError("X and y belong together; give both or neither")
         labels = self.y if y is None else _labels("y", y)
@@ -157,7 +155,7 @@ class Logistic(LinearModel):
 
 
 def _surprise(z: NDArray[np.float64], targets: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Minus the log-likelihood of each row (rows,) from its log-odds (rows, outputs)."""
+    """The negative log-likelihood of each row from its log-odds (rows, outputs)."""
     if z.shape[1] == 1:
         wrong = np.where(targets > 0, -z[:, 0], z[:, 0])
         return np.asarray(np.maximum(wrong, 0.0) + np.log1p(np.exp(-np.abs(wrong))))
@@ -174,9 +172,7 @@ def _labels(name: str, values: ArrayLike) -> NDArray[Any]:
     if labels.dtype.kind == "f":
         if not np.isfinite(labels).all():
             bad = labels[~np.isfinite(labels)][0]
-            raise ValueError(
-                f"{name} holds {bad}; wanted labels, or finite numbers that stand for them"
-            )
+            raise ValueError(f"{name} holds {bad}; wanted labels or finite numbers")
         if (labels != np.rint(labels)).any():
             part = labels[labels != np.rint(labels)][0]
             raise ValueError(f"{name} holds {part}; wanted labels: integers, booleans or strings")

@@ -1,11 +1,12 @@
-"""`Quadratic` and `Polynomial`: problems given by their coefficients."""
+"""`Quadratic` and `Polynomial`: problems defined by their coefficients."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike, NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from fastgd.checks import as_finite_array
 from fastgd.engines.protocol.sweeps import Kernel
@@ -19,7 +20,7 @@ from fastgd.problems.base import (
     quadratic_slopes,
 )
 
-_ROUNDING = 1e-12  # of a symmetric matrix computed in some order, for example Q @ D @ Q.T
+_ROUNDING = 1e-12  # relative asymmetry of a matrix such as a computed Q @ D @ Q.T
 
 
 class Quadratic(Problem):
@@ -28,7 +29,7 @@ class Quadratic(Problem):
     Parameters
     ----------
     hessian : array_like of shape (n, n)
-        H, symmetric; what rounding left of skewness is averaged out.
+        H, symmetric up to rounding; H and its transpose are averaged.
     linear : array_like of shape (n,), optional
         b; zero by default.
     constant : float, default 0
@@ -74,6 +75,7 @@ class Quadratic(Problem):
         if number.shape != ():
             raise ValueError(f"constant has shape {number.shape}, wanted a number")
         self.constant = float(number)
+        self.hessian.flags.writeable = self.linear.flags.writeable = False  # kernels hold copies
         self._names = checked_names(names, n)
 
     def __repr__(self) -> str:
@@ -83,7 +85,7 @@ class Quadratic(Problem):
     def parameter_names(self) -> tuple[str, ...]:  # noqa: D102
         return self._names
 
-    def kernel(self, dtype: DTypeLike) -> Kernel:  # noqa: D102
+    def _new_kernel(self, dtype: np.dtype[Any]) -> Kernel:
         data = np.concatenate([self.hessian.ravel(), self.linear]).astype(dtype)
         return Kernel("quadratic", self.n_parameters, data)
 
@@ -121,6 +123,7 @@ class Polynomial(Problem):
             raise ValueError(
                 f"coefficients has shape {self.coefficients.shape}, wanted (degree + 1,) with degree >= 1"
             )
+        self.coefficients.flags.writeable = False  # kernels hold copies
         self._derivative = self.coefficients[1:] * np.arange(1.0, len(self.coefficients))
 
     def __repr__(self) -> str:
@@ -130,7 +133,7 @@ class Polynomial(Problem):
     def parameter_names(self) -> tuple[str, ...]:  # noqa: D102
         return ("x",)
 
-    def kernel(self, dtype: DTypeLike) -> Kernel:  # noqa: D102
+    def _new_kernel(self, dtype: np.dtype[Any]) -> Kernel:
         return Kernel("polynomial", len(self._derivative), self._derivative.astype(dtype))
 
     def slopes(self, x: Array) -> Array:  # noqa: D102
