@@ -1,4 +1,4 @@
-"""scikit-learn's faces: `MLPClassifier`, `MLPRegressor`, `GDClassifier`, `GDRegressor`.
+"""Estimators with the interface of scikit-learn: `MLPClassifier`, `MLPRegressor`, `GDClassifier`, `GDRegressor`.
 
 >>> from sklearn.datasets import load_digits
 >>> from fastgd import MLPClassifier

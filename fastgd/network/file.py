@@ -114,7 +114,7 @@ def _description(network: SavedNetwork) -> dict[str, Any]:
     for name in ("activation", "loss"):
         if not isinstance(getattr(a, name), str):
             raise ValueError(
-                f"{name} is a function of yours, {getattr(a, name)!r:.60}, which a file cannot hold; "
+                f"{name} is a function, {getattr(a, name)!r:.60}, which a file cannot hold; "
                 "save its parameters, for example with np.savez(path, *net.params)"
             )
     values = vars(a) | {

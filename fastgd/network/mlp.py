@@ -17,7 +17,7 @@ from fastgd.engines import config
 from fastgd.engines.networks import engine_for
 from fastgd.engines.protocol.networks import Architecture, Engine, Rows
 from fastgd.engines.protocol.outcomes import Status
-from fastgd.network import file, training
+from fastgd.network import training
 from fastgd.network.arguments import changed_architecture, checked_architecture
 from fastgd.network.history import TrainingHistory
 from fastgd.network.outputs import linked, metric_of, predicted
@@ -420,6 +420,8 @@ class MLP:
         ...     gd.MLP.load(path)
         MLP([4, 8, 3], activation='relu', loss='cross_entropy', dtype='float32')
         """
+        from fastgd.network import file  # noqa: PLC0415  (zipfile and others are slow to import)
+
         optimizer = self.optimizer_
         saved = file.SavedNetwork(
             architecture=self.architecture,
@@ -462,6 +464,8 @@ class MLP:
         >>> net = gd.MLP.load("net.npz")  # doctest: +SKIP
         >>> net.fit(X, y, optimizer=gd.Adam(lr=0.01), epochs=5)  # doctest: +SKIP
         """
+        from fastgd.network import file  # noqa: PLC0415  (see save)
+
         saved = file.read(path)
         new = cls.from_architecture(saved.architecture, init=saved.init, rng=saved.seed)
         for p, value in zip(new.params, saved.params, strict=True):
@@ -472,7 +476,7 @@ class MLP:
         return new
 
     def __getstate__(self) -> dict[str, Any]:
-        """For copies and pickles: all but the engine, which is made anew."""
+        """For copies and pickles: all but the engine, which is made again."""
         return {name: value for name, value in vars(self).items() if name != "engine"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
