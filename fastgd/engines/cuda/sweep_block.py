@@ -11,8 +11,7 @@ from functools import lru_cache
 from types import ModuleType
 
 from fastgd.engines.cuda import source
-from fastgd.engines.cuda.sweep_slopes import PRODUCT, Shape, residual, rows_of_update
-from fastgd.engines.cuda.sweep_text import (
+from fastgd.engines.cuda.sweep_shared import (
     ARGUMENTS,
     coefficients_now,
     constants_of_run,
@@ -21,6 +20,7 @@ from fastgd.engines.cuda.sweep_text import (
     status_lines,
     surroundings,
 )
+from fastgd.engines.cuda.sweep_slopes import PRODUCT, Shape, residual, rows_of_update
 from fastgd.engines.layout import BLOCK, MEMORY, PARTIALS, ROW_BLOCK, WINDOW
 from fastgd.engines.parse import Rule
 from fastgd.engines.parse_problems import Gradient
@@ -44,7 +44,7 @@ def room(shape: Shape) -> int:
 
 
 def arguments(in_blocks: bool) -> tuple[str, ...]:
-    """Arguments of a kernel; see `fastgd.engines.cuda.sweep_text`."""
+    """Arguments of a kernel; see `fastgd.engines.cuda.sweep_shared`."""
     return (*ARGUMENTS, "moves") if in_blocks else ARGUMENTS
 
 

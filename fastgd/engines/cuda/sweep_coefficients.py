@@ -1,15 +1,11 @@
-"""Coefficients of sweeps on the card: what never moves by run, what moves by step, and the little that sees the rate.
+"""Coefficients of sweeps on the GPU: constants of a run, tables of what moves by step, lines for what sees the rate.
 
-Whatever does not depend on the rate is evaluated on the host, in double and with libm's powers, once for all runs that
-share their other hyperparameters. What is left, quotients and products with the rate, is computed on the card in
-double, in the order of the formula. So the bits are the CPU's. A function that cannot be taken apart so (a user's with
-branches, or with a power of the rate) is tabulated whole, run by run.
+A function that cannot be taken apart (`fastgd.engines.cuda.sweep_parts`), such as a user's with branches or with a
+power of the rate, is tabulated whole, run by run.
 """
 
 from __future__ import annotations
 
-import ast
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -18,20 +14,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastgd.engines.cuda.sweep_parts import NotApart, Part
 from fastgd.engines.layout import SHARED
 from fastgd.engines.numba.modules import HEADER, coefficients_text, generated_module, in_numba
 from fastgd.engines.parse import CoefficientFunction
 from fastgd.engines.protocol.sweeps import Descents
 from fastgd.engines.registry import COEFFICIENTS
-from fastgd.engines.user_rules import UserCoefficients
+from fastgd.engines.templates import filled
 
 Doubles = NDArray[np.float64]
-_ARITHMETIC = (ast.BinOp, ast.UnaryOp, ast.IfExp, ast.Compare, ast.BoolOp)
 
 
 @dataclass(frozen=True)
 class Layout:
-    """What a kernel is told of coefficients, of those of `prepare` first.
+    """Where a kernel finds its coefficients, those of `prepare` first.
 
     Number k is a constant of the run (`fixed`), a column of the table of its group (`tabled`), or assigned by `lines`,
     which read the rate `lr` and the table's `terms`.
@@ -49,169 +45,23 @@ class Layout:
         return bool(self.tabled or self.lines)
 
 
-class _NotApart(Exception):
-    """The function is no straight line, or does more with the rate than the card can do exactly."""
-
-
-class _OnCard(ast.NodeTransformer):
-    """An expression that sees the rate: products spelled out, parts that do not see it replaced by terms."""
-
-    def __init__(self, part: _Part) -> None:
-        self.part = part
-
-    def visit(self, node: ast.AST) -> Any:
-        if isinstance(node, ast.Constant) or not isinstance(node, ast.expr):
-            return node
-        if not _names(node) & self.part.sees_rate:
-            return ast.Name(self.part.term(node))
-        if isinstance(node, ast.Name):
-            return ast.Name("lr" if node.id == "lr" else f"{self.part.prefix}{node.id}")
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == "math.sqrt":
-            node.args = [self.visit(argument) for argument in node.args]
-            return node
-        if not isinstance(node, _ARITHMETIC):
-            raise _NotApart
-        self.generic_visit(node)
-        if isinstance(node, ast.BinOp):
-            if isinstance(node.op, ast.Mult):
-                return ast.Call(ast.Name("wide.mul"), [node.left, node.right], [])
-            if not isinstance(node.op, ast.Add | ast.Sub | ast.Div):
-                raise _NotApart
-        return node
-
-
-def _names(tree: ast.AST) -> set[str]:
-    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-
-
-class _Part:
-    """One coefficient function taken apart; coefficients and terms are counted on from those of the part before."""
-
-    def __init__(
-        self, function: CoefficientFunction, *, first: int, first_term: int, scheduled: bool
-    ) -> None:
-        self.function, self.first_term = function, first_term
-        self.prefix = f"v{first}_"
-        self.terms: list[str] = []
-        self.host: list[str] = []  # statements of the host
-        self.lines: list[str] = []  # those of the card
-        *assignments, last = _body(function)
-        results = _results(last, function.count + function.carries)
-        self.sees_rate = _depending(assignments, {"lr"})
-        moving = _depending(assignments, {"t", "carry"} | ({"lr"} if scheduled else set()))
-        for statement in assignments:
-            self._statement(statement)
-        self.carry = ast.unparse(results.pop(0)) if function.carries else "carry"
-        if "carry" in self.sees_rate:
-            raise _NotApart
-        self.fixed: list[int] = []
-        self.tabled: list[int] = []
-        self.columns: list[str] = []
-        on_card = []
-        for k, value in enumerate(results, first):
-            if not _names(value) & moving:
-                self.fixed.append(k)
-            elif _names(value) & self.sees_rate:
-                on_card.append(f"c{k} = REAL({self._on_card(value)})")
-            else:
-                self.tabled.append(k)
-                self.columns.append(ast.unparse(value))
-        self.lines += on_card
-        if not on_card:  # then nobody reads what was prepared for it
-            self.lines, self.terms = [], []
-
-    def _statement(self, statement: ast.stmt) -> None:
-        target, value = _assignment(statement)
-        if target in self.sees_rate:
-            self.lines.append(f"{self.prefix}{target} = {self._on_card(value)}")
-        else:
-            self.host.append(ast.unparse(statement))
-
-    def _on_card(self, value: ast.expr) -> str:
-        return ast.unparse(ast.fix_missing_locations(_OnCard(self).visit(copy.deepcopy(value))))
-
-    def term(self, node: ast.expr) -> str:
-        """The name under which the card finds a value of the host; evaluated where it stands."""
-        name = f"term{self.first_term + len(self.terms)}"
-        self.host.append(f"{name} = {ast.unparse(node)}")
-        self.terms.append(name)
-        return name
-
-    @property
-    def text(self) -> str:
-        """The host's share as a function ``terms(t, carry, others...)``."""
-        arguments = ", ".join(["t", "carry", *self.function.hyperparameters[1:]])
-        results = ", ".join([self.carry, *self.terms, *self.columns])
-        body = "\n".join(f"    {line}" for line in [*self.host, f"return {results},"])
-        return f'@njit(error_model="numpy")\ndef terms({arguments}):\n{body}\n'
-
-
-def _body(function: CoefficientFunction) -> list[ast.stmt]:
-    if not isinstance(function, UserCoefficients):
-        definition = copy.deepcopy(function.definition)
-    elif function.text is None:
-        raise _NotApart
-    else:
-        found = ast.parse(function.text).body[0]
-        assert isinstance(found, ast.FunctionDef)
-        definition = found
-    return definition.body[1:] if ast.get_docstring(definition) else definition.body
-
-
-def _results(last: ast.stmt, count: int) -> list[ast.expr]:
-    if not (isinstance(last, ast.Return) and isinstance(last.value, ast.Tuple)):
-        raise _NotApart
-    if len(last.value.elts) != count or any(isinstance(e, ast.Starred) for e in last.value.elts):
-        raise _NotApart
-    return list(last.value.elts)
-
-
-def _assignment(statement: ast.stmt) -> tuple[str, ast.expr]:
-    if not isinstance(statement, ast.Assign) or len(statement.targets) != 1:
-        raise _NotApart
-    (target,) = statement.targets
-    if not isinstance(target, ast.Name):
-        raise _NotApart
-    return target.id, statement.value
-
-
-def _depending(assignments: list[ast.stmt], names: set[str]) -> set[str]:
-    """All names whose value depends on one of `names` somewhere."""
-    found, before = set(names), set[str]()
-    while found != before:
-        before = set(found)
-        for target, value in map(_assignment, assignments):
-            if _names(value) & found:
-                found.add(target)
-    return found
-
-
 # --- the host's loops ---------------------------------------------------------------------------------
 
 _FIXED = """
 @njit(error_model="numpy", cache=CACHE)
 def fixed(hyper, out):
     for l in range(hyper.shape[1]):
-        RESULTS, = FUNCTION(1.0, ARGUMENTS)
-        STORES
+        $results, = evaluate($arguments)
+        $stores
 """
 _TABULATE = """
 @njit(error_model="numpy", cache=CACHE)
 def tabulate(first, hyper, rates, carry, out):
     for n in range(out.shape[0]):
         for l in range(out.shape[2]):
-            RESULTS, = FUNCTION(first + n + 1.0, ARGUMENTS)
-            STORES
+            $results, = $function($arguments)
+            $stores
 """
-
-
-def _filled(
-    template: str, function: str, results: list[str], arguments: list[str], stores: list[str]
-) -> str:
-    indent = "\n" + " " * (12 if template is _TABULATE else 8)
-    text = template.replace("RESULTS", ", ".join(results)).replace("FUNCTION", function)
-    text = text.replace("ARGUMENTS", ", ".join(arguments))
-    return text.replace("STORES", indent.join(stores or ["pass"]))
 
 
 def _evaluated(function: CoefficientFunction, loop: str) -> Any:
@@ -229,9 +79,24 @@ def _fixed_loop(function: CoefficientFunction) -> Callable[..., None]:
     stores = [f"out[{k}, l] = {name}" for k, name in enumerate(results)]
     if function.carries:
         results, arguments = ["carried", *results], ["1.0", *arguments]
-    loop = _filled(_FIXED, "evaluate", results, arguments, stores)
+    loop = filled(
+        _FIXED,
+        results=", ".join(results),
+        arguments=", ".join(["1.0", *arguments]),
+        stores=stores or ["pass"],
+    )
     found: Callable[..., None] = _evaluated(function, loop).fixed
     return found
+
+
+def _tabulating(function: str, results: list[str], arguments: list[str], stores: list[str]) -> str:
+    return filled(
+        _TABULATE,
+        function=function,
+        results=", ".join(results),
+        arguments=", ".join(["first + n + 1.0", *arguments]),
+        stores=stores or ["pass"],
+    )
 
 
 @lru_cache(maxsize=256)
@@ -243,7 +108,7 @@ def _whole_loop(function: CoefficientFunction) -> Callable[..., None]:
     arguments = ["rates[n, l]", *others]
     if function.carries:
         results, arguments = ["carry[l]", *results], ["carry[l]", *arguments]
-    loop = _filled(_TABULATE, "evaluate", results, arguments, stores)
+    loop = _tabulating("evaluate", results, arguments, stores)
     found: Callable[..., None] = _evaluated(function, loop).tabulate
     return found
 
@@ -253,7 +118,7 @@ def _terms_loop(text: str, n_results: int, n_hyper: int) -> Callable[..., None]:
     results = ["carry[l]", *(f"r{k}" for k in range(n_results))]
     stores = [f"out[n, {k}, l] = r{k}" for k in range(n_results)]
     arguments = ["carry[l]", *(f"hyper[{k}, l]" for k in range(1, n_hyper))]
-    loop = _filled(_TABULATE, "terms", results, arguments, stores)
+    loop = _tabulating("terms", results, arguments, stores)
     found: Callable[..., None] = generated_module(HEADER + text + loop).tabulate
     return found
 
@@ -285,7 +150,7 @@ class _Source:
 
     function: CoefficientFunction
     hyper: Doubles
-    part: _Part | None
+    part: Part | None
     first: int
     by_group: Doubles = field(default_factory=lambda: np.zeros((0, 0)))
     carry: Doubles = field(default_factory=lambda: np.ones(0))
@@ -318,10 +183,10 @@ class Coefficients:
             source.by_group = np.ascontiguousarray(source.hyper[:, chosen])
             source.carry = np.ones(self.n_groups)
 
-    def _apart(self, function: CoefficientFunction, first: int, first_term: int) -> _Part | None:
+    def _apart(self, function: CoefficientFunction, first: int, first_term: int) -> Part | None:
         try:
-            return _Part(function, first=first, first_term=first_term, scheduled=self.scheduled)
-        except _NotApart:
+            return Part(function, first=first, first_term=first_term, scheduled=self.scheduled)
+        except NotApart:
             return None
 
     def _laid_out(self, terms: int) -> Layout:

@@ -1,10 +1,10 @@
-"""Descents of many runs on the card: launches that advance all runs by some updates, and what is done between them.
+"""Descents of many runs on the GPU: launches that advance all runs by some updates, and the work between them.
 
 Between two launches the host looks at the clock, answers Ctrl-C, drops the runs that have ended from the list, and lays
 out what the next updates need: coefficients that move, rates of schedules, rows of batches. These lie in rings, tables
 by update modulo their length, so that the last two windows of a run that converged can be gone over once more.
 
-Bits are those of the other backends with ``flush_subnormals=False``: the card computes with subnormal numbers.
+Bits are those of the other backends with ``flush_subnormals=False``: a GPU computes with subnormal numbers.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ SHARE = 0.4  # of the free memory, for runs; rings get as much
 def descend(
     problem: Problem, runs: Descents, limits: Limits, *, progress: Watcher | None = None
 ) -> tuple[NumpyOutcomes, str, int]:
-    """As `fastgd.engines.sweeps.descend`, on the current card."""
+    """As `fastgd.engines.sweeps.descend`, on the current GPU."""
     kernel = problem.kernel(limits.dtype)
     total = len(runs.index)
     out = NumpyOutcomes.of(total, problem.n_parameters, limits.dtype)
@@ -88,7 +88,7 @@ def _part(runs: Descents, columns: slice) -> Descents:
 
 
 class _Ring:
-    """A table on the card, by update modulo its length."""
+    """A table on the GPU, by update modulo its length."""
 
     def __init__(self, length: int, columns: tuple[int, ...], dtype: Any) -> None:
         self.length = length
@@ -109,7 +109,7 @@ class _Ring:
 
 
 class _Ahead:
-    """What the next updates need that the host prepares."""
+    """What the host prepares for the next updates."""
 
     def __init__(self, problem: Problem, runs: Descents, limits: Limits, *, tested: bool) -> None:
         self.runs, self.batches = runs, problem.batches
@@ -187,7 +187,7 @@ def _used(given: list[Any] | None, which: NDArray[np.int64], total: int) -> tupl
 
 
 class _Chunk:
-    """Runs that lie on the card together, from their start to their ends."""
+    """Runs that lie on the GPU together, from their start to their ends."""
 
     def __init__(
         self,
@@ -289,7 +289,7 @@ class _Chunk:
         self.took = time.perf_counter() - began
         if back != len(self.active):
             raise RuntimeError(
-                "fun raised an exception on the card, which stops a thread there; backend='numba' takes what cannot "
+                "fun raised an exception on the GPU, which stops a thread there; backend='numba' takes what cannot "
                 "be evaluated as a slope of NaN"
             )
         if ended:
@@ -335,7 +335,7 @@ class _Chunk:
         return standing_of(self.out.status, [(len(self.active), self.n)], self.limits.max_iter)
 
     def _finish(self, status: int) -> None:
-        """What came of the runs; those that have not ended get the status, or were not begun."""
+        """Results into `out`; runs under way get the status, those that have not begun keep theirs."""
         count, columns, limits = self.shape.count, self.columns, self.limits
         device.synchronize()
         x, kept = device.to_host(self.arrays["rows"]), device.to_host(self.arrays["kept"])
@@ -369,7 +369,7 @@ def _said_plainly(kind: str) -> Iterator[None]:
             raise
         why = " ".join(line for line in str(error).splitlines() if "Failed in" not in line)
         raise TypeError(
-            f"fun cannot be compiled for the card, says Numba: {why[:300]}; backend='numba' may take it"
+            f"fun cannot be compiled for the GPU, says Numba: {why[:300]}; backend='numba' may take it"
         ) from error
 
 

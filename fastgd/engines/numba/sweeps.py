@@ -20,7 +20,7 @@ from fastgd.engines.numba.modules import (
     rule_text,
 )
 from fastgd.engines.numba.sweep_slopes import slopes_text
-from fastgd.engines.numba.sweep_text import Sizes
+from fastgd.engines.numba.sweep_update import Sizes, Update, constants, norm
 from fastgd.engines.parse import CoefficientFunction, Rule
 from fastgd.engines.protocol.sweeps import Descents, Kernel
 from fastgd.engines.registry import COEFFICIENTS, PREPARE
@@ -57,16 +57,16 @@ def _function(name: str, signature: str, arguments: str, char: str, lines: list[
 
 def made(rule: Rule, sizes: Sizes, char: str, functions: tuple[Any, ...]) -> ModuleType:
     """The kernels for blocks of runs, or for one run where a row is one run wide."""
-    update = sweep_text.Update(rule, sizes)
+    update = Update(rule, sizes)
     own = rule_text(rule)
     slopes, given = slopes_text(sizes.kind, char, functions)
     if own is None:
         given = {**given, "rule": in_numba(rule.function)}
     parts = [
         HEADER,
-        sweep_text.constants(char, sizes),
+        constants(char, sizes),
         slopes,
-        sweep_text.norm() if sizes.mode == "clipped" else "",
+        norm() if sizes.mode == "clipped" else "",
         (rule_text(PREPARE, "prepare") or "") if sizes.n_shared else "",
         own or "",
         *([_single(update, char)] if sizes.width == 1 else _blocked(update, char)),
@@ -74,7 +74,7 @@ def made(rule: Rule, sizes: Sizes, char: str, functions: tuple[Any, ...]) -> Mod
     return generated_module("".join(parts), given or None)
 
 
-def _blocked(update: sweep_text.Update, char: str) -> list[str]:
+def _blocked(update: Update, char: str) -> list[str]:
     # Whole vectors; what lies behind the last run is never read. A user's function sees no run that is none.
     padding = ["lanes = (lanes + 15) // 16 * 16"] if update.sizes.kind != "function" else []
     return [
@@ -95,7 +95,7 @@ def _blocked(update: sweep_text.Update, char: str) -> list[str]:
     ]
 
 
-def _single(update: sweep_text.Update, char: str) -> str:
+def _single(update: Update, char: str) -> str:
     return _function(
         "follow",
         _FOLLOW,

@@ -187,7 +187,7 @@ def test_a_users_function(n):
     same(gd.Function(bowl, n), gd.SGD(), {"lr": [0.01, 0.2, 3.0]}, max_iter=20)
 
 
-def test_functions_that_the_card_cannot_call():
+def test_functions_that_the_gpu_cannot_call():
     @njit
     def value(x):
         return x[0] * x[0]
