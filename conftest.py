@@ -1,6 +1,10 @@
-"""`pytest` runs the tests, `pytest --benchmark-only` the benchmarks alone."""
+"""`pytest` runs the tests but for the slow ones, `pytest -m slow` those, `pytest --benchmark-only` the benchmarks."""
 
 from typing import Any
+
+import pytest
+
+LEFT_OUT = pytest.StashKey[int]()  # slow tests that this run does not execute
 
 
 def pytest_configure(config: Any) -> None:
@@ -8,3 +12,30 @@ def pytest_configure(config: Any) -> None:
     nothing_named = config.args_source == config.ArgsSource.TESTPATHS
     if config.getoption("benchmark_only", False) and nothing_named:
         config.args = [str(config.rootpath / "benchmarks")]
+    config.stash[LEFT_OUT] = 0
+
+
+def pytest_deselected(items: Any) -> None:
+    """Count the slow tests among those that are not to run."""
+    for item in items:
+        item.config.stash[LEFT_OUT] += item.get_closest_marker("slow") is not None
+
+
+def pytest_sessionfinish(session: Any) -> None:
+    """A worker of pytest-xdist tells its count to the process that reports."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["left_out"] = session.config.stash[LEFT_OUT]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take a worker's count; each collects all tests."""
+    node.config.stash[LEFT_OUT] = getattr(node, "workeroutput", {}).get("left_out", 0)
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: Any) -> None:
+    """Say how many slow tests were left out."""
+    count = config.stash[LEFT_OUT]
+    if count and "slow" in config.option.markexpr:
+        tests = "1 slow test was" if count == 1 else f"{count} slow tests were"
+        terminalreporter.write_line(f"{tests} left out; run them with `pytest -m slow`")
