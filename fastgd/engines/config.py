@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 from fastgd.checks import as_count
 
@@ -158,20 +161,21 @@ def cache_folder() -> Path:
     >>> cache_folder().parts[-2] == "fastgd"
     True
     """
+    from pathlib import Path  # noqa: PLC0415  (with what it imports, a fifth of the package's own import)
+
     from fastgd import __version__  # noqa: PLC0415  (the package is still loading at our import)
 
-    return _cache_root() / "fastgd" / __version__
+    return Path(_cache_root(), "fastgd", __version__)
 
 
-def _cache_root() -> Path:
+def _cache_root() -> str:
     for variable in ("XDG_CACHE_HOME", "LOCALAPPDATA" if os.name == "nt" else ""):
         folder = os.environ.get(variable, "") if variable else ""
         if os.path.isabs(folder):
-            return Path(folder)
-    try:
-        home = Path.home()
-    except RuntimeError:  # no home folder at all
+            return folder
+    home = os.path.expanduser("~")
+    if home == "~":  # no home folder at all
         import tempfile  # noqa: PLC0415
 
-        return Path(tempfile.gettempdir())
-    return home / "Library" / "Caches" if sys.platform == "darwin" else home / ".cache"
+        return tempfile.gettempdir()
+    return os.path.join(home, *(("Library", "Caches") if sys.platform == "darwin" else (".cache",)))

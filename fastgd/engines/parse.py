@@ -111,7 +111,6 @@ class Parsed:
         return tuple(argument.arg for argument in self.definition.args.args)
 
 
-@dataclass(frozen=True)
 class Rule(Parsed):
     """An update rule as the compilers see it; see `fastgd.rules.updates`."""
 
@@ -142,7 +141,6 @@ class Rule(Parsed):
         return ast.unparse(ast.fix_missing_locations(Vocabulary(suffix).visit(tree))).split("\n")
 
 
-@dataclass(frozen=True)
 class ElementaryFunction(Parsed):
     """A function of one number as the compilers see it; see `fastgd.rules.elementary`."""
 
@@ -166,7 +164,6 @@ class ElementaryFunction(Parsed):
         return ast.unparse(ast.fix_missing_locations(Vocabulary(suffix).visit(tree))).split("\n")
 
 
-@dataclass(frozen=True)
 class PairFunction(Parsed):
     """A function that returns a value and a slope; see `fastgd.rules.activations` and `losses`."""
 
@@ -183,7 +180,6 @@ class PairFunction(Parsed):
         return ast.unparse(ast.fix_missing_locations(Vocabulary(suffix).visit(tree))).split("\n")
 
 
-@dataclass(frozen=True)
 class CoefficientFunction(Parsed):
     """A coefficient function as the compilers see it; see `fastgd.rules.coefficients`."""
 

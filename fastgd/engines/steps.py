@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from fastgd.engines.parse import CoefficientFunction
 from fastgd.engines.protocol.arrays import is_plain_array
 from fastgd.engines.protocol.steps import Group, Loop, Method, Slot
-from fastgd.engines.reference.steps import in_python
 from fastgd.engines.registry import COEFFICIENTS
 from fastgd.extras import present
 
@@ -91,8 +90,14 @@ def check_first(name: str, array: Any, on_device: bool = False) -> None:
 def evaluation(function: CoefficientFunction, backend: str) -> Loop | None:
     """How a stepper computes coefficients: by Numba's code where that can be, else in Python."""
     if backend == "numpy":
-        return in_python(function.function, function.carries)
+        return _in_python(function)
     return _compiled(function)
+
+
+def _in_python(function: CoefficientFunction) -> Loop:
+    from fastgd.engines.reference.steps import in_python  # noqa: PLC0415
+
+    return in_python(function.function, function.carries)
 
 
 @cache
@@ -106,4 +111,4 @@ def _compiled(function: CoefficientFunction) -> int | Callable[..., None]:
     try:
         return coefficients_loop(function)
     except (NumbaError, UnsupportedBytecodeError):
-        return in_python(function.function, function.carries)
+        return _in_python(function)

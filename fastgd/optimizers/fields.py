@@ -21,7 +21,7 @@ class _Checked:
         return value
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)  # less for the import to generate
 class Real(_Checked):
     """A number in an interval; NaN lies in none. `none` is what None stands for, if it is allowed.
 
@@ -88,7 +88,7 @@ class Real(_Checked):
         return column != 0 if self.switch else None
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Pair(_Checked):
     """Two numbers, such as betas."""
 
@@ -146,7 +146,7 @@ class Flag(_Checked):
         return column
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Choice(_Checked):
     """One of a few words."""
 

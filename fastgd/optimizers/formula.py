@@ -32,7 +32,7 @@ _EPS_INSIDE: dict[str, Source] = {**_SOURCES, "inside": "eps", "outside": 0.0}
 _EPS_OUTSIDE: dict[str, Source] = {**_SOURCES, "inside": 0.0, "outside": "eps"}
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Formula:
     """Which rule and coefficient function a set of flags selects.
 

@@ -16,7 +16,7 @@ from fastgd.optimizers.fields import Schedule, rate_at
 from fastgd.optimizers.tree import Tree, spelled
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, repr=False, slots=True)
 class Plan:
     """Made by the first step, kept until `reset`; a loop that updates the arrays itself works on it.
 

@@ -87,7 +87,7 @@ class Slot:
     state: tuple[Any, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Method:
     """An optimizer's update as compiled loops take it, for one run or for n runs of a sweep.
 
