@@ -1,4 +1,4 @@
-"""Which stepper updates arrays, and what it is told of a parameter and its rule."""
+"""Chooses the stepper that updates arrays, and describes arrays and their rules for it."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ from fastgd.extras import present
 
 
 def stepper_class(backend: str) -> Any:
-    """The GPU's stepper, the compiled one, or its twin where it is missing or asked for."""
+    """The GPU's stepper, the compiled one, or NumPy's if that was asked for or nothing is compiled."""
     if backend == "cuda":
         from fastgd.engines.cuda import steps as cuda_steps  # noqa: PLC0415
 
         return cuda_steps.Stepper
     from fastgd.engines.native import kernels  # noqa: PLC0415
-    from fastgd.engines.reference import steps as reference_steps  # noqa: PLC0415
 
     if backend == "numpy" or not kernels.available():
+        from fastgd.engines.reference import steps as reference_steps  # noqa: PLC0415
+
         return reference_steps.Stepper
     from fastgd.engines.native.steps import Stepper  # noqa: PLC0415
 
@@ -58,7 +59,7 @@ def group_for(method: Method, backend: str, chars: Iterable[str]) -> Group:
 
 
 def slot_for(name: str, array: Any, group: int, method: Method, backend: str) -> Slot:
-    """A parameter array's form, with new state, which lies where the backend works."""
+    """A parameter array's form, with new state in the memory that the backend works in."""
     if backend == "cuda":
         from fastgd.engines.cuda import steps as cuda_steps  # noqa: PLC0415
 
@@ -74,7 +75,7 @@ def _full(shape: tuple[int, ...], dtype: np.dtype[Any], value: float) -> NDArray
 
 
 def check_first(name: str, array: Any, on_device: bool = False) -> None:
-    """Whether this may be a parameter or a gradient at all."""
+    """Raise TypeError or ValueError if this cannot be a parameter or a gradient."""
     if on_device:
         from fastgd.engines.cuda import steps as cuda_steps  # noqa: PLC0415
 
@@ -103,7 +104,7 @@ def _in_python(function: CoefficientFunction) -> Loop:
 @cache
 def _compiled(function: CoefficientFunction) -> int | Callable[..., None]:
     if not present("numba"):
-        return in_python(function.function, function.carries)
+        return _in_python(function)
     from numba.core.errors import NumbaError, UnsupportedBytecodeError  # noqa: PLC0415
 
     from fastgd.engines.numba.steps import coefficients_loop  # noqa: PLC0415

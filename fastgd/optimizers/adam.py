@@ -60,7 +60,7 @@ class Adam(_AdamFamily, conventions=CONVENTIONS, fields={"decoupled_weight_decay
     decoupled_weight_decay : bool, default False
         Decay as AdamW does.
     **common
-        What `Optimizer` lists; conventions "torch" (default), "optax", "keras", "sklearn", "paper".
+        See `Optimizer`; conventions "torch" (default), "optax", "keras", "sklearn", "paper".
 
     References
     ----------
@@ -115,11 +115,11 @@ class AdamW(_AdamFamily, conventions=("torch", "optax", "keras"), decoupled=True
         Weights of the old means, in [0, 1).
     eps : float, default 1e-8
     weight_decay : float, default 1e-2
-        optax has 1e-4 here and Keras 4e-3.
+        The default is 1e-4 in optax and 4e-3 in Keras.
     amsgrad : bool, default False
         As in `Adam`.
     **common
-        What `Optimizer` lists; conventions "torch" (default), "optax", "keras".
+        See `Optimizer`; conventions "torch" (default), "optax", "keras".
 
     References
     ----------
@@ -183,7 +183,7 @@ class NAdam(
     decoupled_weight_decay : bool, default False
         Decay as `AdamW` does.
     **common
-        What `Optimizer` lists; conventions "torch" (default), "optax", "keras".
+        See `Optimizer`; conventions "torch" (default), "optax", "keras".
 
     References
     ----------
@@ -258,7 +258,7 @@ class RAdam(
     decoupled_weight_decay : bool, default False
         Decay as `AdamW` does.
     **common
-        What `Optimizer` lists; conventions "torch" (default), "optax".
+        See `Optimizer`; conventions "torch" (default), "optax".
 
     References
     ----------
@@ -320,7 +320,7 @@ class Adamax(
     weight_decay : float, default 0
         Adds weight_decay * p to the gradient; in convention "keras" shrinks p by lr * weight_decay.
     **common
-        What `Optimizer` lists; conventions "torch" (default), "optax", "keras".
+        See `Optimizer`; conventions "torch" (default), "optax", "keras".
 
     References
     ----------

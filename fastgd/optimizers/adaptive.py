@@ -45,7 +45,7 @@ class Adagrad(
         Where G starts; by default 0, and 0.1 in the conventions "optax" and "keras".
     eps : float, default 1e-10
     **common
-        What `Optimizer` lists; conventions "torch" (default), "optax", "keras", "paper".
+        See `Optimizer`; conventions "torch" (default), "optax", "keras", "paper".
 
     References
     ----------
@@ -126,7 +126,7 @@ class RMSprop(
     momentum : float, default 0
     centered : bool, default False
     **common
-        What `Optimizer` lists; conventions "torch" (default), "optax", "keras", "paper".
+        See `Optimizer`; conventions "torch" (default), "optax", "keras", "paper".
 
     References
     ----------
@@ -200,7 +200,7 @@ class Adadelta(
     weight_decay : float, default 0
         Adds weight_decay * p to the gradient; in convention "keras" shrinks p by lr * weight_decay.
     **common
-        What `Optimizer` lists; conventions "torch" (default), "optax", "keras", "paper".
+        See `Optimizer`; conventions "torch" (default), "optax", "keras", "paper".
 
     References
     ----------

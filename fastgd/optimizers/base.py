@@ -1,7 +1,7 @@
-"""`Optimizer`: what users call. A class adds its hyperparameters and the formula they select.
+"""`Optimizer`, the base of all optimizers: hyperparameters as attributes, and the step.
 
-What the parts do: `kind` checks hyperparameters and turns them into numbers for compiled loops,
-`groups` holds those that differ between parameters, `plan` runs updates, `state` saves and restores.
+Its parts are modules of their own: `kind` checks hyperparameters and turns them into numbers,
+`groups` finds those that differ between parameters, `plan` runs updates, `stateful` saves state.
 """
 
 from __future__ import annotations
@@ -308,7 +308,7 @@ class Optimizer(Stateful):
         self.reset()
         self._await(arrays)
 
-    # --- SciPy, and a user's own ------------------------------------------------------------------
+    # --- SciPy, and users' own rules --------------------------------------------------------------
 
     def __call__(self, fun: Any, x0: Any, args: tuple[Any, ...] = (), **options: Any) -> Any:
         """Minimize as a custom method of `scipy.optimize.minimize`.

@@ -51,7 +51,7 @@ COMMON_FIELDS: dict[str, Field] = {
     "clip_norm": CLIP,
     "maximize": Flag(),
 }
-RUNNING = ("backend", "n_threads", "flush_subnormals", "copy")  # how, not what
+RUNNING = ("backend", "n_threads", "flush_subnormals", "copy")  # settings, not hyperparameters
 
 
 def checked_running(running: Mapping[str, Any], supports: tuple[str, ...]) -> dict[str, Any]:

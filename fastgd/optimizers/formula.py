@@ -14,8 +14,6 @@ from fastgd.engines.parse import CoefficientFunction, Rule
 from fastgd.engines.protocol.steps import Method
 from fastgd.engines.registry import COEFFICIENTS, RULES
 
-# --- from hyperparameters to a rule's numbers ----------------------------------------------------
-
 Source = str | float | tuple[str, int]
 # Arguments of the shipped coefficient functions that are not called as their hyperparameter.
 _SOURCES: dict[str, Source] = {
@@ -119,9 +117,3 @@ def _table(values: Sequence[Any], runs: int | None) -> NDArray[np.float64]:
     if runs is None:
         return np.array(values, np.float64)
     return np.array([np.broadcast_to(v, runs) for v in values], np.float64).reshape(-1, runs)
-
-
-RATE_OUTSIDE = {
-    "torch",
-    "optax",
-}  # the velocity holds gradients there, and lr * gradients elsewhere

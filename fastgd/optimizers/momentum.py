@@ -7,7 +7,7 @@ from typing import Unpack
 from fastgd.optimizers.base import Optimizer
 from fastgd.optimizers.common import CONVENTIONS, Common
 from fastgd.optimizers.fields import MOMENTUM, NONNEGATIVE, Flag, Real, Schedule
-from fastgd.optimizers.formula import RATE_OUTSIDE, Formula, formula
+from fastgd.optimizers.formula import Formula, formula
 from fastgd.optimizers.kind import Values
 
 __all__ = ["SGD", "Momentum", "HeavyBall", "NAG"]  # noqa: RUF022  (the order in which users see them)
@@ -42,7 +42,7 @@ class SGD(
     nesterov : bool, default False
         Needs momentum, and no dampening.
     **common
-        What `Optimizer` lists; conventions "torch" (default), "optax", "keras", "sklearn", "paper".
+        See `Optimizer`; conventions "torch" (default), "optax", "keras", "sklearn", "paper".
 
     References
     ----------
@@ -92,7 +92,9 @@ class SGD(
             return formula("sgd")
         if dampened:
             return formula("momentum", "rate_outside_dampened")
-        rate = "rate_outside" if values["convention"] in RATE_OUTSIDE else "rate_inside"
+        # The velocity holds gradients in these two, and lr * gradients elsewhere.
+        outside = values["convention"] in {"torch", "optax"}
+        rate = "rate_outside" if outside else "rate_inside"
         return formula("nesterov" if values["nesterov"] else "momentum", rate)
 
 
@@ -115,7 +117,7 @@ class Momentum(
     weight_decay : float, default 0
         Adds weight_decay * p to the gradient; in convention "keras" shrinks p by lr * weight_decay.
     **common
-        What `Optimizer` lists; conventions "paper" (default), "keras", "sklearn".
+        See `Optimizer`; conventions "paper" (default), "keras", "sklearn".
 
     References
     ----------
@@ -170,7 +172,7 @@ class NAG(Optimizer, conventions=("paper", "keras", "sklearn"), fields={"momentu
     weight_decay : float, default 0
         Adds weight_decay * p to the gradient; in convention "keras" shrinks p by lr * weight_decay.
     **common
-        What `Optimizer` lists; conventions "paper" (default), "keras", "sklearn".
+        See `Optimizer`; conventions "paper" (default), "keras", "sklearn".
 
     References
     ----------

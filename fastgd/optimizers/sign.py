@@ -30,7 +30,7 @@ class Rprop(
     Parameters
     ----------
     lr : float or schedule, default 1e-2
-        The first step size; a later rate has no effect.
+        The first step size; later rates have no effect.
     etas : (float, float), default (0.5, 1.2)
         Factors of decrease, in (0, 1), and of increase, > 1.
     step_sizes : (float, float), default (1e-6, 50)
@@ -38,7 +38,7 @@ class Rprop(
     weight_decay : float, default 0
         Adds weight_decay * p to the gradient.
     **common
-        What `Optimizer` lists; convention "torch" alone.
+        See `Optimizer`; convention "torch" only.
 
     References
     ----------
@@ -88,9 +88,9 @@ class Lion(Optimizer, conventions=("optax", "keras"), fields={"betas": BETAS}, d
     betas : (float, float), default (0.9, 0.99)
         In [0, 1).
     weight_decay : float, default 0
-        Decoupled. optax has 1e-3 here.
+        Decoupled. The default is 1e-3 in optax.
     **common
-        What `Optimizer` lists; conventions "optax" (default), "keras".
+        See `Optimizer`; conventions "optax" (default), "keras".
 
     References
     ----------

@@ -38,7 +38,7 @@ class Tree:
             [path] if self._kind == "array" else [p for c in self._children for p in c.paths]
         )
         if not path and not self.paths:
-            raise ValueError(f"{root} holds no array")
+            raise ValueError(f"{root} contains no array")
         self.leaves: Callable[[Any, str], list[Any]] = self._chosen()
 
     def _chosen(self) -> Callable[[Any, str], list[Any]]:

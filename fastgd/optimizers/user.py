@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -69,6 +69,21 @@ def from_rule(
         if name not in {*own, "weight_decay"}:
             raise ValueError(f"defaults has {name!r}, which coefficients does not take")
 
+    members = {
+        "__slots__": (),
+        "__init__": _constructor(own, defaults),
+        "__doc__": rule.__doc__ or f"Optimizer of the rule `{parsed.name}`.",
+        "__module__": rule.__module__,
+        "_rule": parsed,
+        "_coefficients": function,
+        "_recipe": (base, rule, names, coefficients, dict(defaults)),
+    }
+    return type(parsed.name, (FromRule, base), members, fields=fields)
+
+
+def _constructor(own: Sequence[str], defaults: Mapping[str, float]) -> Callable[..., None]:
+    """The `__init__` of a class whose coefficient function takes these hyperparameters."""
+
     def __init__(self: Any, lr: Any = None, **options: Any) -> None:
         given = {"weight_decay": 0.0, **defaults, **({} if lr is None else {"lr": lr}), **options}
         for name in own:
@@ -78,37 +93,17 @@ def from_rule(
         self._set(common, **{name: given[name] for name in (*own, "weight_decay")})
         _check_count(self._method())
 
-    empty = inspect.Parameter.empty
-    arguments = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=defaults.get(name, empty))
-        for name in own[1:]
+    empty, keyword = inspect.Parameter.empty, inspect.Parameter.KEYWORD_ONLY
+    positional = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    shown = {**dict.fromkeys(own, empty), "weight_decay": 0.0, **defaults}
+    parameters = [
+        inspect.Parameter(name, positional if name == "lr" else keyword, default=shown[name])
+        for name in ("lr", *own[1:], "weight_decay")
     ]
     __init__.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-        [
-            inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD),
-            inspect.Parameter(
-                "lr",
-                inspect.Parameter.POSITIONAL_OR_KEYWORD,
-                default=defaults.get("lr", empty),
-            ),
-            *arguments,
-            inspect.Parameter(
-                "weight_decay",
-                inspect.Parameter.KEYWORD_ONLY,
-                default=defaults.get("weight_decay", 0.0),
-            ),
-        ]
+        [inspect.Parameter("self", positional), *parameters]
     )
-    members = {
-        "__slots__": (),
-        "__init__": __init__,
-        "__doc__": rule.__doc__ or f"Optimizer of the rule `{parsed.name}`.",
-        "__module__": rule.__module__,
-        "_rule": parsed,
-        "_coefficients": function,
-        "_recipe": (base, rule, names, coefficients, dict(defaults)),
-    }
-    return type(parsed.name, (FromRule, base), members, fields=fields)
+    return __init__
 
 
 def _state_names(state: Any) -> tuple[str, ...]:

@@ -1,0 +1,84 @@
+"""What sweeps, descents, training and estimators ask of an optimizer: `fastgd.optimizers.loops`."""
+
+import numpy as np
+import pytest
+
+import fastgd as gd
+from fastgd.optimizers import adam, adaptive, loops, momentum, sign
+
+
+def test_schedule():
+    assert loops.schedule_of(gd.SGD(lr=0.1)) is None
+    assert loops.schedule_of(gd.SGD(lr=lambda t: 0.5 / (t + 1)))(1) == 0.25
+
+
+def test_groups_as_they_were_given():
+    options = {"lr": 0.5, "clip_value": None, "initial_accumulator_value": None}
+    optimizer = gd.Adagrad(groups={"w": options, ("b", 0): {"eps": 0.1}})
+    groups = loops.groups_of(optimizer)
+    assert groups == {("w",): options, ("b", 0): {"eps": 0.1}}
+    again = loops.with_groups(optimizer, {**groups, ("c",): {"lr": 0.0}})
+    assert loops.groups_of(again) == {**groups, ("c",): {"lr": 0.0}}
+    assert loops.groups_of(optimizer) == groups
+
+
+def test_groups_must_lead_to_parameters():
+    optimizer = gd.SGD(groups={1: {"lr": 0.0}})
+    loops.check_groups(optimizer, [(0,), (1,)])
+    with pytest.raises(ValueError, match="groups has 1, but no parameter lies there"):
+        loops.check_groups(optimizer, [(0,)])
+    with pytest.raises(ValueError, match="mu"):
+        loops.with_groups(optimizer, {(1,): {"mu": 0.5}})
+
+
+def test_settings_of_a_copy():
+    optimizer = gd.SGD(n_threads=3)
+    copy = loops.with_settings(optimizer, n_threads=1, flush_subnormals=False)
+    assert (copy.n_threads, copy.flush_subnormals, copy.backend) == (1, False, "auto")
+    assert optimizer.n_threads == 3
+
+
+@pytest.mark.parametrize("backend", ["numpy", "cython"])
+def test_updates_made_by_a_loop_are_steps(backend):
+    options = {"lr": lambda t: 0.1 / (t + 1), "groups": {1: {"lr": 0.01}}, "backend": backend}
+    by_step, by_loop = gd.Adam(**options), gd.Adam(**options)
+    expected = [np.ones(3), np.ones(2)]
+    found, grads = [p.copy() for p in expected], [np.full(3, 0.5), np.full(2, -2.0)]
+    plan = loops.bound_to(by_loop, found)
+    np.testing.assert_array_equal(plan.rates_ahead(2), [[0.1, 0.01], [0.05, 0.01]])
+    for _ in range(4):
+        by_step.step(expected, grads)
+        plan.write_rates()
+        plan.update(found, grads, plan.t + 1)
+        plan.t += 1
+    for p, q in zip(expected, found, strict=True):
+        np.testing.assert_array_equal(p, q)
+    assert by_loop.t == by_step.t == 4
+    np.testing.assert_equal(by_loop.state_dict(), by_step.state_dict())
+    assert loops.bound_to(by_loop, found) is plan
+    assert loops.is_bound_by(by_loop, plan)
+    by_loop.reset()
+    assert not loops.is_bound_by(by_loop, plan)
+    assert by_loop.t == 0
+
+
+def test_what_a_saved_state_can_resume():
+    trained, p = gd.Adam(), np.ones(2)
+    trained.step(p, p.copy())
+    state = trained.state_dict()
+    assert loops.resumes(gd.Adam(lr=0.5), state)
+    assert not loops.resumes(trained, state)  # has a state already
+    assert not loops.resumes(gd.AdamW(), state)
+    assert not loops.resumes(gd.Adam(amsgrad=True), state)
+
+
+@pytest.mark.parametrize("family", [momentum, adaptive, adam, sign])
+def test_every_class_of_a_family_is_listed(family):
+    defined = {
+        name
+        for name, value in vars(family).items()
+        if isinstance(value, type)
+        and value.__module__ == family.__name__
+        and not name.startswith("_")
+    }
+    assert set(family.__all__) == defined
