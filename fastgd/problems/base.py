@@ -45,10 +45,10 @@ class Problem(ABC):
     def kernel(self, dtype: DTypeLike) -> Kernel:
         """The name of the compiled gradient and its data, made once for each dtype."""
         real = np.dtype(dtype)
-        kernels: dict[str, Kernel] = self.__dict__.setdefault("_kernels", {})
-        if real.name not in kernels:
-            kernels[real.name] = self._new_kernel(real)
-        return kernels[real.name]
+        kernels: dict[np.dtype[Any], Kernel] = self.__dict__.setdefault("_kernels", {})
+        if real not in kernels:
+            kernels[real] = self._new_kernel(real)
+        return kernels[real]
 
     def _new_kernel(self, dtype: np.dtype[Any]) -> Kernel:
         raise NotImplementedError(f"{type(self).__name__} has no kernel")

@@ -31,7 +31,7 @@ class Function(Problem):
     ----------
     fun : callable
         ``fun(x, grad) -> value``, which writes the gradient into `grad` (it holds zeros before), both arrays of shape
-        (n,) and of the run's dtype; or ``fun(x) -> value`` where `jac` is given or there is no gradient at hand: then
+        (n,) and of the run's dtype; or ``fun(x) -> value`` where `jac` is given or the gradient is unknown: then
         it is taken by forward differences, which are good to some 8 digits and cost n + 1 calls.
     n : int, optional
         Number of parameters; the number of names by default.
