@@ -9,7 +9,8 @@ from typing import Any, NoReturn
 from fastgd import __version__
 from fastgd.cli import ranges
 from fastgd.cli.optimizers import OF_THE_NETWORK
-from fastgd.cli.words import BAD_INPUT, LOSSES, NUMBERS, OPTIMIZERS, SCALES
+from fastgd.cli.words import BAD_INPUT, LOSSES, NUMBERS, SCALES
+from fastgd.optimizers import NAMES
 from fastgd.studies import STUDIES
 
 
@@ -107,10 +108,10 @@ def _names(text: str) -> list[str]:
 
 
 def _optimizers(text: str) -> list[str]:
-    known = {name.lower(): name for name in OPTIMIZERS}
+    known = {name.lower(): name for name in NAMES}
     for name in _names(text):
         if name.lower() not in known:
-            raise argparse.ArgumentTypeError(f"{name!r} is not one of {', '.join(OPTIMIZERS)}")
+            raise argparse.ArgumentTypeError(f"{name!r} is not one of {', '.join(NAMES)}")
     return list(dict.fromkeys(known[name.lower()] for name in _names(text)))
 
 
@@ -135,7 +136,7 @@ def _add_sweep(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rates", metavar="LIST", type=several, required=True, help="rates to try")
     parser.add_argument(
         "--optimizer", metavar="NAMES", type=_optimizers, default=["SGD"],
-        help=f"one or more of {', '.join(OPTIMIZERS)} (default: SGD)",
+        help=f"one or more of {', '.join(NAMES)} (default: SGD)",
     )  # fmt: skip
     for name, what in NUMBERS.items():
         parser.add_argument(_flag(name), metavar="LIST", type=several, help=what)
@@ -162,7 +163,7 @@ def _add_minimize(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--optimizer", metavar="NAME", type=_optimizers, default=["SGD"],
-        help=f"one of {', '.join(OPTIMIZERS)} (default: SGD)",
+        help=f"one of {', '.join(NAMES)} (default: SGD)",
     )  # fmt: skip
     for name, what in NUMBERS.items():
         parser.add_argument(_flag(name), metavar="NUMBER", type=one, help=what)
@@ -240,7 +241,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     _add_columns(parser, scale="standard")
     parser.add_argument(
         "--optimizer", metavar="NAME", type=_optimizers, default=["Adam"],
-        help=f"one of {', '.join(OPTIMIZERS)} (default: Adam)",
+        help=f"one of {', '.join(NAMES)} (default: Adam)",
     )  # fmt: skip
     parser.add_argument(
         "--rate", metavar="NUMBER", type=_by(lambda text: (_one(text),)),
@@ -260,7 +261,7 @@ def _add_compare(parser: argparse.ArgumentParser) -> None:
     several = ["SGD", "Momentum", "Adagrad", "RMSprop", "Adam"]
     parser.add_argument(
         "--optimizer", metavar="NAMES", type=_optimizers, default=several,
-        help=f"some of {', '.join(OPTIMIZERS)} (default: {', '.join(several)})",
+        help=f"some of {', '.join(NAMES)} (default: {', '.join(several)})",
     )  # fmt: skip
     parser.add_argument(
         "--rate", metavar="LIST", type=_by(ranges.numbers),

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from fastgd.optimizers import Optimizer
-
+from fastgd import optimizers
+from fastgd.optimizers import Optimizer
 
 OF_THE_NETWORK = ("l1", "l2")  # penalties on its weights, not the optimizer's on all parameters
 
@@ -49,7 +48,5 @@ def trainers(
 
 
 def _by_name(name: str) -> Optimizer:
-    from fastgd import optimizers  # noqa: PLC0415  (imports the engines)
-
     optimizer: Optimizer = getattr(optimizers, name)()
     return optimizer

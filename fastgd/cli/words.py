@@ -5,9 +5,7 @@ from __future__ import annotations
 import math
 
 from fastgd.engines.protocol.outcomes import Status
-from fastgd.optimizers import NAMES
 
-OPTIMIZERS = NAMES
 NUMBERS = {  # hyperparameters that are numbers
     "momentum": "weight of the previous velocity",
     "weight_decay": "weight decay",
