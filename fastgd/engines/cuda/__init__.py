@@ -1,6 +1,6 @@
-"""The GPU: the same rules as device functions, whole descents in one launch, networks that stay on the GPU.
+"""The GPU backend: rules as device functions, sweeps in a few launches, networks trained without leaving the GPU.
 
-`device` says whether there is a GPU, `memory` and `vocabulary` are what device code is written with, `source` turns
-rules into its text; `stepping`, `sweeping` and `network` are the twins of the modules of those names one floor above.
-Nothing here is imported before it is asked for.
+`device` finds the GPU and allocates memory, `memory` and `vocabulary` are what device code is written with, `source`
+turns rules into its text; `steps`, `sweeps` and `networks` are the twins of the modules of those names in the other
+backends. Nothing here is imported before the backend is asked for.
 """

@@ -1,6 +1,6 @@
-"""Arrays of others on the GPU, taken as they are: CuPy's, PyTorch's, JAX's, Numba's.
+"""Device arrays of other libraries, used in place: CuPy, PyTorch, JAX, Numba.
 
-Whatever has ``__cuda_array_interface__``, or DLPack with a CUDA device. Nothing is copied.
+Anything with ``__cuda_array_interface__``, or DLPack with a CUDA device. Nothing is copied.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-_CUDA = 2  # DLPack's number of the device
+_CUDA = 2  # device type in DLPack
 
 
 def is_device_array(value: Any) -> bool:
-    """Whether this array lies on a GPU (in the simulator: says so)."""
+    """Whether this array is on a GPU (in the simulator: claims to be)."""
     if isinstance(value, np.ndarray):
         return False
-    if hasattr(type(value), "__dlpack_device__"):  # PyTorch's tensors have both, wherever they lie
+    if hasattr(type(value), "__dlpack_device__"):  # PyTorch's tensors have both, on the CPU too
         try:
             return int(value.__dlpack_device__()[0]) == _CUDA
-        except Exception:  # of a device that DLPack does not know
+        except Exception:  # a device that DLPack does not know
             return False
     return hasattr(type(value), "__cuda_array_interface__") or _is_simulated(value)
 
@@ -33,7 +33,7 @@ def _is_simulated(value: Any) -> bool:
 
 
 class Found(NamedTuple):
-    """Where an array lies and what it holds.
+    """Address and form of a device array.
 
     Attributes
     ----------
@@ -41,7 +41,7 @@ class Found(NamedTuple):
     shape : tuple of int
     dtype : numpy dtype
     stream : int or None
-        The stream on which its contents are made, where its owner says so.
+        The stream on which its contents are computed, if its owner says so.
     """
 
     address: int
@@ -56,7 +56,7 @@ class Found(NamedTuple):
 
     @property
     def nbytes(self) -> int:
-        """How many bytes it covers."""
+        """How many bytes it occupies."""
         return self.size * self.dtype.itemsize
 
 
@@ -66,9 +66,9 @@ def found(name: str, value: Any, *, written: bool = False) -> Found:
     Raises
     ------
     TypeError
-        If it is none.
+        If it is not a device array.
     ValueError
-        If its elements do not lie side by side, or it may not be written to.
+        If it is not C-contiguous, or is to be written but read-only.
     """
     if not is_device_array(value):
         got = "None" if value is None else type(value).__name__
@@ -105,7 +105,7 @@ def _interface(name: str, value: Any) -> Any:
 
 
 def _of_torch(name: str, value: Any, torch: Any) -> Found:
-    """A tensor's own word: its interface takes ten times as long, and has none for what autograd trains."""
+    """Read a tensor's attributes: its interface takes ten times as long and refuses tensors that require gradients."""
     known: dict[Any, np.dtype[Any]] = {torch.float32: np.dtype("f4"), torch.float64: np.dtype("f8")}
     dtype = known.get(value.dtype)
     if dtype is None:
@@ -116,7 +116,7 @@ def _of_torch(name: str, value: Any, torch: Any) -> Found:
 
 
 def places_of_tensors(values: list[Any], shapes: list[Any], dtypes: list[str]) -> list[int] | None:
-    """Addresses of PyTorch's tensors on the GPU, in a microsecond each; None where `found` has to look at them."""
+    """Addresses of PyTorch tensors of the expected forms, in a microsecond each; None if `found` must look at them."""
     torch = sys.modules.get("torch")
     if torch is None:
         return None
@@ -147,7 +147,7 @@ def _side_by_side(shape: tuple[int, ...], strides: tuple[int, ...] | None, items
 
 
 def stream_of(arrays: Sequence[Any], described: Sequence[Found] = ()) -> Any:
-    """The caller's stream: PyTorch's current one for its tensors, else what the arrays say, else the default."""
+    """The caller's stream: PyTorch's current one for tensors, else the one that the arrays name, else the default."""
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(arrays[0], torch.Tensor):
         return _external(int(torch.cuda.current_stream(arrays[0].device).cuda_stream))
@@ -159,7 +159,7 @@ def stream_of(arrays: Sequence[Any], described: Sequence[Found] = ()) -> Any:
 
 @lru_cache(maxsize=64)
 def _external(handle: int) -> Any:
-    """A stream by its handle; 0, 1 and 2 are names of the default streams."""
+    """A stream by its handle; 0, 1 and 2 denote default streams."""
     if handle in {0, 1}:
         return 0
     from numba import cuda  # noqa: PLC0415
@@ -170,17 +170,16 @@ def _external(handle: int) -> Any:
 def check_overlap(
     names: Sequence[str], places: Sequence[int], nbytes: Sequence[int], n_written: int
 ) -> None:
-    """Refuse arrays of which one that is written (the first ones) shares memory with another.
+    """Check that none of the first `n_written` arrays, which are written, shares memory with another array.
 
     Raises
     ------
     ValueError
-        Naming both.
+        If two do; the message names both.
     """
     order = sorted((k for k, size in enumerate(nbytes) if size), key=places.__getitem__)
-    reach: dict[
-        bool, tuple[int, int]
-    ] = {}  # by whether it is written: the furthest end so far, and whose
+    # By whether an array is written: the furthest end so far, and the array that has it.
+    reach: dict[bool, tuple[int, int]] = {}
     for k in order:
         start, written = places[k], k < n_written
         for other_written, (end, j) in reach.items():

@@ -1,7 +1,7 @@
-"""Whether there is a GPU, and what it is: everything else in this package begins here.
+"""The GPU: whether there is one, its properties, memory and launches.
 
-With ``NUMBA_ENABLE_CUDASIM=1`` in the environment Numba's simulator stands in for a GPU: kernels run as Python threads
-on arrays of the host, slowly, so blocks are small there.
+With ``NUMBA_ENABLE_CUDASIM=1`` in the environment Numba's simulator replaces the GPU: kernels run as Python threads on
+host arrays, slowly, so blocks are small there.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ EXTRAS = "pip install 'fastgd[cuda13]' (or 'fastgd[cuda12]', as the driver has i
 
 @cache
 def simulated() -> bool:
-    """Whether Numba's simulator stands in for a GPU, which is settled when Numba is imported."""
+    """Whether Numba's simulator replaces the GPU; decided when Numba is imported."""
     if os.environ.get("NUMBA_ENABLE_CUDASIM", "0") in {"", "0"}:
         return False
     from numba import config  # noqa: PLC0415
@@ -44,7 +44,7 @@ def missing() -> str:
         if not cuda.is_available():
             return f"no CUDA driver was found: {_one_line(cuda.cuda_error())}"
         return "" if len(cuda.gpus) else "no CUDA GPU was found"
-    except Exception as error:  # of a driver or a toolkit that does not fit
+    except Exception as error:  # the driver or toolkit does not fit
         return f"CUDA cannot be used: {_one_line(error)}"
 
 
@@ -55,7 +55,7 @@ def _one_line(error: Any) -> str:
 
 @dataclass(frozen=True)
 class Gpu:
-    """What launches are fitted to.
+    """Properties of a GPU that launches depend on.
 
     Attributes
     ----------
@@ -66,7 +66,7 @@ class Gpu:
     memory : int
         Bytes.
     threads : int
-        Threads of a block, as kernels here are compiled for.
+        Threads of a block; kernels are compiled for this number.
     """
 
     name: str
@@ -98,7 +98,7 @@ def gpu() -> Gpu:
 
 
 def free_memory() -> int:
-    """Bytes that may still be taken."""
+    """Bytes that can still be allocated."""
     if simulated():
         return gpu().memory
     from numba import cuda  # noqa: PLC0415
@@ -106,7 +106,7 @@ def free_memory() -> int:
     return int(cuda.current_context().get_memory_info()[0])
 
 
-# --- memory of our own: one-dimensional or C-contiguous arrays -----------------------------------------
+# --- memory: one-dimensional or C-contiguous arrays ---------------------------------------------------
 
 
 def empty(shape: int | tuple[int, ...], dtype: DTypeLike) -> Any:
@@ -126,8 +126,8 @@ def to_device(host: NDArray[Any], stream: Any = 0) -> Any:
 
 
 def to_host(array: Any, stream: Any = 0) -> NDArray[Any]:
-    """A NumPy copy, once everything on the stream is done; without one, everything on the GPU."""
-    if not stream:  # the default stream does not wait for every other
+    """A NumPy copy, made when all work on the stream is done; without a stream, all work on the GPU."""
+    if not stream:  # the default stream does not wait for all others
         synchronize()
     host = np.asarray(array.copy_to_host(stream=stream))
     synchronize(stream)
@@ -135,26 +135,26 @@ def to_host(array: Any, stream: Any = 0) -> NDArray[Any]:
 
 
 def launch(kernel: Any, blocks: int, threads: int, stream: Any, *arguments: Any) -> None:
-    """Start a kernel; the GPU may still be at work on return."""
+    """Start a kernel; it may still be running on return."""
     _configured(kernel, blocks, threads, stream)(*arguments)
 
 
 def _configured(kernel: Any, blocks: int, threads: int, stream: Any) -> Any:
-    if simulated():  # whose kernels keep one configuration only
+    if simulated():  # its kernels keep one configuration only
         return kernel[blocks, threads, stream]
     return _kept_configuration(kernel, blocks, threads, stream)
 
 
 @lru_cache(maxsize=4096)
 def _kept_configuration(kernel: Any, blocks: int, threads: int, stream: Any) -> Any:
-    """A launch of that form, made once: making it costs as much as launching, and warns of small grids."""
+    """A configured kernel, kept: configuring costs as much as launching, and warns of small grids."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return kernel[blocks, threads, stream]
 
 
 def synchronize(stream: Any = 0) -> None:
-    """Wait for everything on the stream; without one, for everything on the GPU."""
+    """Wait for all work on the stream; without a stream, for all work on the GPU."""
     from numba import cuda  # noqa: PLC0415
 
     if stream:
@@ -164,7 +164,7 @@ def synchronize(stream: Any = 0) -> None:
 
 
 def address(array: Any) -> int:
-    """Where an array of `empty` or `to_device` lies; of NumPy's, of which the GPU reads nothing, 0."""
+    """Address of an array of `empty` or `to_device`; 0 for a NumPy array, which the GPU does not read."""
     if isinstance(array, np.ndarray):
         return 0
     if simulated():

@@ -1,4 +1,4 @@
-"""Numbers at addresses, inside kernels: loads and stores, vectors of 16 bytes among them.
+"""Loads and stores by address inside kernels, also of vectors of 16 bytes.
 
 Kernels take addresses, not arrays: a launch then costs a few integers, one kernel serves any number of arrays by a
 table of pointers, and nothing wraps negative indices around.
@@ -40,7 +40,7 @@ def memory(char: str) -> SimpleNamespace:
 
 
 def _simulated(char: str) -> SimpleNamespace:
-    """The simulator's addresses are the host's."""
+    """Through ctypes: addresses of the simulator are those of the host."""
     kind = _KINDS[char]
     c_type = np.ctypeslib.as_ctypes_type(kind)
 
@@ -63,6 +63,7 @@ def _simulated(char: str) -> SimpleNamespace:
 
 
 def _on_gpu(char: str) -> SimpleNamespace:
+    """LLVM instructions on global memory."""
     from llvmlite import ir  # noqa: PLC0415
     from numba import types as nt  # noqa: PLC0415
     from numba.cuda.extending import intrinsic  # noqa: PLC0415
@@ -94,8 +95,18 @@ def _on_gpu(char: str) -> SimpleNamespace:
 
         return nt.void(nt.int64, nt.int64, number), generate
 
-    if char not in REALS:
-        return SimpleNamespace(load=load, store=store)
+    scalar = SimpleNamespace(load=load, store=store)
+    return _with_vectors(scalar, char, number, plain, place) if char in REALS else scalar
+
+
+def _with_vectors(
+    scalar: SimpleNamespace, char: str, number: Any, plain: Any, place: Any
+) -> SimpleNamespace:
+    """Loads and stores of 16 bytes beside those of single numbers."""
+    from llvmlite import ir  # noqa: PLC0415
+    from numba import types as nt  # noqa: PLC0415
+    from numba.cuda.extending import intrinsic  # noqa: PLC0415
+
     lanes = WIDE[char]
     vector = ir.VectorType(plain, lanes)
     lane = [ir.Constant(ir.IntType(32), k) for k in range(lanes)]
@@ -110,7 +121,7 @@ def _on_gpu(char: str) -> SimpleNamespace:
 
         return nt.UniTuple(number, lanes)(nt.int64, nt.int64), generate
 
-    def stored(args: Any) -> Any:
+    def stored() -> Any:
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             values = ir.Constant(vector, ir.Undefined)
             for k, value in zip(lane, args[2:], strict=True):
@@ -124,11 +135,11 @@ def _on_gpu(char: str) -> SimpleNamespace:
 
         @intrinsic
         def store_wide(context: Any, address: Any, i: Any, a: Any, b: Any, c: Any, d: Any) -> Any:  # noqa: PLR0917
-            return stored(None)
+            return stored()
     else:
 
         @intrinsic
         def store_wide(context: Any, address: Any, i: Any, a: Any, b: Any) -> Any:
-            return stored(None)
+            return stored()
 
-    return SimpleNamespace(load=load, store=store, load_wide=load_wide, store_wide=store_wide)
+    return SimpleNamespace(**vars(scalar), load_wide=load_wide, store_wide=store_wide)

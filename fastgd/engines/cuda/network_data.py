@@ -1,4 +1,4 @@
-"""Copies between the host and the GPU: a data set's rows, and arrays that go there and come back."""
+"""Copies between host and GPU: the rows of a data set, and arrays that go there and back."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from fastgd.engines.cuda import device
 from fastgd.engines.protocol.networks import Array, Rows
 
 _ALIGNED = 256  # bytes
-_SHARE = 0.7  # of the free memory, what a data set may take
+_SHARE = 0.7  # the part of the free memory that a data set may take
 
 
 def send(place: Any, host: NDArray[Any], stream: Any, at: int = 0) -> None:
-    """An array's bytes to a device array of bytes, from its byte `at` on."""
+    """Copy an array's bytes into a device array of bytes, from byte `at` on."""
     if host.nbytes:
         flat = np.ascontiguousarray(host).reshape(-1).view(np.uint8)
         place[at : at + flat.size].copy_to_device(flat, stream=stream)
 
 
 class Mirror:
-    """Arrays of the host that have a place on the GPU, all in one stretch of memory: a copy is one transfer.
+    """Host arrays with counterparts on the GPU, in one piece of memory: a copy is one transfer.
 
     Parameters
     ----------
@@ -49,13 +49,13 @@ class Mirror:
         self.addresses = [begin + start for start in starts[:-1]]
 
     def send(self, arrays: Sequence[Array], stream: Any) -> None:
-        """The arrays' contents to the GPU."""
+        """Copy the arrays to the GPU."""
         for view, array in zip(self._views, arrays, strict=True):
             view[...] = array
         self._device.copy_to_device(self._host, stream=stream)
 
     def fetch(self, arrays: Sequence[Array], stream: Any) -> None:
-        """Into the arrays, once everything on the stream is done."""
+        """Copy back into the arrays when all work on the stream is done."""
         self._device.copy_to_host(self._host, stream=stream)
         device.synchronize(stream)
         for view, array in zip(self._views, arrays, strict=True):
@@ -63,27 +63,27 @@ class Mirror:
 
 
 def _pinned(size: int) -> NDArray[np.uint8]:
-    """Memory of the host that the GPU reaches by itself, or plain memory where there is none of it left."""
+    """Pinned host memory, or plain memory if none can be had."""
     from numba import cuda  # noqa: PLC0415
 
     try:
         return np.asarray(cuda.pinned_array(size, np.uint8))
-    except Exception:  # of the driver
+    except Exception:  # from the driver
         return np.empty(size, np.uint8)
 
 
 class Data:
     """A data set on the GPU, or room for some of its rows at a time.
 
-    One data set is kept, as long as its `Rows` are the same object; another of the same form takes its place without
-    new memory, so that addresses stay as they are.
+    One data set is kept as long as its `Rows` are the same object. Another of the same form replaces it without new
+    memory, so that addresses do not change.
 
     Attributes
     ----------
     capacity : int
-        Rows that there is room for.
+        How many rows fit.
     resident : bool
-        Whether all rows lie there.
+        Whether all rows are there.
     """
 
     def __init__(self) -> None:
@@ -93,7 +93,7 @@ class Data:
         self.capacity, self.resident, self.kind = 0, False, "f"
 
     def place(self, rows: Rows, stream: Any) -> None:
-        """All rows onto the GPU where they fit, else room for as many as do."""
+        """Copy all rows to the GPU if they fit, else allocate room for as many as do."""
         if self._owner() is rows:
             return
         per_row = sum(array.nbytes for array in _parts(rows)) // max(1, len(rows))
@@ -104,28 +104,28 @@ class Data:
         if len(rows) <= self.capacity:
             self.send(rows, None, stream)
             self.resident = True
-        self._owner = weakref.ref(rows)  # at last, so that nothing half done counts
+        self._owner = weakref.ref(rows)  # last, so that an interrupted copy does not count
 
     def reserve(self, rows: Rows, capacity: int) -> None:
-        """Room for some rows of this kind."""
+        """Allocate room for some rows of this kind."""
         parts = _parts(rows)
         form = (capacity, *((part.dtype, part.shape[1:]) for part in parts))
         if form == self._form:
             return
-        self._rooms, self._form = [], form  # what there was goes first
+        self._rooms, self._form = [], form  # frees what there was
         for part in parts:
             size = capacity * part.itemsize * int(np.prod(part.shape[1:]))
             self._rooms.append(device.empty(max(1, size), np.uint8))
         self.capacity, self.kind = capacity, rows.x.dtype.char
 
     def send(self, rows: Rows, index: NDArray[np.int64] | slice | None, stream: Any) -> None:
-        """Some rows into the room, or all."""
+        """Copy some rows into the room, or all."""
         for room, part in zip(self._rooms, _parts(rows), strict=True):
             send(room, part if index is None else part[index], stream)
 
     @property
     def addresses(self) -> tuple[int, int, int]:
-        """Of inputs, targets and weights; 0 where there are none."""
+        """Addresses of inputs, targets and weights; 0 where there are none."""
         x, y, *weights = map(device.address, self._rooms)
         return x, y, weights[0] if weights else 0
 

@@ -1,4 +1,4 @@
-"""One update's launches captured as a CUDA graph and replayed: a launch of the graph costs what one kernel's does."""
+"""The launches of one update as a CUDA graph, which is launched at the cost of a single kernel."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from fastgd.engines.cuda import device
 class Replay:
     """Launches that are the same every time.
 
-    The first time they are made as they are, so that every kernel is loaded; the second time they are captured, and
-    from then on replayed. Where that cannot be, they are made as they are every time.
+    The first call makes them directly, so that every kernel is loaded; the second captures them as a graph, which is
+    replayed from then on. Where capturing fails, every call makes them directly.
 
     Parameters
     ----------
     stream : numba.cuda stream
-        Not the default one, which cannot be captured.
+        Not the default stream, which cannot be captured.
     driver : module, optional
-        In place of ``cuda.bindings.driver``.
+        Used instead of ``cuda.bindings.driver``.
 
     Attributes
     ----------
     reason : str
-        Why there is no graph; empty as long as nothing speaks against one.
+        Why there can be no graph; empty if there can.
     """
 
     def __init__(self, stream: Any, driver: Any = None) -> None:
@@ -57,7 +57,7 @@ class Replay:
         return self._driver.CUstream(int(self._stream))
 
     def _capture(self, launches: Callable[[], None]) -> None:
-        """Make a graph of the launches, or note why that cannot be; the stream can be used afterwards."""
+        """Make a graph of the launches, or note why it failed; the stream can be used afterwards."""
         driver = self._driver
         try:
             with _no_deallocation():
@@ -68,14 +68,14 @@ class Replay:
                 made = _checked(driver.cuGraphInstantiate(graph, 0), "cuGraphInstantiate")
             finally:
                 driver.cuGraphDestroy(graph)
-        except Exception as error:  # whatever a driver or a library does not allow
+        except Exception as error:  # a driver or a library may refuse anything
             self.reason = f"{type(error).__name__}: {error}"[:200]
             return
         self._graph = made
         weakref.finalize(self, driver.cuGraphExecDestroy, made).atexit = False
 
     def _captured(self, launches: Callable[[], None]) -> Any:
-        """The graph of the launches; capturing ends whatever happens in them."""
+        """The graph of the launches; capturing ends even if they raise."""
         failed = None
         try:
             launches()
@@ -100,7 +100,7 @@ def _driver() -> tuple[Any, str]:
 
 
 def _no_deallocation() -> AbstractContextManager[Any]:
-    """Memory that is given back meanwhile waits: giving it back would end the capture."""
+    """Defer the freeing of device memory, which would end the capture."""
     if device.simulated():
         return nullcontext()
     from numba import cuda  # noqa: PLC0415
@@ -110,7 +110,7 @@ def _no_deallocation() -> AbstractContextManager[Any]:
 
 
 def _checked(result: tuple[Any, ...], what: str) -> Any:
-    """What a function of the driver returned, after its error code."""
+    """The result of a driver function, after a check of its error code."""
     code, *values = result
     if int(code):
         raise RuntimeError(f"{what} failed with {code!r}")

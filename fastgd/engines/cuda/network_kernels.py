@@ -1,8 +1,8 @@
-"""The kernels of a network's updates on the GPU, but for products and optimizers.
+"""The kernels of a network's updates on the GPU, except products and optimizers.
 
-Nothing varies from update to update but a clock on the GPU, of which every kernel reads which update is next and how
-many rows it has. Rows that a last, short batch lacks count as zeros. Once a loss is not finite the clock stands still
-and all kernels return at once.
+Only a clock on the GPU changes from update to update: every kernel reads from it which update is next and how many rows
+it has. The missing rows of a short last batch count as zeros. When a loss is not finite the clock stops and all kernels
+return at once.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ Function = str | Callable[..., Any]
 # Integers of the clock: the next update, whether training has stopped, the optimizer's updates before the first, all
 # rows of the updates, the mixed seed of dropout.
 NEXT, STOPPED, BEFORE, ROWS, SEED = range(5)
-# Numbers of the dtype that kernels read: what an input and a kept unit are multiplied with, what slopes of a loss are
-# divided by, then the constants of activation and loss.
+# Numbers of the dtype that kernels read: the factors of an input and of a unit that dropout keeps, the divisor of the
+# gradient of a loss, then the constants of activation and loss.
 SCALE, KEPT, DIVISOR, CONSTANTS = range(4)
-# Numbers in double: the most that a loss counts with, the penalties, and whether they are divided by a batch's weight.
+# Numbers in double: the cap of a loss, the penalties, and whether they are divided by the weight of a batch.
 CAP, L1, L2, PER_ROW = range(4)
 
 _LIMITS = f"""

@@ -1,4 +1,4 @@
-"""The way forward and back of a batch on the GPU: memory for it, and launches in their order."""
+"""Forward and backward pass of a batch on the GPU: memory and launches."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from fastgd.engines.cuda import device, network_kernels
 from fastgd.engines.cuda.products import Products
 from fastgd.engines.protocol.networks import Architecture
 
-_WAVES = 8  # blocks a multiprocessor is given at most
+_WAVES = 8  # blocks per multiprocessor, at most
 
 
 def blocks_for(work: int) -> int:
-    """Blocks for so many pieces of work, each of which a block does by itself."""
+    """How many blocks to launch for this many pieces of work, of which a block does one at a time."""
     return max(1, min(work, device.gpu().multiprocessors * _WAVES))
 
 
 @dataclass(frozen=True)
 class Feed:
-    """Where a pass reads what: addresses on the GPU, 0 for what there is not.
+    """Addresses on the GPU that a pass reads from; 0 for what is not there.
 
     Attributes
     ----------
@@ -32,9 +32,9 @@ class Feed:
     kind : str
         The inputs' dtype, as a character.
     order : int
-        Which rows the updates take, one after another; 0: as they lie.
+        The rows of the updates, one after another; 0: in the order of the data.
     clock, totals : int
-        The clock (`network_kernels`), and the sum of weights of each update.
+        The clock (see `network_kernels`), and the sum of weights of each update.
     """
 
     x: int
@@ -47,13 +47,13 @@ class Feed:
 
 
 class Settings:
-    """The numbers of an architecture on the GPU.
+    """The constants of an architecture, on the GPU.
 
     Parameters
     ----------
     architecture : Architecture
     scale : float
-        What an input is multiplied with.
+        Factor of the inputs.
     """
 
     def __init__(self, architecture: Architecture, scale: float) -> None:
@@ -69,7 +69,7 @@ class Settings:
 
 
 class Pass:
-    """Memory for a batch, and the launches of its way forward and back.
+    """Memory for a batch, and the launches of its forward and backward pass.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ class Pass:
     batch : int
         Rows of a batch.
     params, grads : sequence of int
-        Addresses; without gradients there is only a way forward.
+        Addresses; without gradients there is only a forward pass.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class Pass:
         self._arrays: list[Any] = []
         self.values = [
             self._room(batch * n) for n in a.sizes
-        ]  # what enters a layer, then the outputs
+        ]  # the input of each layer, then the outputs
         self.outputs = self._arrays[-1]
         kernels = network_kernels.rest(a.dtype.char)
         self._add_bias, self._times_slope = kernels.add_bias, kernels.times_slope
@@ -113,7 +113,7 @@ class Pass:
         self._lay_out_penalties()
 
     def _room(self, size: int, dtype: Any = None) -> int:
-        """New memory; its address."""
+        """Allocate memory; returns its address."""
         self._arrays.append(device.empty(size, self.architecture.dtype if dtype is None else dtype))
         return device.address(self._arrays[-1])
 
@@ -122,7 +122,7 @@ class Pass:
         return device.address(self._arrays[-1])
 
     def _lay_out_sums(self) -> None:
-        """Blocks of some columns of each layer."""
+        """The table for the gradients of biases: a block sums some columns of a layer."""
         rows, first = [], 0
         for layer, n in enumerate(self.architecture.sizes[1:]):
             rows.append([first, n, self.deltas[layer], self.grads[2 * layer + 1]])
@@ -145,7 +145,7 @@ class Pass:
     # --- launches ---------------------------------------------------------------------------------
 
     def gather(self, feed: Feed, settings: Settings, stream: Any) -> None:
-        """The batch's rows."""
+        """Gather the rows of the batch."""
         gather = network_kernels.gather(self.architecture.dtype.char, feed.kind)
         device.launch(
             gather,
@@ -162,7 +162,7 @@ class Pass:
         )
 
     def forward(self, clock: int, settings: Settings, stream: Any, dropout: float = 0.0) -> None:
-        """To the outputs, but for their bias."""
+        """Forward pass to the outputs, without their bias."""
         a = self.architecture
         threshold = round(dropout * 2**24) if dropout else -1
         for layer in range(a.layers):
@@ -191,7 +191,7 @@ class Pass:
                 )
 
     def add_bias(self, rows: int, stream: Any) -> None:
-        """The outputs' bias, where no loss takes it."""
+        """Add the outputs' bias; in training the loss does that."""
         device.launch(
             self._add_bias,
             blocks_for(rows),
@@ -204,7 +204,7 @@ class Pass:
         )
 
     def loss(self, feed: Feed, settings: Settings, stream: Any) -> None:
-        """Each row's loss times its share, and its slopes."""
+        """Each row's loss times its share, and the gradient with respect to its outputs."""
         outputs = self.architecture.sizes[-1]
         blocks = blocks_for(-(-self.batch // network_kernels.rows_at_once(outputs)))
         device.launch(
@@ -228,7 +228,7 @@ class Pass:
         )
 
     def backward(self, clock: int, stream: Any) -> None:
-        """From the slopes of the outputs to all gradients, but for penalties."""
+        """Backward pass: all gradients, without penalties."""
         a, threads = self.architecture, device.gpu().threads
         for layer in range(a.layers - 1, -1, -1):
             inputs, units = a.sizes[layer : layer + 2]
@@ -280,7 +280,7 @@ class Pass:
         *,
         penalized: bool = True,
     ) -> None:
-        """Penalties and their gradients; the batch's loss, and whether it is a number."""
+        """Add penalties and their gradients; compute the loss of the batch and stop the clock if it is not finite."""
         threads = device.gpu().threads
         blocks = self._penalty_blocks if penalized else 0
         if blocks:
@@ -321,7 +321,7 @@ class Pass:
         dropout: float = 0.0,
         penalized: bool = True,
     ) -> None:
-        """All of it, for the clock's update; `results` are where losses and penalties are written to."""
+        """The whole pass for the clock's update; losses and penalties are written to the addresses in `results`."""
         self.gather(feed, settings, stream)
         self.forward(feed.clock, settings, stream, dropout)
         self.loss(feed, settings, stream)

@@ -1,7 +1,7 @@
-"""Stretches of updates on the GPU: the same launches again and again, without a word between host and GPU.
+"""Stretches of updates on the GPU: the same launches for each update, without communication with the host.
 
-What differs from update to update, the GPU looks up by its clock: the rows, the numbers of the optimizer, the place of
-the loss. So an update is one CUDA graph.
+What differs from update to update is looked up on the GPU by a clock: the rows, the optimizer's coefficients, where the
+loss is written. So an update is one CUDA graph.
 """
 
 from __future__ import annotations
@@ -16,43 +16,43 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.engines.cuda import device, network_kernels
+from fastgd.engines.cuda.launches import Clock, Launches
 from fastgd.engines.cuda.network_data import Data, Mirror, send
 from fastgd.engines.cuda.network_graph import Replay
 from fastgd.engines.cuda.network_kernels import BEFORE, NEXT, ROWS, SEED, STOPPED
 from fastgd.engines.cuda.network_pass import Feed, Pass, Settings
 from fastgd.engines.cuda.norm import Norm
 from fastgd.engines.cuda.products import Products
-from fastgd.engines.cuda.steps import Clock, Launches
 from fastgd.engines.protocol.networks import Architecture, Array, Plan, Rows, Stretch
 from fastgd.engines.protocol.steps import Group
 from fastgd.engines.reference import networks as reference_networks
 from fastgd.engines.reference import steps as reference_steps
 from fastgd.engines.registry import COEFFICIENTS
 
-_PIECE = 64  # updates whose numbers are tabulated while the GPU is at work on those before
-_MOST = 1 << 16  # updates between two looks at the GPU
+_PIECE = 64  # updates whose coefficients are computed while the GPU works on those before
+_MOST = 1 << 16  # updates between two readings of results
 
 
 @dataclass(frozen=True)
 class Task:
-    """What a training's memory and launches are made for; equal tasks share them.
+    """What the memory and launches of a training depend on; equal tasks share them.
 
     Attributes
     ----------
     plan : Plan
-        The optimizer's, of which there are groups and slots.
+        Groups and slots of the optimizer.
     batch, updates : int
-        Rows of an update; updates between two looks at the GPU.
+        Rows of an update; updates between two readings of results.
     norms : bool
-        Whether gradients' norms are wanted.
+        Whether the gradients' norms are recorded.
     scale : float
-        What inputs are multiplied with.
+        Factor of the inputs.
     kind : str
         Their dtype, as a character.
     data : tuple of int
         Addresses of inputs, targets and weights.
     resident : bool
-        Whether all rows lie there.
+        Whether all rows are on the GPU.
     """
 
     plan: Plan
@@ -66,7 +66,7 @@ class Task:
 
     @classmethod
     def of(cls, rows: Rows, stretch: Stretch, data: Data) -> Task:
-        """The task of a stretch, whose data has its place."""
+        """The task of a stretch whose data are placed."""
         batch = min(stretch.batch_size, len(stretch.order))
         updates = -(-len(stretch.order) // batch)
         if not data.resident:
@@ -112,7 +112,7 @@ class Training:
         self.replay = Replay(stream)
 
     def _take_memory(self) -> None:
-        """What the host writes before the updates, and reads after them."""
+        """Allocate what the host writes before the updates and reads after them."""
         task, n = self.task, self.task.updates
         self._clock = device.empty(5, np.int64)
         self._order = device.empty(8 * n * task.batch, np.uint8)
@@ -135,7 +135,7 @@ class Training:
         self._table = device.to_device(self._updates.table(params, self._grads.addresses, state))
         self._row = self._updates.numbers_bytes
         self._numbers = device.empty(self._row * self.task.updates, np.uint8)
-        self._norm = self._updates.norm  # whose sum is there already where it clips
+        self._norm = self._updates.norm  # where a group clips by norm, its sum is known anyway
         if self.task.norms and self._norm is None:
             self._norm = Norm(self._slots)
             self._norm_table = device.to_device(self._norm.table(self._grads.addresses))
@@ -171,7 +171,7 @@ class Training:
     # --- a stretch --------------------------------------------------------------------------------
 
     def go(self, params: list[Array], rows: Rows, data: Data, stretch: Stretch) -> None:
-        """Do the updates; what was done counts, whatever ends them."""
+        """Make the updates; those made are kept, whatever ends them."""
         arrays = [*params, *(array for slot in self._slots for array in slot.state)]
         numbers = _Numbers(self._updates, self._groups, stretch)
         with _Deferred() as ctrl_c:
@@ -200,7 +200,7 @@ class Training:
         numbers: _Numbers,
         ctrl_c: _Deferred,
     ) -> None:
-        """As many as there is room for; the host waits for them."""
+        """As many updates as there is room for; waits for them."""
         before = first - stretch.first
         self._set_out(rows, data, stretch, first, last)
         try:
@@ -232,7 +232,7 @@ class Training:
         self._clock.copy_to_device(clock, stream=self._stream)
 
     def _look(self, stretch: Stretch, before: int) -> None:
-        """Wait for the GPU; what came of its updates."""
+        """Wait for the GPU and read the results of its updates."""
         clock = device.to_host(self._clock, self._stream)
         done, stopped = int(clock[NEXT]), bool(clock[STOPPED])
         results = device.to_host(self._results, self._stream)[:, : done + stopped]
@@ -252,13 +252,13 @@ def weight_sums(rows: Rows, index: NDArray[np.int64], batch: int) -> NDArray[np.
 
 
 def mixed_seed(seed: int) -> int:
-    """What dropout makes of its seed, as the GPU's integer of 64 bits."""
+    """The mixed seed of dropout as a signed integer of 64 bits."""
     mixed = reference_networks.mixed_seed(np.array([seed], np.uint64))
     return int(mixed.view(np.int64)[0])
 
 
 class _Numbers:
-    """The numbers of updates to come, as the optimizer's launches read them."""
+    """The coefficients of the updates to come, as the launches read them."""
 
     def __init__(self, launches: Launches, groups: Sequence[Group], stretch: Stretch) -> None:
         self._launches, self._groups, self._stretch = launches, groups, stretch
@@ -269,7 +269,7 @@ class _Numbers:
         self._error: Exception | None = None
 
     def rows(self, first: int, last: int) -> NDArray[np.uint8]:
-        """Of some updates of the stretch; of fewer where a user's function raises (`complain` then)."""
+        """Coefficients of some updates of the stretch; of fewer if a user's function raises (see `complain`)."""
         found = []
         try:
             for k in range(first, last):
@@ -294,24 +294,24 @@ class _Numbers:
         return numbers
 
     def complain(self) -> None:
-        """Raise what a user's function raised, once the updates before are made."""
+        """Raise the error of a user's function, after the updates before it."""
         if self._error is not None:
             raise self._error
 
     def write_carries(self, done: int) -> None:
-        """Into the groups, as they are after so many updates."""
+        """Write the carries after this many updates into the groups."""
         for group, carry in zip(self._groups, self._carried[done - 1], strict=True):
             group.carry[0] = carry
 
 
 def _is_steady(group: Group) -> bool:
-    """Whether the numbers depend on nothing but the rate."""
+    """Whether the coefficients depend on the rate only."""
     known = group.coefficients.name in COEFFICIENTS
     return known and group.coefficients.steady and COEFFICIENTS["prepare"].steady
 
 
 class _Deferred:
-    """Ctrl-C is answered between two updates: none is left half done."""
+    """Defers Ctrl-C to the end of the block, so that no update is interrupted."""
 
     def __init__(self) -> None:
         self.pending = False

@@ -1,7 +1,7 @@
 """A network's arithmetic on the GPU; twin of `fastgd.engines.reference.networks`.
 
-Parameters and the optimizer's state are the host's: they go to the GPU at the beginning of a stretch of updates and
-come back at its end. The data set stays there.
+Parameters and the optimizer's state belong to the host: they are copied to the GPU before a stretch of updates and back
+after it. The data set stays on the GPU.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from fastgd.engines.cuda.network_training import Task, Training
 from fastgd.engines.cuda.products import Products, products
 from fastgd.engines.protocol.networks import Architecture, Array, Rows, Stretch
 
-_AT_ONCE = 8192  # rows of a pass without updates that are on the GPU at a time
+_AT_ONCE = 8192  # rows on the GPU at a time in a pass without updates
 
 
 class CudaNetwork:
@@ -34,7 +34,7 @@ class CudaNetwork:
     Attributes
     ----------
     seconds_of_stretch : float
-        How long a stretch should be, so that copies do not count.
+        How long a stretch should last, so that copies take a negligible part of the time.
     """
 
     seconds_of_stretch = 0.5
@@ -42,18 +42,13 @@ class CudaNetwork:
     def __init__(self, architecture: Architecture, tf32: bool = False) -> None:
         from numba import cuda  # noqa: PLC0415
 
-        device.gpu()  # or an error that says why there is none
+        device.gpu()  # raises if there is none
         self.architecture = architecture
         self._products = products(architecture.dtype, tf32)
         self._stream = cuda.stream()
         self._data = Data()
         self._training: Training | None = None
         self._passing: _Passing | None = None
-
-    @property
-    def graph_reason(self) -> str:
-        """Why an update is not replayed as a CUDA graph; empty if it is, or has not been tried."""
-        return "" if self._training is None else self._training.replay.reason
 
     def forward(self, params: list[Array], x: Array, scale: float = 1.0) -> Array:
         a = self.architecture
@@ -86,7 +81,7 @@ class CudaNetwork:
     def _passing_for(self, rows: Rows, count: int, back: bool) -> _Passing:
         form = _Passing.form_of(rows, min(max(1, count), _AT_ONCE), back)
         if self._passing is None or self._passing.form != form:
-            self._passing = None  # its memory goes first
+            self._passing = None  # frees its memory
             self._passing = _Passing(self.architecture, self._products, form, rows, self._stream)
         return self._passing
 
@@ -105,11 +100,11 @@ _Form = tuple[int, bool, str, float, bool]
 
 
 class _Passing:
-    """Passes without updates: rows go to the GPU, outputs or gradients come back."""
+    """Passes without updates: rows are copied to the GPU, outputs or gradients back."""
 
     @staticmethod
     def form_of(rows: Rows, batch: int, back: bool) -> _Form:
-        """What the memory is made for: rows at a time, the way back, inputs, weights."""
+        """What the memory depends on: rows at a time, backward pass, inputs, weights."""
         return batch, back, rows.x.dtype.char, rows.scale, rows.weights is not None
 
     def __init__(
@@ -133,7 +128,7 @@ class _Passing:
         self._feed = Feed(*self._data.addresses, kind, 0, clock, totals)
 
     def begin(self, params: list[Array]) -> None:
-        """Take these parameters."""
+        """Use these parameters."""
         self._params.send(params, self._stream)
 
     def _set_out(self, rows: Rows, part: slice | NDArray[np.int64], count: int) -> None:
@@ -154,7 +149,7 @@ class _Passing:
     def gradients(
         self, rows: Rows, index: NDArray[np.int64], total: float, penalized: bool
     ) -> tuple[float, float, list[Array]]:
-        """Loss, penalties and gradients, with the rows' shares in `total`; penalties where they are wanted."""
+        """Loss, penalties (if wanted) and gradients of some rows, whose weights are divided by `total`."""
         self._set_out(rows, index, len(index))
         self._totals.copy_to_device(np.array([total]), stream=self._stream)
         losses = device.address(self._results)

@@ -1,4 +1,4 @@
-"""The gradient's norm on the GPU, summed in the order that `fastgd.engines.protocol.steps` states."""
+"""The norm of the gradients on the GPU, summed in the order that `fastgd.engines.layout` states."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from fastgd.engines.cuda import device, source
 from fastgd.engines.layout import BLOCK, PARTIALS
 from fastgd.engines.protocol.steps import Slot
 
-_WORDS = 4  # of a slot: the first of its partial sums among those of its dtype, size, first block, gradient
-_WAVES = 32  # blocks a multiprocessor is given at most
+_WORDS = 4  # of a slot in the table: its first partial sum among those of its dtype, size, first block, gradient
+_WAVES = 32  # blocks per multiprocessor, at most
 
 
 class Norm:
-    """The sum of squares of the gradients of some slots, blocks following one another in the slots' order.
+    """The sum of squares of the gradients of some slots, block by block in the slots' order.
 
     Parameters
     ----------
@@ -28,9 +28,9 @@ class Norm:
     Attributes
     ----------
     table_bytes : int
-        Room for its table of pointers.
+        Size of its table of pointers.
     squares : device array of one float64
-        Where `sum` leaves its result.
+        The result of `sum`.
     """
 
     def __init__(self, slots: Sequence[Slot]) -> None:
@@ -45,12 +45,12 @@ class Norm:
         self.squares = device.empty(1, np.float64)
 
     def _sums(self, chosen: Sequence[int]) -> list[int]:
-        """The first partial sum of each of these slots, counted among them; and how many there are."""
+        """The number of the first partial sum of each of these slots; at the end, how many there are."""
         many = [-(-self._sizes[k] // BLOCK) * PARTIALS for k in chosen]
         return [int(first) for first in np.cumsum([0, *many])]
 
     def table(self, grads: Sequence[int]) -> NDArray[np.int64]:
-        """The table of pointers, from the gradients' addresses: slots of one dtype after those of another."""
+        """The table of pointers, from the gradients' addresses; slots are grouped by dtype."""
         table = np.zeros(self.table_bytes // 8, np.int64)
         rows = table.reshape(-1, _WORDS)
         at = 0
@@ -61,7 +61,7 @@ class Norm:
         return table
 
     def sum(self, table: int, stream: Any = 0) -> None:
-        """Leave the sum in `squares`; `table` is the address of the table on the GPU."""
+        """Compute the sum into `squares`; `table` is the address of the table on the GPU."""
         gpu, partials = device.gpu(), device.address(self._partials)
         for char, chosen in self._of_dtype.items():
             sums = self._sums(chosen)[-1]

@@ -1,8 +1,7 @@
-"""Matrix products on the GPU: cuBLAS where it is found, else a kernel of tiles.
+"""Matrix products on the GPU: by cuBLAS if it is found, else by a tiled kernel.
 
-Matrices lie row by row at addresses. A network needs three forms, "nn" for A B, "tn" for Aᵀ B and "nt" for A Bᵀ.
-
-cuBLAS is called as a plain C library: a handful of its functions is all that is needed, also while a graph is captured.
+Matrices are row-major, given by address. A network needs three forms: "nn" for A B, "tn" for Aᵀ B and "nt" for A Bᵀ.
+cuBLAS is called through ctypes: few of its functions are needed, and they work while a graph is captured.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from fastgd.engines.cuda import device, source
 FORMS = ("nn", "tn", "nt")
 Triple = tuple[int, int, int]
 
-_WORKSPACE = 32 << 20  # bytes, what NVIDIA recommends for its newest GPUs
+_WORKSPACE = 32 << 20  # bytes, as NVIDIA recommends for its newest GPUs
 _DEFAULT_MATH, _TF32_MATH = 0, 3  # of cublasMath_t
 _FILES = ("libcublas.so.13", "libcublas.so.12", "cublas64_13.dll", "cublas64_12.dll")
 
@@ -30,24 +29,24 @@ class Products(Protocol):
     """Products of matrices of one dtype."""
 
     def go(self, form: str, shape: Triple, places: Triple, stream: Any = 0) -> None:
-        """C becomes a product of this form: of `shape` (m, n, inner), a sum over `inner`; `places` are A, B, C."""
+        """Compute C = A B in this form; `shape` is (m, n, inner), `places` are the addresses of A, B, C."""
 
 
 def products(dtype: DTypeLike, tf32: bool = False) -> Products:
-    """The fastest that is there.
+    """The fastest implementation available.
 
     Parameters
     ----------
     dtype : dtype
         float32 or float64.
     tf32 : bool, default False
-        Whether cuBLAS may round factors of float32 to 11 binary digits.
+        Whether cuBLAS may round float32 factors to TensorFloat-32, 11 binary digits.
     """
     if device.simulated() or not cublas_library():
         return Tiles(dtype)
     try:
         return CuBlas(dtype, tf32)
-    except RuntimeError:  # a library that does not fit the driver
+    except RuntimeError:  # the library does not fit the driver
         return Tiles(dtype)
 
 
@@ -56,12 +55,12 @@ def products(dtype: DTypeLike, tf32: bool = False) -> Products:
 
 @cache
 def cublas_library() -> Any:
-    """The library, from NVIDIA's packages, a toolkit or the system; None where there is none."""
+    """The library from NVIDIA's packages, a toolkit or the system; None if it is not found."""
     try:
         from cuda.pathfinder import load_nvidia_dynamic_lib  # noqa: PLC0415
 
         return ctypes.CDLL(load_nvidia_dynamic_lib("cublas").abs_path)
-    except Exception:  # of its own kinds, which older versions lack
+    except Exception:  # its own classes, which older versions lack
         pass
     for name in _FILES:
         try:
@@ -74,12 +73,12 @@ def cublas_library() -> Any:
 class CuBlas:
     """Products by cuBLAS; see `Products`.
 
-    It thinks column by column, in which our A is Aᵀ: so it is asked for Cᵀ = Bᵀ Aᵀ.
+    cuBLAS is column-major, where our A is Aᵀ: so it computes Cᵀ = Bᵀ Aᵀ.
 
     Raises
     ------
     RuntimeError
-        If it cannot be used.
+        If cuBLAS cannot be used.
     """
 
     def __init__(self, dtype: DTypeLike, tf32: bool = False, library: Any = None) -> None:
@@ -95,7 +94,7 @@ class CuBlas:
         math = _TF32_MATH if tf32 and single else _DEFAULT_MATH
         _check(library.cublasSetMathMode(self._handle, math), "cublasSetMathMode")
         self._workspace = device.empty(_WORKSPACE, np.uint8)
-        self._stream = -1  # the one that was set
+        self._stream = -1  # the stream that is set
 
     def go(self, form: str, shape: Triple, places: Triple, stream: Any = 0) -> None:
         self._use(int(stream))
@@ -120,7 +119,7 @@ class CuBlas:
         _check(status, "cublasGemm")
 
     def _use(self, stream: int) -> None:
-        """A stream, and memory of our own: cuBLAS then takes none while a graph is captured."""
+        """Set stream and workspace: with its own workspace cuBLAS allocates nothing while a graph is captured."""
         if stream == self._stream:
             return
         library, room = self._library, ctypes.c_void_p(device.address(self._workspace))
@@ -190,7 +189,7 @@ j, k = y + step * SIDE, x
 
 
 def _tiles_text(form: str, char: str) -> str:
-    """The kernel of a form; a thread's numbers are named one by one, so that they are registers."""
+    """The kernel of a form; a thread's numbers are separate names, so that they are registers."""
     side = isqrt(device.gpu().threads)
     numbers = range(_PER_THREAD)
     places = [(i, j) for i in numbers for j in numbers]
@@ -214,7 +213,7 @@ def _tiles_text(form: str, char: str) -> str:
 
 
 def _slice(k: int) -> list[str]:
-    """One step of the sums: written out, so that every place in shared memory is a constant beside a thread's own."""
+    """One step of the sums, unrolled: offsets into shared memory are constants."""
     numbers = range(_PER_THREAD)
     read = [f"a{i}, b{i} = left[{k}, y{i}], right[{k}, x{i}]" for i in numbers]
     return [*read, *(f"c{i}{j} += a{i} * b{j}" for i in numbers for j in numbers)]
@@ -227,7 +226,7 @@ def tiles_kernel(form: str, char: str) -> Any:
 
 
 class Tiles:
-    """Products by a kernel of our own; see `Products`. Every element is one chain of multiply-adds."""
+    """Products by a tiled kernel; see `Products`. Every element is one chain of multiply-adds."""
 
     def __init__(self, dtype: DTypeLike) -> None:
         char = np.dtype(dtype).char

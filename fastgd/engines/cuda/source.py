@@ -1,7 +1,7 @@
-"""From a rule's source to the text of device functions, and from text to kernels.
+"""Text of device functions from the source of rules, and kernels from text.
 
-A text is written for one dtype. Its ``*`` is spelled `np.mul`, which no compiler fuses with a sum, and its literals are
-numbers of the dtype: so the bits are those of the CPU.
+A text is written for one dtype. It spells ``*`` as `np.mul`, which no compiler fuses with a sum, and makes literals
+numbers of the dtype, so that the bits are those of the CPU.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ load_double, store_double = memory("d").load, memory("d").store
 word, store_word = memory("q").load, memory("q").store
 '''
 DEVICE = "@cuda.jit(device=True)\n"
-# Rows of a table begin with the first of the units of work that belong to them: whose is this one?
+# Each row of a table begins with the number of its first unit of work: find the row of a unit.
 HOLDER = f"""
 {DEVICE}def holder(table, words, rows, unit):
     low, high = 0, rows
@@ -72,7 +72,7 @@ class ExactInLoops(Exact):
 
 
 def header(char: str) -> str:
-    """What a generated module begins with."""
+    """The first lines of a generated module."""
     return _HEADER.format(char=char)
 
 
@@ -87,23 +87,23 @@ def exact(definition: ast.FunctionDef, name: str) -> str:
 
 
 def exact_text(text: str, name: str) -> str:
-    """As `exact`, of a function's text."""
+    """As `exact`, for the text of a function."""
     (definition,) = (n for n in ast.parse(text).body if isinstance(n, ast.FunctionDef))
     return exact(definition, name)
 
 
 def rule_text(rule: Rule, name: str = "rule") -> str | None:
-    """A rule as a device function; None where its source cannot be had (`rule_itself` then)."""
+    """A rule as a device function; None if its source is not available (use `rule_itself` then)."""
     if isinstance(rule, UserRule):
         return None if rule.text is None else exact_text(rule.text, name)
     return exact(rule.definition, name)
 
 
 def elementary_text(function: ElementaryFunction) -> str:
-    """An elementary function as a device function under its name without the precision."""
+    """An elementary function as a device function, named without the precision."""
     return exact(function.definition, function.name)
 
 
 def kernel_module(char: str, text: str, given: dict[str, Any] | None = None) -> ModuleType:
-    """The module of a text whose kernels say ``@cuda.jit(cache=CACHE)``; `given` are objects that it refers to."""
+    """The module of a text whose kernels have the decorator ``@cuda.jit(cache=CACHE)``; `given` are objects it uses."""
     return generated_module(header(char) + text, given)

@@ -1,7 +1,7 @@
-"""What `np.` means in a rule on the GPU, for one dtype: the same formulas and bits as on the CPU.
+"""The names `np.*` of rules on the GPU, for one dtype: the same formulas and bits as on the CPU.
 
-A GPU's compiler fuses products and sums where it may. So that the bits are those of the CPU, products are `mul`,
-which is not fused (`fastgd.engines.cuda.source` writes it for ``*``): roots and quotients are correctly rounded anyway.
+CUDA compilers fuse products and sums by default. To keep the bits of the CPU, products are written as `mul`, which is
+never fused (`fastgd.engines.cuda.source` writes it for ``*``); roots and quotients are correctly rounded in any case.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def vocabulary(char: str) -> types.ModuleType:
 
 
 def _machine(char: str) -> dict[str, Callable[..., Any]]:
-    """What is an instruction or two of the machine: `mul`, `sqrt`, and the bits of a number."""
+    """Functions of one or two machine instructions: `mul`, `sqrt`, and the bits of a number."""
     if device.simulated():
         import numpy as np  # noqa: PLC0415
 
@@ -89,7 +89,7 @@ def _bits(char: str) -> dict[str, Callable[..., Any]]:
 
 
 def rule_itself(rule: Rule, char: str) -> Any:
-    """A user's rule itself as a device function, its `np` being the vocabulary, for want of its source."""
+    """A user's rule without source as a device function, with the vocabulary as its `np`."""
     from numba import cuda  # noqa: PLC0415
 
     return cuda.jit(device=True)(bound(rule.function, vocabulary(char)))

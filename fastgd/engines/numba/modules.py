@@ -40,9 +40,14 @@ from fastgd.engines.vocabulary import numba_vocabulary
 np = numba_vocabulary()
 '''
 _WHAT_TEXT_NEEDS = (
-    "engines/vocabulary.py", "rules/elementary.py", "engines/numba/modules.py", "engines/numba/steps.py", "engines/cuda/vocabulary.py",
-    "engines/cuda/memory.py", "engines/cuda/source.py",
-)  # fmt: skip
+    "engines/vocabulary.py",
+    "rules/elementary.py",
+    "engines/numba/modules.py",
+    "engines/numba/steps.py",
+    "engines/cuda/vocabulary.py",
+    "engines/cuda/memory.py",
+    "engines/cuda/source.py",
+)
 OPTIONS = 'error_model="numpy", fastmath=False'
 
 

@@ -1,8 +1,8 @@
-"""Tests of the GPU's code: on Numba's simulator, in a process of their own, or on a GPU.
+"""Tests of the code for GPUs: on Numba's simulator, in a process of their own, or on a GPU.
 
-``NUMBA_ENABLE_CUDASIM=1 pytest tests/engines/cuda`` runs them on the simulator; the variable must be set before Numba is
-imported. On a machine with a GPU ``pytest tests/engines/cuda`` runs all. Elsewhere only the tests of generated code are
-collected (``test_cuda_ptx*.py``), and those only where a compiler for GPUs is installed.
+``NUMBA_ENABLE_CUDASIM=1 pytest tests/engines/cuda`` runs them on the simulator; the variable must be set before Numba
+is imported. On a machine with a GPU ``pytest tests/engines/cuda`` runs all. Elsewhere only the tests of generated code
+are collected (``test_cuda_ptx*.py``), and those only where a compiler for GPUs is installed.
 """
 
 from importlib.util import find_spec

@@ -4,7 +4,7 @@ import ptx
 import pytest
 
 from fastgd.engines.cuda import norm, vocabulary
-from fastgd.engines.cuda import steps as cuda_steps
+from fastgd.engines.cuda.launches import update_kernels
 from fastgd.engines.registry import RULES
 from fastgd.engines.vocabulary import ELEMENTARY
 
@@ -18,8 +18,8 @@ def _compiler(monkeypatch):
 
 
 def update_of(name, char, prepared):
-    cuda_steps._kernels.cache_clear()
-    return ptx.ptx_of(cuda_steps._kernels(RULES[name], char, prepared).update, *UPDATE)
+    update_kernels.cache_clear()
+    return ptx.ptx_of(update_kernels(RULES[name], char, prepared).update, *UPDATE)
 
 
 @pytest.mark.parametrize("prepared", [False, True], ids=["plain", "prepared"])

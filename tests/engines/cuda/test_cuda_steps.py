@@ -12,7 +12,8 @@ from numba import cuda
 
 import fastgd as gd
 from fastgd.engines.cuda import arrays, device
-from fastgd.engines.cuda import steps as cuda_steps
+from fastgd.engines.cuda.launches import Launches
+from fastgd.engines.protocol.steps import Group, Slot
 
 SHAPES = ((5, 3), (9,), (0,), (1,), (2, 2, 7))
 DTYPES = ("float32", "float64")
@@ -364,13 +365,8 @@ def test_streams_that_are_the_default_one(stream):
 
 def test_one_launch_for_all_arrays_of_a_rule():
     method = gd.Adam()._method()
-    slots = [
-        cuda_steps.Slot(f"params[{k}]", (n,), np.dtype("f4"), 0, ())
-        for k, n in enumerate((3, 0, 70))
-    ]
-    launches = cuda_steps.Launches(
-        slots, [cuda_steps.Group(method.rule, method.coefficients, method.hyper)]
-    )
+    slots = [Slot(f"params[{k}]", (n,), np.dtype("f4"), 0, ()) for k, n in enumerate((3, 0, 70))]
+    launches = Launches(slots, [Group(method.rule, method.coefficients, method.hyper)])
     assert len(launches.launches) == 1
     assert launches.launches[0].slots == [0, 2]
 
