@@ -1,1 +1,1 @@
-"""From a rule's source to compiled loops: one small module per backend, one registry, the thread team."""
+"""The backends that update parameters, run sweeps and train networks, and the dispatchers that choose among them."""

@@ -1,4 +1,4 @@
-"""BLAS on one thread while threads of our own call it."""
+"""Limits BLAS to one thread while several threads call it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from fastgd.extras import present
 
 
 class _OneThread:
-    """A context: BLAS's own threads are held at one from the first that enters to the last that leaves.
+    """A context that limits BLAS to one thread until the last thread has left it.
 
-    Counted, because limits that overlap would otherwise leave the wrong one behind. To be entered once a sweep or a
-    fit, not once a step: it takes about a millisecond. Nothing is limited where threadpoolctl is not installed.
+    Entries are counted, because overlapping limits would otherwise restore the wrong one. Entering takes about a
+    millisecond: do it once per sweep or fit, not per step. Nothing is
+    limited if threadpoolctl is not installed.
     """
 
     def __init__(self) -> None:

@@ -1,7 +1,7 @@
-"""Which backend runs, with how many threads, and what this installation has.
+"""Settings of the process: backend and number of threads; and the cache folder.
 
-Two settings hold for the whole process. Each starts from the environment (``FASTGD_BACKEND``,
-``FASTGD_NUM_THREADS``) and can be overridden wherever a call takes ``backend=`` or ``n_threads=``.
+Both settings start from the environment (``FASTGD_BACKEND``, ``FASTGD_NUM_THREADS``) and can be overridden wherever a
+call takes ``backend=`` or ``n_threads=``.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ if TYPE_CHECKING:
 from fastgd.checks import as_count
 
 BACKENDS = ("auto", "numpy", "cython", "numba", "cuda")
-_backend: str | None = None  # None: as the environment says
+_backend: str | None = None  # None: from the environment
 _num_threads: int | None = None
 
 
 def checked_backend(name: str, source: str) -> str:
+    """The name if it is one of `BACKENDS`, else a ValueError that names where it came from."""
     if not isinstance(name, str) or name not in BACKENDS:
         raise ValueError(f"{source} must be one of {', '.join(map(repr, BACKENDS))}, got {name!r}")
     return name
@@ -32,8 +33,8 @@ def set_backend(backend: str | None) -> None:
     Parameters
     ----------
     backend : {"auto", "numpy", "cython", "numba", "cuda"} or None
-        "auto" takes the fastest that is there, but never a GPU for arrays in the host's memory: "cuda" is asked
-        for. None goes back to the environment variable ``FASTGD_BACKEND``, and where that is unset to "auto".
+        "auto" is the fastest available, but never the GPU for arrays in host memory: ask for "cuda". None restores
+        the environment variable ``FASTGD_BACKEND``, or "auto" if that is not set.
 
     Raises
     ------
@@ -82,13 +83,13 @@ def set_num_threads(n_threads: int | None) -> None:
     Parameters
     ----------
     n_threads : int or None
-        At least 1. None goes back to the environment variable ``FASTGD_NUM_THREADS``, and where
-        that is unset to the number of processors that this process may run on.
+        At least 1. None restores the environment variable ``FASTGD_NUM_THREADS``, or if that is not set the number
+        of processors that this process may run on.
 
     Raises
     ------
     TypeError, ValueError
-        If it is no integer, or less than 1.
+        If it is not an integer, or less than 1.
 
     Examples
     --------
@@ -120,7 +121,7 @@ def get_num_threads(n_threads: int | None = None) -> int:
     Raises
     ------
     TypeError, ValueError
-        If `n_threads` or the environment variable is no integer of at least 1.
+        If `n_threads` or the environment variable is not an integer of at least 1.
 
     Examples
     --------
@@ -147,13 +148,13 @@ def _processors() -> int:
 
 
 def cache_folder() -> Path:
-    """Where compiled code of Numba is kept: one folder per user and per version.
+    """The folder for code compiled by Numba, one per user and version.
 
     Returns
     -------
     Path
         Below ``XDG_CACHE_HOME``, on Windows ``LOCALAPPDATA``, on macOS ``~/Library/Caches``, else
-        ``~/.cache``. It need not exist; whoever writes makes it, and does without if it cannot.
+        ``~/.cache``. It may not exist: it is created when needed, and if that fails nothing is cached.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Which engine computes a network."""
+"""Chooses the engine that computes a network."""
 
 from __future__ import annotations
 
@@ -9,17 +9,16 @@ from fastgd.engines.backends import resolve_backend
 from fastgd.engines.protocol.networks import Architecture, Engine
 from fastgd.extras import present, warn_slow
 
-# --- arguments --------------------------------------------------------------------------------------
-
 
 def chosen_backend(backend: str | None) -> str:
-    """What runs a network: of itself never Numba, whose compiling gains nothing over NumPy's products, nor a GPU."""
+    """The backend of a network; "auto" never takes Numba, which is not faster than NumPy's products, nor the GPU."""
     asked = config.get_backend() if backend is None else backend
     known = ("cython", "numpy") if asked == "auto" else ("cython", "numba", "numpy", "cuda")
     return resolve_backend(backend, supports=known)
 
 
 def engine_for(a: Architecture, backend: str | None, n_threads: int | None, tf32: bool) -> Engine:
+    """The engine for an architecture; `tf32` allows the GPU to round products to TensorFloat-32."""
     chosen = chosen_backend(backend)
     asked = config.get_backend() if backend is None else backend
     own = callable(a.activation) or callable(a.loss)

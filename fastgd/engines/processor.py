@@ -21,7 +21,7 @@ def processor_level() -> int:
 
 
 def flushed() -> AbstractContextManager[Any]:
-    """A context in which subnormal numbers count as zero, where the compiled core can set the mode."""
+    """A context in which subnormal numbers count as zero, if the compiled core is there to set the mode."""
     try:
         from fastgd.engines import _processor  # noqa: PLC0415
     except ImportError:

@@ -34,7 +34,7 @@ def stepper_class(backend: str) -> Any:
 
 
 def group_for(method: Method, backend: str, chars: Iterable[str]) -> Group:
-    """A method with the loops of a backend, for the dtypes (their characters) that occur."""
+    """The group of a method, with a backend's loops for the dtypes in `chars`."""
     group = Group(
         method.rule,
         method.coefficients,
@@ -89,7 +89,7 @@ def check_first(name: str, array: Any, on_device: bool = False) -> None:
 
 
 def evaluation(function: CoefficientFunction, backend: str) -> Loop | None:
-    """How a stepper computes coefficients: by Numba's code where that can be, else in Python."""
+    """How a stepper computes coefficients: compiled by Numba if possible, else in Python."""
     if backend == "numpy":
         return _in_python(function)
     return _compiled(function)

@@ -1,7 +1,6 @@
-"""Descents of many runs on one backend: blocks handed to threads, results gathered.
+"""Chooses the backend and kernels of many runs that share a rule, and runs them.
 
-A `Descents` holds runs that share a rule and differ in numbers only. Which kernels it gets is decided here: those
-compiled ahead of time where there are any for its rule and problem, else Numba's.
+Kernels compiled ahead of time are used if there are any for the rule and problem, else Numba's.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from fastgd.extras import present, warn_slow
 
 @dataclass(frozen=True)
 class Chosen:
-    """The kernels of a `Descents`: who made them, and how many runs a vector instruction advances."""
+    """The kernels for some runs, the backend that made them, and how many runs a vector instruction advances."""
 
     backend: str
     kernels: Any
@@ -67,7 +66,7 @@ def choose(problem: Problem, runs: Descents, dtype: np.dtype[Any], backend: str)
 def bound_kernels(
     window: int, observe: int, kernel: Kernel, count: int, runs: Descents, **more: Any
 ) -> Any:
-    """Addresses together with a problem's data, the coefficients' functions and the sizes of all that."""
+    """Kernel addresses together with the problem's data, coefficient functions and sizes."""
     from fastgd.engines.native.sweeps import Kernels  # noqa: PLC0415
 
     char = "f" if kernel.data.dtype == np.float32 else "d"
@@ -106,7 +105,7 @@ def warn_not_compiled(what: str, problem: Problem, runs: Descents) -> None:
 
 
 def slopes(problem: Problem, x: NDArray[Any]) -> NDArray[Any]:
-    """`problem.slopes(x)`, compiled where that goes over rows."""
+    """`problem.slopes(x)`, compiled if the problem has rows of data."""
     from fastgd.engines.native import kernels  # noqa: PLC0415
 
     kernel = problem.kernel(x.dtype)
@@ -119,6 +118,7 @@ def slopes(problem: Problem, x: NDArray[Any]) -> NDArray[Any]:
 
 
 def ahead_of_time(kernel: Kernel, runs: Descents, char: str) -> tuple[int, int] | None:
+    """Addresses of the window and the observing kernel compiled ahead of time, if there are any."""
     from fastgd.engines.native import kernels  # noqa: PLC0415
 
     if (
@@ -158,8 +158,8 @@ def _lanes(function: CoefficientFunction, char: str) -> int:
         return numba_sweeps.lane_coefficients(function, char)
     except (NumbaError, UnsupportedBytecodeError) as error:
         raise NotCompiled(
-            "backend='numba' cannot compile the optimizer's coefficients function, which holds more than "
-            "Numba knows; use backend='auto' or 'numpy'"
+            "backend='numba' cannot compile the optimizer's coefficients function, which uses more than "
+            "Numba supports; use backend='auto' or 'numpy'"
         ) from error
 
 

@@ -1,8 +1,7 @@
-"""A user's own rule and coefficient function, checked before a compiler sees them.
+"""Checks of users' own rules and coefficient functions before they are compiled.
 
-A rule is straight-line arithmetic on arguments, locals and the vocabulary `np`; its numbers are
-coefficients. What breaks that is refused here by name, since in a compiled loop it would show as a
-wrong dtype, other bits or a slow loop.
+A rule is straight-line arithmetic on arguments, locals and the vocabulary `np`; its numbers are coefficients. Anything
+else is refused here by name: in a compiled loop it would cause a wrong dtype, other bits or a slow loop.
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ class UserRule(Rule):
 
     @cached_property
     def text(self) -> str | None:
-        """The rule as the text of a function `rule`, or None where its source cannot be had."""
+        """The rule as the text of a function `rule`, or None if its source is not available."""
         return _text(self.function, "rule")
 
     def __reduce__(self) -> Any:
@@ -66,17 +65,17 @@ class UserCoefficients(CoefficientFunction):
 
     @property
     def count(self) -> int:
-        """How many coefficients come out."""
+        """How many coefficients it returns."""
         return self.results
 
     @property
     def steady(self) -> bool:
-        """Unknown from outside, so never."""
+        """Never: whether it depends on the step is not known."""
         return False
 
     @cached_property
     def text(self) -> str | None:
-        """The function as the text of a function `evaluate`, where it needs `math` and no more."""
+        """The text of a function `evaluate`, or None if it uses other globals than `math` or has no source."""
         code = self.function.__code__
         known = getattr(self.function, "__globals__", {})
         if code.co_freevars or any(
@@ -90,7 +89,7 @@ class UserCoefficients(CoefficientFunction):
 
 
 def checked_rule(function: Any, state: tuple[str, ...]) -> UserRule:
-    """A user's rule, or an error that says what in it cannot be compiled."""
+    """A user's rule, or an error that names what cannot be compiled."""
     if not inspect.isfunction(function):
         raise TypeError(f"rule must be a Python function, got {type(function).__name__}")
     name, code = function.__name__, function.__code__
@@ -115,10 +114,10 @@ def check_arithmetic(what: str, function: FunctionType, instead: str) -> None:
     Parameters
     ----------
     what : str
-        The function as an error calls it.
+        Name of the function in error messages.
     function : function
     instead : str
-        What to do with a number of an enclosing function.
+        What to use instead of a variable of an enclosing function.
 
     Raises
     ------
@@ -170,7 +169,7 @@ def checked_coefficients(function: Any, results: int) -> UserCoefficients:
 
 
 def try_out(rule: UserRule) -> None:
-    """Call the rule once on small arrays: the right number of results, in the arrays' dtype."""
+    """Call the rule once on small arrays; check the number of results and their dtype."""
     from fastgd.engines.vocabulary import bound, numpy_vocabulary  # noqa: PLC0415
 
     function = bound(rule.function, numpy_vocabulary())
@@ -188,7 +187,7 @@ def try_out(rule: UserRule) -> None:
     for name, result in zip(("p", *rule.state), results, strict=True):
         if np.shape(result) != (2,) or result.dtype != np.float32:
             raise ValueError(
-                f"rule {rule.name!r} must return {name} of the form and dtype that came in"
+                f"rule {rule.name!r} must return {name} with the shape and dtype of the arguments"
             )
 
 
@@ -208,6 +207,7 @@ def _read(code: CodeType, opnames: set[str]) -> Iterator[dis.Instruction]:
 
 
 def literals(code: CodeType) -> Iterator[Any]:
+    """The numbers that a function contains."""
     for instruction in _read(code, _LITERALS):
         value = instruction.argval
         for part in value if isinstance(value, tuple) else (value,):
@@ -237,7 +237,7 @@ def _text(function: Callable[..., Any], name: str) -> str | None:
 
 
 def _compiles_to(text: str, name: str, code: CodeType) -> bool:
-    """Whether the text found is this very function (two lambdas may stand on one line)."""
+    """Whether the text is that of this function (a line may hold two lambdas)."""
     names: dict[str, Any] = {}
     exec(compile(text, "<rule>", "exec"), names)
     other = names[name].__code__
@@ -246,7 +246,7 @@ def _compiles_to(text: str, name: str, code: CodeType) -> bool:
 
 
 def _content(code: CodeType) -> list[tuple[str, Any]]:
-    """Instructions without what depends on the text around them (how a method is looked up)."""
+    """Instructions, except what depends on the surrounding text."""
     return [
         (i.opname.replace("LOAD_METHOD", "LOAD_ATTR"), i.argval)
         for i in dis.get_instructions(code)

@@ -1,1 +1,1 @@
-"""The backend that Cython and a C compiler make ahead of time."""
+"""The backend compiled ahead of time: Cython and C."""

@@ -1,4 +1,4 @@
-"""Threads that take blocks of runs and advance them to their ends."""
+"""Threads that take blocks of runs and advance them until they end."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from fastgd.engines.protocol.outcomes import SLICE, Standing, Status, Watcher, s
 from fastgd.engines.protocol.sweeps import Descents, Limits
 
 _SMALLEST_BLOCK = 64
-_AT_FIRST = 1_000_000  # numbers of the data that a first slice goes over, once for each parameter, run and update
+_AT_FIRST = 1_000_000  # size of the data times parameters times updates in the first slice
 
 
 def cut_into_blocks(runs: Descents, n_threads: int) -> list[tuple[NDArray[np.int64], bool]]:
@@ -26,11 +26,11 @@ def cut_into_blocks(runs: Descents, n_threads: int) -> list[tuple[NDArray[np.int
         others = np.vstack([others, runs.shared])
     total = runs.hyper.shape[1]
     width = int(np.clip(-(-total // (2 * n_threads)), _SMALLEST_BLOCK, WIDTH))
-    if runs.seeds:  # each block gathers its batches, so no more blocks than threads
+    if runs.seeds:  # each block gathers its batches: as few blocks as there are threads
         width = int(np.clip(-(-total // n_threads) + 15 & -16, 16, WIDTH))
     if len(runs.seeds) < 2:
         return _alike(others, np.arange(total), width)
-    return [  # runs that go over the rows in different orders stand in different blocks
+    return [  # runs with different orders of rows are in different blocks
         block
         for seed in range(len(runs.seeds))
         for block in _alike(others, np.flatnonzero(runs.seed_of == seed), width)
@@ -40,14 +40,14 @@ def cut_into_blocks(runs: Descents, n_threads: int) -> list[tuple[NDArray[np.int
 def _alike(
     others: NDArray[np.float64], columns: NDArray[np.int64], width: int
 ) -> list[tuple[NDArray[np.int64], bool]]:
-    """Some of the runs in blocks of at most `width`."""
+    """Blocks of at most `width` of these runs, with equal hyperparameters if there are enough such runs."""
     others, total = others[:, columns], len(columns)
     order = np.lexsort(others) if len(others) else np.arange(total)
     ordered = others[:, order]
     order = columns[order]
     changes = np.any(ordered[:, 1:] != ordered[:, :-1], axis=0)
     starts = np.concatenate([[0], np.flatnonzero(changes) + 1, [total]])
-    if len(starts) - 1 > total // 16:  # hardly any runs alike: blocks of different ones
+    if len(starts) - 1 > total // 16:  # hardly any equal ones: mixed blocks
         return [(order[i : i + width], False) for i in range(0, total, width)]
     return [
         (order[i : min(i + width, stop)], True)
@@ -57,7 +57,7 @@ def _alike(
 
 
 class Crew:
-    """Threads that take blocks and run them to their ends."""
+    """Threads that take blocks of runs and advance them until they end."""
 
     def __init__(
         self,
@@ -73,13 +73,13 @@ class Crew:
         self.flush = flush
         self.waiting: Iterator[tuple[NDArray[np.int64], bool]] = iter(blocks)
         self.lock = threading.Lock()
-        self.under_way: dict[int, tuple[int, int]] = {}  # by thread: runs left and their step
-        self.stop: Status | None = None  # how the runs that are left end, if early
+        self.under_way: dict[int, tuple[int, int]] = {}  # by thread: unfinished runs and their step
+        self.stop: Status | None = None  # how unfinished runs end, if early
         self.failure: BaseException | None = None
 
     def work(self, n_threads: int, progress: Watcher | None) -> None:
-        """All blocks, by `n_threads` threads of which the caller is one."""
-        # Ended by events: a thread whose join was interrupted counts as ended in Python 3.12 and before.
+        """Run all blocks in `n_threads` threads, of which the caller's is one."""
+        # Events, because until Python 3.12 a thread whose join was interrupted counts as ended.
         others: list[tuple[threading.Thread, threading.Event]] = []
         try:
             for _ in range(n_threads - 1):
@@ -88,13 +88,13 @@ class Crew:
                 others.append((thread, ended))
                 thread.start()
             self._run(progress)
-            for _, ended in others:  # in short naps, so that Ctrl-C is answered meanwhile
+            for _, ended in others:  # with a timeout, so that Ctrl-C is answered
                 while not ended.wait(SLICE):
                     if progress is not None:
                         progress.look(self.standing)
         except KeyboardInterrupt:
             self.stop = Status.INTERRUPTED
-        except BaseException:  # of a user's schedule; the other threads are not to go on
+        except BaseException:  # raised by a user's schedule: the other threads must stop
             self.stop = Status.INTERRUPTED
             raise
         finally:
@@ -104,7 +104,7 @@ class Crew:
             raise self.failure
 
     def standing(self) -> Standing:
-        """How far it is, as the caller's thread sees it."""
+        """The progress so far."""
         at = list(self.under_way.values())
         return standing_of(self.outcomes.status, at, self.limits.max_iter)
 
@@ -151,7 +151,7 @@ class Crew:
                     block.stop(Status.INTERRUPTED if self.stop is None else self.stop)
 
     def _first_slice(self) -> int:
-        """Updates before the clock is looked at first: few where an update of a block goes over much data."""
+        """Updates before the first look at the clock: few if an update reads much data."""
         kernels = self.kernels
         return int(np.clip(_AT_FIRST // (max(1, kernels.size) * kernels.count), 1, 4 * WINDOW))
 
@@ -168,7 +168,7 @@ class Crew:
             clip = [exact_parts(row, dtype) for row in shared[SHARED:]]
             hyper = np.vstack([hyper, hyper[:1], shared[:SHARED], *clip])
         schedules, rate_of = runs.schedules, None
-        if schedules is not None:  # only those of this block
+        if schedules is not None:  # only those that occur in this block
             used, rate_of = np.unique(runs.rate_of[columns], return_inverse=True)
             schedules = [schedules[k] for k in used]
         block.load(
@@ -184,7 +184,7 @@ class Crew:
 
 
 def exact_parts(values: NDArray[np.float64], dtype: np.dtype[Any]) -> NDArray[np.float64]:
-    """Three rows of numbers of the dtype whose sum in double is exactly the values: 53 = 24 + 24 + 5 bits."""
+    """Three rows in the dtype whose sum in double is exactly `values`: 53 = 24 + 24 + 5 bits."""
     parts = np.zeros((3, len(values)))
     with np.errstate(over="ignore"):
         for part in parts:
@@ -194,11 +194,11 @@ def exact_parts(values: NDArray[np.float64], dtype: np.dtype[Any]) -> NDArray[np
 
 
 def _await(thread: threading.Thread, ended: threading.Event) -> None:
-    """Until a thread has ended: an impatient second Ctrl-C must not lose what it brings home."""
+    """Wait for a thread; ignore further Ctrl-C, so that its results are kept."""
     while True:
         try:
             while not ended.wait(SLICE):
-                if thread.ident is None:  # the first Ctrl-C came before it began
+                if thread.ident is None:  # Ctrl-C came before it was started
                     return
             return
         except KeyboardInterrupt:
@@ -206,7 +206,7 @@ def _await(thread: threading.Thread, ended: threading.Event) -> None:
 
 
 def paced_updates(updates: int, took: float) -> int:
-    """How many updates fill a slice, by what the last ones took."""
+    """How many updates fill a slice, from the time of the last ones."""
     if took < SLICE / 2:
         return min(updates * 2, 1 << 26)
     return max(1, updates // 2) if took > SLICE * 2 else updates

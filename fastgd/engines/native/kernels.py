@@ -1,7 +1,7 @@
-"""The kernels compiled ahead of time: the best module for this processor, and addresses in it.
+"""Access to the kernels compiled ahead of time: the best module for this processor, and addresses in it.
 
-The same text is compiled for several instruction sets (see ``setup.py``); which is loaded is
-decided once, at the first use. ``FASTGD_TARGET=base``, ``v3`` or ``v4`` forces one.
+The same text is compiled for several instruction sets (see ``setup.py``). The module is chosen at the first use;
+``FASTGD_TARGET=base``, ``v3`` or ``v4`` forces one.
 """
 
 from __future__ import annotations
@@ -57,12 +57,12 @@ def kernels(kind: str = "kernels") -> KernelModule:
         try:
             return _imported(kind, target)
         except ModuleNotFoundError:
-            continue  # built for the base set only
+            continue  # built for the base instruction set only
     return _imported(kind, "base")
 
 
 def network_kernels() -> KernelModule:
-    """The module with the passes of networks."""
+    """The kernel module of networks."""
     return kernels("network_kernels")
 
 

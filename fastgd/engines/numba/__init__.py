@@ -1,1 +1,1 @@
-"""The backend that Numba compiles when it is first used."""
+"""The backend compiled just in time by Numba: users' own functions, and what has no kernel ahead of time."""

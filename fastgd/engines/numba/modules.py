@@ -1,10 +1,8 @@
-"""Update loops and coefficient functions compiled by Numba, under the library's ABI.
+"""Text that Numba compiles, written as modules into the cache folder.
 
-For a user's rule, which no kernel module holds, and for the shipped rules where there is no
-compiled core. The compiler reads a small generated module that lies in the cache folder under its
-content's hash: so Numba's on-disk cache works for rules written in a notebook too, and a second
-process starts without compiling. Where the folder cannot be written, the same text is compiled in
-memory, which costs time and nothing else.
+A generated module is named by the hash of its content, so that Numba's on-disk cache also works for rules written in a
+notebook, and a second process starts without compiling. If the folder is not writable, the text is compiled in memory
+each time.
 """
 
 from __future__ import annotations
@@ -28,7 +26,9 @@ from fastgd.engines.vocabulary import bound, numba_vocabulary
 from fastgd.extras import command, present
 
 TYPES = {"f": "float32", "d": "float64"}
-LOCK = threading.RLock()  # Numba compiles under a lock of its own; ours keeps work from doubling
+LOCK = (
+    threading.RLock()
+)  # Numba has a lock of its own; this one keeps threads from compiling the same twice
 HEADER = '''\
 """Written by fastgd.engines.numba.modules; safe to delete."""
 import math
@@ -56,11 +56,11 @@ def missing() -> str | None:
     return None if present("numba") else f"numba is not installed: {command('numba')}"
 
 
-# --- what others build on: functions as text, text as a module --------------------------------------
+# --- functions as text, text as a module ------------------------------------------------------------
 
 
 def rule_text(rule: Rule, name: str = "rule") -> str | None:
-    """A rule as text that Numba can read after `HEADER`; None where its source cannot be had."""
+    """A rule as text for Numba, to follow `HEADER`; None if its source is not available."""
     if isinstance(rule, UserRule):
         text = rule.text
         if text is None:
@@ -71,7 +71,7 @@ def rule_text(rule: Rule, name: str = "rule") -> str | None:
 
 
 def coefficients_text(function: CoefficientFunction, name: str = "evaluate") -> str | None:
-    """A coefficient function as text that Numba can read after `HEADER`; see `rule_text`."""
+    """A coefficient function as text; see `rule_text`."""
     if isinstance(function, UserCoefficients):
         text, known = function.text, "evaluate"
     else:
@@ -82,21 +82,21 @@ def coefficients_text(function: CoefficientFunction, name: str = "evaluate") -> 
 
 
 def in_numba(function: Any) -> Any:
-    """A user's function itself, its `np` being the vocabulary, for want of its source."""
+    """A user's function without source, compiled with the vocabulary as its `np`."""
     from numba import njit  # noqa: PLC0415
 
     return njit(error_model="numpy", fastmath=False)(bound(function, numba_vocabulary()))
 
 
 def generated_module(text: str, given: dict[str, Any] | None = None) -> ModuleType:
-    """Run generated text as a module: from the cache folder, or in memory if that cannot be.
+    """Import generated text as a module: from the cache folder, or in memory if that fails.
 
     Parameters
     ----------
     text : str
         Python source; its decorators say ``cache=CACHE``.
     given : dict, optional
-        Objects that the text refers to and that no file can hold; such a module is not cached.
+        Objects that the text uses and that cannot be written to a file; such a module is not cached.
     """
     with LOCK, warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=_cache_warning())
@@ -105,9 +105,7 @@ def generated_module(text: str, given: dict[str, Any] | None = None) -> ModuleTy
             if path is not None:
                 try:
                     return _imported(path)
-                except (
-                    Exception
-                ):  # a damaged or locked cache; what is wrong with the text shows below
+                except Exception:  # a damaged or locked cache; errors of the text are raised below
                     sys.modules.pop(path.stem, None)
         module = ModuleType("fastgd_generated")
         vars(module).update(given or {}, CACHE=False)
@@ -123,21 +121,21 @@ def _cache_warning() -> type[Warning]:
 
 @lru_cache(maxsize=1)
 def _stamp() -> bytes:
-    """Changes with whatever generated text depends on, since Numba's cache follows no imports."""
+    """A hash of everything that generated text imports, which Numba's cache does not notice."""
     import numba  # noqa: PLC0415
 
     import fastgd  # noqa: PLC0415
 
     package = Path(fastgd.__file__).parent
-    digest = hashlib.sha256(f"{fastgd.__version__} {numba.__version__} {_for_cards()}".encode())
+    digest = hashlib.sha256(f"{fastgd.__version__} {numba.__version__} {_cuda_compiler()}".encode())
     for source in _WHAT_TEXT_NEEDS:
         path = package / source
         digest.update(path.read_bytes() if path.exists() else b"")
     return digest.digest()
 
 
-def _for_cards() -> str:
-    """Which compiler for GPUs there is beside Numba's own."""
+def _cuda_compiler() -> str:
+    """The version of numba-cuda, if it is installed."""
     if importlib.util.find_spec("numba_cuda") is None:
         return ""
     from importlib.metadata import version  # noqa: PLC0415  (30 ms)
@@ -146,7 +144,7 @@ def _for_cards() -> str:
 
 
 def _written(text: str) -> Path | None:
-    """The text as a file named by its hash; None where no file can be written."""
+    """Write the text to a file named by its hash; None if that fails."""
     from fastgd.engines.config import cache_folder  # noqa: PLC0415
 
     name = "fastgd_" + hashlib.sha256(_stamp() + text.encode()).hexdigest()[:32]
@@ -158,7 +156,7 @@ def _written(text: str) -> Path | None:
             handle, temporary = tempfile.mkstemp(suffix=".tmp", dir=path.parent)
             with os.fdopen(handle, "wb") as file:
                 file.write(content)
-            os.replace(temporary, path)  # whole or not at all, whoever else writes the same
+            os.replace(temporary, path)  # atomic, as others may write the same file
     except OSError:
         return None
     return path

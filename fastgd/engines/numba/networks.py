@@ -1,6 +1,6 @@
-"""A network's arithmetic compiled by Numba: the reference's passes as loops, users' functions inside them.
+"""A network's arithmetic compiled by Numba: the passes of the reference as loops with users' functions inside.
 
-Layer by layer, with SciPy's BLAS for the products; batches are chosen and updates are made as in the reference.
+Products are made by SciPy's BLAS, layer by layer; batches and updates are those of the reference.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def _passes() -> ModuleType:
 
 @cache
 def _over_rows(function: Callable[..., Any], inputs: int, letter: str) -> ModuleType:
-    """An activation or a loss over rows; `c` holds the constants that it takes after its inputs."""
+    """An activation or a loss over rows; `c` holds its arguments after the inputs."""
     count = function.__code__.co_argcount - inputs
     constants = "".join(f", c[{k}]" for k in range(count))
     loop = (_ACTIVATION if inputs == 1 else _LOSS).format(options=_OPTIONS, constants=constants)
@@ -111,7 +111,7 @@ def _over_rows(function: Callable[..., Any], inputs: int, letter: str) -> Module
 
 @contextmanager
 def _ctrl_c() -> Iterator[None]:
-    """Numba calls Python to hand arrays over; what a signal raises there comes out as the cause of a SystemError."""
+    """Re-raise a KeyboardInterrupt, which Numba wraps in a SystemError if it comes while arrays are passed."""
     try:
         yield
     except SystemError as error:
@@ -151,7 +151,7 @@ class NumbaNetwork(Reference):
         with _ctrl_c():
             return super().loss_and_grad(params, rows, index, masks)
 
-    def _way_forward(
+    def forward_pass(
         self, params: list[Array], x: Array, masks: list[Array] | None = None
     ) -> tuple[list[Array], list[Array]]:
         values, slopes = [np.ascontiguousarray(x)], []
@@ -166,7 +166,7 @@ class NumbaNetwork(Reference):
         values.append(self._passes.sums(values[-1], params[2 * last], params[2 * last + 1]))
         return values, slopes
 
-    def _losses(self, z: Array, y: Array) -> tuple[NDArray[np.float64], Array]:
+    def row_losses(self, z: Array, y: Array) -> tuple[NDArray[np.float64], Array]:
         a = self.architecture
         z, y = np.ascontiguousarray(z), np.ascontiguousarray(y)
         if self._loss_rows is None:
@@ -175,7 +175,7 @@ class NumbaNetwork(Reference):
         value, slope = self._loss_rows(z, y, self._loss_numbers, a.loss_cap)
         return (value, slope) if a.sum_outputs else (value / z.shape[1], slope / z.shape[1])
 
-    def _backward(
+    def backward_pass(
         self, params: list[Array], values: list[Array], slopes: list[Array], delta: Array
     ) -> list[Array]:
         grads: list[Array] = [np.empty(0)] * len(params)

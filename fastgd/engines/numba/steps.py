@@ -1,4 +1,7 @@
-"""Update loops and coefficient functions compiled by Numba, under the library's ABI."""
+"""Update loops and coefficient functions compiled by Numba, with the ABI of the native kernels.
+
+They serve users' rules, and shipped rules if there is no compiled core.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ _COEFFICIENT_SIGNATURE = (
 
 
 def loop_decorator(char: str) -> str:
-    """What stands above ``def loop(arrays, coefficients, lo, hi)`` in generated text."""
+    """The decorator of ``def loop(arrays, coefficients, lo, hi)`` in generated text."""
     return f"@cfunc({_SIGNATURE.format(real=TYPES[char])}, cache=CACHE, {OPTIONS})"
 
 
@@ -43,7 +46,7 @@ def _loop_text(rule: Rule, char: str, prepared: bool) -> str:
     lines = [
         loop_decorator(char),
         "def loop(arrays, coefficients, lo, hi):",
-        # Sliced, because an index that starts at `lo` might be negative for all the compiler knows.
+        # Sliced, because the compiler cannot exclude that an index that starts at `lo` is negative.
         *(f"    a{k} = carray(arrays[{k}], (hi,))[lo:]" for k in range(len(arrays))),
         *(f"    {place} = coefficients[{k}]" for k, place in enumerate(places)),
         "    for i in range(hi - lo):",
@@ -105,7 +108,7 @@ def coefficients_loop(function: CoefficientFunction) -> int:
     Raises
     ------
     numba.core.errors.NumbaError
-        If a user's function holds something that Numba cannot compile.
+        If Numba cannot compile a user's function.
     """
     with LOCK:
         return int(_coefficients_loop(function).address)

@@ -1,8 +1,8 @@
-"""A user's own activation or loss: checked, written down as text, compiled as a loop over arrays.
+"""Users' own activations and losses: checked, traced to text, compiled as a loop over arrays.
 
 Such a function is straight-line arithmetic on its arguments, literals and the vocabulary `np`, and returns value and
-slope, as in `fastgd.rules.activations` and `losses`. It is called once with placeholders, which write down what is
-done with them; so its source is not needed, and every literal gets the dtype of the arrays.
+derivative, as in `fastgd.rules.activations` and `losses`. It is called once with placeholders that record the
+operations: so its source is not needed, and every literal gets the dtype of the arrays.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ _FORMS = {"activation": ("f(z)", 1), "loss": ("f(z, y)", 2)}
 
 
 def checked_activation(function: Any) -> Function:
-    """A user's activation ``f(z) -> (value, slope)``, or an error that says what in it cannot be compiled.
+    """Check that a user's activation ``f(z) -> (value, slope)`` can be compiled.
 
     Parameters
     ----------
     function : function
-        Of expressions of the vocabulary under the global name `np`.
+        It uses the vocabulary under the global name `np`.
 
     Returns
     -------
     function
-        The same.
+        The same function.
 
     Raises
     ------
     TypeError
-        If it is no plain Python function.
+        If it is not a plain Python function.
     ValueError
-        If it is of another form, or holds what is not straight-line arithmetic.
+        If it has another signature, or is not straight-line arithmetic.
 
     Examples
     --------
@@ -58,7 +58,7 @@ def checked_activation(function: Any) -> Function:
 
 
 def checked_loss(function: Any) -> Function:
-    """A user's loss ``f(z, y) -> (value, slope by z)`` of one output, or an error; see `checked_activation`.
+    """Check that a user's loss ``f(z, y) -> (value, slope by z)`` of one output can be compiled.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def checked_loss(function: Any) -> Function:
     Raises
     ------
     TypeError, ValueError
-        As there.
+        As `checked_activation`.
 
     Examples
     --------
@@ -101,14 +101,14 @@ def _checked(kind: str, function: Any) -> Function:
     check_arithmetic(what, function, instead="write its value as a literal")
     _try_out(what, function, count)
     try:
-        _written_down(function)
+        _traced(function)
     except Exception as error:
         raise ValueError(f"{what} cannot be compiled: {error}") from error
     return function
 
 
 def _try_out(what: str, function: Function, count: int) -> None:
-    """Call it once on small arrays of each dtype, which it must leave as they are."""
+    """Call it once on small read-only arrays of each dtype."""
     for real in (np.float32, np.float64):
         arrays = [np.linspace(-2.0, 1.0 + k, 6, dtype=real).reshape(2, 3) for k in range(count)]
         for array in arrays:
@@ -128,11 +128,11 @@ def _try_out(what: str, function: Function, count: int) -> None:
                 raise ValueError(f"{what} must return as {name} one real number for each z")
 
 
-# --- written down -----------------------------------------------------------------------------------
+# --- tracing ----------------------------------------------------------------------------------------
 
 
-class _Notes:
-    """The lines of a function, and the literals in them."""
+class _Trace:
+    """The recorded lines of a function, and its literals."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -150,7 +150,7 @@ class _Notes:
         if isinstance(value, bool):
             return _Placeholder(self, repr(value), True)
         if not isinstance(value, int | float):
-            raise TypeError(f"{value!r:.60} is no number")
+            raise TypeError(f"{value!r:.60} is not a number")
         name = self.literals.setdefault(repr(float(value)), f"c{len(self.literals)}")
         return _Placeholder(self, name)
 
@@ -181,42 +181,42 @@ class _Notes:
         return self.result(f"{a.name} {word} {b.name}", condition=True)
 
     def refused(self, a: Any, sign: str, b: Any) -> _Placeholder:
-        raise TypeError(f"{sign} has no place in a function that has a slope")
+        raise TypeError(f"{sign} has no derivative")
 
 
 class _Placeholder:
-    """A number, or the outcome of a comparison, by its name in the notes."""
+    """A number or the result of a comparison, by its name in the trace."""
 
     __hash__ = None  # type: ignore[assignment]
 
-    def __init__(self, notes: _Notes, name: str, condition: bool = False) -> None:
-        self.notes, self.name, self.condition = notes, name, condition
+    def __init__(self, trace: _Trace, name: str, condition: bool = False) -> None:
+        self.trace, self.name, self.condition = trace, name, condition
 
     def __bool__(self) -> bool:
         raise TypeError("a choice is written as np.where(a > b, x, y)")
 
     def __neg__(self) -> _Placeholder:
-        return self.notes.result(f"-{self.notes.number(self).name}")
+        return self.trace.result(f"-{self.trace.number(self).name}")
 
     def __pos__(self) -> _Placeholder:
         return self
 
     def __abs__(self) -> _Placeholder:
-        return self.notes.call("abs", self)
+        return self.trace.call("abs", self)
 
     def __invert__(self) -> _Placeholder:
         if not self.condition:
             raise TypeError("~ is for comparisons")
-        return self.notes.result(f"not {self.name}", condition=True)
+        return self.trace.result(f"not {self.name}", condition=True)
 
 
 def _add_operators() -> None:
-    def add(name: str, sign: str, note: str, reflected: bool) -> None:
+    def add(name: str, sign: str, method: str, reflected: bool) -> None:
         def forward(self: _Placeholder, other: Any) -> Any:
-            return getattr(self.notes, note)(self, sign, other)
+            return getattr(self.trace, method)(self, sign, other)
 
         def backward(self: _Placeholder, other: Any) -> Any:
-            return getattr(self.notes, note)(other, sign, self)
+            return getattr(self.trace, method)(other, sign, self)
 
         setattr(_Placeholder, f"__{name}__", forward)
         if reflected:
@@ -242,21 +242,21 @@ def _add_operators() -> None:
 _add_operators()
 
 
-def _written_down(function: Function) -> tuple[int, _Notes]:
-    """How many arguments there are; and what is done with them, named x0, x1, ..."""
-    notes = _Notes()
-    vocabulary = ModuleType("fastgd_noting_vocabulary")
+def _traced(function: Function) -> tuple[int, _Trace]:
+    """The number of arguments and the operations on them; they are named x0, x1, ..."""
+    trace = _Trace()
+    vocabulary = ModuleType("fastgd_tracing_vocabulary")
     for name in (*PLAIN, *ELEMENTARY):
-        setattr(vocabulary, name, lambda *arguments, name=name: notes.call(name, *arguments))
+        setattr(vocabulary, name, lambda *arguments, name=name: trace.call(name, *arguments))
     count = function.__code__.co_argcount
-    arguments = [_Placeholder(notes, f"x{k}") for k in range(count)]
-    results = [notes.number(result).name for result in bound(function, vocabulary)(*arguments)]
-    notes.lines.append(f"return {', '.join(results)}")
-    return count, notes
+    arguments = [_Placeholder(trace, f"x{k}") for k in range(count)]
+    results = [trace.number(result).name for result in bound(function, vocabulary)(*arguments)]
+    trace.lines.append(f"return {', '.join(results)}")
+    return count, trace
 
 
 def function_text(function: Function, char: str, name: str = "function") -> str:
-    """A function of `fastgd.rules.activations` or `losses`, or a user's, as text that Numba reads after `HEADER`.
+    """A function of `fastgd.rules.activations` or `losses`, or a user's, as text for Numba, to follow `HEADER`.
 
     Parameters
     ----------
@@ -264,21 +264,21 @@ def function_text(function: Function, char: str, name: str = "function") -> str:
     char : {"f", "d"}
         The dtype that its literals are rounded to.
     name : str
-        What it is called in the text.
+        Its name in the text.
 
     Returns
     -------
     str
     """
-    count, notes = _written_down(function)
+    count, trace = _traced(function)
     real = modules.TYPES[char]
     return "\n".join(
         [
             f"from numpy import {real}",
-            *(f"{c} = {real}(float({value!r}))" for value, c in notes.literals.items()),
+            *(f"{c} = {real}(float({value!r}))" for value, c in trace.literals.items()),
             f'@njit(error_model="numpy", fastmath=False, forceinline=True)\n'
             f"def {name}({', '.join(f'x{k}' for k in range(count))}):",
-            *(f"    {line}" for line in notes.lines),
+            *(f"    {line}" for line in trace.lines),
             "",
         ]
     )
@@ -295,7 +295,7 @@ def function_loop(function: Function, char: str) -> int:
     Parameters
     ----------
     function : function
-        One that `checked_activation` or `checked_loss` has seen.
+        Checked by `checked_activation` or `checked_loss`.
     char : {"f", "d"}
         float32 or float64.
 
@@ -306,7 +306,7 @@ def function_loop(function: Function, char: str) -> int:
     Raises
     ------
     RuntimeError
-        If Numba is not there.
+        If Numba is not installed.
     """
     if reason := modules.missing():
         raise RuntimeError(
@@ -319,7 +319,7 @@ def function_loop(function: Function, char: str) -> int:
 
 @cache
 def _compiled(text: str, inputs: int, char: str) -> Any:
-    """Kept for as long as the process lives: nobody knows who still holds the address."""
+    """Kept for the life of the process, since addresses may be in use."""
     arrays = [f"a{k}" for k in range(inputs + 2)]
     arguments = ", ".join(f"{a}[i]" for a in arrays[:inputs])
     loop = [

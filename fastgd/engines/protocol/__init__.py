@@ -1,1 +1,1 @@
-"""What engines are told and what they answer."""
+"""The data that dispatchers and backends exchange."""

@@ -1,4 +1,4 @@
-"""Which arrays may be updated in place, checked by name."""
+"""Checks of the arrays that a step updates in place."""
 
 from __future__ import annotations
 
@@ -13,19 +13,16 @@ from numpy.typing import NDArray
 from fastgd.engines.protocol.steps import Slot
 
 Array = NDArray[Any]
-_HARDEST_OVERLAP = 100_000  # candidate solutions to look at before two arrays count as overlapping
-
-
-# --- what may be updated ------------------------------------------------------------------------------
+_HARDEST_OVERLAP = 100_000  # candidate solutions to try before two arrays count as overlapping
 
 
 def check(slots: Sequence[Slot], params: Sequence[Any], grads: Sequence[Any]) -> None:
-    """Refuse what cannot be updated in place exactly, naming the array.
+    """Raise an error that names the first array that cannot be updated in place.
 
     Raises
     ------
     TypeError
-        If an entry is no plain NumPy array.
+        If an entry is not a plain NumPy array.
     ValueError
         If the number of arrays, a shape or a dtype is not that of the first step, a parameter is
         read-only, or overlaps a gradient or another parameter.
@@ -43,8 +40,10 @@ def check(slots: Sequence[Slot], params: Sequence[Any], grads: Sequence[Any]) ->
 
 
 def is_plain_array(value: Any) -> bool:
-    """Whether this is a NumPy array, but not a masked one, whose mask an update would ignore."""
-    masked = sys.modules.get("numpy.ma")  # its import would cost more than all the rest
+    """Whether this is a NumPy array, but not a masked one: an update would ignore the mask."""
+    masked = sys.modules.get(
+        "numpy.ma"
+    )  # importing it would cost more than the rest of a first step
     return isinstance(value, np.ndarray) and not (
         masked is not None and isinstance(value, masked.MaskedArray)
     )
@@ -58,14 +57,14 @@ def _check_array(name: str, array: Any, slot: Slot) -> None:
 
 
 def check_counts(wanted: int, **given: int) -> None:
-    """Whether there are as many parameters, and gradients, as there were at the first step."""
+    """Check that there are as many parameters and gradients as at the first step."""
     for root, many in given.items():
         if many != wanted:
             raise ValueError(f"{root} must hold {wanted} arrays, got {many}")
 
 
 def check_form(name: str, shape: tuple[int, ...], dtype: np.dtype[Any], slot: Slot) -> None:
-    """Whether an array has the shape and dtype that it had at the first step."""
+    """Check that an array has the shape and dtype of the first step."""
     if dtype != slot.dtype:
         raise ValueError(f"{name} must have dtype {slot.dtype}, got {dtype}")
     if shape != slot.shape:
@@ -73,8 +72,9 @@ def check_form(name: str, shape: tuple[int, ...], dtype: np.dtype[Any], slot: Sl
 
 
 def _repeats_itself(array: Array) -> bool:
-    """Whether two elements may share memory: in any view that indexing makes, a longer stride
-    steps over all that the shorter ones reach.
+    """Whether two elements may share memory.
+
+    In any view that indexing makes, a longer stride steps over all that the shorter ones reach.
     """
     reach = array.itemsize if array.size else 0
     lengths = zip(array.strides, array.shape, strict=True)
@@ -86,7 +86,7 @@ def _repeats_itself(array: Array) -> bool:
 
 
 def _check_overlap(slots: Sequence[Slot], params: Sequence[Array], grads: Sequence[Array]) -> None:
-    """In order of their first byte, each array is compared with those that reach into it."""
+    """Compare each array, in order of first bytes, with those that extend into it."""
     names = [slot.name for slot in slots]
     found = [(*byte_bounds(a), True, n, a) for n, a in zip(names, params, strict=True) if a.size]
     for name, g in zip(names, grads, strict=True):

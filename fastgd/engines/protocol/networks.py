@@ -1,7 +1,7 @@
-"""What a network's engines are told and what they answer: the architecture, rows of data, a stretch of updates.
+"""The interface of network engines: the architecture, rows of data, a stretch of updates.
 
-There are three engines, which compute the same: `fastgd.engines.reference.networks` in plain NumPy, its Numba-compiled
-twin, and the compiled `fastgd.engines.native.networks`, in which a stretch is one call that leaves Python alone.
+The modules `networks` of `reference`, `numba`, `native` and `cuda` implement `Engine`. In the compiled one a stretch of
+updates is a single call that does not return to Python.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ LINKS = {"cross_entropy": "softmax", "binary_cross_entropy": "sigmoid", "poisson
 
 @dataclass(frozen=True)
 class Architecture:
-    """A network in numbers.
+    """A network without its parameters.
 
     Attributes
     ----------
@@ -41,11 +41,11 @@ class Architecture:
     activation : str or callable
         A name of `ACTIVATIONS`, or a user's function as in `fastgd.rules.activations`.
     constants : tuple of float
-        What the activation takes after z.
+        Arguments of the activation after z.
     loss : str or callable
         A name of `LOSSES`, or a user's function as in `fastgd.rules.losses`.
     loss_constants : tuple of float
-        What the loss takes after (z, y).
+        Arguments of the loss after (z, y).
     sum_outputs : bool
         Whether a row's loss is the sum over its outputs or their mean.
     dtype : numpy dtype
@@ -55,10 +55,10 @@ class Architecture:
     penalty_per_row : bool
         Whether the penalties are divided by the rows of the batch (their weights' sum), as in scikit-learn.
     loss_cap : float
-        What an output's loss (a row's, of cross-entropy) is at most counted with; its gradient does not know of it.
-        scikit-learn's probabilities are at least eps in its losses.
+        Upper limit of the loss of an output (cross-entropy: of a row); gradients ignore it. scikit-learn's losses have
+        such a limit, because they clip probabilities at eps.
     dropout : float
-        The share of hidden units left out of an update; the others are scaled by 1 / (1 - dropout).
+        The fraction of hidden units dropped in an update; the others are scaled by 1 / (1 - dropout).
     """
 
     sizes: tuple[int, ...]
@@ -86,23 +86,23 @@ class Architecture:
 
     @property
     def classes(self) -> bool:
-        """Whether a target is a class number, one of all outputs."""
+        """Whether targets are class numbers."""
         return self.loss == "cross_entropy"
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Inputs, targets and weights, checked: all of a data set, of which an update takes some.
+    """Checked inputs, targets and weights of a data set; an update uses some of its rows.
 
     Attributes
     ----------
     x : ndarray of shape (n, inputs)
-        uint8, float32 or float64, a row's numbers side by side; perhaps mapped from a file.
+        uint8, float32 or float64, the numbers of a row contiguous; may be memory-mapped.
     y : ndarray
         int32 of shape (n,) for classes, else the network's dtype and shape (n, outputs).
     weights : ndarray of float64, shape (n,), or None
     scale : float
-        What an input is multiplied with when it is read.
+        Factor of the inputs.
     """
 
     x: Array
@@ -115,7 +115,7 @@ class Rows:
 
 
 class Plan(Protocol):
-    """What the engines need of an optimizer: `fastgd.optimizers.plan.Plan`."""
+    """What engines need of an optimizer; see `fastgd.optimizers.plan.Plan`."""
 
     @property
     def groups(self) -> list[Group]:
@@ -132,7 +132,7 @@ class Plan(Protocol):
 
 @dataclass
 class Stretch:
-    """Some updates in a row, and what came of them.
+    """Consecutive updates and their results.
 
     Attributes
     ----------
@@ -143,19 +143,19 @@ class Stretch:
     plan : Plan
         The optimizer's: groups, state and stepper.
     rates : ndarray of float64, shape (last - first, groups)
-        Each update's rate for each of the plan's groups.
+        The rate of each update for each group of the plan.
     t : int
-        Updates that the optimizer had done before.
+        Updates that the optimizer made before.
     seed : int
-        Of the dropout masks, which are a function of it, the update's number t, the layer and the unit.
+        Seed of the dropout masks, which are a function of it, the update's number t, the layer and the unit.
     losses, penalties : ndarray of float64, shape (last - first,)
-        Of each update, before it: the batch's weighted mean loss, and the penalties beside it.
+        Before each update: the weighted mean loss of the batch, and the penalties (not included in the loss).
     norms : ndarray of float64, shape (last - first,), or None
-        Euclidean norms of the gradients, where they are wanted.
+        Euclidean norms of the gradients, if they are recorded.
     done : int
-        Updates done; fewer than asked where parameters or loss have left the numbers (`diverged`).
+        Updates made; fewer than asked for if the loss or a parameter became NaN or infinite (`diverged`).
     diverged : bool
-        Whether the last update done saw a loss that is not finite. (No update is made with its gradient.)
+        Whether a loss was not finite. (No update is made with its gradient.)
     """
 
     order: NDArray[np.int64]
@@ -182,7 +182,7 @@ class Stretch:
 
 
 class Engine(Protocol):
-    """A network's arithmetic on given parameters [W0, b0, W1, b1, ...], which it reads at every call."""
+    """A network's arithmetic; parameters [W0, b0, W1, b1, ...] are given at every call."""
 
     def forward(self, params: list[Array], x: Array, scale: float) -> Array:
         """The outputs before their link, shape (n, outputs)."""
@@ -190,7 +190,7 @@ class Engine(Protocol):
     def loss_and_grad(
         self, params: list[Array], rows: Rows, index: NDArray[np.int64] | None
     ) -> tuple[float, float, list[Array]]:
-        """Weighted mean loss, penalties, and the gradients of their sum; of all rows or those in `index`."""
+        """Weighted mean loss, penalties, and the gradients of their sum, for all rows or those in `index`."""
 
     def train(self, params: list[Array], rows: Rows, stretch: Stretch) -> None:
-        """Do the updates in place."""
+        """Make the updates in place and write their results into the stretch."""

@@ -1,4 +1,4 @@
-"""How runs end and how far they are: statuses, regimes, results, progress."""
+"""Results and progress of runs: statuses, regimes, arrays of results."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from fastgd.engines import layout
 
-SLICE = 0.05  # seconds after which a thread comes back to look whether it should stop
+SLICE = 0.05  # seconds between two checks of a thread whether it should stop
 
 
 class Outcomes(Protocol):
@@ -49,9 +49,9 @@ class NumpyOutcomes:
 
 @dataclass(frozen=True)
 class Standing:
-    """How far a group of runs is; `work` counts runs, those under way by their share of `max_iter`.
+    """Progress of a group of runs; `work` counts runs, unfinished ones by their fraction of `max_iter`.
 
-    `updates` are those of the run that is furthest.
+    `updates` is the largest number of updates among unfinished runs.
     """
 
     ended: int
@@ -62,7 +62,7 @@ class Standing:
 
 
 class Watcher(Protocol):
-    """Who is told now and then how far the runs are, by the thread that called; see fastgd.progress."""
+    """Displays progress; called now and then by the caller's thread. See `fastgd.progress`."""
 
     def look(self, standing: Callable[[], Standing]) -> None: ...
 

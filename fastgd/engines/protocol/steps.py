@@ -32,13 +32,12 @@ def _shared() -> NDArray[np.float64]:
 class Group:
     """Arrays that share a rule and its hyperparameters.
 
-    The arrays `hyper`, `shared` and `carry` are read at every step, so that whoever owns the group
-    may write to them.
+    The arrays `hyper`, `shared` and `carry` are read at every step: the owner of the group may change them.
 
     Attributes
     ----------
     rule, coefficients
-        The update and what it needs to know of the step.
+        The update and its coefficients as a function of the step.
     hyper : ndarray of float64
         Arguments of the coefficient function after the step number (and the carry): the rate first.
     shared : ndarray of float64, shape (6,)
@@ -57,8 +56,8 @@ class Group:
     evaluate : int, callable or None
         How the coefficients are computed: an address of ``void f(double t, double* carry, const
         double* hyper, double* out)``, or a Python function ``f(t, carry, hyper, out)`` on float64
-        arrays (a user's function that Numba cannot compile; it may raise, and then nothing has
-        changed). None: the shipped kernel of that name.
+        arrays (a user's function that Numba cannot compile; if it raises, nothing has changed).
+        None: the shipped kernel of that name.
     """
 
     rule: Rule
@@ -77,7 +76,7 @@ class Group:
 class Slot:
     """One parameter array: its name in messages, its form, and its state (C-contiguous, alike).
 
-    Parameters on a GPU have their state there, as device arrays of Numba.
+    The state of parameters on a GPU are device arrays of Numba.
     """
 
     name: str
@@ -89,20 +88,20 @@ class Slot:
 
 @dataclass(frozen=True, eq=False)
 class Method:
-    """An optimizer's update as compiled loops take it, for one run or for n runs of a sweep.
+    """An optimizer's update in the form of compiled loops, for one run or for n runs of a sweep.
 
     Attributes
     ----------
     rule, coefficients
-        The update and what it needs to know of the step.
+        The update and its coefficients as a function of the step.
     hyper : ndarray of float64, shape (nh,) or (nh, n)
         ``coefficients.hyperparameters`` in order, the rate first (of a schedule: the current one).
     shared : ndarray of float64, shape (6,) or (6, n)
         Arguments of `fastgd.rules.coefficients.prepare` after (t, lr).
     initial : dict of str to float or ndarray of shape (n,)
-        Where a state variable starts, if not at 0.
+        The first value of state variables that do not start at 0.
     prepared : bool
-        Whether `prepare` has anything to do.
+        Whether `prepare` is needed.
     clip_norm, norm_eps : float or ndarray of shape (n,), float
         As in `fastgd.engines.protocol.steps.Group`.
     """

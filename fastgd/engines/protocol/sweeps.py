@@ -1,4 +1,4 @@
-"""What a sweep's engines are told and what they answer: runs and their limits, a problem's kernel, outcomes."""
+"""The interface of sweep engines: problems and their kernels, runs, limits."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fastgd.engines.parse import CoefficientFunction, Rule
 
 @dataclass(frozen=True)
 class Kernel:
-    """Which compiled gradient a problem uses, and its data as one flat array of the dtype.
+    """The compiled gradient of a problem, and its data as one flat array of the dtype.
 
     The kind is the name of a gradient or residual of `fastgd.rules`, or "function" or "python" for a user's function
     that Numba compiles or that is called as it is.
@@ -25,8 +25,8 @@ class Kernel:
     size: int  # parameters, coefficients of the derivative, or rows
     data: NDArray[np.floating[Any]]
     sequential: bool = False
-    outputs: int = 1  # of a linear model: a row times the parameters gives so many numbers
-    functions: tuple[Any, ...] = ()  # a user's, for Numba: fun(x, grad), or fun(x) and jac(x)
+    outputs: int = 1  # of a linear model
+    functions: tuple[Any, ...] = ()  # for Numba, of a user: fun(x, grad), or fun(x) and jac(x)
 
     @cached_property
     def finite(self) -> bool:
@@ -35,7 +35,7 @@ class Kernel:
 
 
 class Batches(Protocol):
-    """Which rows an update goes over; see `fastgd.batches.Batches`."""
+    """The rows of each update; see `fastgd.batches.Batches`."""
 
     @property
     def size(self) -> int: ...
@@ -45,18 +45,18 @@ class Batches(Protocol):
         """Updates of an epoch."""
 
     def orders(self, seed: int, first: int, last: int) -> NDArray[np.integer[Any]]:
-        """The rows' orders in epochs first..last-1."""
+        """The order of the rows in epochs first..last-1."""
 
     def of_update(self, seed: int, update: int) -> NDArray[np.integer[Any]]:
         """The rows of one update."""
 
 
 class Problem(Protocol):
-    """What an engine asks of a problem; see `fastgd.problems.Problem`."""
+    """What engines need of a problem; see `fastgd.problems.Problem`."""
 
     @property
     def batches(self) -> Batches | None:
-        """How an update's rows are chosen, where it does not go over all."""
+        """How the rows of an update are chosen; None if it uses all."""
 
     @property
     def n_parameters(self) -> int: ...
@@ -71,7 +71,7 @@ class Problem(Protocol):
         """Gradients at the points `x` (n_parameters, runs)."""
 
     def batch_slopes(self, x: NDArray[Any], rows: NDArray[np.integer[Any]]) -> NDArray[Any]:
-        """Gradients at the points `x` by some of the rows only."""
+        """Gradients at the points `x` from some of the rows."""
 
 
 class Schedule(Protocol):
@@ -85,9 +85,9 @@ class Schedule(Protocol):
 class Descents:
     """Runs of one rule: numbers by row, runs by column.
 
-    `index` says where each run belongs in the sweep, `x0` (n_parameters, runs) where it starts, `state0` the first
-    value of each state array; `hyper` are the coefficient function's arguments after the step, the rate first;
-    `shared` those of `prepare` after the rate, or None where nothing stands before the rule.
+    `index` is the place of each run in the sweep, `x0` (n_parameters, runs) its start, `state0` the first value of each
+    state array; `hyper` are the arguments of the coefficient function after the step, the rate first; `shared` those of
+    `prepare` after the rate, and limit and eps of clipping by norm; None if neither is used.
     """
 
     rule: Rule
@@ -100,12 +100,12 @@ class Descents:
     schedules: list[Schedule] | None = None
     rate_of: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     lookahead: bool = False
-    seeds: list[int] = field(default_factory=list)  # of the order of rows, where there are batches
+    seeds: list[int] = field(default_factory=list)  # of the order of rows, if there are batches
     seed_of: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
 
     @property
     def mode(self) -> Literal["plain", "prepared", "clipped"]:
-        """What stands before the rule: nothing, `prepare`, or that and clipping by norm."""
+        """What precedes the rule: nothing, `prepare`, or `prepare` and clipping by norm."""
         if self.shared is None:
             return "plain"
         return "prepared" if len(self.shared) == SHARED else "clipped"

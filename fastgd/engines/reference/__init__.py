@@ -1,1 +1,1 @@
-"""The readable backend in plain NumPy: what the others are tested against."""
+"""The reference backend in plain NumPy: slow and readable; other backends are tested against it."""

@@ -1,4 +1,4 @@
-"""A network's arithmetic in plain NumPy: slow, readable, and what the compiled engines are tested against."""
+"""A network's arithmetic in plain NumPy: slow and readable; other engines are tested against it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from fastgd.engines.protocol.networks import ACTIVATIONS, LOSSES, Architecture, Array, Rows, Stretch
 from fastgd.engines.vocabulary import bound, numpy_vocabulary
 
-_AT_ONCE = 4096  # rows of a pass without updates that are in memory at a time
+_AT_ONCE = 4096  # rows in memory at a time in a pass without updates
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -23,7 +23,7 @@ def _in_numpy(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _like(z: Array, result: Any) -> Array:
-    """What a function gives for z, which may be one number for all, in z's shape and dtype."""
+    """The result of a function of z, perhaps a scalar, in the shape and dtype of z."""
     return np.broadcast_to(np.asarray(result, z.dtype), z.shape)
 
 
@@ -49,10 +49,10 @@ class Reference:
         value, slope = self._activation(z, *self._constants)
         return _like(z, value), _like(z, slope)
 
-    def _way_forward(
+    def forward_pass(
         self, params: list[Array], x: Array, masks: list[Array] | None = None
     ) -> tuple[list[Array], list[Array]]:
-        """What enters each layer, and at last the outputs; the slopes of the hidden units."""
+        """The input of each layer and the outputs; the derivatives of the hidden units."""
         values, slopes = [x], []
         for layer in range(self.architecture.layers):
             z = values[-1] @ params[2 * layer] + params[2 * layer + 1]
@@ -64,8 +64,8 @@ class Reference:
             values.append(z)
         return values, slopes
 
-    def _losses(self, z: Array, y: Array) -> tuple[NDArray[np.float64], Array]:
-        """Each row's loss, and its slope by the outputs."""
+    def row_losses(self, z: Array, y: Array) -> tuple[NDArray[np.float64], Array]:
+        """The loss of each row, and its gradient with respect to the outputs."""
         a = self.architecture
         if a.classes:
             shifted = z - z.max(axis=1, keepdims=True)
@@ -82,7 +82,7 @@ class Reference:
         value = np.minimum(np.asarray(value, np.float64), a.loss_cap).sum(axis=1)
         return (value, slope) if a.sum_outputs else (value / z.shape[1], slope / z.shape[1])
 
-    def _backward(
+    def backward_pass(
         self, params: list[Array], values: list[Array], slopes: list[Array], delta: Array
     ) -> list[Array]:
         grads: list[Array] = [np.empty(0)] * len(params)
@@ -94,7 +94,7 @@ class Reference:
         return grads
 
     def _penalized(self, params: list[Array], grads: list[Array], total: float) -> float:
-        """Add the penalties' gradients; the penalties."""
+        """Add the gradients of the penalties to `grads`; returns the penalties."""
         a = self.architecture
         if not (a.l1 or a.l2):
             return 0.0
@@ -108,20 +108,20 @@ class Reference:
             penalty += share * (a.l1 * sizes + a.l2 / 2 * squares)
         return penalty
 
-    # --- what an engine does ----------------------------------------------------------------------
+    # --- the interface of engines -----------------------------------------------------------------
 
     def forward(self, params: list[Array], x: Array, scale: float = 1.0) -> Array:
         out = np.empty((len(x), self.architecture.sizes[-1]), self.architecture.dtype)
         with np.errstate(all="ignore"):
             for start in range(0, len(x), _AT_ONCE):
                 part = slice(start, start + _AT_ONCE)
-                out[part] = self._way_forward(params, self._inputs(x[part], scale))[0][-1]
+                out[part] = self.forward_pass(params, self._inputs(x[part], scale))[0][-1]
         return out
 
     def mean_loss(self, z: Array, rows: Rows) -> float:
-        """The weighted mean loss of rows whose outputs are known."""
+        """The weighted mean loss of rows, given their outputs."""
         with np.errstate(all="ignore"):
-            losses, _ = self._losses(z, rows.y)
+            losses, _ = self.row_losses(z, rows.y)
         w = np.ones(len(z)) if rows.weights is None else rows.weights
         total = float(w.sum())
         return float(losses @ w) / total if total else math.nan
@@ -136,13 +136,13 @@ class Reference:
         part: Any = slice(None) if index is None else index
         with np.errstate(all="ignore"):
             x = self._inputs(rows.x[part], rows.scale)
-            values, slopes = self._way_forward(params, x, masks)
-            losses, delta = self._losses(values[-1], rows.y[part])
+            values, slopes = self.forward_pass(params, x, masks)
+            losses, delta = self.row_losses(values[-1], rows.y[part])
             w = np.ones(len(x)) if rows.weights is None else rows.weights[part]
             total = float(w.sum())
             share = w / total if total else np.zeros(len(x))
             delta = delta * share[:, None].astype(delta.dtype)
-            grads = self._backward(params, values, slopes, delta)
+            grads = self.backward_pass(params, values, slopes, delta)
             penalty = self._penalized(params, grads, total)
         return float(losses @ share), penalty, grads
 
@@ -178,9 +178,9 @@ class Reference:
 def dropout_mask(
     seed: int, t: int, layer: int, shape: tuple[int, int], dropout: float
 ) -> NDArray[np.float64]:
-    """Which units stay, by a hash of their place: SplitMix64 (Steele, Lea & Flood, 2014) as a counter.
+    """Mask of the units that are kept, a hash of their position: SplitMix64 (Steele, Lea & Flood, 2014) of a counter.
 
-    Without state, so that masks do not depend on which thread computes which unit.
+    It has no state, so masks do not depend on which thread computes which unit.
     """
     start = mixed_seed(mixed_seed(np.array([seed], np.uint64)) ^ np.uint64(t)) ^ np.uint64(layer)
     places = np.arange(math.prod(shape), dtype=np.uint64).reshape(shape)
@@ -190,6 +190,7 @@ def dropout_mask(
 
 
 def mixed_seed(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """One step of SplitMix64."""
     x = x + _GOLDEN
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

@@ -1,8 +1,7 @@
 """The stepper in plain NumPy: every rule called on whole arrays, slow and readable.
 
-It is what the compiled stepper is tested against, bit by bit, and it runs where nothing has been
-compiled. The same class drives update loops given by their address, which is how Numba's loops are
-called where the compiled stepper is missing.
+The compiled stepper is tested against it, bit by bit, and it runs if nothing is compiled. It also calls update loops
+given by address: Numba's, if the compiled stepper is missing.
 """
 
 from __future__ import annotations
@@ -42,8 +41,7 @@ class Stepper:
     groups : sequence of Group
         The rules and hyperparameters that slots refer to.
     flush_subnormals : bool
-        Whether subnormal numbers count as zero in the arithmetic (only where the compiled core is
-        there to set the processor's mode).
+        Whether subnormal numbers count as zero (only if the compiled core is there to set the processor's mode).
     n_threads : int or None
         Ignored: NumPy's arithmetic has one thread.
     """
@@ -87,7 +85,7 @@ class Stepper:
                 old[...] = value
 
     def _sum_of_squares(self, grads: Sequence[Array]) -> float:
-        """Of all gradients, in double and in the stated order; 0 where no group clips by norm."""
+        """Of all gradients, in double, in the order that `layout` states; 0 if no group clips by norm."""
         if all(math.isinf(group.clip_norm) for group in self.groups):
             return 0.0
         total = 0.0
