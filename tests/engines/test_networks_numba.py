@@ -168,7 +168,7 @@ outside = 2.0
     [
         (lambda z: z, ValueError, r"must return \(value, slope\), got ndarray"),
         (lambda z: (z, z, z), ValueError, r"must return \(value, slope\), got a tuple of 3"),
-        (lambda z: (z // 1, z), ValueError, "// has no place"),
+        (lambda z: (z // 1, z), ValueError, "// has no derivative"),
         (lambda z: ((z > 0) + (z > 1), z), ValueError, "joined with & or |"),
         (lambda z: (z * 1j, z), ValueError, "as value one real number"),
         (lambda z: (z, np.maximum(1.0, 2.0)), None, ""),

@@ -306,7 +306,7 @@ def enclosed():
         (builtin, "abs"),
         (no_tuple, "tuple of 1"),
         (one_too_many, "tuple of 1"),
-        (wrong_form, "form and dtype"),
+        (wrong_form, "shape and dtype"),
         (with_default, "plain arguments"),
         (enclosed(), "factor"),
         (lambda p: (p,), "must take"),
