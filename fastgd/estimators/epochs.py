@@ -57,14 +57,13 @@ class Epochs:
         """
         if self.rng is not None:
             self.order = self.order[self.rng.permutation(len(self.order))]
-        total, first = 0.0, 0
+        losses = []
         for stretch in self.trainer.stretches(self.order, 0, self.updates):
             if stretch.diverged:
                 self._refuse(float(stretch.rates[stretch.done, 0]))
-            losses = self.loss_scale * stretch.losses + stretch.penalties
-            total += float(losses @ self.counts[first : first + len(losses)])
-            first += len(losses)
-        return total / len(self.order)
+            losses.append(self.loss_scale * stretch.losses + stretch.penalties)
+        # One sum over the epoch: where a stretch ends depends on the time, and its rounding would be reported.
+        return float(np.concatenate(losses) @ self.counts) / len(self.order)
 
     def check_finite(self) -> None:
         """Refuse parameters that are NaN or infinite after the last update."""
