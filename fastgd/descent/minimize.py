@@ -127,17 +127,9 @@ def minimize(
     result_class()  # imports SciPy's: Ctrl-C during an import after the run would lose the result
 
     options = Options(
-        x0=x0,
-        rng=rng,
-        max_iter=max_iter,
-        tol=tol,
-        dtype=dtype,
-        max_seconds=max_seconds,
-        backend=backend,
-        n_threads=n_threads,
-        flush_subnormals=flush_subnormals,
-        progress=progress,
-    )
+        x0=x0, rng=rng, max_iter=max_iter, tol=tol, dtype=dtype, max_seconds=max_seconds,
+        backend=backend, n_threads=n_threads, flush_subnormals=flush_subnormals, progress=progress,
+    )  # fmt: skip
     problem = _problem(fun, jac, x0)
     shortest = 0.0 if step_tol is None else as_positive("step_tol", step_tol)
     every = 0 if record is None else as_count("record", record, 1)

@@ -1,7 +1,6 @@
 """The result of a sweep: one entry per run, in arrays shaped like the sweep's axes.
 
-Above 400 lines because the methods of a public class, with their documentation, stand together; files and the values of
-axes have modules of their own.
+Above 400 lines only by its documentation: what the methods do is in `arrays`, `axis_values`, `best` and `files`.
 """
 
 from __future__ import annotations
@@ -18,7 +17,15 @@ from fastgd.descent.axes import checked_axes
 from fastgd.engines.protocol.outcomes import REGIMES, Status
 from fastgd.extras import require
 from fastgd.sweeps import files
+from fastgd.sweeps.arrays import (
+    ARRAYS,
+    check_members,
+    checked_array,
+    checked_names,
+    checked_x,
+)
 from fastgd.sweeps.axis_values import as_column, plain_axes
+from fastgd.sweeps.best import BestRun, best_position
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,43 +36,6 @@ if TYPE_CHECKING:
 
 
 _MOST_PARAMETER_COLUMNS = 20
-
-
-@dataclass(frozen=True)
-class BestRun:
-    """One run of a sweep.
-
-    Attributes
-    ----------
-    index : tuple of int
-        Its position in every array of the sweep.
-    axes : dict of str to object
-        Its value on each axis.
-    x : ndarray of shape (n_parameters,)
-        The last iterate.
-    loss : float
-        The problem's value there.
-    iterations : int
-        Updates done.
-    status : Status
-        How the run ended.
-    regime : str
-        As in `SweepResult`.
-    metric : float, optional
-        In a sweep of networks: accuracy, or R².
-    network : MLP, optional
-        In a sweep of networks, the trained network, if it was kept; `fit` trains it further.
-    """
-
-    index: tuple[int, ...]
-    axes: dict[str, Any]
-    x: NDArray[Any]
-    loss: float
-    iterations: int
-    status: Status
-    regime: str
-    metric: float | None = None
-    network: MLP | None = None
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -172,14 +142,14 @@ class SweepResult:
         self._set("axes", plain_axes(checked_axes(self.axes)))
         if self.paired and len({len(values) for values in self.axes.values()}) != 1:
             raise ValueError("axes must all be of one length where they are paired")
-        for name, dtype in _ARRAYS.items():
-            self._set(name, _checked_array(name, getattr(self, name), dtype, self.shape))
+        for name, dtype in ARRAYS.items():
+            self._set(name, checked_array(name, getattr(self, name), dtype, self.shape))
         if self.metric is not None:
-            self._set("metric", _checked_array("metric", self.metric, np.float64, self.shape))
-        self._set("x", _checked_x(self.x, self.shape))
-        self._set("parameter_names", _checked_names(self.parameter_names, self.x.shape[-1]))
-        _check_members("status", self.status, [int(s) for s in Status])
-        _check_members("regime", self.regime, ["", *REGIMES])
+            self._set("metric", checked_array("metric", self.metric, np.float64, self.shape))
+        self._set("x", checked_x(self.x, self.shape))
+        self._set("parameter_names", checked_names(self.parameter_names, self.x.shape[-1]))
+        check_members("status", self.status, [int(s) for s in Status])
+        check_members("regime", self.regime, ["", *REGIMES])
 
     def _set(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)
@@ -250,24 +220,13 @@ class SweepResult:
         """
         if by not in ("loss", "iterations", "metric"):
             raise ValueError(f'by must be "loss", "iterations" or "metric", got {by!r}')
-        usable = np.isfinite(self.loss)
-        keys: tuple[NDArray[Any], NDArray[Any]] = (self.iterations, self.loss)
-        if by == "iterations":
-            usable &= self.converged
-            keys, wanted = keys[::-1], "converged"
-        else:
-            usable &= ~np.isin(self.status, (Status.DIVERGED, Status.NOT_RUN))
-            wanted = f"ended with a finite {by}"
-        if by == "metric":
-            if self.metric is None:
-                raise ValueError('by="metric" is for sweeps of networks; this one has no metric')
-            usable &= np.isfinite(self.metric)
-            keys = (self.loss, -self.metric)
-        candidates = np.flatnonzero(usable)
-        if not candidates.size:
+        if by == "metric" and self.metric is None:
+            raise ValueError('by="metric" is for sweeps of networks; this one has no metric')
+        k = best_position(by, self.loss, self.iterations, self.status, self.metric)
+        if k is None:
+            wanted = "converged" if by == "iterations" else f"ended with a finite {by}"
             raise ValueError(f"no run of this sweep {wanted}; it holds {self._counts()}")
-        first = candidates[np.lexsort([key.ravel()[candidates] for key in keys])[0]]
-        return self._run(tuple(int(i) for i in np.unravel_index(int(first), self.shape)))
+        return self._run(tuple(int(i) for i in np.unravel_index(k, self.shape)))
 
     def _run(self, index: tuple[int, ...]) -> BestRun:
         return BestRun(
@@ -421,7 +380,7 @@ class SweepResult:
         --------
         >>> out.save("sweep.npz")  # doctest: +SKIP
         """
-        arrays = {name: getattr(self, name) for name in (*_ARRAYS, "x")}
+        arrays = {name: getattr(self, name) for name in (*ARRAYS, "x")}
         if self.metric is not None:
             arrays["metric"] = self.metric
         arrays["parameter_names"] = np.array(self.parameter_names, dtype=np.str_)
@@ -458,48 +417,8 @@ class SweepResult:
             raise ValueError(f"path: {str(path)!r} is not a saved sweep ({error})") from error
 
 
-_ARRAYS: dict[str, Any] = {
-    "iterations": np.int64,
-    "status": np.int8,
-    "regime": np.str_,
-    "loss": np.float64,
-    "slope": np.float64,
-}
-_NO_SCALARS = (*_ARRAYS, "axes", "x", "parameter_names", "metric", "networks")
+_NO_SCALARS = (*ARRAYS, "axes", "x", "parameter_names", "metric", "networks")
 _SCALARS = tuple(f.name for f in fields(SweepResult) if f.name not in _NO_SCALARS)
-
-
-# --- checks -----------------------------------------------------------------------------------
-
-
-def _checked_array(name: str, given: Any, dtype: Any, shape: tuple[int, ...]) -> NDArray[Any]:
-    array: NDArray[Any] = np.asarray(given, dtype=dtype)
-    if array.shape != shape:
-        raise ValueError(f"{name} must be shaped like the axes, {shape}, got {array.shape}")
-    return array
-
-
-def _checked_x(given: Any, shape: tuple[int, ...]) -> NDArray[Any]:
-    x: NDArray[Any] = np.asarray(given)
-    if x.dtype.kind != "f":
-        x = x.astype(np.float64)
-    if x.ndim != len(shape) + 1 or x.shape[:-1] != shape:
-        wanted = f"({', '.join([*map(str, shape), 'n_parameters'])})"
-        raise ValueError(f"x must have the shape {wanted}, got {x.shape}")
-    return x
-
-
-def _checked_names(given: Any, count: int) -> tuple[str, ...]:
-    names = tuple(str(name) for name in given) or tuple(f"p{k}" for k in range(count))
-    if len(names) != count:
-        raise ValueError(f"parameter_names must hold {count} names, got {len(names)}: {names}")
-    return names
-
-
-def _check_members(name: str, array: NDArray[Any], allowed: list[Any]) -> None:
-    unknown = array[~np.isin(array, allowed)]
-    if unknown.size:
-        raise ValueError(f"{name} must hold only {allowed}, got {unknown[0].item()!r}")
 
 
 def _span(counts: NDArray[np.int64]) -> str:

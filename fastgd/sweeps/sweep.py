@@ -140,17 +140,9 @@ def sweep(
     True
     """
     options = Options(
-        x0=x0,
-        rng=rng,
-        max_iter=max_iter,
-        tol=tol,
-        dtype=dtype,
-        max_seconds=max_seconds,
-        backend=backend,
-        n_threads=n_threads,
-        flush_subnormals=flush_subnormals,
-        progress=progress,
-    )
+        x0=x0, rng=rng, max_iter=max_iter, tol=tol, dtype=dtype, max_seconds=max_seconds,
+        backend=backend, n_threads=n_threads, flush_subnormals=flush_subnormals, progress=progress,
+    )  # fmt: skip
     if isinstance(problem, NetworkProblem):
         return sweep_networks(problem, optimizer, axes, options)
     if not isinstance(problem, Problem):

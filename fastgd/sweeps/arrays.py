@@ -1,0 +1,50 @@
+"""The arrays of a sweep's result, checked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+ARRAYS: dict[str, Any] = {
+    "iterations": np.int64,
+    "status": np.int8,
+    "regime": np.str_,
+    "loss": np.float64,
+    "slope": np.float64,
+}
+
+
+def checked_array(name: str, given: Any, dtype: Any, shape: tuple[int, ...]) -> NDArray[Any]:
+    """An array shaped like the axes."""
+    array: NDArray[Any] = np.asarray(given, dtype=dtype)
+    if array.shape != shape:
+        raise ValueError(f"{name} must be shaped like the axes, {shape}, got {array.shape}")
+    return array
+
+
+def checked_x(given: Any, shape: tuple[int, ...]) -> NDArray[Any]:
+    """The last iterates, with one axis more than the others."""
+    x: NDArray[Any] = np.asarray(given)
+    if x.dtype.kind != "f":
+        x = x.astype(np.float64)
+    if x.ndim != len(shape) + 1 or x.shape[:-1] != shape:
+        wanted = f"({', '.join([*map(str, shape), 'n_parameters'])})"
+        raise ValueError(f"x must have the shape {wanted}, got {x.shape}")
+    return x
+
+
+def checked_names(given: Any, count: int) -> tuple[str, ...]:
+    """As many names as parameters; by default "p0", "p1", ..."""
+    names = tuple(str(name) for name in given) or tuple(f"p{k}" for k in range(count))
+    if len(names) != count:
+        raise ValueError(f"parameter_names must hold {count} names, got {len(names)}: {names}")
+    return names
+
+
+def check_members(name: str, array: NDArray[Any], allowed: list[Any]) -> None:
+    """Refuse values that are not allowed."""
+    unknown = array[~np.isin(array, allowed)]
+    if unknown.size:
+        raise ValueError(f"{name} must hold only {allowed}, got {unknown[0].item()!r}")
