@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from importlib import import_module
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from fastgd.extras import EXTRAS, require
-
-if TYPE_CHECKING:
-    from fastgd.studies.report import Section
+from fastgd.studies.report import Options, Section, write_report
 
 __all__ = ["STUDIES", "Options", "Reproduced", "reproduce"]
 
@@ -31,18 +29,8 @@ STUDIES = {
 
 
 @dataclass(frozen=True)
-class Options:
-    """What a study is told: where its data may lie, whether to hurry, whether pictures shall move."""
-
-    data: Path | None = None
-    quick: bool = False
-    download: bool = True
-    animate: bool = False
-
-
-@dataclass(frozen=True)
 class Reproduced:
-    """The outcome of `reproduce`: what each study found, and the files that were written."""
+    """Result of `reproduce`: the outcome of each study, and the files written."""
 
     sections: list[Section]
     files: list[Path]
@@ -67,30 +55,29 @@ def reproduce(
     Parameters
     ----------
     names : iterable of str, optional
-        Which; all of `STUDIES` by default.
+        Names in `STUDIES`; all by default.
     out : str or path-like, default "report"
-        The folder to write: ``report.md``, ``report.html``, tables as CSV, figures as PNG. Files
-        of the same names are replaced.
+        Folder for ``report.md``, ``report.html``, tables as CSV and figures as PNG. Existing files of the same
+        names are replaced.
     data : str or path-like, optional
-        The data file, or a folder laid out as FASTGD_DATA is. Without it the loaders look in
-        FASTGD_DATA, their cache and the network, and fall back to a stand-in, which the report
-        then says on its first line.
+        A data file, or a folder laid out as FASTGD_DATA. Without it the loaders look in FASTGD_DATA, the cache
+        and the network, and fall back to a stand-in, which the first line of the report then states.
     quick : bool, default False
-        Coarser grids for what goes beyond the published numbers.
+        Use coarser grids for results beyond the published numbers.
     download : bool, default True
-        Whether the network may be used.
+        Whether data may be downloaded.
     animate : bool, default False
-        Whether to add moving pictures (GIF) to the studies that have some.
+        Whether to add animations (GIF) where a study has one.
 
     Returns
     -------
     Reproduced
-        Sections (with their numbers as ``results``) and files.
+        Sections, with their numbers in ``results``, and files.
 
     Raises
     ------
     ValueError
-        If a name is unknown, or the data file is not what it should be.
+        If a name is unknown, or the data file is not the known one.
     FileNotFoundError
         If `data` does not exist.
     NotADirectoryError
@@ -115,9 +102,6 @@ def reproduce(
     found = None if data is None else Path(data)
     options = Options(found, quick=quick, download=download, animate=animate)
     sections = [_study(name)(options) for name in wanted]
-
-    from fastgd.studies.report import write_report  # noqa: PLC0415  (only when something is written)
-
     return Reproduced(sections, write_report(sections, folder, _made_with()))
 
 

@@ -1,4 +1,4 @@
-"""Five optimizers on Auto-MPG: one model trained by all in turn, as the source does, and each from a fresh start."""
+"""Five optimizers on Auto-MPG: one model trained by all in turn, as in the source, and each from a fresh start."""
 
 from __future__ import annotations
 
@@ -21,26 +21,24 @@ from fastgd.studies.common import (
     quiet,
     thinned,
 )
-from fastgd.studies.report import Block, Column, Figure, Section, Table, Text
+from fastgd.studies.report import Block, Column, Figure, Options, Section, Table, Text
 from fastgd.sweeps import sweep
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
-    from fastgd.studies import Options
-
 NAME = "auto-mpg-optimizers"
 FEATURES = ("cylinders", "displacement", "weight")
 BATCH, EPOCHS, RATE, SEED = 34, 1000, 0.001, 0
-CLOSE = 0.1  # close enough: within a tenth of the least loss
+CLOSE = 0.1  # relative distance to the least loss that counts as reached
 VERSIONS = ("in turn", "fresh start")
 
 _TOP = 1.1  # of the axis of losses, in mean squares of the targets
 
 
 def optimizers(rate: float = RATE) -> dict[str, Optimizer]:
-    """The source's five; what it does not say is PyTorch's default."""
+    """The source's five optimizers; unstated hyperparameters have PyTorch's defaults."""
     return {
         "SGD": SGD(lr=rate),
         "Momentum 0.9": Momentum(lr=rate, momentum=0.9),
@@ -52,7 +50,7 @@ def optimizers(rate: float = RATE) -> dict[str, Optimizer]:
 
 @dataclass(frozen=True)
 class Fit:
-    """One training: an optimizer, a version, and what was measured in each epoch."""
+    """One training: optimizer, version, and the losses of each epoch."""
 
     optimizer: str
     version: str
@@ -62,7 +60,7 @@ class Fit:
 
     @property
     def end(self) -> float:
-        """The loss of all rows at the end, above the least, as a share of it."""
+        """Relative excess of the final loss of all rows over the least loss."""
         return float(self.all_rows[-1] / self.least - 1.0)
 
     @property
@@ -74,7 +72,7 @@ class Fit:
 
 
 def study(options: Options) -> Section:
-    """Both versions; then every optimizer at every rate."""
+    """Train both versions, then every optimizer at every rate."""
     rows = load_auto_mpg(
         named_data(options.data, load_auto_mpg, "auto-mpg/auto-mpg.data"),
         features=FEATURES,
@@ -96,9 +94,9 @@ def study(options: Options) -> Section:
             f"**The setting.** {len(y)} rows, features standardized, mean square error, batches of {BATCH} in a new "
             f"order each epoch (seed {SEED}), {updates // EPOCHS} updates an epoch, rate {RATE:g}, {EPOCHS} epochs. "
             f"The plotted loss is that of each epoch's last batch, of {len(y) % BATCH or BATCH} rows. The source "
-            "trains one model with all five in turn and never resets it, so that each begins where the one before it "
-            "ended; here this is shown beside the fair version, in which each begins from 0 as the first does. "
-            "Momentum, and what else the source does not state, have PyTorch's defaults."
+            "trains one model with all five in turn and never resets it, so that each begins where the previous one "
+            "ended; here this is shown beside the fair version, in which each begins at 0. Momentum and other "
+            "hyperparameters that the source does not state have PyTorch's defaults."
         ),
         Text(f"**Result.** {summary}"),
         _curves_figure(fits, y),
@@ -106,9 +104,9 @@ def study(options: Options) -> Section:
         findings_table(findings, "The source's figure and statements, tested."),
         Text(
             f"**Why.** With rate {RATE:g} Adagrad, RMSprop and Adam take steps of about the rate itself, whatever the "
-            f"slope: {EPOCHS} epochs are {updates:,} updates, which go about {RATE * updates:.0f} far, while the "
-            f"constant term has to reach {y.mean():.1f}; Adagrad's steps shrink besides. So one rate for all is no "
-            "comparison either: each needs its own, as below."
+            f"gradient: the {updates:,} updates of {EPOCHS} epochs cover a distance of about {RATE * updates:.0f}, "
+            f"while the constant term has to reach {y.mean():.1f}; Adagrad's steps also shrink. One rate for all is "
+            "not a fair comparison either: each optimizer needs its own, as below."
         ),
         _rates_figure(tried, rates),
         _rates_table(tried, rates),
@@ -195,7 +193,7 @@ def _findings(fits: list[Fit], y: NDArray[np.float64]) -> list[Finding]:
     return [
         Finding(
             "axis of the loss",
-            "It reaches 600: a model that knows nothing has the loss mean mpg² = 614. In turn, only the first "
+            "It reaches 600: a model that predicts 0 has the loss mean mpg² = 614. In turn, only the first "
             "optimizer can begin there",
             "first plotted loss above half of the mean square, in turn: SGD alone",
             f"mean square {square:,.0f}; first plotted losses {first}",
@@ -237,7 +235,7 @@ def _summary(fits: list[Fit]) -> str:
     if far:
         ends = ", ".join(f"{fit.optimizer} at {_times(fit)}" for fit in far)
         text += f", and {EPOCHS} epochs leave {ends} the least loss"
-    return f"{text}. The source's figure shows what SGD left for the others, not a comparison."
+    return f"{text}. The source's figure is not a comparison: the others start where SGD ended."
 
 
 def _what(rows: Dataset) -> str:

@@ -1,4 +1,4 @@
-"""All rows, some rows or one row an update: the same passes over the data, very different descents."""
+"""Batch sizes: updates with all rows, some rows or one row, for the same number of passes over the data."""
 
 from __future__ import annotations
 
@@ -14,19 +14,17 @@ from fastgd.optimizers import SGD
 from fastgd.plotting import COLOURS, DASHES, INK, MARKERS
 from fastgd.problems import LeastSquares
 from fastgd.studies.common import data_statement, loss_at, quiet
-from fastgd.studies.report import Block, Column, Figure, Section, Table, Text
+from fastgd.studies.report import Block, Column, Figure, Options, Section, Table, Text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
-    from fastgd.studies import Options
-
 NAME = "batch-sizes"
 SIZES = (None, 1024, 32, 1)  # None: all rows
 PASSES = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 3, 5, 10)
 SEED = 0
-CLOSE = 0.01  # close enough: within a hundredth of the least loss
+CLOSE = 0.01  # relative distance to the least loss that counts as reached
 
 _FEATURES = {"standardized": "height standardized", "raw": "height in inches"}
 
@@ -51,18 +49,18 @@ class Descents:
 
     @property
     def fastest(self) -> int:
-        """The rate that is close, and stays so, first; of several, the one with the lowest loss then."""
+        """The rate that is first close to the least loss for good; of several, the one with the lowest loss."""
         return fastest(self.excess)
 
     @property
     def arrived(self) -> int | None:
-        """At which of `updates` that rate is."""
+        """Index in `updates` at which that rate arrives."""
         close = np.flatnonzero(stays_close(self.excess)[:, self.fastest])
         return int(close[0]) if close.size else None
 
     @property
     def lowest(self) -> float:
-        """The loss at the end, at the best rate for that."""
+        """The lowest final loss over all rates."""
         return float(np.nanmin(self.excess[-1]))
 
 
@@ -89,7 +87,8 @@ def study(options: Options) -> Section:
     blocks: list[Block] = [
         Text(
             f"**The question.** A line is fitted to {len(rows.target):,} heights and weights. An update can use the "
-            "slope of all rows, of a few, or of a single one. What do the same passes over the data achieve?"
+            "gradient of all rows, of a few, or of a single one. What does the same number of passes over the data "
+            "achieve?"
         ),
         Text(
             "**The setting.** Plain descent from (0, 0) on J = 1/2m Σ (w x + b − y)², m being the rows of the batch; a "
@@ -101,12 +100,11 @@ def study(options: Options) -> Section:
         *(_table(name, found[name]) for name in _FEATURES),
         _rates_figure(found),
         Text(
-            "**Why.** All rows give the exact slope once a pass; batches give a rough one many times a pass, "
-            "which is as good while the line is far off. Near the least loss the roughness is all that is "
-            "left: with a constant rate the line then wanders, the more the smaller the batch and the larger "
-            "the rate. Heights in inches make a ravine (see the study of the cost function): only rates below "
-            "2/λmax = 0.00043 are stable, and with them no batch size gets down its floor in "
-            f"{PASSES[-1]} passes."
+            "**Why.** All rows give the exact gradient once per pass; batches give a noisy one many times per pass, "
+            "which is as good while the line is far from the best. Near the minimum only the noise is left: with a "
+            "constant rate the line fluctuates, more so for smaller batches and larger rates. Heights in inches "
+            "make a ravine (see the study of the cost function): only rates below 2/λmax = 0.00043 are stable, and "
+            f"with them no batch size reaches the bottom in {PASSES[-1]} passes."
         ),
     ]
     return Section(

@@ -1,4 +1,4 @@
-"""What several studies share: their data in words, the scaled heights, paths of single descents."""
+"""Shared by several studies: statements about data, scaled heights, paths of single descents."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def data_statement(
 
 @dataclass(frozen=True)
 class Finding:
-    """What a source says, what decides it, our numbers, and whether it holds."""
+    """A claim of a source, the criterion that decides it, our numbers, and the verdict."""
 
     figure: str
     claim: str
@@ -76,7 +76,7 @@ class Finding:
 
 
 def findings_table(findings: Sequence[Finding], caption: str) -> Table:
-    """All findings; those that do not hold stand out."""
+    """All findings; those that do not hold are highlighted."""
     columns = [Column(name) for name in ("figure", "finding", "criterion", "here", "verdict")]
     rows = [(f.figure, f.claim, f.criterion, f.numbers, f.verdict) for f in findings]
     marked = frozenset(k for k, f in enumerate(findings) if not f.holds)
@@ -84,10 +84,10 @@ def findings_table(findings: Sequence[Finding], caption: str) -> Table:
 
 
 def named_data(data: Path | None, load: Loader, *files: str) -> Path | None:
-    """What the user named, where it is for this study: a folder with its files, or a file that is not another study's.
+    """The path that the user named, if it belongs to this study: a folder with its files, or a file.
 
-    A study that finds None looks where it would look without a name. A file that no study knows is returned, so that
-    the study's own loader says what is wrong with it.
+    With None a study looks for its data as if nothing had been named. A file that no study knows is returned, so that
+    the study's own loader reports the error.
     """
     if data is None:
         return None
@@ -126,7 +126,7 @@ def cost_parabola(height: Vector, weight: Vector) -> tuple[float, float, float]:
 
 
 def path(problem: Problem, optimizer: Optimizer, x0: ArrayLike, updates: int) -> Vector:
-    """All points of one descent, shape (updates + 1, n_parameters); nan once it leaves the numbers."""
+    """All points of one descent, shape (updates + 1, n_parameters); nan after it diverges."""
     x = np.array(x0, np.float64, ndmin=1)
     optimizer = optimizer.fresh()
     points = np.full((updates + 1, x.size), np.nan)
@@ -142,9 +142,9 @@ def path(problem: Problem, optimizer: Optimizer, x0: ArrayLike, updates: int) ->
 def loss_at(
     problem: Problem, optimizer: Optimizer, axes: dict[str, Any], marks: Sequence[int]
 ) -> Vector:
-    """Losses of a sweep's runs after so many updates, shape (marks, *axes).
+    """Losses of a sweep's runs after each number of updates in `marks`, shape (marks, *axes).
 
-    One sweep for each mark: with a seed, each goes over the same batches as the one before it.
+    One sweep for each mark; with a seed, all use the same batches.
     """
     start = np.zeros(problem.n_parameters)
     found = [
@@ -156,10 +156,9 @@ def loss_at(
 def training_losses(
     network: MLP, x: ArrayLike, y: ArrayLike, optimizer: Optimizer, *, batch: int, updates: int
 ) -> Vector:
-    """Each update's loss of its batch, before the update, as the network is trained; nan once it diverged.
+    """Each update's loss of its batch, before the update, as the network is trained; nan after it diverges.
 
-    The optimizer begins anew. `MLP.fit` records means of many updates, each record with a copy of the parameters; this
-    is every single loss.
+    The optimizer starts afresh. `MLP.fit` records means over many updates; this returns every single loss.
     """
     trainer = Trainer(network, network.rows(x, y), optimizer.fresh(), batch)
     batches = checked_batches(len(np.asarray(y)), batch, True, False, network.seed)
@@ -177,12 +176,12 @@ def training_losses(
 
 
 def thinned(updates: int, rows: int) -> NDArray[np.int64]:
-    """Numbers of at most so many updates, from 1 to the last, evenly spread."""
+    """At most `rows` update numbers from 1 to `updates`, evenly spaced."""
     return np.unique(np.linspace(1, updates, min(updates, rows)).round().astype(np.int64))
 
 
 def quiet(ax: Axes, *, x: str = "", y: str = "", title: str = "", **legend: Any) -> None:
-    """Labels, a light grid, an open frame; a legend where things have names."""
+    """Set labels, a light grid and an open frame; add a legend if anything has a label."""
     ax.spines[["top", "right"]].set_visible(False)
     ax.grid(True, color="#E3E3E3", linewidth=0.8)
     ax.set_axisbelow(True)

@@ -1,4 +1,4 @@
-"""The cost of a line through 40 heights and weights: its parabola, its surface, and the way down."""
+"""The cost of a line through 40 heights and weights: its parabola, its surface, and the descent."""
 
 from __future__ import annotations
 
@@ -17,14 +17,12 @@ from fastgd.plotting import COLOURS, GREY, INK
 from fastgd.problems import LeastSquares
 from fastgd.studies.common import cost_parabola, data_statement, in_inches, min_max, path, quiet
 from fastgd.studies.published import COST_PARABOLA, FITTED_LINE
-from fastgd.studies.report import Animation, Block, Column, Figure, Section, Table, Text
+from fastgd.studies.report import Animation, Block, Column, Figure, Options, Section, Table, Text
 from fastgd.sweeps import sweep
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
-
-    from fastgd.studies import Options
 
 NAME = "cost-function"
 SEED = 0
@@ -37,7 +35,7 @@ TOLERANCE = 1e-3
 
 @dataclass(frozen=True)
 class _Rows:
-    """40 persons, and two problems made of them: height in inches, and scaled to [0, 1]."""
+    """40 persons, and two problems: height in inches, and scaled to [0, 1]."""
 
     data: Dataset
 
@@ -63,13 +61,13 @@ class _Rows:
 
 
 def study(options: Options) -> Section:
-    """Curve, surface, lines."""
+    """Plot cost curve, surface and fitted lines."""
     rows = _Rows(load_heights_weights(options.data, rows="study", download=options.download))
     drawn = _Rows(load_heights_weights(options.data, rows=40, rng=SEED, download=options.download))
     vertex = _vertex(rows)
     best = int(SLOPES[np.argmin(_curve(rows, SLOPES))])
     summary = (
-        f"the least of J(w; b = −210) among w = −11 … 22 is at w = {best} (published: 5), the vertex of its "
+        f"the minimum of J(w; b = −210) among w = −11 … 22 is at w = {best} (published: 5), the vertex of its "
         f"parabola at {vertex:.3f} (published: {_published_vertex():.3f})."
     )
     blocks: list[Block] = [
@@ -105,8 +103,8 @@ def _which_rows(rows: _Rows, drawn: _Rows) -> str:
     how = "are constructed so as to" if made else "were found by our search and"
     return (
         f"The source's own 40 rows were never published; those used here {how} give its printed numbers. The last "
-        f"column is another 40 of the same {_total(drawn)}, drawn with seed {SEED}: how much such numbers depend on "
-        "the draw."
+        f"column is another 40 of the same {_total(drawn)}, drawn with seed {SEED}, to show how much such numbers "
+        "depend on the sample."
     )
 
 
@@ -167,7 +165,7 @@ def _parabola_figure(rows: _Rows, drawn: _Rows) -> Figure:
 
     return Figure(
         "parabola",
-        "The cost against the slope w, with b = −210: a parabola, least at w = 5 among whole numbers.",
+        "The cost against the slope w, with b = −210: a parabola, lowest at w = 5 among the integers.",
         draw,
         size=(8.0, 4.4),
     )
@@ -218,13 +216,13 @@ def _why_scaled(rows: _Rows) -> list[Block]:
     columns += [Column("updates at the best rate", ",d"), Column("counted", ",d")]
     return [
         Text(
-            "**Why heights are scaled before a descent.** In inches, 40 heights are all near 68: w and b can hardly be "
-            "told apart, and the surface is a ravine. Scaled to [0, 1] over the rows it is a bowl. Updates until "
-            "both slopes are below 0.001, by the closed form and counted in a descent:"
+            "**Why heights are scaled before descent.** In inches, all heights are near 68: w and b are almost "
+            "collinear, and the surface is a ravine. Scaled to [0, 1] over the rows, it is a bowl. Updates until "
+            "both components of the gradient are below 0.001, by the closed form and counted:"
         ),
         Table(
             "scaling",
-            "The surface by its curvatures, and what they mean for descent from (0, 0).",
+            "Curvatures of the surface, and their consequences for descent from (0, 0).",
             columns,
             [row("in inches", rows.raw), row("scaled to [0, 1]", rows.scaled)],
         ),

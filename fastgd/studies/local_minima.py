@@ -1,4 +1,4 @@
-"""A bumpy curve: which rates, momenta and starting points reach the lowest of its minima?"""
+"""A curve with several minima: which rates, momenta and starting points reach the lowest one?"""
 
 from __future__ import annotations
 
@@ -12,14 +12,22 @@ from fastgd.optimizers import NAG, SGD, Adagrad, Adam, Momentum, Optimizer, RMSp
 from fastgd.plotting import COLOURS, GREY, INK, HeatMapDisplay
 from fastgd.problems import Polynomial
 from fastgd.studies.common import path, quiet
-from fastgd.studies.report import Animation, Block, Column, Figure, Formula, Section, Table, Text
+from fastgd.studies.report import (
+    Animation,
+    Block,
+    Column,
+    Figure,
+    Formula,
+    Options,
+    Section,
+    Table,
+    Text,
+)
 from fastgd.sweeps import SweepResult, sweep
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
-
-    from fastgd.studies import Options
 
 NAME = "local-minima"
 MINIMA, MAXIMA = (-1.9, 0.0, 2.0), (-1.3, 0.7)
@@ -29,7 +37,7 @@ UPDATES = 20_000
 _SLOPE = np.polynomial.Polynomial.fromroots(sorted(MINIMA + MAXIMA))
 CURVE = _SLOPE.integ(lbnd=0.0)
 LOWEST = int(np.argmin(CURVE(np.array(MINIMA))))
-NOWHERE = len(MINIMA)  # diverged, or neither here nor there
+NOWHERE = len(MINIMA)  # diverged or did not settle
 _NEAR = 1e-3
 
 
@@ -53,24 +61,24 @@ def study(options: Options) -> Section:
     summary = summary[0].upper() + summary[1:]
     blocks: list[Block] = [
         Text(
-            "**The question.** Descent follows the slope, and the slope knows nothing of a lower minimum behind "
-            "the next hill. Which rates, momenta and starting points get there all the same?"
+            "**The question.** Gradient descent is local: it cannot see a lower minimum behind the next hill. Which "
+            "rates, momenta and starting points reach it nevertheless?"
         ),
         Formula(
             "f'(x) = (x + 1.9)(x + 1.3) x (x − 0.7)(x − 2),   minima at −1.9, 0 and 2, "
             f"the lowest at {MINIMA[LOWEST]:g}"
         ),
         Text(
-            f"**Result.** {summary} (The curve is this library's own; nothing is published for it.)"
+            f"**Result.** {summary} (The curve is our own; there are no published numbers for it.)"
         ),
         _paths_figure(problem),
         _basins_figure(plain, heavy),
         Text(
-            "Small plain steps never leave the basin they start in: left, the lower edge. Larger ones jump hills "
-            "without aim: where the picture is speckled, neighbouring starts end in different minima, and beyond "
-            "that descent diverges. Momentum (right) rolls over hills: first from high up the walls, and above "
-            "0.9 from the middle basin too; there the borders fray, for a run that swings to and fro across "
-            "several basins ends in one of them by chance."
+            "Small plain steps never leave the basin they start in (left, the lower edge). Larger steps cross hills "
+            "erratically: where the picture is speckled, neighbouring starts end in different minima; at still "
+            "larger rates descent diverges. Momentum (right) carries runs over hills: first those that start high "
+            "on the walls, above 0.9 those of the middle basin too. There the borders fray, because a run that "
+            "oscillates across several basins ends in one of them by chance."
         ),
         _shares_figure(shares),
         _optimizers_table(problem, fewer),
@@ -87,7 +95,7 @@ def starts(fewer: int) -> NDArray[np.float64]:
 
 
 def reached(result: SweepResult) -> NDArray[np.intp]:
-    """Which minimum each run ended in; `NOWHERE` for those that diverged or did not settle."""
+    """Index of the minimum that each run reached; `NOWHERE` if it diverged or did not settle."""
     distance = np.abs(result.x - np.array(MINIMA))
     nearest = np.argmin(np.nan_to_num(distance, nan=np.inf), axis=-1)
     return np.where(result.converged & (distance.min(axis=-1) < _NEAR), nearest, NOWHERE)
@@ -137,7 +145,7 @@ def _paths_figure(problem: Polynomial) -> Figure:
     return Figure(
         "paths",
         f"Three descents from x = {_shown(START)}, rate 0.01, 300 updates: without momentum into the nearest minimum, "
-        "with more of it over one hill, or over both (the star is the lowest minimum).",
+        "with momentum over one hill or over both (the star is the lowest minimum).",
         draw,
         size=(9.6, 3.6),
     )

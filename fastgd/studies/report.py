@@ -1,4 +1,4 @@
-"""A study's outcome as blocks, and the report: CSV tables, PNG figures, one Markdown and one HTML page."""
+"""The blocks of a study's outcome, and the report: CSV tables, PNG figures, one Markdown and one HTML page."""
 
 from __future__ import annotations
 
@@ -15,33 +15,43 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as MatplotlibFigure
 
-__all__ = ["Animation", "Column", "Figure", "Formula", "Section", "Table", "Text", "write_report"]
+__all__ = [
+    "Animation",
+    "Column",
+    "Figure",
+    "Formula",
+    "Options",
+    "Section",
+    "Table",
+    "Text",
+    "write_report",
+]
 
 
 @dataclass(frozen=True)
 class Text:
-    """A paragraph; `code` and **strong** may stand in it."""
+    """A paragraph of Markdown."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Formula:
-    """Lines that keep their layout."""
+    """Preformatted lines."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column's heading, how its numbers are written, and what stands for ``None``."""
+    """A column's heading, the format of its values, and the text for ``None``."""
 
     name: str
     form: str = ""
     missing: str = ""
 
     def write(self, value: Any) -> str:
-        """The value as the report shows it, with a real minus sign."""
+        """Format a value for the report, with a real minus sign."""
         if value is None:
             return self.missing
         text = format(value, "d" if value == 0 and self.form == "+d" else self.form)
@@ -50,9 +60,9 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of raw values; `marked` holds the numbers of rows to stand out in the HTML page.
+    """Rows of raw values; `marked` holds the indices of rows to highlight in the HTML page.
 
-    Where `shown` is False the report only names the file: for curves, point by point.
+    If `shown` is False, the report only links the file: for curves, point by point.
     """
 
     name: str
@@ -63,12 +73,12 @@ class Table:
     shown: bool = True
 
     def texts(self) -> list[list[str]]:
-        """Every cell as the report shows it."""
+        """Formatted cells."""
         columns = self.columns
         return [[c.write(v) for c, v in zip(columns, row, strict=True)] for row in self.rows]
 
     def numeric(self) -> list[bool]:
-        """Which columns hold numbers, and so are set to the right."""
+        """Which columns hold numbers and are right-aligned."""
         return [
             all(isinstance(row[k], int | float | None) for row in self.rows)
             for k in range(len(self.columns))
@@ -77,7 +87,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Figure:
-    """A picture: `draw` puts it on an empty matplotlib figure."""
+    """A figure: `draw` draws it on an empty matplotlib figure."""
 
     name: str
     caption: str
@@ -87,7 +97,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Animation:
-    """A moving picture: `prepare` draws on an empty figure and returns what shows frame k."""
+    """An animation: `prepare` draws on an empty figure and returns a function that shows frame k."""
 
     name: str
     caption: str
@@ -101,23 +111,33 @@ Block = Text | Formula | Table | Figure | Animation
 
 
 @dataclass(frozen=True)
+class Options:
+    """Options of a study: where its data are, whether to use coarser grids, whether to add animations."""
+
+    data: Path | None = None
+    quick: bool = False
+    download: bool = True
+    animate: bool = False
+
+
+@dataclass(frozen=True)
 class Section:
-    """One study's outcome.
+    """Outcome of one study.
 
     Attributes
     ----------
     name, title : str
-        As on the command line, and in words.
+        Name on the command line, and title.
     data : str
-        Which data were used; this opens the report. Empty where a study needs none.
+        Statement of the data used, with which the report begins; empty if the study uses none.
     stand_in : bool
-        Whether they only stand in for the real ones.
+        Whether the data are a stand-in.
     summary : str
-        One sentence: what was reproduced, how closely.
+        What was reproduced, and how closely.
     blocks : list of Text, Formula, Table, Figure and Animation
-        In the order of reading.
+        In reading order.
     results : dict
-        The same in numbers, for programs.
+        The numbers, for programs.
     """
 
     name: str
@@ -129,7 +149,7 @@ class Section:
     results: dict[str, Any] = field(default_factory=dict)
 
     def file_name(self, block: Table | Figure | Animation) -> str:
-        """The name of a table's or a picture's file."""
+        """File name of a table, figure or animation."""
         return f"{self.name}-{block.name}.{_KINDS[type(block)]}"
 
 
@@ -137,7 +157,7 @@ _KINDS = {Table: "csv", Figure: "png", Animation: "gif"}
 
 
 def write_report(sections: Sequence[Section], folder: Path, made_with: str) -> list[Path]:
-    """Write everything below `folder`, which is made if need be; returns the files."""
+    """Write everything to `folder`, which is created if necessary; return the files."""
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for section in sections:
@@ -193,9 +213,7 @@ def _write_gif(animation: Animation, path: Path) -> None:
     show = animation.prepare(canvas)
     show(0)
     canvas.draw_without_rendering()
-    canvas.set_layout_engine(
-        "none"
-    )  # as the first frame has it: nothing jumps, and it saves half the time
+    canvas.set_layout_engine("none")
     writer = PillowWriter(fps=animation.frames_per_second)
     with writer.saving(canvas, str(path), dpi=80):
         for k in range(animation.frames):

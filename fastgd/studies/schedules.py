@@ -1,4 +1,4 @@
-"""Rates that change while descent runs, and rates that grow with the batch: on least squares, and a network."""
+"""Learning-rate schedules, and the linear scaling rule of rate and batch: on least squares and on a network."""
 
 from __future__ import annotations
 
@@ -15,12 +15,11 @@ from fastgd.plotting import COLOURS, DASHES, INK, MARKERS
 from fastgd.problems import LeastSquares
 from fastgd.schedules import Schedule
 from fastgd.studies.common import loss_at, quiet, training_losses
-from fastgd.studies.report import Block, Column, Figure, Section, Table, Text
+from fastgd.studies.report import Block, Column, Figure, Options, Section, Table, Text
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
-
-    from fastgd.studies import Options
 
 NAME = "schedules"
 ROWS, FEATURES, SEED = 4_000, 10, 0
@@ -35,7 +34,7 @@ NETWORK_MULTIPLES = (1, 2, 4, 8, 16, 32)
 
 
 def study(options: Options) -> Section:
-    """Schedules at many peak rates; then the scaling rule."""
+    """Compare schedules at many peak rates, then test the scaling rule."""
     x, y = rows_of(SEED)
     marks = (1, 30, 60, 90) if options.quick else (1, 2, 5, 10, 20, 29, 31, 40, 59, 61, 75, 90)
     peaks = np.geomspace(0.002, 0.5, 5 if options.quick else 13)
@@ -46,9 +45,9 @@ def study(options: Options) -> Section:
     limit = theory.stable_range(problem_of(x, y, None).hessian)[1]
     blocks: list[Block] = [
         Text(
-            "**The question.** With batches of rows and a constant rate, descent ends in a wander around the "
-            "minimum. Lecture notes list schedules that lower the rate on the way, and a rule: with k times the "
-            "batch, take k times the rate. They print no results; here they are tried."
+            "**The question.** With batches of rows and a constant rate, descent ends up fluctuating around the "
+            "minimum. Lecture notes list schedules that lower the rate during training, and a rule: with k times "
+            "the batch, use k times the rate. They print no results; here both are tested."
         ),
         Text(
             f"**The setting.** Least squares with {ROWS:,} generated rows of {FEATURES} features of unequal "
@@ -60,10 +59,10 @@ def study(options: Options) -> Section:
         _schedules_figure(compared),
         _schedules_table(compared),
         Text(
-            "**The linear scaling rule.** The mean step of a pass stays as it is when batch and rate grow together, "
-            "and so does the wander, as long as single steps are small. From the notes' own pair, batch "
+            "**The linear scaling rule.** The mean step of a pass is unchanged when batch and rate grow together, "
+            "and so are the fluctuations, as long as single steps are small. From the notes' own pair, batch "
             f"{RULE_BATCH} with rate {RULE_RATE:g}, {RULE_EPOCHS} passes: with k times the batch, the rate k times as "
-            f"large, √k times, or the same. The rule must end where k·{RULE_RATE:g} reaches 2/λmax = {limit:.2f}."
+            f"large, √k times, or the same. The rule must fail where k·{RULE_RATE:g} reaches 2/λmax = {limit:.2f}."
         ),
         _rule_figure(rule),
         _rule_table(rule),
@@ -188,7 +187,7 @@ def _schedules_table(compared: list[Compared]) -> Table:
     columns = [Column("schedule"), Column("best peak", ".3g")]
     columns.append(Column(f"loss above the least after {EPOCHS} passes (%)", ".3g"))
     columns.append(Column(f"the same, all from {compared[0].peaks[near]:.2g} (%)", ".3g"))
-    return Table("table", "What each schedule ends with.", columns, rows)
+    return Table("table", "The final loss of each schedule.", columns, rows)
 
 
 # --- the linear scaling rule ------------------------------------------------------------------------
@@ -218,22 +217,26 @@ def _scaling_rule(x: NDArray[np.float64], y: NDArray[np.float64]) -> list[Scaled
     return found
 
 
+def _draw_rule(ax: Axes, multiples: list[int], lines: dict[str, list[float]], y_name: str) -> None:
+    """One line for each way to choose the rate; dotted, where all begin."""
+    batches = [k * RULE_BATCH for k in multiples]
+    for k, (name, y) in enumerate(lines.items()):
+        label = f"rate {name}"
+        ax.plot(batches, y, MARKERS[k], color=COLOURS[k], linestyle=DASHES[k], label=label)
+    ax.axhline(lines["the same"][0], color=INK, linewidth=0.8, linestyle=":")
+    ax.set_xscale("log")
+    ax.set_yscale("log")
+    ax.set_xticks(batches, [str(b) for b in batches])
+    ax.minorticks_off()
+    quiet(ax, x="rows in a batch", y=y_name)
+
+
 def _rule_figure(rule: list[Scaled]) -> Figure:
     def draw(canvas: Canvas) -> None:
         ax = canvas.subplots()
-        batches = [r.multiple * RULE_BATCH for r in rule]
-        for k, name in enumerate(rule[0].excess):
-            y = [r.excess[name] for r in rule]
-            ax.plot(
-                batches, y, MARKERS[k], color=COLOURS[k], linestyle=DASHES[k], label=f"rate {name}"
-            )
-        ax.axhline(rule[0].excess["the same"], color=INK, linewidth=0.8, linestyle=":")
-        ax.set_xscale("log")
-        ax.set_yscale("log")
-        ax.set_xticks(batches, [str(b) for b in batches])
-        ax.minorticks_off()
+        lines = {name: [r.excess[name] for r in rule] for name in rule[0].excess}
+        _draw_rule(ax, [r.multiple for r in rule], lines, "loss above the least (share of it)")
         ax.yaxis.set_major_formatter(lambda value, _: f"{100 * value:g}%")
-        quiet(ax, x="rows in a batch", y="loss above the least (share of it)")
 
     return Figure(
         "rule",
@@ -310,26 +313,18 @@ def _network_statement(rule: list[ScaledNetwork]) -> str:
         f"With k times the rate the loss stays within a tenth up to {last.multiple} times the batch "
         f"({last.loss['k times']:.3f}, {start:.3f} at the start); with the same rate it is {last.loss['the same']:.2f} "
         f"there. With {end.multiple} times both, rate {end.multiple * NETWORK_RATE:g}, it ends at "
-        f"{end.loss['k times']:.2f}: here, too, the rule ends where single steps become too large."
+        f"{end.loss['k times']:.2f}: here, too, the rule fails where single steps become too large."
     )
 
 
 def _network_figure(rule: list[ScaledNetwork]) -> Figure:
     def draw(canvas: Canvas) -> None:
         ax = canvas.subplots()
-        batches = [r.multiple * RULE_BATCH for r in rule]
-        for k, way in enumerate(rule[0].loss):
-            y = [r.loss[way] for r in rule]
-            ax.plot(
-                batches, y, MARKERS[k], color=COLOURS[k], linestyle=DASHES[k], label=f"rate {way}"
-            )
-        ax.axhline(rule[0].loss["the same"], color=INK, linewidth=0.8, linestyle=":")
-        ax.set_xscale("log")
-        ax.set_yscale("log")
-        ax.set_xticks(batches, [str(b) for b in batches])
+        lines = {way: [r.loss[way] for r in rule] for way in rule[0].loss}
+        y_name = "loss of the training rows (cross-entropy)"
+        _draw_rule(ax, [r.multiple for r in rule], lines, y_name)
         ax.set_yticks([0.2, 0.5, 1.0, 2.0], ["0.2", "0.5", "1", "2"])
         ax.minorticks_off()
-        quiet(ax, x="rows in a batch", y="loss of the training rows (cross-entropy)")
 
     return Figure(
         "network",
@@ -362,8 +357,8 @@ def _summary(
     first, second = (network_rule[k].loss["k times"] for k in (0, 1))
     return (
         f"After {EPOCHS} passes descent ends {_percent(constant)} above the least loss at its best constant rate, and "
-        f"{_percent(best.final)} with the best schedule ({best.name}). Batch 40 with rate 0.02 does what batch 20 "
-        f"with 0.01 does: {_percent(two)} and {_percent(one)} above the least after {RULE_EPOCHS} passes; so it is on "
+        f"{_percent(best.final)} with the best schedule ({best.name}). Batch 40 with rate 0.02 does the same as batch "
+        f"20 with 0.01: {_percent(two)} and {_percent(one)} above the least after {RULE_EPOCHS} passes; so too on "
         f"a network, from rate {NETWORK_RATE:g}: loss {second:.3f} and {first:.3f} after {NETWORK_EPOCHS}."
     )
 

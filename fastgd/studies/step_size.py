@@ -1,4 +1,4 @@
-"""One parabola, three rates: too small, right, too large; and the scaling that its source left unsaid."""
+"""One parabola, three rates: too small, right, too large; and a scaling that the source does not state."""
 
 from __future__ import annotations
 
@@ -13,20 +13,28 @@ from fastgd.plotting import COLOURS, GREY, INK
 from fastgd.problems import Polynomial
 from fastgd.studies.common import path, quiet
 from fastgd.studies.published import COST_PARABOLA, STEP_SIZES
-from fastgd.studies.report import Animation, Block, Column, Figure, Formula, Section, Table, Text
+from fastgd.studies.report import (
+    Animation,
+    Block,
+    Column,
+    Figure,
+    Formula,
+    Options,
+    Section,
+    Table,
+    Text,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
-
-    from fastgd.studies import Options
 
 NAME = "step-size-1d"
 START, UPDATES = 22.0, 100
 CURVE = np.polynomial.Polynomial(COST_PARABOLA[::-1])
 LOWEST = float(CURVE.deriv().roots()[0])
 
-#: What may multiply the gradient, in words: the source does not say.
+#: Possible factors of the gradient; the source does not state its own.
 SCALINGS = {
     "1 (the derivative as it is)": 1.0,
     "1/40 (1/m)": 1 / 40,
@@ -44,7 +52,7 @@ def problem(scale: float) -> Polynomial:
 
 
 def study(options: Options) -> Section:
-    """Three descents, by the scaling that gives the published outcomes."""
+    """Three descents, with the scaling that gives the published outcomes."""
     paths = {rate: path(problem(1e-3), SGD(lr=rate), START, UPDATES)[:, 0] for rate in STEP_SIZES}
     outcomes = {rate: outcome(x) for rate, x in paths.items()}
     same = sum(outcomes[rate] == printed for rate, printed in STEP_SIZES.items())
@@ -55,11 +63,11 @@ def study(options: Options) -> Section:
     blocks: list[Block] = [
         Text(
             "**The question.** Where does descent on y = 2326x² − 23090x + 57360 from x = 22 end after 100 "
-            "updates with the rates 0.001, 0.2 and 0.8? The source shows: still on its way, at the minimum, "
-            "and thrown from side to side ever farther."
+            "updates with the rates 0.001, 0.2 and 0.8? The source shows: still far away, at the minimum, and "
+            "oscillating with growing distance."
         ),
         Text(
-            "**The convention.** With the derivative as it is, 4652x − 23090, all three rates diverge, for an "
+            "**The convention.** With the derivative as it is, 4652x − 23090, all three rates diverge: an "
             "update multiplies the distance from the minimum by 1 − 4652·rate. The gradient must have been "
             "scaled by some s; the three outcomes need s between 0.00054 and 0.00215. **Here s = 1/1000.**"
         ),
@@ -75,7 +83,7 @@ def study(options: Options) -> Section:
 
 
 def outcome(x: NDArray[np.float64]) -> str:
-    """How a descent looks at its end, in the source's terms."""
+    """The end of a descent in the source's terms."""
     distance = np.abs(x - LOWEST)
     if not np.isfinite(distance[-1]) or distance[-1] > distance[0]:
         return "diverges"
@@ -119,7 +127,7 @@ def _scalings_table() -> Table:
     columns.append(Column("first point at 0.8", ".5g"))
     return Table(
         "scalings",
-        "What other scalings of the gradient would have given; those set off give the published outcomes.",
+        "What other scalings of the gradient would have given; the highlighted ones give the published outcomes.",
         columns,
         rows,
         marked=frozenset(marked),

@@ -1,8 +1,8 @@
-"""Examples that lessons and slides work out by hand or in a few lines of code, digit for digit.
+"""Examples from lessons and slides, worked by hand or in a few lines of code, reproduced to the digit.
 
 Every descent here goes over the rows at each update (``statistics=False``), as the sources' own loops
-do. With sufficient statistics the numbers differ in the last bits: enough for the five decimals that one
-source prints, and not for the sixteen of another.
+do. With sufficient statistics the numbers differ in the last bits: good enough for the five decimals that one
+source prints, but not for the sixteen of another.
 """
 
 from __future__ import annotations
@@ -24,13 +24,11 @@ from fastgd.studies.published import (
     TWO_FEATURES,
     TWO_FEATURES_PREDICTION,
 )
-from fastgd.studies.report import Block, Column, Figure, Formula, Section, Table, Text
+from fastgd.studies.report import Block, Column, Figure, Formula, Options, Section, Table, Text
 from fastgd.sweeps import sweep
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
-
-    from fastgd.studies import Options
 
 NAME = "worked-examples"
 LESSON_X, LESSON_Y, LESSON_START = (0.0, 1.0, 3.0), (-1.0, 1.0, 5.0), (1.0, 0.0)
@@ -42,7 +40,7 @@ SEED = 1
 
 @dataclass(frozen=True)
 class Check:
-    """One printed number: where, as printed, and as it comes out here in the same form."""
+    """One printed number: its place, the number as printed, and ours in the same format."""
 
     what: str
     published: str
@@ -55,8 +53,8 @@ class Check:
 
 
 def study(options: Options) -> Section:
-    """All examples; the checks count the printed numbers."""
-    del options  # nothing to hurry, nothing to look for
+    """Run all examples and count the printed numbers that agree."""
+    del options  # no data, no grids
     lesson, lesson_checks = _lesson()
     blocks: list[Block] = [*_by_hand(), *lesson, *_line(), *_two_features(), *_random_start()]
     checks = [*_hand_checks(), *lesson_checks, *_two_feature_checks()]
@@ -74,7 +72,7 @@ def study(options: Options) -> Section:
 
 
 def after(problem: Any, updates: int, rate: float, x0: ArrayLike) -> NDArray[np.float64]:
-    """Where a compiled descent is after so many updates."""
+    """Parameters after so many updates of a compiled descent."""
     out = sweep(problem, SGD(), {"lr": [rate]}, x0=x0, max_iter=updates, tol=0.0)
     return np.asarray(out.x[0], np.float64)
 
@@ -311,7 +309,7 @@ def _random_start() -> list[Block]:
 
 
 def _statistics_agree() -> str:
-    """What `statistics=True` makes of the same."""
+    """How closely `statistics=True` agrees."""
     printed = lesson_checks(lesson_problem("sequential", statistics=True))
     same = sum(check.exact for check in printed)
     found = after(two_feature_problem(statistics=True), 1000, 0.01, np.zeros(3))

@@ -14,7 +14,15 @@ from fastgd.batches import Batches
 from fastgd.datasets import load_auto_mpg, load_mnist
 from fastgd.studies import auto_mpg, mnist_optimizers, reproduce, schedules
 from fastgd.studies.common import named_data, thinned, training_losses
-from fastgd.studies.mnist_optimizers import Run
+from fastgd.studies.mnist_optimizers.figures import runs_table, stretches
+from fastgd.studies.mnist_optimizers.findings import (
+    at_the_end,
+    larger_momenta,
+    single_rows,
+    two_rates,
+    windows,
+)
+from fastgd.studies.mnist_optimizers.runs import SEEDS, Run, settings, with_seed
 
 DATA = os.environ.get("FASTGD_DATA")
 needs_data = pytest.mark.skipif(not DATA, reason="FASTGD_DATA is not set")
@@ -125,7 +133,7 @@ def test_first_line_names_both_stand_ins(stand_ins):
 
 
 def test_every_setting_of_the_source():
-    runs = mnist_optimizers.settings()
+    runs = settings()
     assert [batch for batch, _ in runs.values()].count(1) == 2
     assert len(runs) == 13
     rho = {name: o.rho for name, (_, o) in runs.items() if isinstance(o, gd.Adadelta)}
@@ -140,7 +148,7 @@ def test_runs_are_those_of_loss_and_grad(stand_ins, monkeypatch, tmp_path):
     x = rows.data.reshape(len(rows.data), -1)
     runs = stand_ins.sections[0].results["runs"]
     for name in ("SGD, one row, rate 0.01", "momentum 0.7", "AdaGrad", "Adadelta, γ 0.1"):
-        batch, optimizer = mnist_optimizers.settings()[name]
+        batch, optimizer = settings()[name]
         net = gd.MLP([64, 500, 300, 10])
         wanted = plain_losses(net, x, rows.target, optimizer, batch=batch, updates=5)
         np.testing.assert_allclose(runs[name].losses[:5], wanted, rtol=2e-4, err_msg=name)
@@ -181,51 +189,51 @@ def test_verdicts():
     wild = run(np.tile([0.0, 0.0, 0.0, 0.8], 25))
     steady, high = run(np.full(100, 0.2)), run(np.full(100, 2.3))
     gone = run([*np.ones(50), *np.full(50, np.nan)], accuracy=None)
-    assert mnist_optimizers.single_rows(wild, high).holds
-    assert mnist_optimizers.single_rows(wild, gone).holds
-    assert "no number (update 51)" in mnist_optimizers.single_rows(wild, gone).numbers
-    assert not mnist_optimizers.single_rows(steady, high).holds
-    assert not mnist_optimizers.single_rows(wild, steady).holds
-    assert mnist_optimizers.two_rates(run(np.full(9, 0.3)), steady).holds
-    assert not mnist_optimizers.two_rates(steady, high).holds
-    assert not mnist_optimizers.two_rates(steady, gone).holds
+    assert single_rows(wild, high).holds
+    assert single_rows(wild, gone).holds
+    assert "no number (update 51)" in single_rows(wild, gone).numbers
+    assert not single_rows(steady, high).holds
+    assert not single_rows(wild, steady).holds
+    assert two_rates(run(np.full(9, 0.3)), steady).holds
+    assert not two_rates(steady, high).holds
+    assert not two_rates(steady, gone).holds
     falling = [run(np.full(9, loss)) for loss in (0.5, 0.4, 0.3, 0.2)]
-    assert mnist_optimizers.larger_momenta(falling).holds
-    assert not mnist_optimizers.larger_momenta(falling[::-1]).holds
-    assert mnist_optimizers.windows(falling[:3]).holds
-    assert not mnist_optimizers.windows([*falling[:2], run(np.full(9, 0.1), 0.92)]).holds
+    assert larger_momenta(falling).holds
+    assert not larger_momenta(falling[::-1]).holds
+    assert windows(falling[:3]).holds
+    assert not windows([*falling[:2], run(np.full(9, 0.1), 0.92)]).holds
 
 
 @pytest.mark.parametrize(("adadelta", "holds"), [(0.19, True), (0.21, False), (0.1, False)])
 def test_slightly_ahead_with_every_seed(adadelta, holds):
     four = [run(np.full(40, loss)) for loss in (0.5, 0.3, 0.2, 0.19)]
     ahead = (four[2], four[3])
-    finding = mnist_optimizers.at_the_end(four, [ahead, ahead, (four[2], run([adadelta] * 40))])
+    finding = at_the_end(four, [ahead, ahead, (four[2], run([adadelta] * 40))])
     assert finding.holds is holds
     assert "seeds 0, 1, 2: −5 %, −5 %," in finding.numbers
     gone = run([1.0, np.nan], accuracy=None)
-    assert not mnist_optimizers.at_the_end(four, [ahead, (four[2], gone)]).holds
+    assert not at_the_end(four, [ahead, (four[2], gone)]).holds
 
 
 def test_curves_are_drawn_through_every_update():
     for losses, batch in ((np.ones(60_000), 1), (np.ones(150), 256), (np.ones(7), 256)):
-        cuts = mnist_optimizers.stretches(Run("run", batch, losses, 0.5))
+        cuts = stretches(Run("run", batch, losses, 0.5))
         assert (cuts[0], cuts[-1]) == (0, losses.size)
         assert (np.diff(cuts) > 0).all()
 
 
 def test_a_diverged_run_is_drawn_and_written():
     runs = {}
-    for name, (batch, _) in mnist_optimizers.settings().items():
-        for seed in mnist_optimizers.SEEDS:
-            full = mnist_optimizers._with_seed(name, seed)
+    for name, (batch, _) in settings().items():
+        for seed in SEEDS:
+            full = with_seed(name, seed)
             runs[full] = Run(full, batch, np.linspace(2.3, 0.2, 30), 0.9)
     runs["SGD, one row, rate 0.1"] = Run("SGD, one row, rate 0.1", 1, np.full(30, np.nan), None)
     from matplotlib.figure import Figure as Canvas  # noqa: PLC0415
 
-    for part in mnist_optimizers._figures(runs):
+    for part in mnist_optimizers.parts_of(runs):
         part.drawn.draw(Canvas())
-    written = {row[0]: row[3:] for row in mnist_optimizers._runs_table(runs).texts()}
+    written = {row[0]: row[3:] for row in runs_table(runs).texts()}
     assert written["SGD, one row, rate 0.1"] == ["diverged", "diverged", "", ""]
 
 
