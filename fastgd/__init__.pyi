@@ -1,5 +1,7 @@
 # What type checkers and editors see of `import fastgd`; tests/static_types holds it to the names of __init__.py.
 
+from typing import TypeAlias
+
 from fastgd import (
     datasets as datasets,
     estimators as estimators,
@@ -32,7 +34,7 @@ from fastgd.network.history import (
     DivergenceWarning as DivergenceWarning,
     TrainingHistory as TrainingHistory,
 )
-from fastgd.network.problem import NetworkProblem as NetworkProblem
+from fastgd.network.problem import NetworkProblem as _NetworkProblem
 from fastgd.optimizers.adam import *
 from fastgd.optimizers.adaptive import *
 from fastgd.optimizers.base import Optimizer as Optimizer
@@ -54,3 +56,6 @@ from fastgd.sweeps import (
 )
 
 __version__: str
+NetworkProblem: TypeAlias = _NetworkProblem[
+    MLP
+]  # the parameter keeps the rooms apart; users have this one

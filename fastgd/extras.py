@@ -10,7 +10,16 @@ import importlib.util
 import sys
 import warnings
 
-__all__ = ["EXTRAS", "MissingExtra", "SlowWarning", "command", "present", "require", "warn_slow"]
+__all__ = [
+    "EXTRAS",
+    "MissingExtra",
+    "SlowWarning",
+    "command",
+    "missing_of",
+    "present",
+    "require",
+    "warn_slow",
+]
 
 # Extra -> the modules that it brings, as in pyproject.toml. A module in two extras is asked for by the first.
 EXTRAS: dict[str, tuple[str, ...]] = {

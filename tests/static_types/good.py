@@ -39,7 +39,7 @@ gd.minimize(lambda x: float((x**2).sum()), [1.0], jac=lambda x: 2 * x)
 net = gd.MLP([3, 4, 2], activation="relu", rng=0)
 net.fit(rng.normal(size=(8, 3)), [0, 1] * 4, optimizer=choices[0], epochs=2)
 trained: gd.TrainingHistory | None = net.history_
-networks: gd.NetworkProblem[gd.MLP] = net.problem(rng.normal(size=(8, 3)), [0, 1] * 4)
+networks: gd.NetworkProblem = net.problem(rng.normal(size=(8, 3)), [0, 1] * 4)
 gd.sweep(networks, gd.Adam(), {"lr": [1e-3]}, max_iter=4)
 
 model = gd.GDRegressor()

@@ -31,6 +31,8 @@ def names_of_the_stub():
         if isinstance(node, ast.AnnAssign):
             yield node.target.id, gd
         for alias in node.names if isinstance(node, ast.ImportFrom) else ():
+            if node.module == "typing" or (alias.asname or "").startswith("_"):
+                continue
             module = import_module(node.module)
             if alias.name == "*":
                 yield from ((name, module) for name in module.__all__)
