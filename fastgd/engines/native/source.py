@@ -27,6 +27,7 @@ from fastgd.engines.registry import (
     RESIDUALS,
     RULES,
     SHRINK,
+    STOPS,
 )
 
 # Sweeps that are compiled ahead of time; Numba makes every other combination.
@@ -52,6 +53,14 @@ def kernels_source() -> str:
         texts += [row_slopes(name, residual, suffix) for name, residual in RESIDUALS.items()]
         texts += _sweeps(suffix)
     return "".join([*texts, addresses_text(texts), LANES])
+
+
+def stops_include() -> str:
+    """The stopping decisions that the loops around the kernels make."""
+    decision = STOPS["oscillating"]
+    arguments = ", ".join(f"Py_ssize_t {name}" for name in decision.arguments)
+    head = f"cdef inline bint {decision.name}({arguments}) noexcept nogil:"
+    return f"{head}\n    return {decision.text(*decision.arguments)}\n"
 
 
 def _sweeps(suffix: str) -> list[str]:

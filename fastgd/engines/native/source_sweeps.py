@@ -123,26 +123,25 @@ def _coefficients(rule: Rule, suffix: str) -> list[str]:
 
 # --- any number of parameters, read from and written to the block at every step -------------------
 
+_FOLD = """
+for u in range($groups):
+    total[u] = $start
+$loop
+    for u in range($groups):
+        total[u] = $step
+"""
 _SLOPES = """
 for u in range($groups):
     slope[u] = splat_v$s(0)
 for i in range(size):
-    for u in range($groups):
-        total[u] = $start
-    $loop
-        for u in range($groups):
-            total[u] = $step
+    $fold
     for u in range($groups):
         g = $result
         slope[u] = $largest
         $gradient = g
 """
 _SLOPE_OF_ONE = """
-for u in range($groups):
-    total[u] = $start
-$loop
-    for u in range($groups):
-        total[u] = $step
+$fold
 for u in range($groups):
     g = $result
     slope[u] = abs_v$s(g)
@@ -189,13 +188,13 @@ def _slopes(gradient: Gradient, suffix: str, groups: int) -> list[str]:
         return _at("x", index, suffix)
 
     fold = gradient.fold(number, point, "size", total="total[u]")
+    many = str(groups)
+    start = fold.start if gradient.each else f"splat_v{suffix}({fold.start})"
     return lines_of(
         _SLOPES if gradient.each else _SLOPE_OF_ONE,
         s=suffix,
-        groups=str(groups),
-        start=fold.start if gradient.each else f"splat_v{suffix}({fold.start})",
-        loop=[fold.loop],
-        step=fold.step,
+        groups=many,
+        fold=lines_of(_FOLD, groups=many, start=start, loop=[fold.loop], step=fold.step),
         result=fold.result,
         largest=STOPS["largest"].text("slope[u]", "g", suffix=f"v{suffix}"),
         gradient=_at("work", "i" if gradient.each else "0", suffix),

@@ -19,6 +19,7 @@ from fastgd.engines.native.lanes cimport doubles, fill, gather, integers, keep_s
 import numpy as np
 
 include "layout.pxi"
+include "stops.pxi"
 
 cdef extern from "floating.h" nogil:
     uint64_t fgd_flush_subnormals(int flush)
@@ -400,7 +401,7 @@ cdef class Block:
         """The picked runs again, from the window before: those that did end leave, and their gaps are closed."""
         cdef Py_ssize_t k, steps, i, n = self.n_older
         cdef int status
-        cdef bint oscillating
+        cdef bint swings
         if not picked:
             return
         self._observe(picked, self.older, self.carry_older, n, self.n - n)
@@ -412,11 +413,11 @@ cdef class Block:
             if status == RUNNING:
                 continue
             if status == CONVERGED:
-                oscillating = False
+                swings = False
                 for i in range(self.kernels.count):
-                    if turns_of(self.turns, self.itemsize, i * WIDTH + k) * 2 > min(<Py_ssize_t>MEMORY, n + steps):
-                        oscillating = True
-                self.outcomes._oscillating[self.run[self.picked[k]]] = oscillating
+                    if oscillating(turns_of(self.turns, self.itemsize, i * WIDTH + k), n + steps, MEMORY):
+                        swings = True
+                self.outcomes._oscillating[self.run[self.picked[k]]] = swings
             self._leave(self.picked[k], self.scratch, k, <int8_t>status, n + steps)
             self._remove(self.picked[k])
 
