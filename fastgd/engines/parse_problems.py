@@ -111,7 +111,6 @@ class Fold:
     result: str
 
 
-@dataclass(frozen=True)
 class Gradient(Parsed):
     """A problem's gradient as the compilers see it; see `fastgd.rules.gradients`."""
 
@@ -205,7 +204,6 @@ class Gradient(Parsed):
 # --- residuals ------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
 class Residual(Parsed):
     """A linear model's residual as the compilers see it: a loss's slope, or see `fastgd.rules.residuals`."""
 
@@ -281,7 +279,6 @@ class _OnVectors(Vocabulary):
         return ast.Call(ast.Name(name), [node.left, node.comparators[0]], [])
 
 
-@dataclass(frozen=True)
 class Decision(Parsed):
     """A stopping decision as the compilers see it, and as NumPy calls it; see `fastgd.rules.stops`."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import Unpack
 
 from fastgd.optimizers.base import Optimizer
@@ -94,7 +93,7 @@ class Adagrad(
         if values["convention"] == "optax" and values["eps"] == 0.0:
             # There a parameter that never had a gradient rests, where 0 / 0 would be NaN.
             sources = {**selected.sources, "inside": SMALLEST}
-            return replace(selected, sources=sources)
+            return Formula(selected.rule, selected.coefficients, sources, selected.initial)
         return selected
 
 

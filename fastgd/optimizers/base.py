@@ -15,7 +15,7 @@ from fastgd.optimizers.common import COMMON_FIELDS, RUNNING, checked_running
 from fastgd.optimizers.fields import Choice, Field, Schedule, rate_at
 from fastgd.optimizers.formula import Formula
 from fastgd.optimizers.groups import Groups, checked_groups, group_numbers
-from fastgd.optimizers.kind import Kind, Values, full_signature
+from fastgd.optimizers.kind import Kind, SignatureOf, Values
 from fastgd.optimizers.plan import Plan, backend_for, check_leaves, make_plan
 from fastgd.optimizers.state import restore
 from fastgd.optimizers.stateful import Stateful
@@ -60,6 +60,7 @@ class Optimizer(Stateful):
     """
 
     __slots__ = ("_groups", "_options", "_running")
+    __signature__ = SignatureOf()
     conventions: ClassVar[tuple[str, ...]] = ("paper",)
     _kind: ClassVar[Kind]
     _fields: ClassVar[dict[str, Field]] = COMMON_FIELDS
@@ -81,10 +82,9 @@ class Optimizer(Stateful):
         if decoupled is not None:
             cls._decoupled = decoupled
         cls._fields = {**cls._fields, **(fields or {}), "convention": Choice(cls.conventions)}
-        cls.__signature__ = full_signature(cls.__init__, cls.conventions[0])  # type: ignore[attr-defined]
-        defaults = {name: p.default for name, p in cls.__signature__.parameters.items()}  # type: ignore[attr-defined]
+        name, constructor = cls.__name__, cls.__init__
         cls._kind = Kind(
-            cls.__name__, cls.conventions, cls._fields, defaults, cls._decoupled, cls._formula
+            name, cls.conventions, cls._fields, constructor, cls._decoupled, cls._formula
         )
 
     @classmethod

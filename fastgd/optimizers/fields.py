@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,19 +20,24 @@ class _Checked:
         return value
 
 
-@dataclass(eq=False, repr=False)  # less for the import to generate
 class Real(_Checked):
     """A number in an interval; NaN lies in none. `none` is what None stands for, if it is allowed.
 
     A number whose being zero selects another rule (no momentum, no buffer) is a `switch`.
     """
 
-    low: float = -math.inf
-    high: float = math.inf
-    low_open: bool = False
-    high_open: bool = False
-    none: float | None = None
-    switch: bool = False
+    def __init__(
+        self,
+        low: float = -math.inf,
+        high: float = math.inf,
+        *,
+        low_open: bool = False,
+        high_open: bool = False,
+        none: float | None = None,
+        switch: bool = False,
+    ) -> None:
+        self.low, self.high, self.low_open, self.high_open = low, high, low_open, high_open
+        self.none, self.switch = none, switch
 
     def _contains(self, x: Any) -> Any:
         above = x > self.low if self.low_open else x >= self.low
@@ -88,13 +92,11 @@ class Real(_Checked):
         return column != 0 if self.switch else None
 
 
-@dataclass(eq=False, repr=False)
 class Pair(_Checked):
     """Two numbers, such as betas."""
 
-    first: Real
-    second: Real
-    ordered: bool = False
+    def __init__(self, first: Real, second: Real, ordered: bool = False) -> None:
+        self.first, self.second, self.ordered = first, second, ordered
 
     def _check_order(self, name: str, first: Any, second: Any) -> None:
         if self.ordered and not np.all(first <= second):
@@ -146,11 +148,11 @@ class Flag(_Checked):
         return column
 
 
-@dataclass(eq=False, repr=False)
 class Choice(_Checked):
     """One of a few words."""
 
-    words: tuple[str, ...]
+    def __init__(self, words: tuple[str, ...]) -> None:
+        self.words = words
 
     def scalar(self, name: str, value: Any) -> str:
         """One value, checked."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -30,14 +29,12 @@ _EPS_INSIDE: dict[str, Source] = {**_SOURCES, "inside": "eps", "outside": 0.0}
 _EPS_OUTSIDE: dict[str, Source] = {**_SOURCES, "inside": 0.0, "outside": "eps"}
 
 
-@dataclass(eq=False, repr=False)
 class Formula:
     """Which rule and coefficient function a set of flags selects.
 
     Attributes
     ----------
     rule, coefficients : Rule, CoefficientFunction
-        Or their names among the shipped ones.
     sources : mapping of str to source
         Arguments that are not called as the hyperparameter they come from: its name, its name and
         the component, or a number.
@@ -45,10 +42,15 @@ class Formula:
         State variables that do not start at 0: a number, or the name of a hyperparameter.
     """
 
-    rule: Rule
-    coefficients: CoefficientFunction
-    sources: Mapping[str, Source] = field(default_factory=dict)
-    initial: Mapping[str, Source] = field(default_factory=dict)
+    def __init__(
+        self,
+        rule: Rule,
+        coefficients: CoefficientFunction,
+        sources: Mapping[str, Source] | None = None,
+        initial: Mapping[str, Source] | None = None,
+    ) -> None:
+        self.rule, self.coefficients = rule, coefficients
+        self.sources, self.initial = sources or {}, initial or {}
 
     def method(
         self, options: Mapping[str, Any], decoupled: bool, norm_eps: float, runs: int | None = None
@@ -89,7 +91,7 @@ def formula(
     `outside`.
     """
     sources = _EPS_INSIDE if eps_inside else _EPS_OUTSIDE
-    return Formula(RULES[rule], COEFFICIENTS[coefficients or rule], sources, initial or {})
+    return Formula(RULES[rule], COEFFICIENTS[coefficients or rule], sources, initial)
 
 
 def prepares(options: Mapping[str, Any]) -> Any:

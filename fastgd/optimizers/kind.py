@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -31,8 +32,8 @@ class Kind:
         Those that the class knows; the first is the default.
     fields : dict of str to field
         What each hyperparameter may be.
-    defaults : dict of str to object
-        The arguments of the constructor with their defaults, in order.
+    constructor : callable
+        The class's ``__init__``, whose parameters are its own hyperparameters.
     decoupled : bool
         Whether the weight decay is always decoupled.
     formula : callable
@@ -40,19 +41,35 @@ class Kind:
         ValueError where no source defines it.
     """
 
-    __slots__ = ("conventions", "decoupled", "defaults", "fields", "formula", "name")
-
     def __init__(  # noqa: PLR0917  (the declaration in one call)
         self,
         name: str,
         conventions: tuple[str, ...],
         fields: Mapping[str, Field],
-        defaults: Values,
+        constructor: Callable[..., Any],
         decoupled: bool,
         formula: Callable[[Values], Formula],
     ) -> None:
         self.name, self.conventions, self.fields = name, conventions, fields
-        self.defaults, self.decoupled, self.formula = defaults, decoupled, formula
+        self.decoupled, self.formula, self._constructor = decoupled, formula, constructor
+
+    @cached_property
+    def signature(self) -> inspect.Signature:
+        """The constructor's own parameters, then in place of ``**common`` those of every optimizer."""
+        own = [
+            parameter
+            for parameter in list(inspect.signature(self._constructor).parameters.values())[1:]
+            if parameter.kind is not parameter.VAR_KEYWORD
+        ]
+        common = {**COMMON_DEFAULTS, "convention": self.conventions[0]}
+        keyword = inspect.Parameter.KEYWORD_ONLY
+        own += [inspect.Parameter(name, keyword, default=value) for name, value in common.items()]
+        return inspect.Signature(own)
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """The constructor's arguments with their defaults, in order."""
+        return {name: p.default for name, p in self.signature.parameters.items()}
 
     # --- values -----------------------------------------------------------------------------------
 
@@ -129,17 +146,12 @@ class Kind:
         return [f"{formula.rule.name}, {formula.coefficients.name}" for formula in formulas]
 
 
-def full_signature(constructor: Callable[..., Any], convention: str) -> inspect.Signature:
-    """A constructor's own parameters, then in place of ``**common`` those of every optimizer."""
-    own = [
-        parameter
-        for parameter in list(inspect.signature(constructor).parameters.values())[1:]
-        if parameter.kind is not parameter.VAR_KEYWORD
-    ]
-    common = {**COMMON_DEFAULTS, "convention": convention}
-    keyword = inspect.Parameter.KEYWORD_ONLY
-    own += [inspect.Parameter(name, keyword, default=value) for name, value in common.items()]
-    return inspect.Signature(own)
+class SignatureOf:
+    """The attribute `__signature__` of optimizer classes, made when `inspect` asks for it."""
+
+    def __get__(self, instance: object, owner: Any) -> inspect.Signature:
+        kind: Kind = owner._kind
+        return kind.signature
 
 
 def _alike(keys: Sequence[NDArray[Any]], runs: int) -> list[NDArray[np.intp]]:

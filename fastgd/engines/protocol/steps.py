@@ -28,7 +28,7 @@ def _shared() -> NDArray[np.float64]:
     return np.array([1.0, 1.0, math.inf, 0.0, 0.0, 0.0])
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Group:
     """Arrays that share a rule and its hyperparameters.
 
@@ -72,7 +72,7 @@ class Group:
     evaluate: Loop | None = None
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Slot:
     """One parameter array: its name in messages, its form, and its state (C-contiguous, alike).
 
@@ -86,7 +86,7 @@ class Slot:
     state: tuple[Any, ...]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Method:
     """An optimizer's update in the form of compiled loops, for one run or for n runs of a sweep.
 
