@@ -188,5 +188,5 @@ def _times(candidate: Candidate) -> dict[str, float]:
 
 
 def threads_text(n: int) -> str:
-    """As names of candidates have it."""
+    """A number of threads in the name of a candidate."""
     return "1 thread" if n == 1 else f"{n} threads"

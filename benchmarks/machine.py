@@ -1,4 +1,4 @@
-"""What this machine can do at most: bytes moved and floating-point operations, by code that is not ours.
+"""Limits of this machine: memory bandwidth and floating-point operations, by code that is not ours.
 
 The passes are compiled by Numba and share nothing with the kernels that they are compared with. Threads claim
 chunks from a counter, so that a slow core does less: the fairest limit on a machine that others use too.

@@ -1,6 +1,6 @@
-"""The rivals' training loops for a network with ReLU and softmax cross-entropy, each in its own best form.
+"""The peers' training loops for a network with ReLU and softmax cross-entropy, each in its best form.
 
-Everybody begins with the same parameters [W0, b0, W1, b1, ...], W of shape (inputs, outputs), and gets the batches
+All begin with the same parameters [W0, b0, W1, b1, ...], W of shape (inputs, outputs), and gets the batches
 of a stretch gathered beforehand, as `x` (steps, batch, inputs) and `y` (steps, batch). All compute the loss of every
 batch. PyTorch: eager, with the optimizer's fused form, or foreach where it has none. JAX: one jitted scan over the
 steps, parameters and state donated. scikit-learn: one `partial_fit` over the stretch, batches cut as slices.

@@ -1,7 +1,7 @@
-"""The rivals, each set up as its own makers advise. Nothing is imported before it is asked for.
+"""The peers, each set up as its makers advise, and imported only when used.
 
 PyTorch: parameters and gradients are tensors that exist already, every implementation that the optimizer offers is
-a candidate; its allocator is told to ask for huge pages, which NumPy's does by itself. JAX and optax: one jitted
+a candidate; its allocator is set to ask for huge pages, as NumPy's does by default. JAX and optax: one jitted
 function with donated buffers, waited for; float64 is switched on, float32 arrays stay float32.
 """
 

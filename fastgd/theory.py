@@ -1,17 +1,18 @@
-"""Closed forms for gradient descent on a quadratic: what a sweep will find, before it is run.
+"""Closed forms for gradient descent on a quadratic: rates, regimes and iteration counts, without running descent.
 
 On f(x) = x'Hx/2 - b'x the gradient is g(x) = Hx - b, and plain descent with rate a takes it to
 (I - aH) g. In the basis of H's unit eigenvectors q_i, with eigenvalues l_i, every component (mode)
-lives alone: after n steps it is c_i (1 - a l_i)^n, with c_i = q_i·g(x0).
+evolves independently: after n steps it is c_i (1 - a l_i)^n, with c_i = q_i·g(x0).
 
-Momentum mu adds the step before, and a mode becomes a sequence e_n+1 = t e_n - d e_n-1, the iteration of
-the matrix [[t, -d], [1, 0]], with
+Momentum mu adds a multiple of the previous step, and a mode becomes a sequence
+e_n+1 = t e_n - d e_n-1, the iteration of the matrix [[t, -d], [1, 0]], with
 
-    heavy ball (Polyak 1964)                  t = 1 + mu - a l,       d = mu
-    Nesterov (1983, as Sutskever 2013 has it)  t = (1 + mu)(1 - a l),  d = mu (1 - a l)
+    heavy ball (Polyak 1964)                        t = 1 + mu - a l,       d = mu
+    Nesterov (1983, in the form of Sutskever 2013)  t = (1 + mu)(1 - a l),  d = mu (1 - a l)
 
 Its eigenvalues are the roots z1, z2 of z² - t z + d = 0. From rest (e_-1 = e_0) it is
-e_n = A z1^n + (1 - A) z2^n with A = z1 (1 - z2) / (z1 - z2). Everything here follows from that line.
+e_n = A z1^n + (1 - A) z2^n with A = z1 (1 - z2) / (z1 - z2). Everything here follows from that line, and
+most lines of this module are docstrings, so it stays one file of more than 400.
 """
 
 from __future__ import annotations
@@ -172,7 +173,7 @@ def critical_momentum(hessian: ArrayLike, lr: ArrayLike) -> NDArray[np.float64]:
     """The heavy ball's best momentum at a given rate: where its slowest mode is critically damped.
 
     A mode's roots are real below mu_i = (1 - √(a l_i))² and of size √mu above it. The slowest mode is
-    fastest at mu = max_i mu_i, with √mu a step: less momentum creeps, more rings.
+    fastest at mu = max_i mu_i, shrinking by √mu per step: with less momentum it is overdamped, with more it oscillates.
 
     Parameters
     ----------
@@ -209,7 +210,7 @@ def critical_momentum(hessian: ArrayLike, lr: ArrayLike) -> NDArray[np.float64]:
 def spectral_radius(
     hessian: ArrayLike, lr: ArrayLike, momentum: ArrayLike = 0.0, *, nesterov: bool = False
 ) -> NDArray[np.float64]:
-    """What a step multiplies each mode by in the long run: the size of the larger root, mode by mode.
+    """Asymptotic factor by which a step multiplies each mode: the absolute value of its larger root.
 
     Descent converges where all are below one, and the largest says how fast: a decimal digit takes
     1 / -log10 of it.
@@ -254,7 +255,7 @@ def spectral_radius(
 def predicted_regime(
     hessian: ArrayLike, lr: ArrayLike, momentum: ArrayLike = 0.0, *, nesterov: bool = False
 ) -> NDArray[np.str_]:
-    """How descent ends, in the words of `fastgd.SweepResult`: monotone, oscillating or diverged.
+    """Regime of a descent, as in `fastgd.SweepResult`: monotone, oscillating or diverged.
 
     A mode whose larger root z has the angle phi turns the sign of its steps in a share phi/pi of them,
     and a sweep calls a run oscillating when that is more than half: where Re z < 0. The mode with the
@@ -273,7 +274,7 @@ def predicted_regime(
     Returns
     -------
     ndarray of str, shaped like the broadcast
-        ``"monotone"``, ``"oscillating"`` or ``"diverged"`` (which a root of size one counts as).
+        ``"monotone"``, ``"oscillating"`` or ``"diverged"``; a root of absolute value one counts as diverged.
 
     Raises
     ------
@@ -290,7 +291,7 @@ def predicted_regime(
     larger, _ = _roots(eigenvalues, lr, momentum, nesterov)
     sizes = np.abs(larger)
     slowest = sizes.max(axis=-1, keepdims=True)
-    # The last of those that are as slow, eigenvalues being sorted; equal but for rounding.
+    # The steepest of the modes that are equally slow up to rounding; eigenvalues are sorted.
     which = eigenvalues.size - 1 - (sizes >= slowest * (1.0 - 1e-12))[..., ::-1].argmax(axis=-1)
     turning = np.take_along_axis(larger.real, which[..., None], axis=-1)[..., 0] < 0
     regimes = np.where(turning, "oscillating", "monotone")
@@ -307,11 +308,11 @@ def mode_iterations(
     momentum: ArrayLike = 0.0,
     nesterov: bool = False,
 ) -> NDArray[np.float64]:
-    """Updates that each mode needs on its own until its share of the slope is below a tolerance.
+    """Updates that each mode needs until its part of the gradient is below a tolerance.
 
     Mode i puts c_i e_n q_i into the gradient after n updates, c_i = q_i·g(x0). With real roots,
-    |e_n| is |A| |z1|^n but for what has died out before; with a pair of complex ones, of size √d and
-    angle phi, it rings within the envelope |1 - z| / sin(phi) √d^n. The largest component is below
+    |e_n| tends to |A| |z1|^n; with a pair of complex roots, of absolute value √d and
+    angle phi, it oscillates within the envelope |1 - z| / sin(phi) √d^n. The largest component is below
     `tol` once
 
         n > n_i = ln(|c_i| max|q_i| |A| / tol) / -ln|z1|
@@ -343,7 +344,7 @@ def mode_iterations(
     eigenvalues, vectors = _eigenpairs(hessian)
     _refuse_negative(eigenvalues)
     larger, smaller = _roots(eigenvalues, lr, momentum, nesterov)
-    heights = np.abs(vectors.T @ _slope(hessian, linear, x0)) * np.abs(vectors).max(axis=0)
+    heights = np.abs(vectors.T @ _start_gradient(hessian, linear, x0)) * np.abs(vectors).max(axis=0)
     if not 0.0 < tol < np.inf:
         raise ValueError(f"tol must be positive and finite, got {tol!r}")
     sizes = np.abs(larger)
@@ -351,7 +352,7 @@ def mode_iterations(
         start, shrink = np.log(heights / tol), -np.log(sizes)
         n = np.floor((start + np.log(_amplitude(larger, smaller))) / shrink) + 1.0
         n = np.fmin(n, np.floor(_near_double_root(larger, start, shrink)) + 1.0)
-    # A mode that its first step ends; one that is kept or grows; one that is below it at the start.
+    # A mode that ends with the first step; one that does not shrink; one below the tolerance at the start.
     n = np.where(sizes == 0.0, 1.0, np.maximum(n, 1.0))
     never = (sizes > 1.0) | ((sizes == 1.0) & (heights >= tol))
     n = np.where((heights < tol) & ~never, 0.0, n)
@@ -359,7 +360,7 @@ def mode_iterations(
 
 
 def _amplitude(z1: NDArray[np.complex128], z2: NDArray[np.complex128]) -> NDArray[np.float64]:
-    """Of a mode from rest: |A|, and twice that where two complex roots share it; 1 without momentum."""
+    """|A| of a mode from rest, twice that for a pair of complex roots; 1 without momentum."""
     pair = np.where(z1.imag != 0.0, 2.0, 1.0)
     return np.asarray(np.where(z2 == 0.0, 1.0, pair * np.abs(z1 * (1.0 - z2) / (z1 - z2))))
 
@@ -384,7 +385,7 @@ def predicted_iterations(
     momentum: ArrayLike = 0.0,
     nesterov: bool = False,
 ) -> NDArray[np.float64]:
-    """Updates that descent on a quadratic needs until its slope is below a tolerance.
+    """Updates that descent on a quadratic needs until its gradient is below a tolerance.
 
     Along eigenvector q_i the gradient of plain descent after n updates is c_i (1 - a l_i)^n q_i,
     c_i = q_i·g(x0). Its largest component is below `tol` once
@@ -392,10 +393,10 @@ def predicted_iterations(
         n > n_i = ln(|c_i| max|q_i| / tol) / -ln|1 - a l_i|,
 
     and the prediction is the first whole number above max_i n_i. It is exact where one component
-    outlives all others, which is so for nearly all rates, and a few updates off where two of them
-    matter at the end. With momentum a mode shrinks by its larger root instead (`mode_iterations`);
-    where the roots are complex it rings, the slope may dip below the tolerance on a swing before its
-    envelope does, and the prediction is an upper bound, seldom twice the count.
+    dominates at the end, as for nearly all rates, and a few updates off where two of them
+    matter. With momentum a mode shrinks by its larger root instead (`mode_iterations`);
+    where the roots are complex it oscillates, the gradient may fall below the tolerance before its
+    envelope does, and the prediction is an upper bound, rarely twice the count.
 
     Parameters
     ----------
@@ -417,7 +418,7 @@ def predicted_iterations(
     Returns
     -------
     ndarray of float64, shaped like `lr` and `momentum` broadcast
-        Updates, whole numbers; 0 where x0 is good enough, inf where the tolerance is never
+        Updates, whole numbers; 0 where x0 is within the tolerance, inf where the tolerance is never
         reached (a rate beyond the stable range, a gradient along a direction without curvature,
         or rate 0).
 
@@ -435,18 +436,18 @@ def predicted_iterations(
     array([72., 30.])
     """
     counts = mode_iterations(hessian, linear, x0, lr, tol, momentum=momentum, nesterov=nesterov)
-    if np.abs(_slope(hessian, linear, x0)).max() < tol:
+    if np.abs(_start_gradient(hessian, linear, x0)).max() < tol:
         return np.zeros(counts.shape[:-1])
     return np.asarray(counts.max(axis=-1))
 
 
-# --- the pieces -------------------------------------------------------------------------------
+# --- shared parts -------------------------------------------------------------------------------
 
 
 def _roots(
     eigenvalues: NDArray[np.float64], lr: ArrayLike, momentum: ArrayLike, nesterov: bool
 ) -> tuple[NDArray[np.complex128], NDArray[np.complex128]]:
-    """Roots of z² - t z + d for every rate, momentum and eigenvalue: the larger in size, the other."""
+    """Roots of z² - t z + d for every rate, momentum and eigenvalue: the larger in absolute value, the other."""
     mu = np.asarray(momentum, np.float64)[..., None]
     if not ((mu >= 0.0) & (mu < 1.0)).all():
         raise ValueError(f"momentum must be in [0, 1), got {momentum!r}")
@@ -457,7 +458,7 @@ def _roots(
     return larger, np.asarray(trace - larger)
 
 
-def _slope(hessian: ArrayLike, linear: ArrayLike, x0: ArrayLike) -> NDArray[np.float64]:
+def _start_gradient(hessian: ArrayLike, linear: ArrayLike, x0: ArrayLike) -> NDArray[np.float64]:
     """The gradient at the start."""
     matrix = np.asarray(hessian, np.float64)
     n = len(matrix)
@@ -482,7 +483,7 @@ def _eigenpairs(hessian: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.flo
     if not np.allclose(matrix, matrix.T, rtol=1e-10, atol=1e-12 * np.abs(matrix).max()):
         raise ValueError("hessian must be symmetric")
     eigenvalues, vectors = np.linalg.eigh(matrix)
-    # What is zero but for rounding, in size and in effect, is zero.
+    # Eigenvalues that are zero up to rounding are set to zero.
     rounding = np.abs(eigenvalues).max() * eigenvalues.size * np.finfo(np.float64).eps
     eigenvalues[np.abs(eigenvalues) <= rounding] = 0.0
     return eigenvalues, vectors
@@ -494,7 +495,7 @@ def _refuse_negative(eigenvalues: NDArray[np.float64]) -> None:
 
 
 def _curvatures(hessian: ArrayLike, *, definite: bool = False) -> NDArray[np.float64]:
-    """Eigenvalues ascending, of which some or all must be positive and none negative."""
+    """Eigenvalues in increasing order; none may be negative, one (all if `definite`) must be positive."""
     eigenvalues, _ = _eigenpairs(hessian)
     _refuse_negative(eigenvalues)
     if eigenvalues[0 if definite else -1] == 0:

@@ -1,4 +1,4 @@
-"""What a new process waits for: the import, and the first step after it."""
+"""Start-up time of a new process: the import, and the first step."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Compilation when something is needed for the first time, with an empty cache, with a full one, and without any."""
+"""Compilation at first use: with an empty cache, with a full one, and ahead of time."""
 
 from pathlib import Path
 from typing import Any

@@ -1,9 +1,9 @@
-"""Training a network of 784-500-300-10 units, ReLU and softmax cross-entropy, in float32, against what people use.
+"""Training a network of 784-500-300-10 units, ReLU and softmax cross-entropy, in float32, against the usual libraries.
 
-The peers get their batches gathered beforehand and go over the same stretch again and again; ours walks through the
-epoch's order and gathers each batch from all the rows. `network_peers.py` has their loops, the strongest that we know.
-Beside a step stand two limits: its matrix products alone (each thread with its share, through BLAS held at one
-thread), and as many multiply-adds in registers. Operations are counted as if no input were zero.
+The peers get their batches gathered beforehand and repeat the same stretch; ours follows the epoch's order and gathers
+each batch from all the rows. `network_peers.py` has their loops, the fastest that we know. Two limits are measured
+beside an update: its matrix products alone (each thread with its share, through BLAS held at one thread), and as many
+multiply-adds in registers. Operations are counted as if no input were zero.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Whole trainings on MNIST from start to finish, against what people use: time, and accuracy on the test rows."""
+"""Whole trainings on MNIST against the usual libraries: time, and accuracy on the test rows."""
 
 from collections.abc import Callable
 from functools import partial

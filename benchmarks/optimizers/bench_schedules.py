@@ -1,4 +1,4 @@
-"""What a learning rate that changes at every step costs: small steps, where it is felt."""
+"""The cost of a learning rate that changes at every step, for small steps, where it matters."""
 
 from functools import partial
 from typing import Any

@@ -1,6 +1,6 @@
 """Mini-batch descent of many rates at once: an epoch of least squares, 100 rates, 20 features, batches of 256, float32.
 
-Everybody draws the epoch's order with the same call (its time stands beside them) and gathers the same rows. NumPy and
+All draw the epoch's order with the same call (its time is listed) and gather the same rows. NumPy and
 JAX take matrix products over the rates; ours sums in a stated order without fused multiply-adds, so that a run's bits
 do not depend on the others.
 """

@@ -1,8 +1,8 @@
-"""Very many descents: two-parameter least squares on 40 rows, every rate from tiny to almost unstable, float64.
+"""Many descents: two-parameter least squares on 40 rows, every rate from tiny to almost unstable, float64.
 
-The tolerance is 0, so that every run does every iteration; what is compared is the time of an iteration of a run.
+The tolerance is 0, so that every run executes all iterations; the time of an iteration of a run is compared.
 JAX and one of the NumPy peers get the sufficient statistics (the 2 x 2 Gram matrix), as `LeastSquares` does; the
-loop over rows is what a script does that nobody has thought about. Peers that would take minutes do fewer
+loop over rows is that of a simple script. Peers that would take minutes do fewer
 iterations, or fewer rates, and say so.
 """
 

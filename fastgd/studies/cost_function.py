@@ -216,9 +216,9 @@ def _why_scaled(rows: _Rows) -> list[Block]:
     columns += [Column("updates at the best rate", ",d"), Column("counted", ",d")]
     return [
         Text(
-            "**Why heights are scaled before descent.** In inches, all heights are near 68: w and b are almost "
-            "collinear, and the surface is a ravine. Scaled to [0, 1] over the rows, it is a bowl. Updates until "
-            "both components of the gradient are below 0.001, by the closed form and counted:"
+            "**Why heights are scaled before descent.** In inches, all heights are near 68: the effects of w and b are "
+            "hard to distinguish, and the surface is a ravine. Scaled to [0, 1] over the rows, it is a bowl. Updates "
+            "until both components of the gradient are below 0.001, by the closed form and counted:"
         ),
         Table(
             "scaling",
