@@ -36,9 +36,8 @@ class Optimizer(Stateful):
     clip_value : float, optional
         Clip each gradient element to [-clip_value, clip_value].
     clip_norm : float, optional
-        Scale all gradients of a step so that their common Euclidean norm is at most this: by
-        clip_norm / (norm + 1e-6) as in PyTorch; without the 1e-6 in the conventions of optax and
-        Keras.
+        Scale all gradients of a step by min(1, clip_norm / (norm + 1e-6)), where `norm` is their
+        common Euclidean norm; without the 1e-6 in the conventions "optax" and "keras".
     maximize : bool, default False
         Maximize: negate the gradient first, before penalties and decay.
     convention : {"torch", "optax", "keras", "sklearn", "paper"}
@@ -77,14 +76,11 @@ class Optimizer(Stateful):
         decoupled: bool | None = None,
     ) -> None:
         """Take what a class adds: its conventions, its hyperparameters, how its weights decay."""
-        if conventions is not None:
-            cls.conventions = conventions
-        if decoupled is not None:
-            cls._decoupled = decoupled
+        cls.conventions = conventions or cls.conventions
+        cls._decoupled = cls._decoupled if decoupled is None else decoupled
         cls._fields = {**cls._fields, **(fields or {}), "convention": Choice(cls.conventions)}
-        name, constructor = cls.__name__, cls.__init__
         cls._kind = Kind(
-            name, cls.conventions, cls._fields, constructor, cls._decoupled, cls._formula
+            cls.__name__, cls.conventions, cls._fields, cls.__init__, cls._decoupled, cls._formula
         )
 
     @classmethod
@@ -286,9 +282,8 @@ class Optimizer(Stateful):
 
     def _method(self, options: Values | None = None, lr: float | None = None) -> Method:
         """The update with some values replaced, and with another rate where that is not one of them."""
-        options = options or {}
-        values = {**self._options, **options}
-        own_rate = lr is None or "lr" in options
+        values = {**self._options, **(options or {})}
+        own_rate = lr is None or "lr" in (options or {})
         return self._kind.method(
             {**values, "lr": rate_at(values["lr"], self.t) if own_rate else lr}
         )
@@ -401,5 +396,4 @@ class Optimizer(Stateful):
         """
         from fastgd.optimizers.user import from_rule  # noqa: PLC0415
 
-        cls: type[Optimizer] = from_rule(Optimizer, rule, state, coefficients, defaults or {})
-        return cls
+        return from_rule(Optimizer, rule, state, coefficients, defaults or {})

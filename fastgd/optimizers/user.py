@@ -48,13 +48,13 @@ class FromRule:
 
 
 def _rebuilt(recipe: tuple[Any, ...]) -> Any:
-    cls = from_rule(*recipe)
+    cls: Any = from_rule(*recipe)
     return cls.__new__(cls)
 
 
 def from_rule(
     base: Any, rule: Any, state: Sequence[str], coefficients: Any, defaults: Mapping[str, float]
-) -> Any:
+) -> type[Any]:
     """See `Optimizer.from_rule`; `base` is `Optimizer`."""
     names = _state_names(state)
     parsed = checked_rule(rule, names)

@@ -14,7 +14,6 @@ from cases import CASES
 import fastgd as gd
 from fastgd import optimizers, schedules
 from fastgd.engines.native import kernels
-from fastgd.optimizers.loops import methods
 
 NAMES = sorted(name for name in optimizers.__all__ if name not in {"Optimizer", "HeavyBall"})
 
@@ -561,61 +560,3 @@ def test_copies_go_on_alone(name, duplicate):
     descend(other, q, 3, seed=1)
     np.testing.assert_equal(q, params)
     assert other.t == optimizer.t == 6
-
-
-# --- methods for sweeps -------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
-def test_a_column_reads_as_single_optimizers_do(case):
-    base = getattr(gd, case.optimizer)()
-    names = [name for name in case.kwargs if name in base._kind.fields]
-    columns = {name: [case.kwargs[name], getattr(base, name)] for name in names}
-    columns["lr"] = [0.5, 0.25]
-    seen = []
-    try:
-        singles = [
-            base.with_options(**{n: v[k] for n, v in columns.items()})._method() for k in range(2)
-        ]
-    except ValueError:
-        pytest.skip("not legal with the other values' defaults")
-    for index, method in methods(base, columns):
-        for place, run in enumerate(index):
-            one = singles[run]
-            assert (method.rule, method.coefficients) == (one.rule, one.coefficients)
-            assert (method.hyper[:, place] == one.hyper).all()
-            assert (method.shared[:, place] == one.shared).all()
-            assert method.prepared == one.prepared
-            assert method.norm_eps == one.norm_eps
-            assert np.broadcast_to(method.clip_norm, index.size)[place] == one.clip_norm
-            for variable, value in one.initial.items():
-                assert np.broadcast_to(method.initial[variable], index.size)[place] == value
-            seen.append(run)
-    assert sorted(seen) == [0, 1]
-
-
-def test_columns_are_split_where_the_rule_changes():
-    base = gd.SGD(momentum=0.9)
-    batches = methods(base, {"momentum": [0.0, 0.5, 0.0, 0.9], "lr": np.arange(4.0)})
-    assert [(index.tolist(), method.rule.name) for index, method in batches] == [
-        ([0, 2], "sgd"),
-        ([1, 3], "momentum"),
-    ]
-    np.testing.assert_array_equal(batches[1][1].hyper, [[1, 3], [0.5, 0.9]])
-    [(_, method)] = methods(base, {"lr": [0.1, lambda t: 0.5]})
-    np.testing.assert_array_equal(method.hyper[0], [0.1, 0.5])
-
-
-@pytest.mark.parametrize(
-    ("columns", "message"),
-    [
-        ({"lr": [0.1, -1.0]}, "lr"),
-        ({"lr": np.array([0.1, np.nan])}, "lr"),
-        ({"momentum": np.array([np.inf])}, "momentum"),
-        ({"lr": [0.1], "momentum": [0.1, 0.2]}, "momentum must have 1"),
-        ({"beta": [0.1]}, "beta"),
-    ],
-)
-def test_bad_columns(columns, message):
-    with pytest.raises(ValueError, match=message):
-        methods(gd.SGD(), columns)
