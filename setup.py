@@ -31,7 +31,8 @@ FLAGS = {
     "unix": ["-O3", "-g0", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off"],
     "msvc": ["/O2", "/fp:precise", "/std:c11", "/experimental:c11atomics"],
 }
-GCC_ONLY = ["--param=vect-max-version-for-alias-checks=100", "-Wno-psabi"]
+# unused: not every module calls all functions of a header.
+GCC_ONLY = ["--param=vect-max-version-for-alias-checks=100", "-Wno-psabi", "-Wno-unused-function"]
 # Kernel modules by instruction set; the best that the processor has is loaded (fastgd.engines.native.kernels).
 TARGETS = {
     "base": [],

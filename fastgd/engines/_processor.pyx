@@ -1,4 +1,4 @@
-"""What only compiled code can ask of the processor: its level, and its mode for subnormal numbers."""
+"""The processor: its x86-64 level, and its mode for subnormal numbers."""
 
 from libc.stdint cimport uint64_t
 
@@ -11,7 +11,7 @@ cdef extern from "floating.h" nogil:
 class flushed:
     """Context in which this thread's arithmetic treats subnormal numbers as zero.
 
-    It also holds for NumPy's loops and Python's own floats: run nothing of a user's inside.
+    The mode also affects NumPy and Python floats: do not call users' code inside.
     """
 
     def __enter__(self):
@@ -27,7 +27,7 @@ def processor_level():
 
 
 def compiler():
-    """What compiled this module."""
+    """The compiler of this module and its version."""
     return COMPILER.decode()
 
 

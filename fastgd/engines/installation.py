@@ -1,4 +1,4 @@
-"""What this installation has: versions, processor, backends; `fastgd info` prints it."""
+"""Report of the installation: versions, processor, backends; `fastgd info` prints it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fastgd.engines.backends import missing, resolve_backend
 from fastgd.engines.config import BACKENDS, cache_folder, get_num_threads
 from fastgd.extras import EXTRAS, command, missing_of
 
-_FOR_THE_CARD = ("numba-cuda", "cupy-cuda12x", "cupy-cuda13x")
+_FOR_GPUS = ("numba-cuda", "cupy-cuda12x", "cupy-cuda13x")
 
 
 def config() -> dict[str, Any]:
@@ -51,11 +51,11 @@ def _versions(*, compiled: bool) -> dict[str, str | None]:
 
     versions = {"fastgd": __version__, "python": platform.python_version()}
     found: dict[str, str | None] = {**versions}
-    for package in ("numpy", "scipy", "numba", "scikit-learn", *_FOR_THE_CARD):
+    for package in ("numpy", "scipy", "numba", "scikit-learn", *_FOR_GPUS):
         try:
             found[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
-            if package not in _FOR_THE_CARD:
+            if package not in _FOR_GPUS:
                 found[package] = None
     found["compiler"] = None
     if compiled:

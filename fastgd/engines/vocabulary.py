@@ -1,8 +1,8 @@
-"""What `np.` means in a rule: one namespace for NumPy, one for Numba.
+"""The names `np.*` of rules: a vocabulary for NumPy and one for Numba.
 
-A rule (`fastgd.rules`) names NumPy, and a backend puts its own vocabulary in that place (`bound`).
-The C compiler's is `vocabulary.h`. All give the same bits, also of exp, log, tanh and the like,
-which are not the backends' own but come from `fastgd.rules.elementary`.
+Rules (`fastgd.rules`) use the global `np`, which each backend replaces by its own vocabulary (`bound`). That of C is
+`vocabulary.h`. All give the same bits; exp, log, tanh and the like come from `fastgd.rules.elementary`, not from the
+backends.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from fastgd.rules import elementary
 
 PLAIN = ("sqrt", "abs", "sign", "maximum", "minimum", "where")
 ELEMENTARY = ("exp", "expm1", "log", "log1p", "tanh", "erf")
-_CHUNK = 4096  # elements that NumPy takes at once, so that an elementary function stays in cache
+_CHUNK = 4096  # elements per call of NumPy, so that an elementary function stays in cache
 
 
 def bound(function: Callable[..., Any], vocabulary: types.ModuleType) -> Callable[..., Any]:
@@ -43,11 +43,11 @@ def _module(name: str, members: dict[str, Any]) -> types.ModuleType:
     return module
 
 
-# --- bits: what the elementary functions need beside the rules' vocabulary ------------------------
+# --- the bits of numbers, for elementary functions --------------------------------------------------
 
 
 class _Format:
-    """Where a number's parts lie in its bits; see `fastgd.rules.elementary`."""
+    """The layout of a number's bits; see `fastgd.rules.elementary`."""
 
     def __init__(self, real: type[np.floating[Any]], word: type[np.unsignedinteger[Any]]) -> None:
         self.real, self.word = real, word
@@ -66,6 +66,7 @@ DOUBLE = _Format(np.float64, np.uint64)
 
 
 def numpy_bits(f: _Format) -> dict[str, Any]:
+    """`pow2`, `exponent` and `mantissa` of `fastgd.rules.elementary`, for arrays of one dtype."""
     word, real = f.word, f.real
 
     def pow2(k: Any) -> Any:
@@ -222,24 +223,29 @@ def _sqrt(a: Any) -> Any:
 
 
 def absolute(a: Any) -> Any:
+    """`np.abs`."""
     return abs(a)
 
 
 def select(condition: Any, x: Any, y: Any) -> Any:
+    """`np.where`."""
     return x if condition else y
 
 
 def maximum(a: Any, b: Any) -> Any:
+    """`np.maximum`: NaN if either is."""
     c = a if a > b else b
     return a if a != a else c  # noqa: PLR0124  (NaN)
 
 
 def minimum(a: Any, b: Any) -> Any:
+    """`np.minimum`: NaN if either is."""
     c = a if a < b else b
     return a if a != a else c  # noqa: PLR0124  (NaN)
 
 
 def sign(x: Any) -> Any:
+    """`np.sign`, with NaN and the sign of zero."""
     negative = -1.0 if x < 0.0 else x + 0.0
     return 1.0 if x > 0.0 else negative
 

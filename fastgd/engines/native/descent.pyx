@@ -1,4 +1,4 @@
-"""One run, which is tested at every iterate and recorded on the way."""
+"""A single run, tested at every iterate and recorded on the way."""
 
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memcpy
@@ -42,7 +42,7 @@ cdef class Descent:
 
     def __init__(self, Kernels kernels, x0, state0, hyper, *, bint own, bint scheduled, Py_ssize_t max_iter, double tol,
                  double step_tol, double limit, bint flush):
-        """`own`: the kernel is one for a single run. Otherwise as `Block`, with one column of each."""
+        """`own` says that the kernel is one for a single run. The other arguments are those of `Block`, for one run."""
         cdef Py_ssize_t count = kernels.count, k
         dtype = kernels.dtype
         self.kernels, self.own, self.scheduled, self.flush = kernels, own, scheduled, flush
@@ -51,7 +51,7 @@ cdef class Descent:
         self.steady = kernels.steady and not scheduled
         self.width = 1 if own else ALONE
         rows = (1 + kernels.n_state) * count
-        # The working space lies behind the state, where a kernel that knows the sizes looks for it.
+        # The working space follows the state: Numba's kernels, which know the sizes, expect it there.
         buffer = aligned((rows + 5 * count + 2, self.width), dtype)
         table = aligned((STEPS * kernels.n_coefficients, self.width), dtype)
         watch = aligned((2 + 2 * count, ALONE), dtype)
@@ -101,7 +101,7 @@ cdef class Descent:
         return kept
 
     cdef void _some(self, Py_ssize_t steps, const double* rates) noexcept nogil:
-        """Steps whose coefficients fit into the table."""
+        """Makes some updates: as many as have their coefficients in the table."""
         cdef Py_ssize_t j, many = min(<Py_ssize_t>STEPS, steps), size = self.kernels.dtype_size
         cdef Py_ssize_t stride = 0 if self.steady else self.kernels.n_coefficients * self.width
         cdef Py_ssize_t own = self.kernels.n_hyper - self.kernels.n_shared - 1
@@ -125,7 +125,7 @@ cdef class Descent:
             self._observe(many, stride)
 
     cdef void _coefficients(self, double t, row out) noexcept nogil:
-        """One step's; an observing kernel has them `width` apart."""
+        """Computes the coefficients of one update; an observing kernel reads them `width` apart."""
         cdef Py_ssize_t k, size = self.kernels.dtype_size
         cdef Py_ssize_t many = self.kernels.n_coefficients - self.kernels.n_shared
         self.kernels.lanes(t, self.carry, self.hyper, 1, 1, True, out)
@@ -148,7 +148,7 @@ cdef class Descent:
         self.n += ended[1]
 
     cdef void _observe(self, Py_ssize_t steps, Py_ssize_t stride) noexcept nogil:
-        """As many steps as a lane can count; the other lanes are told that they have ended."""
+        """Makes updates with an observing kernel, as many as a lane can count; the other lanes count as ended."""
         cdef Py_ssize_t many = min(steps, <Py_ssize_t>1 << 20)
         cdef bint last = self.n + many == self.max_iter
         if self.kernels.dtype_size == 4:

@@ -1,4 +1,4 @@
-/* The processor's floating-point mode, its instruction set, a clock, and sums of squares in one stated order. */
+/* The processor's floating-point mode and instruction set, a clock, and sums of squares in a fixed order. */
 #ifndef FASTGD_FLOATING_H
 #define FASTGD_FLOATING_H
 
@@ -65,7 +65,7 @@ static double fgd_seconds(void) {
 #endif
 }
 
-/* x86-64 level that this processor and its operating system have in full: 1, 2 is not told apart, 3, 4; else 0. */
+/* The x86-64 level of this processor and operating system: 1 (also for 2), 3 or 4; 0 for other families. */
 static int fgd_processor_level(void) {
 #if defined(__x86_64__) && defined(__GNUC__)
     __builtin_cpu_init();

@@ -1,4 +1,4 @@
-/* The rows of a batch side by side, the scale behind them, as all rows lie in a problem's data. */
+/* Copies the rows of a batch and its scale into the form of a problem's data: rows, then the scale. */
 #ifndef FASTGD_GATHER_H
 #define FASTGD_GATHER_H
 
@@ -11,9 +11,9 @@
 #else
 #define FGD_PREFETCH(place) ((void)(place))
 #endif
-#define FGD_AHEAD 16 /* rows that are on their way from memory while one is copied */
+#define FGD_AHEAD 16 /* rows that are prefetched while one is copied */
 
-/* `rows` rows of `row` bytes, by their numbers in `order`, of which `left` may be looked at; then `scale`. */
+/* Copy `rows` rows of `row` bytes, by their numbers in `order` (which has `left` entries); then `scale`. */
 static void fgd_gather(const char *data, ptrdiff_t row, ptrdiff_t item, const int32_t *order, ptrdiff_t rows,
                        ptrdiff_t left, const char *scale, char *out) {
     for (ptrdiff_t i = 0; i < rows; i++) {

@@ -1,6 +1,6 @@
-"""Rows of numbers that belong to the runs of a block: filled, moved, gathered, and searched for runs that have ended.
+"""Arithmetic on the rows of a block: filled, moved, gathered, searched for runs that have ended.
 
-Where nothing says otherwise a row has `WIDTH` numbers, one for each run, and rows lie one behind the other.
+A row has `WIDTH` numbers, one for each run; rows are contiguous.
 """
 
 from libc.math cimport sqrt
@@ -39,7 +39,7 @@ cdef inline void keep_smaller(real* kept, const real* other) noexcept nogil:
 cdef inline void move(
     char* rows, Py_ssize_t many, Py_ssize_t itemsize, Py_ssize_t source, Py_ssize_t target
 ) noexcept nogil:
-    """One run's numbers into the place of another's."""
+    """Moves the numbers of one run into the place of another."""
     cdef Py_ssize_t i
     for i in range(many):
         memcpy(rows + (i * WIDTH + target) * itemsize, rows + (i * WIDTH + source) * itemsize, itemsize)
@@ -48,7 +48,7 @@ cdef inline void move(
 cdef inline void gather(
     const char* rows, char* out, Py_ssize_t many, Py_ssize_t itemsize, const int* picked, Py_ssize_t n
 ) noexcept nogil:
-    """The numbers of the `n` picked runs side by side."""
+    """Copies the numbers of the `n` picked runs to the first `n` places of `out`."""
     cdef Py_ssize_t i, k
     for i in range(many):
         for k in range(n):
@@ -59,10 +59,10 @@ cdef inline Py_ssize_t pick(
     const real* x, const real* low, const real* high, Py_ssize_t count, Py_ssize_t lanes, real tol, real limit,
     int* picked
 ) noexcept nogil:
-    """Runs that may have ended in this window: a slope below the tolerance, or something beyond the limit's root.
+    """Picks runs that may have ended in this window: slope below the tolerance, or a number beyond the limit's root.
 
-    Whatever passes the limit within a window and is below the limit's root at its end has had a slope beyond that root
-    on its way back, and a NaN stays one: so nothing is missed that a test of every iterate would find.
+    A parameter that passes the limit within a window and is below its root at the end has had a slope beyond that root
+    on the way back, and a NaN stays NaN: so nothing is missed that a test of every iterate would find.
     """
     cdef Py_ssize_t l, i, n = 0
     cdef real root = sqrt(limit)
@@ -78,7 +78,7 @@ cdef inline Py_ssize_t pick(
 
 
 cdef inline Py_ssize_t turns_of(const char* rows, Py_ssize_t itemsize, Py_ssize_t k) noexcept nogil:
-    """How many of the last moves turned back: the bits that the observing kernel shifted in."""
+    """How many of the last moves reversed direction: the bits that the observing kernel shifted in."""
     cdef unsigned int bits
     cdef Py_ssize_t n = 0
     if itemsize == 4:

@@ -1,4 +1,4 @@
-/* What the passes over batches of rows are told (network_kernels.h), and what they answer. */
+/* The description of the work of passes over batches of rows (network_kernels.h), and their results. */
 #ifndef FASTGD_NETWORK_H
 #define FASTGD_NETWORK_H
 
@@ -8,14 +8,14 @@
 #include "barrier.h"
 #include "layout.h"
 
-#define FGD_ROWS 256       /* of a batch that are in work at a time: what enters a layer stays in the cache */
+#define FGD_ROWS 256       /* rows of a batch that are processed together: the input of a layer stays in the cache */
 #define FGD_DEPTH 128      /* rows of packed weights: a panel of them stays in the first-level cache */
-#define FGD_ABREAST 4      /* panels of weights that are read side by side: whole cache lines, and their neighbours */
+#define FGD_ABREAST 4      /* panels of weights that are read together: whole cache lines, and their neighbours */
 #define FGD_MOST_LAYERS 64
 #define FGD_MOST_ARRAYS 8  /* parameter, gradient, state of a rule */
 #define FGD_FEW 10         /* rows up to which weights are read in place */
-#define FGD_STRIP 48       /* rows of weights whose gradient is in work at a time: it stays in the second-level cache */
-#define FGD_LOOK_AGAIN 64  /* updates for which inputs that were dense count as dense */
+#define FGD_STRIP 48       /* rows of weights whose gradient is computed together: it stays in the second-level cache */
+#define FGD_LOOK_AGAIN 64  /* updates until dense inputs are examined again */
 
 typedef void (*fgd_loop)(void **arrays, const void *c, ptrdiff_t lo, ptrdiff_t hi);
 
@@ -24,7 +24,7 @@ typedef struct { /* how one parameter array is updated */
     void **arrays; /* parameter, gradient, state... */
     int count;
     const void *coefficients;
-    int plain; /* p - lr g and no more: where g is 0 there is nothing to do */
+    int plain; /* p - lr g only: nothing to do where g is 0 */
 } fgd_update;
 
 enum { FGD_FORWARD_ONLY, FGD_GRADIENT, FGD_TRAIN };
@@ -35,26 +35,26 @@ typedef struct {
     int layers;
     ptrdiff_t sizes[FGD_MOST_LAYERS + 1];
     void *parameters[2 * FGD_MOST_LAYERS];
-    void *gradients[2 * FGD_MOST_LAYERS]; /* of full size, where they are wanted or summed over parts of a batch */
+    void *gradients[2 * FGD_MOST_LAYERS]; /* full size, if they are results or summed over parts of a batch */
     fgd_update updates[2 * FGD_MOST_LAYERS];
     fgd_loop activation; /* (z, value, slope) */
     const void *activation_constants;
     fgd_loop loss; /* (z, y, value, slope); NULL: softmax with cross-entropy */
     const void *loss_constants;
     fgd_loop exponential, logarithm; /* (x, y) as whole vectors */
-    double reduce;                  /* of a row's loss: 1, or 1 / outputs */
-    double cap;                     /* what an output's loss is at most counted with */
+    double reduce;                  /* factor of a row's loss: 1, or 1 / outputs */
+    double cap;                     /* upper limit of the loss of an output */
     double l1, l2, dropout;
     int penalty_per_row;
     uint64_t seed, t; /* t: updates before the first */
     /* the rows */
     const char *x;
-    ptrdiff_t row, n; /* bytes from one to the next; how many in `order` */
+    ptrdiff_t row, n; /* bytes from one row to the next; rows in `order` */
     int kind;
     double scale;
     const void *y; /* int32 or this precision, rows of outputs */
     const double *weights;
-    const int64_t *order; /* NULL: as they lie */
+    const int64_t *order; /* NULL: in the order of the data */
     /* the work */
     int mode, flush, sparse; /* sparse: leave out zero inputs */
     int separate;            /* gradients first, then the updates: their norm is needed */
@@ -63,7 +63,7 @@ typedef struct {
     double *losses, *penalties, *norms;
     ptrdiff_t done;
     int diverged;
-    int (*begin)(void *owner, ptrdiff_t step);                    /* sets the coefficients, 0 if all is well */
+    int (*begin)(void *owner, ptrdiff_t step);                    /* sets the coefficients; returns 0 on failure */
     void (*finish)(void *owner, ptrdiff_t step, double squares);  /* the same, once the gradients' norm is known */
     void *owner;
     int failed;

@@ -1,6 +1,6 @@
 /* A network's passes over batches of rows, and whole stretches of training updates without Python in between.
 
-   `fgd_network` says everything; `fgd_run_f` and `fgd_run_d` are what each thread of a crew executes. Threads meet at a
+   `fgd_network` describes the work; each thread of the team executes `fgd_run_f` or `fgd_run_d`. Threads meet at a
    barrier between phases; within a phase each takes its share of panels or rows. */
 #ifndef FASTGD_NETWORK_KERNELS_H
 #define FASTGD_NETWORK_KERNELS_H
@@ -21,7 +21,7 @@
 #define FGD_HOT
 #endif
 
-/* --- dropout: a hash of each unit's place, as fastgd.engines.reference.networks has it ------------------------------ */
+/* --- dropout: a hash of each unit's place, as in fastgd.engines.reference.networks ------------------------------ */
 
 #define FGD_GOLDEN 0x9E3779B97F4A7C15ull
 static inline uint64_t fgd_mixed(uint64_t x) {

@@ -1,7 +1,8 @@
 """The compiled engine of networks: memory and pointers for `network.h`, and an optimizer's steps inside its loop.
 
-See `fastgd.engines.protocol.networks.Engine` for what it does. A stretch of updates is one call without the GIL; only a
-coefficient function that nobody could compile takes it, once a step.
+Long because engine, memory and steps share C structs; their declarations are in `network.pxd`. It implements
+`fastgd.engines.protocol.networks.Engine`. A stretch of updates is one call without the GIL; only a coefficient function
+that Numba cannot compile takes it, once a step.
 """
 
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
@@ -29,8 +30,8 @@ include "layout.pxi"
 
 cnp.import_array()
 
-# Measured on two cores: multiply-adds of an update from which a second thread pays, and rows of data that a pass
-# without updates takes before it looks for Ctrl-C.
+# Measured on two cores: multiply-adds of an update from which a second thread pays; and rows of a pass without updates
+# between two checks for Ctrl-C.
 cdef double WORTH_A_TEAM = 4e5
 cdef Py_ssize_t AT_ONCE = 1 << 15
 
@@ -50,7 +51,7 @@ cdef struct Steps:
 
 
 cdef int _in_python(Steps* steps, Py_ssize_t k, double t, double lr) noexcept with gil:
-    """A coefficient function that is no compiled one; 0 where it raised."""
+    """Call a coefficient function in Python; 0 if it raised."""
     try:
         (<Stepper>steps.stepper).evaluate(&steps.groups[k], k, t, lr)
     except BaseException as error:
@@ -60,7 +61,7 @@ cdef int _in_python(Steps* steps, Py_ssize_t k, double t, double lr) noexcept wi
 
 
 cdef int _begin(void* owner, Py_ssize_t step) noexcept nogil:
-    """Coefficients of a step, complete but for a scale by the gradients' norm."""
+    """Coefficients of a step, complete unless they depend on the gradients' norm."""
     cdef Steps* steps = <Steps*>owner
     cdef GroupEntry* g
     cdef Py_ssize_t k
@@ -96,7 +97,7 @@ cdef void _finish(void* owner, Py_ssize_t step, double squares) noexcept nogil:
 
 
 cdef class Workspace:
-    """What one call needs: the description of the work, and memory for so many rows and threads."""
+    """The description of the work of a call, and memory for a number of rows and threads."""
 
     cdef fgd_network* net
     cdef void* raw
@@ -177,7 +178,7 @@ cdef class Network:
     Raises
     ------
     ValueError
-        If there are more layers than the loops have room for.
+        If there are too many layers.
     """
 
     cdef readonly object architecture
@@ -223,18 +224,18 @@ cdef class Network:
         return function_loop(function, letter)
 
     def room(self, Py_ssize_t widest):
-        """Numbers of a thread's own memory."""
+        """How many numbers a thread's own memory holds."""
         return self.size_of_room(widest)
 
     cdef int _threads(self, double passes, Py_ssize_t rows) except -1:
-        """For some rows, each of which goes so many times through the weights."""
+        """How many threads to use for some rows, each of which passes the weights `passes` times."""
         if passes * self.madds * rows < WORTH_A_TEAM:
             return 1
         n_threads = config.get_num_threads(self.n_threads)
         return min(n_threads, 2) if rows == 1 else n_threads
 
     cdef Workspace _memory_for(self, Py_ssize_t rows, int members):
-        """Memory from the last call where it is enough and nobody else is using it."""
+        """Memory of an earlier call if it is large enough and not in use."""
         rows = min(rows, <Py_ssize_t>FGD_ROWS)
         cdef Workspace found = self.spare.pop() if self.spare else None
         if found is None or found.rows < rows or found.members < members:
@@ -346,7 +347,7 @@ cdef class Network:
     # --- training -------------------------------------------------------------------------------------
 
     def train(self, params, rows, stretch):
-        """Do the updates of a stretch in place; what came of them is written into it."""
+        """Make the updates of a stretch in place and write their results into it."""
         stepper = getattr(stretch.plan.update, "__self__", None)
         if not isinstance(stepper, Stepper) or any(
             len(slot.state) > FGD_MOST_ARRAYS - 2 for slot in stepper.slots
@@ -399,7 +400,7 @@ cdef class Network:
         return 0
 
     cdef list _point_updates(self, fgd_network* net, list params, Stepper stepper, bint separate):
-        """Each array's update; and, where gradients must be complete before it, memory for them."""
+        """Describe each array's update; returns memory for gradients, if these are complete before any update."""
         cdef int k
         cdef Entry* e
         grads = []
@@ -423,7 +424,7 @@ cdef class Network:
 
 
 def set_threshold(double worth_a_team):
-    """For measurements and tests: multiply-adds of an update from which a second thread is used; the old one."""
+    """Change `WORTH_A_TEAM`, for measurements and tests; returns the old value."""
     global WORTH_A_TEAM
     old = WORTH_A_TEAM
     WORTH_A_TEAM = worth_a_team

@@ -2,7 +2,7 @@
 
 #define FGD_PANELS(n) (((n) + FGD_NR - 1) / FGD_NR)
 
-/* Where things lie in a thread's own memory; all begin on a cache line. */
+/* The parts of a thread's own memory; each begins on a cache line. */
 typedef struct {
     FGD_T *z, *packed, *strip, *row, *values;
 } FGD_(room);
@@ -10,7 +10,7 @@ typedef struct {
 static inline ptrdiff_t FGD_(padded)(ptrdiff_t n) { return FGD_PANELS(n) * FGD_NR; }
 static inline ptrdiff_t FGD_(strip_rows)(void) { return FGD_STRIP > FGD_NR ? FGD_STRIP / FGD_NR * FGD_NR : FGD_NR; }
 
-/* The numbers of a thread's memory, for the widest layer. */
+/* How many numbers a thread's memory holds, for the widest layer. */
 static ptrdiff_t FGD_(room_size)(ptrdiff_t widest) {
     ptrdiff_t wide = FGD_(padded)(widest);
     ptrdiff_t panels = FGD_ABREAST * (FGD_ROWS + FGD_DEPTH) + FGD_TALLEST;
@@ -49,7 +49,7 @@ static void FGD_(write_outputs)(const fgd_network *net, ptrdiff_t first, ptrdiff
             ((FGD_T *)net->outputs)[(first + b) * n + j] = z[j / FGD_NR * panel + b * FGD_NR + j % FGD_NR];
 }
 
-/* The rows first..first + m: their share of the batch's loss; gradients unless it is not finite. */
+/* A pass over rows first..first + m: returns `before` plus their loss, computes gradients if that is finite. */
 static double FGD_(part)(fgd_network *net, ptrdiff_t first, ptrdiff_t m, ptrdiff_t row, ptrdiff_t update, double total,
                          double before, int separate, double share, int rank, ptrdiff_t *tasks) {
     ptrdiff_t *list = net->lists[rank];
@@ -85,7 +85,7 @@ static double FGD_(part)(fgd_network *net, ptrdiff_t first, ptrdiff_t m, ptrdiff
 
 #include "single.h"
 
-/* Update number `update` of the stretch; 0 where it was the last. */
+/* Make update number `update` of the stretch; returns 0 if training ends with it. */
 static int FGD_(batch)(fgd_network *net, ptrdiff_t update, int rank) {
     ptrdiff_t start = update * net->batch, stop = start + net->batch < net->n ? start + net->batch : net->n;
     ptrdiff_t place = update - net->first, tasks = 0;
@@ -132,7 +132,7 @@ static int FGD_(batch)(fgd_network *net, ptrdiff_t update, int rank) {
     return 1;
 }
 
-/* What each thread of a crew runs. */
+/* The work of each thread of the team. */
 static void FGD_(run)(void *arg, int rank) {
     fgd_network *net = (fgd_network *)arg;
     uint64_t mode = fgd_flush_subnormals(net->flush);

@@ -1,9 +1,9 @@
-/* The way back through the layers; gradients of weights and biases, penalties, and updates.
+/* The backward pass through the layers; gradients of weights and biases, penalties, and updates.
    Part of passes.h, for one precision. */
 
 /* --- backward ------------------------------------------------------------------------------------------------------ */
 
-/* Through the weights of `layer` to what left the layer before, times its slopes. */
+/* The gradient with respect to the sums of the layer before: through the weights of `layer`, times slopes. */
 static FGD_HOT void FGD_(backward)(const fgd_network *net, int layer, ptrdiff_t m, int rank) {
     FGD_T *packed = FGD_(room_of)(net, rank).packed;
     ptrdiff_t units = net->sizes[layer], n = net->sizes[layer + 1], panel = m * FGD_NR;
@@ -26,7 +26,7 @@ static FGD_HOT void FGD_(backward)(const fgd_network *net, int layer, ptrdiff_t 
 
 static int FGD_(penalized)(const fgd_network *net) { return net->l1 != 0 || net->l2 != 0; }
 
-/* Add the penalties' gradient to that of n weights; the penalties themselves. */
+/* Add the gradient of the penalties to that of n weights; returns the penalties. */
 static FGD_HOT double FGD_(penalize)(const fgd_network *net, FGD_T *g, const FGD_T *w, ptrdiff_t n, double share) {
     FGD_T l2 = (FGD_T)(net->l2 * share), l1 = (FGD_T)(net->l1 * share);
     double squares = 0, sizes = 0;
@@ -74,7 +74,7 @@ static FGD_HOT void FGD_(outer_strip)(const fgd_network *net, int layer, ptrdiff
     }
 }
 
-/* Update the rows from..to of a layer's weights, whose gradient is zero but for the penalties. */
+/* Update the rows from..to of a layer's weights, whose gradient is zero except for penalties. */
 static double FGD_(update_unused)(const fgd_network *net, int layer, ptrdiff_t from, ptrdiff_t to, double share,
                                   FGD_(room) room) {
     ptrdiff_t n = net->sizes[layer + 1];
@@ -90,7 +90,7 @@ static double FGD_(update_unused)(const fgd_network *net, int layer, ptrdiff_t f
     return penalty;
 }
 
-/* Gradients of a strip of weights, and their update while both are in the cache; penalties by panels of inputs. */
+/* Gradients of a strip of weights and their update, while both are in the cache; penalties by panel of inputs. */
 static void FGD_(train_strip)(const fgd_network *net, int layer, ptrdiff_t m, ptrdiff_t k, ptrdiff_t rows,
                               const ptrdiff_t *list, ptrdiff_t count, double share, FGD_(room) room, double *parts) {
     ptrdiff_t n = net->sizes[layer + 1], next = k ? (list ? list[k - 1] + 1 : k) : 0;
@@ -131,7 +131,7 @@ static void FGD_(sum_strip)(const fgd_network *net, int layer, ptrdiff_t m, ptrd
         memcpy(g + list[k + r] * n, room.strip + r * n, (size_t)n * sizeof(FGD_T));
 }
 
-/* Gradient of the biases of a few panels, and their update. */
+/* Gradient and update of the biases of a few panels. */
 static FGD_HOT void FGD_(biases)(const fgd_network *net, int layer, ptrdiff_t m, ptrdiff_t first, ptrdiff_t last,
                                  int separate, FGD_(room) room) {
     ptrdiff_t n = net->sizes[layer + 1], panel = m * FGD_NR, lo = first * FGD_NR;
@@ -151,7 +151,7 @@ static FGD_HOT void FGD_(biases)(const fgd_network *net, int layer, ptrdiff_t m,
 
 #define FGD_BIAS_PANELS 4
 
-/* Strips into which a layer's panels of inputs are cut: as many for each thread. */
+/* How many strips a layer's panels of inputs are cut into: a multiple of the threads. */
 static ptrdiff_t FGD_(strips)(ptrdiff_t panels, int members) {
     ptrdiff_t each = FGD_(strip_rows)() / FGD_NR, least = (panels + each - 1) / each;
     return (least + members - 1) / members * members;
@@ -205,7 +205,7 @@ static void FGD_(clear_gradients)(const fgd_network *net, int rank) {
     }
 }
 
-/* Penalties' gradients and squares, block by block; how many blocks there are. */
+/* Penalties, their gradients and sums of squares, block by block; returns the number of blocks. */
 static ptrdiff_t FGD_(penalize_blocks)(const fgd_network *net, double share, int squares, int rank, int members) {
     ptrdiff_t block = 0;
     for (int k = 0; k < 2 * net->layers; k++) {

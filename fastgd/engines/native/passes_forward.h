@@ -1,4 +1,4 @@
-/* Rows of the data into panels, the way forward through the layers, and the losses of the outputs.
+/* Rows of the data gathered into panels, the forward pass through the layers, and the losses of the outputs.
    Part of passes.h, for one precision. */
 
 /* --- gather: rows of the data into panels -------------------------------------------------------------------------- */
@@ -27,7 +27,7 @@ static FGD_HOT void FGD_(gather_row)(const fgd_network *net, ptrdiff_t k, const 
     else FGD_(gather_double)((const double *)row, list, n, scale, panel, out);
 }
 
-/* The inputs that are not zero in all of these rows, into `list`; how many, or all where few would be left out. */
+/* List the inputs that are not zero in all of these rows; returns how many, or all inputs if few are zero. */
 static FGD_HOT ptrdiff_t FGD_(inputs_in_use)(fgd_network *net, ptrdiff_t first, ptrdiff_t m, int rank, ptrdiff_t update,
                                      ptrdiff_t *list) {
     ptrdiff_t n = net->sizes[0], count = 0;
@@ -53,7 +53,7 @@ static FGD_HOT ptrdiff_t FGD_(inputs_in_use)(fgd_network *net, ptrdiff_t first, 
     return count;
 }
 
-/* The targets of row k of the order into row b of the panels. */
+/* Copy the targets of row k of the order into row b of the panels. */
 static void FGD_(gather_target)(const fgd_network *net, ptrdiff_t k, ptrdiff_t b, ptrdiff_t panel) {
     ptrdiff_t n = net->sizes[net->layers];
     const FGD_T *y = (const FGD_T *)net->y + fgd_place(net, k) * n;
@@ -75,7 +75,7 @@ static FGD_HOT void FGD_(gather)(const fgd_network *net, ptrdiff_t first, ptrdif
 
 /* --- forward ------------------------------------------------------------------------------------------------------- */
 
-/* A thread's share of a product: some panels of all rows, or, where there are few panels, all panels of some rows. */
+/* A thread's share of a product: some panels of all rows, or, if there are few panels, all panels of some rows. */
 typedef struct {
     ptrdiff_t first, last, lo, hi;
 } FGD_(share_t);
@@ -92,7 +92,7 @@ static FGD_(share_t) FGD_(share)(ptrdiff_t panels, ptrdiff_t m, int rank, int me
     return share;
 }
 
-/* Units column.. of a row: out or scaled up, value and slope alike. */
+/* Dropout of `count` units of a row from `column` on: value and slope become zero or are scaled up. */
 static void FGD_(drop)(const fgd_network *net, uint64_t base, ptrdiff_t units, ptrdiff_t row, ptrdiff_t column,
                        ptrdiff_t count, FGD_T *value, FGD_T *slope) {
     uint64_t least = (uint64_t)llround(net->dropout * 16777216.0);
@@ -155,7 +155,7 @@ static void FGD_(forward)(const fgd_network *net, int layer, ptrdiff_t m, ptrdif
 
 /* --- loss ---------------------------------------------------------------------------------------------------------- */
 
-/* Outputs of rows lo..hi, less each row's largest, side by side: so exp is taken of whole vectors. */
+/* Outputs of rows lo..hi minus the largest of each row, contiguous, so that exp is computed on whole vectors. */
 static void FGD_(shifted_outputs)(const fgd_network *net, ptrdiff_t m, ptrdiff_t lo, ptrdiff_t hi, FGD_T *out) {
     ptrdiff_t n = net->sizes[net->layers];
     const FGD_T *z = (const FGD_T *)net->values[net->layers];

@@ -132,7 +132,7 @@ FGD_PRODUCTS(f, float, fgd_vf, fgd_vf, FGD_LANES_f)
 FGD_PRODUCTS(d, double, fgd_vd, fgd_vd, FGD_LANES_d)
 #endif
 
-/* Memory that begins on a cache line; `raw` is what fgd_release wants. NULL where there is none. */
+/* Memory that begins on a cache line, or NULL; `raw` is to be passed to fgd_release. */
 static void *fgd_scratch(size_t bytes, void **raw) {
     *raw = malloc(bytes + 64);
     return *raw ? (void *)(((uintptr_t)*raw + 63) & ~(uintptr_t)63) : NULL;

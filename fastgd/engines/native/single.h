@@ -44,7 +44,7 @@ static void FGD_(single_sums)(const fgd_network *net, int layer, int half, ptrdi
                    (const FGD_T *)net->values[layer], list, z);
 }
 
-/* Half of what leaves a layer. */
+/* Half of the outputs of a layer. */
 static void FGD_(single_values)(const fgd_network *net, int layer, int half, ptrdiff_t place, FGD_T *z) {
     ptrdiff_t n = net->sizes[layer + 1];
     FGD_(half_t) part = FGD_(half)(n, half);
@@ -62,7 +62,7 @@ static void FGD_(single_values)(const fgd_network *net, int layer, int half, ptr
                    slope + part.lo);
 }
 
-/* One row of weights: its gradient a d with the penalty, kept or used for the update; the penalty. */
+/* One row of weights: its gradient a d with the penalty, stored or used for the update; returns the penalty. */
 static double FGD_(single_row)(const fgd_network *net, int layer, ptrdiff_t k, FGD_T a, const FGD_T *d, int separate,
                                double share, FGD_T *row) {
     ptrdiff_t n = net->sizes[layer + 1];
@@ -76,7 +76,7 @@ static double FGD_(single_row)(const fgd_network *net, int layer, ptrdiff_t k, F
     return penalty;
 }
 
-/* Plain descent on the weights of units that gave something on, and the way back through them. */
+/* Plain descent on the weights of units that are not zero, and the backward pass through them. */
 static void FGD_(descend_half)(const fgd_network *net, int layer, FGD_(half_t) part, ptrdiff_t *list) {
     ptrdiff_t n = net->sizes[layer + 1], count = 0;
     const FGD_T *x = (const FGD_T *)net->values[layer], *d = (const FGD_T *)net->deltas[layer + 1];
@@ -95,7 +95,7 @@ static void FGD_(descend_half)(const fgd_network *net, int layer, FGD_(half_t) p
     }
 }
 
-/* Half of a layer back: the delta before it, its gradients or updates; the penalties. */
+/* The backward pass through half of a layer: the delta before it, gradients or updates; returns the penalties. */
 static double FGD_(single_backward)(const fgd_network *net, int layer, int half, int separate, double share,
                                     ptrdiff_t *list, FGD_T *row) {
     ptrdiff_t n = net->sizes[layer + 1];
@@ -119,7 +119,7 @@ static double FGD_(single_backward)(const fgd_network *net, int layer, int half,
 
 static void FGD_(fetch_row)(fgd_network *net, ptrdiff_t start) {
     FGD_(gather_row)(net, start, NULL, net->sizes[0], FGD_NR, (FGD_T *)net->values[0]);
-    if (start + 1 < net->n) /* the next row is on its way from memory meanwhile */
+    if (start + 1 < net->n) /* prefetch the next row */
         for (ptrdiff_t k = 0; k < net->row; k += 64) FGD_PREFETCH(fgd_row(net, start + 1) + k);
     if (net->loss) FGD_(gather_target)(net, start, 0, FGD_NR);
 }

@@ -1,4 +1,4 @@
-"""What the stepper shares with the loops that make its steps themselves (`fastgd.engines.native.networks`)."""
+"""Declarations that the stepper shares with networks, whose loops make its steps without calling it."""
 
 cimport numpy as cnp
 from fastgd.engines.native.intervals cimport Interval

@@ -1,9 +1,10 @@
 """The compiled stepper: one call checks every array, then updates all of them in one pass.
 
+Long because it is one class and the arithmetic that it runs without the GIL; checks of arrays and
+memory are in `plain_array.pxd` and `intervals.pxd`.
+
 C-contiguous arrays of the expected form are checked here, in nanoseconds; for all others, and for
-every error message, `fastgd.engines.protocol.arrays.check` decides. The module is one class and
-the arithmetic that it runs without the GIL; checks of arrays and memory are in `plain_array.pxd`
-and `intervals.pxd`.
+every error message, `fastgd.engines.protocol.arrays.check` decides.
 """
 
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
@@ -31,10 +32,10 @@ cdef extern from "Python.h":
 
 cnp.import_array()
 
-# Measured on two cores, in bytes of all arrays that a step touches. Releasing the GIL costs 50 ns
-# alone, and a time slice of whoever takes it. Workers that still spin help from USE_TEAM on; to
-# wake them takes the caller 9 us, which pays from WAKE_TEAM on, or where calls follow each other
-# closely (within CLOSE seconds, so that the workers will not have fallen asleep by the next one).
+# Measured on two cores, in bytes of all arrays of a step. Releasing the GIL costs 50 ns, and a time
+# slice if another thread takes it. Spinning workers help from USE_TEAM on; waking them costs the
+# caller 9 us, which pays from WAKE_TEAM on, or if calls follow each other within CLOSE seconds, so
+# that workers are still spinning at the next one.
 cdef Py_ssize_t RELEASE_GIL = 512 * 1024
 cdef Py_ssize_t USE_TEAM = 640 * 1024
 cdef Py_ssize_t WAKE_TEAM = 2560 * 1024
@@ -58,7 +59,7 @@ cdef void _update_all(Plan* plan) noexcept nogil:
 cdef Py_ssize_t _holder(
     const Py_ssize_t* starts, Py_ssize_t count, Py_ssize_t position
 ) noexcept nogil:
-    """The last array that starts at or before a position."""
+    """The last array that starts at or before a position, by bisection."""
     cdef Py_ssize_t low = 0, high = count, middle
     while high - low > 1:
         middle = (low + high) // 2
@@ -116,7 +117,7 @@ cdef double _norm(Plan* plan, int n_threads) noexcept nogil:
 
 
 cdef void finish(GroupEntry* g, double t, double lr, double norm) noexcept nogil:
-    """Commit the carry, complete and round the coefficients."""
+    """Store the carry; complete and round the coefficients."""
     cdef double scale = 1.0, divisor
     cdef double* arguments = g.local + g.hypers
     cdef int k, shared = 0
@@ -157,12 +158,12 @@ cdef class Stepper:
     slots : sequence of Slot
         One per parameter array, in the order in which `step` receives them.
     groups : sequence of Group
-        The rules and hyperparameters that slots refer to. The arrays in them are read at every
-        step, everything else is taken over now.
+        The rules and hyperparameters that slots refer to. Their arrays are read at every step,
+        everything else now.
     flush_subnormals : bool
         Whether subnormal numbers count as zero in the update loops.
     n_threads : int or None
-        The most threads that a step may use; None asks `fastgd.engines.config` at every step.
+        The most threads of a step; None asks `fastgd.engines.config` at every step.
 
     Raises
     ------
@@ -312,7 +313,7 @@ cdef class Stepper:
             self.busy = False
 
     cdef bint _point_to(self, list params, list grads) except -1:
-        """Put the arrays' addresses into the plan; False if any needs a closer look."""
+        """Put the arrays' addresses into the plan; False if an array must be checked in Python."""
         cdef Py_ssize_t k, n = self.plan.count
         cdef int wanted = cnp.NPY_ARRAY_C_CONTIGUOUS | cnp.NPY_ARRAY_ALIGNED
         cdef bint ordinary, same = self.disjoint
@@ -320,7 +321,7 @@ cdef class Stepper:
         cdef PyObject* g
         cdef Entry* e
         cdef void* data
-        self.disjoint = False  # until shown again, whatever happens
+        self.disjoint = False  # until it is shown again
         if PyList_GET_SIZE(params) != n or PyList_GET_SIZE(grads) != n:
             return False
         for k in range(n):
@@ -406,7 +407,7 @@ cdef class Stepper:
         return 0
 
     cdef void _run(self, double t, int n_threads) noexcept nogil:
-        """Scale, coefficients, updates: nothing that can fail."""
+        """Norm, coefficients, updates: nothing here can fail."""
         global last_end
         cdef Py_ssize_t k
         cdef GroupEntry* g
@@ -424,7 +425,7 @@ cdef class Stepper:
             last_end = fgd_seconds()
 
     cdef int _threads(self) except -1:
-        """How many threads this step is worth."""
+        """How many threads this step should use."""
         if self.plan.work < WAKE_TEAM and fgd_seconds() - last_end > CLOSE:
             return 1
         if self.n_threads is not None:
@@ -434,7 +435,7 @@ cdef class Stepper:
         return get_num_threads()
 
     cdef int evaluate(self, GroupEntry* g, Py_ssize_t index, double t, double lr) except -1:
-        """The rule's own coefficients; the carry is not yet written back."""
+        """Compute the rule's own coefficients; the carry is written back later."""
         cdef int k, first = SHARED if g.prepare is not NULL else 0
         cdef double value
         for k in range(g.hypers):
@@ -458,7 +459,7 @@ cdef inline Py_ssize_t _bytes(Entry* e) noexcept:
 
 
 def set_thresholds(*values):
-    """For measurements and tests: the five constants at the top; returns the old ones."""
+    """Change the five thresholds above, for measurements and tests; returns the old ones."""
     global RELEASE_GIL, USE_TEAM, WAKE_TEAM, CLOSE, CHUNK
     old = (RELEASE_GIL, USE_TEAM, WAKE_TEAM, CLOSE, CHUNK)
     RELEASE_GIL, USE_TEAM, WAKE_TEAM, CLOSE, CHUNK = values

@@ -1,20 +1,22 @@
 """Blocks of runs that descend in lock step: windows, exact stops, compaction.
 
-A block holds up to `WIDTH` runs as columns. It advances by windows of `WINDOW` updates. The window kernel keeps each
-run's smallest slope max|g|; where that fell below the tolerance, or where something grew beyond all bounds, the run is
-replayed from the window before by the observing kernel, which finds the exact step and the signs of the last moves.
-Runs that ended are compacted away. Windows are counted back from `max_iter`, so that only the first can be shorter:
-they do not depend on the number of runs or threads, and so neither do results.
+Long because a block is one C struct of many rows that all of its methods use; the arithmetic on rows is in `lanes.pxd`,
+single runs are in `descent.pyx`.
 
-The module is long because a block is one C struct of many rows, which all of its steps address; the arithmetic on rows
-is in `lanes.pxd`, single runs are in `descent.pyx`.
+A block holds up to `WIDTH` runs as columns. It advances by windows of `WINDOW` updates. The window kernel keeps each
+run's smallest slope max|g|. If that fell below the tolerance, or a number left its bounds, the run is replayed from the
+window before by the observing kernel, which finds the exact step and the signs of the last moves. Runs that ended are
+removed. Windows are counted back from `max_iter`, so that only the first can be shorter:
+they do not depend on the number of runs or threads, and so neither do results.
 """
 
 from libc.math cimport INFINITY
 from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint64_t, uintptr_t
 from libc.string cimport memcpy, memset
 
-from fastgd.engines.native.lanes cimport doubles, fill, gather, integers, keep_smaller, move, pick, pointer, row, turns_of
+from fastgd.engines.native.lanes cimport (
+    doubles, fill, gather, integers, keep_smaller, move, pick, pointer, row, turns_of,
+)
 
 import numpy as np
 
@@ -29,21 +31,21 @@ cdef extern from "gather.h" nogil:
     void fgd_gather(const char* data, Py_ssize_t row, Py_ssize_t item, const int32_t* order, Py_ssize_t rows,
                     Py_ssize_t left, const char* scale, char* out)
 
-_DRAWN = 1 << 22  # numbers of rows in the orders that a block asks for at once
+_DRAWN = 1 << 22  # row numbers in the orders that a block asks for at once
 cdef enum:
-    TABLE = 8  # steps whose coefficients are tabulated at once: some 100 kB for Adam, which a second-level cache holds
+    TABLE = 8  # steps whose coefficients are tabulated at once: for Adam 100 kB, which fit into a second-level cache
 
 
 cdef class Kernels:
-    """What a sweep calls: addresses of functions of the library's ABI, and the sizes of what they work on."""
+    """The kernels of a sweep: addresses, the problem's data, and sizes."""
 
     def __init__(self, uintptr_t window, uintptr_t observe, uintptr_t lanes, *, uintptr_t shared=0,
                  Py_ssize_t n_shared=0, data, Py_ssize_t size,
                  Py_ssize_t count, Py_ssize_t n_state, Py_ssize_t n_coefficients, Py_ssize_t n_hyper, bint steady,
                  batches=None, Py_ssize_t features=0):
-        """`shared` tabulates the first `n_shared` coefficients from the last rows of `hyper`, its own rate first.
+        """`shared` computes the first `n_shared` coefficients from the last rows of `hyper`, the rate first.
 
-        With `batches` (`fastgd.batches`) each update goes over some of the `size` rows of `features` inputs in `data`.
+        With `batches` (`fastgd.batches`) each update uses some of the `size` rows of `features` inputs in `data`.
         """
         self.window, self.observe, self.lanes = <window_t>window, observe, <lanes_t>lanes
         self.shared, self.n_shared = <lanes_t>shared, n_shared
@@ -54,7 +56,7 @@ cdef class Kernels:
 
 
 cdef class Outcomes:
-    """Where runs leave their results: arrays over all runs of a sweep."""
+    """Results of all runs of a sweep, in arrays."""
 
     cdef readonly object x, before, iterations, status, oscillating
     cdef char *_x
@@ -75,7 +77,7 @@ cdef class Outcomes:
 
 
 def aligned(shape, dtype):
-    """Zeros whose first byte lies on a cache line, as the vector kernels want it."""
+    """Zeros that begin on a cache line, as the vector kernels need it."""
     n = int(np.prod(shape)) * np.dtype(dtype).itemsize
     raw = np.zeros(n + 64, np.uint8)
     start = -raw.ctypes.data % 64
@@ -83,7 +85,7 @@ def aligned(shape, dtype):
 
 
 cdef class Block:
-    """Room for up to WIDTH runs of one rule on one problem, at the same step; `load` brings runs in."""
+    """Up to WIDTH runs of one rule on one problem, all at the same step; `load` fills it."""
 
     cdef readonly Py_ssize_t lanes, n, part  # updates done: before this window, and of it
     cdef Kernels kernels
@@ -99,7 +101,7 @@ cdef class Block:
     cdef int *picked
     cdef const char *data
     cdef const double *rates  # of the schedules, a row for each update from `rate_start` on
-    # Rows in batches: how many in each, updates of an epoch, and from which epoch on the rows' orders are at hand.
+    # Rows in batches: how many in each, updates of an epoch, and the first epoch in `orders`.
     cdef bint batched, tested
     cdef Py_ssize_t batch_size, updates, first_epoch, batch_rows, batch_of
     cdef const int32_t *orders  # a row of `kernels.size` row numbers for each epoch
@@ -113,7 +115,7 @@ cdef class Block:
         self.kernels, self.outcomes, self.max_iter = kernels, outcomes, max_iter
         self.tol, self.limit, self.flush = tol, limit, flush
         self.rows, self.itemsize = (1 + kernels.n_state) * count, dtype.itemsize
-        # One buffer, in this order: a kernel that knows the sizes addresses all rows from `x` (see numba_sweep).
+        # One buffer, in this order: Numba's kernels, which know the sizes, address all rows from `x`.
         work = 3 * count + 1
         rows = {"x": self.rows, "work": work, "low": 1, "high": 1, "coefficients": TABLE * kernels.n_coefficients,
                 "scratch": self.rows, "scratch_work": work, "saved": self.rows, "older": self.rows,
@@ -128,8 +130,10 @@ cdef class Block:
             at[name] = buffer[start : start + many]
             start += many
         self._x, self._reals, self._whole = at["x"], reals, whole
-        self.x, self.work, self.low, self.high = pointer(at["x"]), pointer(at["work"]), pointer(at["low"]), pointer(at["high"])
-        self.coefficients, self.saved, self.older = pointer(at["coefficients"]), pointer(at["saved"]), pointer(at["older"])
+        self.x, self.work = pointer(at["x"]), pointer(at["work"])
+        self.low, self.high = pointer(at["low"]), pointer(at["high"])
+        self.coefficients = pointer(at["coefficients"])
+        self.saved, self.older = pointer(at["saved"]), pointer(at["older"])
         self.scratch, self.status, self.seen = pointer(at["scratch"]), pointer(at["status"]), pointer(at["seen"])
         self.moved, self.turns = pointer(at["moved"]), pointer(at["turns"])
         self.scratch_work = pointer(at["scratch_work"])
@@ -151,12 +155,12 @@ cdef class Block:
             self._keep += (batch, lowest)
 
     def load(self, run, x0, state0, hyper, *, schedules=None, rate_of=None, seed=0, bint uniform):
-        """Runs at their start, copied: `run` numbers them; `x0`, `state0` and `hyper` have a column for each."""
+        """Copies in runs that have not begun: `run` numbers them; `x0`, `state0`, `hyper` have a column for each."""
         cdef Py_ssize_t count = self.kernels.count, lanes = len(run)
         self.lanes, self.n, self.part, self.uniform, self.schedules = lanes, 0, 0, uniform, schedules
         self.scheduled = schedules is not None
         self.steady = self.kernels.steady and not self.scheduled
-        self.seed, self.batch_of = seed, -1  # of the rows' order; no batch is at hand
+        self.seed, self.batch_of = seed, -1  # of the rows' order; no batch is gathered yet
         self._x[:count, :lanes] = x0
         for k in range(self.kernels.n_state):
             self._x[(k + 1) * count : (k + 2) * count, :lanes] = state0[k]
@@ -171,7 +175,7 @@ cdef class Block:
     def advance(self, Py_ssize_t windows, Py_ssize_t most=WINDOW):
         """Runs up to `windows` windows without the GIL; returns how many runs have not ended.
 
-        Where an update takes long it comes back within a window: one window, `most` updates of it.
+        If an update takes long it returns within a window: `most` updates of one window.
         """
         cdef Py_ssize_t k
         cdef uint64_t mode
@@ -193,11 +197,11 @@ cdef class Block:
         return self.lanes
 
     def stop(self, int8_t status):
-        """Ends every run that is left, where it stands."""
+        """Ends all remaining runs where they are."""
         self._stop(status)
 
     cdef Py_ssize_t _draw(self, Py_ssize_t windows):
-        """The orders of the rows for so many windows, or for fewer if that is much; returns for how many."""
+        """Gets the orders of the rows for this many windows, or for fewer if they are large; returns for how many."""
         cdef Py_ssize_t rows = self.kernels.size, last
         while True:
             last = (min(self.max_iter, self.n + windows * WINDOW) - 1) // self.updates + 1
@@ -211,10 +215,10 @@ cdef class Block:
         return windows
 
     cdef void _gather_batch(self, Py_ssize_t n) noexcept nogil:
-        """The rows of the update after the n-th, side by side."""
+        """Copies the rows of the update after the n-th into `batch`."""
         cdef Py_ssize_t k = n % self.updates, rows = self.kernels.size, start = k * self.batch_size
         cdef Py_ssize_t row = (self.kernels.features + 1) * self.itemsize
-        cdef const char* scales = self.data + rows * row  # of all rows, of a batch, of a short one
+        cdef const char* scales = self.data + rows * row  # for all rows, for a batch, for a short batch
         if n == self.batch_of:
             return
         self.batch_of = n
@@ -224,7 +228,7 @@ cdef class Block:
                    scales + (1 if self.batch_rows == self.batch_size else 2) * self.itemsize, self.batch)
 
     cdef void _save(self) noexcept nogil:
-        """This window's start becomes the last one's."""
+        """Saves the state at the start of a window; keeps that of the window before."""
         cdef char* rows = self.older
         cdef double* carried = self.carry_older
         self.older, self.n_older, self.carry_older = self.saved, self.n_saved, self.carry_saved
@@ -233,9 +237,9 @@ cdef class Block:
         memcpy(self.carry_saved, self.carry, WIDTH * sizeof(double))
 
     cdef void _advance(self, Py_ssize_t most) noexcept nogil:
-        """One window, or what is left before windows of full length; after the last, every run ends.
+        """Advances to the end of a window, or by `most` updates of it; runs are tested when it is complete.
 
-        Or the next `most` updates of a window: it is looked at when it is complete.
+        The first window may be shorter; after the last all runs end.
         """
         cdef Py_ssize_t steps = (self.max_iter - self.n) % WINDOW
         if steps == 0:
@@ -262,7 +266,7 @@ cdef class Block:
             self._stop(MAX_ITER)
 
     cdef void _test_last(self) noexcept nogil:
-        """The window kernel tests the iterate before each update; this one comes after the last."""
+        """Tests the last iterate: the window kernel tests those before each update."""
         cdef Py_ssize_t l, lanes = self.lanes
         for l in range(lanes):
             self.picked[l] = <int>l
@@ -280,7 +284,7 @@ cdef class Block:
         self.lanes = self.part = 0
 
     cdef void _run_window(self, Py_ssize_t done, Py_ssize_t stop) noexcept nogil:
-        """A window's updates after the first `done`, up to `stop`."""
+        """Makes the updates of a window after the first `done`, up to `stop`."""
         cdef Py_ssize_t many
         if self.batched:
             self._run_batches(done, stop)
@@ -292,7 +296,7 @@ cdef class Block:
             done += many
 
     cdef void _run_batches(self, Py_ssize_t first, Py_ssize_t stop) noexcept nogil:
-        """The same, of updates that each have rows of their own; slopes of a batch say nothing of convergence."""
+        """The same for updates on batches; convergence is tested with all rows, after each epoch."""
         cdef Py_ssize_t done, room = self.rows * WIDTH * self.itemsize
         if first == 0:
             self._forget(self.lowest)
@@ -300,7 +304,7 @@ cdef class Block:
             if done == first or not self.steady:
                 self._tabulate(self.n + done, 1, self.carry, self.hyper, self.rate_of, self.lanes)
             if self.tested and (self.n + done) % self.updates == 0:
-                memcpy(self.scratch, self.x, room)  # a step with all rows, for its slopes only
+                memcpy(self.scratch, self.x, room)  # an update with all rows, for its slopes only; it is undone
                 self._forget(self.low)
                 self.kernels.window(self.x, WIDTH, self.lanes, self.kernels.size, 1, self.coefficients, 0, self.data,
                                     self.low, self.high, self.work)
@@ -322,12 +326,13 @@ cdef class Block:
 
     cdef void _observe(self, Py_ssize_t picked, const char* rows, const double* carried, Py_ssize_t n,
                        Py_ssize_t steps) noexcept nogil:
-        """Replays the picked runs from their state `n` updates after the start; `status` and `seen` say how they end."""
+        """Replays the picked runs from their state after `n` updates; writes how they end into `status` and `seen`."""
         cdef Py_ssize_t done = 0, many
         cdef bint last
         gather(rows, self.scratch, self.rows, self.itemsize, self.picked, picked)
         gather(<const char*>carried, <char*>self.carry_scratch, 1, sizeof(double), self.picked, picked)
-        gather(<const char*>self.hyper, <char*>self.hyper_scratch, self.kernels.n_hyper, sizeof(double), self.picked, picked)
+        gather(<const char*>self.hyper, <char*>self.hyper_scratch, self.kernels.n_hyper, sizeof(double), self.picked,
+               picked)
         gather(<const char*>self.rate_of, <char*>self.rate_of_scratch, 1, sizeof(int64_t), self.picked, picked)
         memset(self.seen, 0, WIDTH * self.itemsize)
         memset(self.moved, 0, self.kernels.count * WIDTH * self.itemsize)
@@ -349,7 +354,7 @@ cdef class Block:
                 break
 
     cdef void _observe_batches(self, Py_ssize_t picked, Py_ssize_t n, Py_ssize_t steps) noexcept nogil:
-        """The same with rows of their own for each update; after an epoch, all rows decide on convergence."""
+        """The same for updates on batches; convergence is tested with all rows, after each epoch."""
         cdef Py_ssize_t done = 0
         while True:
             if self.tested and (n + done) % self.updates == 0 and (done < steps or n + done == self.max_iter):
@@ -376,7 +381,7 @@ cdef class Block:
 
     cdef Py_ssize_t _tabulate(self, Py_ssize_t n, Py_ssize_t steps, double* carry, double* hyper,
                               const int64_t* rate_of, Py_ssize_t lanes) noexcept nogil:
-        """Coefficients of the updates after the n-th; returns for how many steps they hold."""
+        """Computes the coefficients of the updates after the n-th; returns for how many updates."""
         cdef Py_ssize_t j, l, many = 1 if self.steady else min(<Py_ssize_t>TABLE, steps)
         cdef row out = self.coefficients
         cdef double* own = hyper + (self.kernels.n_hyper - self.kernels.n_shared - 1) * WIDTH
@@ -398,7 +403,7 @@ cdef class Block:
         return 0 if self.steady else self.kernels.n_coefficients * WIDTH
 
     cdef void _replay(self, Py_ssize_t picked) noexcept nogil:
-        """The picked runs again, from the window before: those that did end leave, and their gaps are closed."""
+        """Replays the picked runs from the window before; those that ended are removed."""
         cdef Py_ssize_t k, steps, i, n = self.n_older
         cdef int status
         cdef bint swings
@@ -434,7 +439,7 @@ cdef class Block:
         self.outcomes._iterations[run] = iterations
 
     cdef void _remove(self, Py_ssize_t lane) noexcept nogil:
-        """The last lane takes the place of the one that ended."""
+        """Moves the last run into the place of one that ended."""
         self.lanes -= 1
         cdef Py_ssize_t other = self.lanes
         if other == lane:

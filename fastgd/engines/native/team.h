@@ -20,8 +20,8 @@
 #include "waiting.h"
 
 #define FGD_SPINS 2000       /* pauses before a worker sleeps */
-#define FGD_LONG_SPINS 20000 /* the same after a job of which more will soon come: a network's next epoch */
-#define FGD_YIELD_EVERY 64   /* pauses after which whoever waits yields: the other may need this processor to go on */
+#define FGD_LONG_SPINS 20000 /* the same after jobs that are soon followed by others: epochs of a network */
+#define FGD_YIELD_EVERY 64   /* pauses after which a waiting thread yields: the other may need this processor */
 #define FGD_MAX_WORKERS 255
 #define FGD_MAX_CLAIMS 0x3ffff
 
@@ -104,7 +104,7 @@ static void fgd_wake(fgd_team *team) {
 #endif
 }
 
-/* A worker's whole life; `rank` counts from 1, the caller of a job is 0. */
+/* The loop of a worker; `rank` counts from 1, the caller of a job has 0. */
 static void fgd_work(fgd_team *team, int rank) {
     for (;;) {
         int seen = atomic_load(&team->generation);
@@ -122,7 +122,7 @@ static int fgd_acquire(fgd_team *team) {
 
 static void fgd_release(fgd_team *team) { atomic_store(&team->busy, 0); }
 
-/* All chunks, with at most n_threads threads; the caller has acquired the team. */
+/* Run all chunks with at most n_threads threads; the caller has acquired the team. */
 static void fgd_run(fgd_team *team, fgd_job job, void *arg, int chunks, int n_threads, int spins) {
     int per = (chunks - 1) / FGD_MAX_CLAIMS + 1, claims = (chunks - 1) / per + 1;
     team->job = job;

@@ -1,7 +1,7 @@
-"""The thread team: daemon threads that wait inside C and claim chunks of work, the caller too.
+"""The thread team: daemon threads that wait in C and, together with the caller, claim chunks of work.
 
-Elementwise kernels and sweeps call `team_run` (see ``team.pxd``). The team starts empty, grows to
-what a call asks for and is dropped in a forked child.
+Steps call `team_run`, networks `team_gather` and `team_together` (see ``team.pxd``). The team starts empty, grows as
+calls need it and is dropped in a forked child.
 """
 
 import os
@@ -47,7 +47,7 @@ def _work(int rank):
 
 
 cdef void _grow(int workers) noexcept with gil:
-    """Start threads until there are `workers`; with fewer, where the system gives no more."""
+    """Start threads until there are `workers`, or as many as the system allows."""
     try:
         while team.workers < workers and fgd_prepare_worker(&team, team.workers + 1):
             rank = team.workers + 1
@@ -95,7 +95,7 @@ cdef void team_together(job fn, void* arg, int members) noexcept nogil:
 
 
 def _drop():
-    """In a forked child: the threads did not come along, and the team may have been at work."""
+    """Forget the team in a forked child, which has no copies of the threads."""
     memset(&team, 0, sizeof(team))
 
 
@@ -104,7 +104,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def workers():
-    """How many threads the team has, the caller not counted."""
+    """How many threads the team has, without the caller."""
     return team.workers
 
 

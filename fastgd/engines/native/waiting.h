@@ -1,4 +1,4 @@
-/* How a thread waits: a pause, or giving the processor to whoever needs it. */
+/* How a thread waits: a pause instruction, or yielding the processor. */
 #ifndef FASTGD_WAITING_H
 #define FASTGD_WAITING_H
 
