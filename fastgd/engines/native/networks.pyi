@@ -5,6 +5,12 @@ from numpy.typing import NDArray
 
 from fastgd.engines.protocol.networks import Architecture, Rows, Stretch
 
+class Workspace:
+    rows: int
+    members: int
+
+    def __init__(self, network: Network, rows: int, members: int) -> None: ...
+
 class Network:
     architecture: Architecture
     dtype: np.dtype[Any]
