@@ -203,7 +203,7 @@ def step_products(
 ) -> Callable[[], None]:
     """The matrix products of training steps alone: forward, to the gradients and back through all layers but the first.
 
-    Each thread has its share of the batch's rows, and of each gradient's rows; nobody waits for another. float32.
+    Each thread has its share of the batch's rows, and of each gradient's rows, without waiting for the others. float32.
     BLAS must be held at one thread (`blas_threads`).
     """
     rng = np.random.default_rng(0)

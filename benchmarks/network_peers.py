@@ -164,7 +164,7 @@ def numpy_training(params: Arrays, x: Any, y: Any, lr: float) -> Training:
             inputs = z
 
     def loss(targets: Any) -> float:
-        """Its slope by the outputs goes to `deltas`."""
+        """Its gradient with respect to the outputs goes to `deltas`."""
         z, slope = outputs[-1], deltas[-1]
         z -= z.max(axis=1, keepdims=True)
         np.exp(z, out=slope)

@@ -3,7 +3,7 @@
     pytest --benchmark-only --benchmark-json=benchmarks.json
     python benchmarks/table.py benchmarks.json README.md
 
-It replaces what stands between the lines ``<!-- benchmarks -->`` and ``<!-- /benchmarks -->``, or, with a third
+It replaces the text between the lines ``<!-- benchmarks -->`` and ``<!-- /benchmarks -->``, or, with a third
 argument, other marks of that kind: a part of the suite, measured on another machine, has a block of its own. Ratios
 stand first: how many times as long a peer takes for the same work, the median of interleaved rounds, the peer's best
 form. One and the same peer has one column, whichever form of it was the fastest; the form is named.
@@ -18,7 +18,7 @@ from typing import Any
 MARK = "benchmarks"
 Record = Mapping[str, Any]
 
-# What a table shows: for each column the peers it stands for, by how their names begin.
+# The columns of each table: title, and the prefixes of the names of its peers.
 COLUMNS = {
     "One step": {
         "PyTorch": "torch",
@@ -113,7 +113,7 @@ def _place(name: str) -> int:
 
 
 def _order(record: Record) -> tuple[int, str]:
-    """Adam first: it is what most people run."""
+    """Adam, the most used, comes first."""
     return (0 if record["workload"].startswith("Adam,") else 1, "")
 
 
@@ -196,7 +196,7 @@ def _skipped(rows: Sequence[Record]) -> list[str]:
 
 
 def amount(seconds: float, unit: str) -> str:
-    """Seconds per unit of work as people read them: a rate for what comes in billions, else a time.
+    """Seconds per unit of work in readable form: a rate for units that come in billions, else a time.
 
     >>> amount(2.5e-10, "iteration"), amount(3.4e-3, "step"), amount(1.5e-6, "step")
     ('4.0 G iterations/s', '3.4 ms', '1.5 µs')

@@ -1,4 +1,4 @@
-"""The numbers that the studies reproduce, as their sources print them."""
+"""Published numbers that the studies reproduce, as printed."""
 
 from fastgd.datasets import STUDY_LINE
 
@@ -13,8 +13,8 @@ __all__ = [
     "TWO_FEATURES_PREDICTION",
 ]
 
-#: Iterations until both slopes are within the tolerance, against the learning rate; None: never. The source
-#: prints the index of the last repetition, counted from zero: updates - 1.
+#: Iterations until the gradient is within the tolerance, by learning rate; None: never. The source prints the
+#: index of the last repetition, counted from zero: updates - 1.
 RATE_VS_ITERATIONS: dict[float, int | None] = {
     0.1: 1389, 0.15: 925, 0.2: 693, 0.25: 552, 0.3: 460, 0.35: 393, 0.4: 344, 0.45: 305, 0.5: 275,
     0.55: 249, 0.6: 228, 0.65: 209, 0.7: 195, 0.75: 182, 0.8: 170, 0.85: 159, 0.9: 151, 0.95: 143,
@@ -28,7 +28,7 @@ FITTED_LINE = STUDY_LINE
 #: J(w; b = -210) of the same rows, highest power first: 2326 w^2 - 23090 w + 57360, to four digits.
 COST_PARABOLA = (2326.0, -23090.0, 57360.0)
 
-#: Descents on that parabola from x = 22, 100 iterations: how the source shows each rate to end.
+#: Outcomes of descents on that parabola from x = 22, 100 iterations, as the source shows them.
 STEP_SIZES = {0.001: "too slow", 0.2: "converges", 0.8: "diverges"}
 
 #: Rate -> update -> mean square error after it, as printed: x = 0, 1, 3; y = -1, 1, 5; from w = 1, b = 0.

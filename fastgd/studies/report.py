@@ -267,7 +267,7 @@ def _anchor(title: str) -> str:
 
 
 def _page(markdown: str, sections: Sequence[Section], folder: Path) -> str:
-    """The Markdown page as one HTML file, pictures included, so that it can be sent."""
+    """The Markdown page as one self-contained HTML file, figures included."""
     from markdown_it import MarkdownIt  # noqa: PLC0415  (only when something is written)
 
     renderer = MarkdownIt("commonmark", {"html": False, "xhtmlOut": False}).enable("table")

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 NAME = "worked-examples"
 LESSON_X, LESSON_Y, LESSON_START = (0.0, 1.0, 3.0), (-1.0, 1.0, 5.0), (1.0, 0.0)
 LINE_X = (1.0, 2.0, 3.0, 4.0, 5.0)
-#: Found by search over small whole numbers: with it the slides' result comes out in every digit.
+#: Found by a search over small integers: with it every digit of the slides' result is reproduced.
 SECOND_FEATURE = (0.0, 1.0, 0.0, 1.0, 0.0)
 SEED = 1
 
@@ -88,7 +88,7 @@ def _check_table(name: str, caption: str, checks: list[Check]) -> Table:
 
 
 def _hand_checks() -> list[Check]:
-    """One step of 3x²y from (1, 1), and the slope of x² - 6x + 5 at 5."""
+    """One step of 3x²y from (1, 1), and the derivative of x² - 6x + 5 at 5."""
     point, rate = np.array([1.0, 1.0]), 0.01
     gradient = np.array([6.0 * point[0] * point[1], 3.0 * point[0] ** 2])
     slopes = [f"{g:g}" for g in gradient]
@@ -108,8 +108,8 @@ def _by_hand() -> list[Block]:
     rows = []
     for rate in (0.1, 0.25, 0.5, 0.9, 1.0, 1.1):
         x = path(parabola, SGD(lr=rate), 5.0, 50)[:, 0]
-        ends = {0.5: "there in one step", 1.0: "swings between 5 and 1 for ever", 1.1: "diverges"}
-        how = ends.get(rate, "falls" if rate < 0.5 else "swings and closes in")
+        ends = {0.5: "converges in one step", 1.0: "alternates between 5 and 1", 1.1: "diverges"}
+        how = ends.get(rate, "monotone" if rate < 0.5 else "oscillates and converges")
         rows.append((rate, *map(float, x[[1, 2, 3, 50]]), 3 + 2 * (1 - 2 * rate) ** 50, how))
     columns = [Column("rate", ".2f"), *(Column(f"x after {n}", ".6g") for n in (1, 2, 3, 50))]
     columns += [Column("formula, 50", ".6g"), Column("descent")]
@@ -127,7 +127,7 @@ def _by_hand() -> list[Block]:
 
 
 def lesson_problem(update: Any, *, statistics: bool = False) -> LeastSquares:
-    """Three points; the slopes are plain sums, without 1/m and without the 2 of the square."""
+    """Three points; the gradient is a plain sum, without 1/m and without the 2 of the square."""
     return LeastSquares(LESSON_X, LESSON_Y, cost="1/2", update=update, statistics=statistics)
 
 
@@ -162,7 +162,7 @@ def _lesson() -> tuple[list[Block], list[Check]]:
     text = (
         "**Three points, X = 0, 1, 3 and Y = −1, 1, 5**, from w₁ = 1, w₀ = 0. The lesson's formula takes "
         "both weights from their old values and the mean over the points; its code takes the **sum**, and "
-        "**updates w₁ first and uses the new w₁ for w₀** (Gauss-Seidel's way). Only the code gives its "
+        "**updates w₁ first and uses the new w₁ for w₀** (Gauss-Seidel's way). Only the code gives the printed "
         "numbers:"
     )
     return [
@@ -175,7 +175,7 @@ def _lesson() -> tuple[list[Block], list[Check]]:
             "**The order of update is a different method.** Together, descent converges for rates below "
             f"{_together_limit():.5f} = 2/λmax; one after the other, below 13/30 = 0.43333 (measured: between "
             f"{_measured_limit()[0]:.4f} and {_measured_limit()[1]:.4f}). At rate 0.5 the second map has "
-            "complex eigenvalues of size √2: the error swings and doubles at each step on average, which is "
+            "complex eigenvalues of size √2: the error oscillates and doubles per step on average, which is "
             "the printed pattern 9.58, 4.06, 39.77, …"
         ),
         _orders_table(),
@@ -244,9 +244,9 @@ def _line() -> list[Block]:
     columns = [Column("updates", "d"), Column("slope (2)"), Column("intercept (1)")]
     return [
         Text(
-            "**The line y = 2x + 1 through x = 1 … 5**, rate 0.05, 1000 updates from 0, slopes of the mean square "
-            "with its factor **2/n**. The slides print only “y = 2x + 1”, which is what comes out. They "
-            f"do not say that this diverges above rate {limit:.6f}."
+            "**The line y = 2x + 1 through x = 1 … 5**, rate 0.05, 1000 updates from 0, gradient of the mean square "
+            "with its factor **2/n**. The slides print only “y = 2x + 1”, which is also the result here. They "
+            f"do not say that descent diverges above rate {limit:.6f}."
         ),
         Table("line", "The fitted line on its way.", columns, rows),
     ]
@@ -276,7 +276,7 @@ def _two_features() -> list[Block]:
         Text(
             "**Two features**, rate 0.01, 1000 updates from 0, factor **1/n** (one page before it is 2/n). "
             "The rows: x₁ = 1 … 5, x₂ = 0, 1, 0, 1, 0 and y = 2x₁ + 1, found by a search over small whole "
-            "numbers; with them every digit comes out."
+            "numbers; with them every digit agrees."
         ),
         _check_table("two-features", "All sixteen digits.", _two_feature_checks()),
     ]
