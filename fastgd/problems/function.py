@@ -144,9 +144,12 @@ class Function(Problem):
 
     def value_at(self, x: Array) -> float:
         """The value at one point."""
-        g = () if self._form != "written" else (np.zeros_like(x),)
-        value = self.fun(x.copy(), *g)
+        value = self._returned(x.copy())
         return _value(value[0] if self._form == "paired" else value)
+
+    def _returned(self, x: Array) -> Any:
+        """What `fun` returns at a point, which it may modify."""
+        return self.fun(x, np.zeros_like(x)) if self._form == "written" else self.fun(x)
 
     def _gradient(self, returned: Any, x: Array) -> Array:
         try:
@@ -212,10 +215,9 @@ class Function(Problem):
         return values, slopes
 
     def _loss(self, point: NDArray[np.float64]) -> float:
-        written = (np.zeros_like(point),) if self._form == "written" else ()
         with np.errstate(all="ignore"):
             try:
-                return _value(self.fun(point, *written))
+                return _value(self._returned(point))
             except Exception:
                 if not self._compiled:
                     raise
