@@ -22,6 +22,7 @@ COMPARISONS = {ast.Gt: "gt", ast.Lt: "lt", ast.GtE: "ge", ast.LtE: "le"}
 
 
 def definition_of(function: Callable[..., Any]) -> ast.FunctionDef:
+    """The syntax tree of a function."""
     definition = ast.parse(textwrap.dedent(_source(function))).body[0]
     if not isinstance(definition, ast.FunctionDef):
         raise TypeError(f"{function!r} must be defined with `def`")
@@ -51,6 +52,7 @@ def statements_of(definition: ast.FunctionDef) -> tuple[list[ast.stmt], list[ast
 
 
 def assigned(statements: Iterable[ast.stmt]) -> list[str]:
+    """The names that plain assignments assign, in order."""
     names: dict[str, None] = {}
     for statement in statements:
         if not isinstance(statement, ast.Assign) or not isinstance(statement.targets[0], ast.Name):

@@ -22,7 +22,7 @@ Point = Callable[[str], str]  # a parameter's index -> how a backend reads it
 
 
 def _expression(text: str) -> ast.expr:
-    """A backend's spelling; what is no Python, such as a cast of Cython's, is kept as it is, like a name."""
+    """A backend's spelling; text that is not Python, such as a Cython cast, is kept as it is, like a name."""
     try:
         return ast.parse(text, mode="eval").body
     except SyntaxError:
@@ -114,7 +114,7 @@ class Fold:
 class Gradient(Parsed):
     """A problem's gradient as the compilers see it; see `fastgd.rules.gradients`."""
 
-    @property
+    @cached_property
     def each(self) -> bool:
         """Whether there is a component for each of n parameters; else there is one parameter."""
         return self.arguments[0] == "i"

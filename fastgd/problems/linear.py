@@ -24,6 +24,7 @@ _FACTORS = {"1/2m": (0.5, True), "1/m": (1.0, True), "1/2": (0.5, False), "sum":
 
 @cache
 def _residual(kind: str) -> Callable[..., Any]:
+    """A model's residuals on NumPy arrays."""
     return RESIDUALS[kind].on_arrays(numpy_vocabulary())
 
 
@@ -260,6 +261,7 @@ class LeastSquares(LinearModel):
 
 
 def check_cost(cost: Any, known: tuple[str, ...]) -> None:
+    """Raise an error for an unknown cost."""
     """Refuse a cost that is not among the known ones."""
     if not isinstance(cost, str) or cost not in known:
         raise ValueError(f"cost is {cost!r}, wanted one of {', '.join(map(repr, known))}")

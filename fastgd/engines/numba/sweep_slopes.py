@@ -155,7 +155,7 @@ def _named(functions: tuple[Any, ...], char: str) -> tuple[list[str], dict[str, 
     """Functions of this library as text, a user's as objects, compiled first.
 
     They are compiled by their own rules, not by those of their caller: a caller's rule for a division by zero would
-    hold for ever after.
+    stay in force for every later caller.
     """
     from numba import types  # noqa: PLC0415
 
