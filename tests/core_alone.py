@@ -20,7 +20,6 @@ OTHERS = (
 )  # fmt: skip
 if "--blocked" in sys.argv:
     sys.modules.update(dict.fromkeys(OTHERS))  # None: an import fails as if nothing were there
-warnings.simplefilter("error")
 
 import numpy as np  # noqa: E402
 
@@ -277,6 +276,7 @@ CHECKS = (
 
 
 def main():
+    warnings.simplefilter("error")
     if "--blocked" not in sys.argv:
         installed = {each.metadata["Name"].lower() for each in importlib.metadata.distributions()}
         assert installed <= {"numpy", "fastgd", "pip", "setuptools"}, installed
