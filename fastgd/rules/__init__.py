@@ -1,1 +1,1 @@
-"""The mathematics and nothing else: update rules and their coefficients."""
+"""The mathematics: update rules, coefficients, activations, losses; problems' gradients and residuals; when a run ends."""

@@ -2,8 +2,8 @@
 
 A loss takes ``(z, y, ...)``, the output before its link, the target (and its constants), and
 returns ``(value, slope)``; the slope is the derivative by z, link included. They are straight-line
-arithmetic as activations are. Softmax with cross-entropy couples the outputs of a row and stands
-with the loops over rows.
+arithmetic as activations are. Softmax with cross-entropy couples the outputs of a row: a network's
+is in the loops over rows, a linear model's in `fastgd.rules.residuals`.
 """
 
 import numpy as np

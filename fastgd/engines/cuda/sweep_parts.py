@@ -18,7 +18,7 @@ _ARITHMETIC = (ast.BinOp, ast.UnaryOp, ast.IfExp, ast.Compare, ast.BoolOp)
 
 
 class NotApart(Exception):
-    """The function is no straight line, or does more with the rate than a GPU can do exactly."""
+    """The function is not straight-line code, or does more with the rate than a GPU can do exactly."""
 
 
 class _OnDevice(ast.NodeTransformer):

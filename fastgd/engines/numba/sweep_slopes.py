@@ -82,7 +82,7 @@ def slopes(b, xo, go, lo, hi, first, last, size, data):
 
 
 def linear_text(kind: str, char: str) -> str:
-    """Text that calls the kernel module's function by a name; LLVM is told here where it is."""
+    """Text that calls the kernel module's function by a name; LLVM learns its address here."""
     from llvmlite import binding  # noqa: PLC0415
 
     from fastgd.engines.native import kernels  # noqa: PLC0415
