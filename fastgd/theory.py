@@ -11,8 +11,9 @@ e_n+1 = t e_n - d e_n-1, the iteration of the matrix [[t, -d], [1, 0]], with
     Nesterov (1983, in the form of Sutskever 2013)  t = (1 + mu)(1 - a l),  d = mu (1 - a l)
 
 Its eigenvalues are the roots z1, z2 of z² - t z + d = 0. From rest (e_-1 = e_0) it is
-e_n = A z1^n + (1 - A) z2^n with A = z1 (1 - z2) / (z1 - z2). Everything here follows from that line, and
-most lines of this module are docstrings, so it stays one file of more than 400.
+e_n = A z1^n + (1 - A) z2^n with A = z1 (1 - z2) / (z1 - z2). Everything here follows from that line.
+
+Long because most of its lines are docstrings.
 """
 
 from __future__ import annotations

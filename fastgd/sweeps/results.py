@@ -1,6 +1,6 @@
 """The result of a sweep: one entry per run, in arrays shaped like the sweep's axes.
 
-Above 400 lines only by its documentation: what the methods do is in `arrays`, `axis_values`, `best` and `files`.
+Long because of its documentation: what the methods do is in `arrays`, `axis_values`, `best` and `files`.
 """
 
 from __future__ import annotations

@@ -148,7 +148,11 @@ def test_coefficients_from_an_enclosing_function():
 
 
 def test_two_lambdas_on_one_line():
-    first, second = [gd.Optimizer.from_rule(plain, coefficients=f, defaults={"lr": 1.0}) for f in (lambda t, lr: (lr * 0.5,), lambda t, lr: (lr * 0.25,))]  # fmt: skip
+    halved, quartered = (lambda t, lr: (lr * 0.5,), lambda t, lr: (lr * 0.25,))
+    first, second = [
+        gd.Optimizer.from_rule(plain, coefficients=f, defaults={"lr": 1.0})
+        for f in (halved, quartered)
+    ]
     p, q = np.ones(1), np.ones(1)
     first(backend="numba").step(p, np.ones(1))
     second(backend="numba").step(q, np.ones(1))

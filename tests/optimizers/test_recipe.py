@@ -120,7 +120,8 @@ CHECKS = {
         linear = gd.GDRegressor(optimizer="cooled", learning_rate=0.1, max_iter=500)
         assert linear.fit(X, X[:, 0]).score(X, X[:, 0]) > 0.9
         assert type(linear._optimizer).__name__ == "Cooled"
-        net = gd.MLPRegressor(hidden_layer_sizes=(8,), solver="cooled", learning_rate_init=0.1, random_state=0, max_iter=200)
+        options = {"learning_rate_init": 0.1, "random_state": 0, "max_iter": 200}
+        net = gd.MLPRegressor(hidden_layer_sizes=(8,), solver="cooled", **options)
         assert net.fit(X, X[:, 0]).score(X, X[:, 0]) > 0.9
     """,
     "command line": """
