@@ -8,7 +8,8 @@ The archive holds, uncompressed:
 - ``optimizer.*``: what `Optimizer.state_dict` returned, where the network was trained.
 
 Every array's shape and dtype are compared with what the described architecture needs before its numbers are read, and
-compressed archives are refused, so that no file makes this module use more memory than its size.
+compressed archives are refused, so that no file makes this module use more memory than twice its size: the arrays of
+the file, and those of the network.
 """
 
 from __future__ import annotations
