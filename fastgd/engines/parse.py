@@ -130,7 +130,7 @@ class Rule(Parsed):
 
     @cached_property
     def locals(self) -> tuple[str, ...]:
-        """Names that the body assigns and that are no argument."""
+        """Names that the body assigns and that are not arguments."""
         names = assigned(statements_of(self.definition)[0])
         return tuple(n for n in names if n not in self.arguments)
 

@@ -1,9 +1,9 @@
 """Activations of a network's hidden layers, each written once: value and slope of one number.
 
-An activation takes ``(z, ...)``, the sum that reaches a unit (and its constants), and returns
-``(value, slope)``: what the unit gives on and the derivative there, which the way back multiplies
-with. They are straight-line arithmetic with the vocabulary of `fastgd.rules.elementary`, whose
-literals every backend rounds to the dtype of `z`.
+An activation takes ``(z, ...)``, the unit's weighted input (and constants), and returns
+``(value, slope)``: the unit's output and its derivative, used in backpropagation. They are
+straight-line arithmetic with the vocabulary of `fastgd.rules.elementary`, whose literals every
+backend rounds to the dtype of `z`.
 """
 
 import numpy as np

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-EXTRAS = "pip install 'fastgd[cuda13]' (or 'fastgd[cuda12]', as the driver has it)"
+EXTRAS = "pip install 'fastgd[cuda13]' (or 'fastgd[cuda12]', depending on the driver)"
 
 
 @cache
