@@ -1,1 +1,1 @@
-"""The mathematics: update rules, coefficients, activations, losses; problems' gradients and residuals; when a run ends."""
+"""The mathematics: update rules, coefficients, activations, losses; gradients and residuals of problems; how a run ends."""
