@@ -1,1 +1,1 @@
-"""The mathematics: update rules, coefficients, activations, losses; gradients and residuals of problems; how a run ends."""
+"""The mathematics: updates, coefficients, activations, losses, gradients, residuals, stopping decisions."""
