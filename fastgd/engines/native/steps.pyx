@@ -316,7 +316,7 @@ cdef class Stepper:
         """Put the arrays' addresses into the plan; False if an array must be checked in Python."""
         cdef Py_ssize_t k, n = self.plan.count
         cdef int wanted = cnp.NPY_ARRAY_C_CONTIGUOUS | cnp.NPY_ARRAY_ALIGNED
-        cdef bint ordinary, same = self.disjoint
+        cdef bint same = self.disjoint
         cdef PyObject* p
         cdef PyObject* g
         cdef Entry* e
