@@ -177,7 +177,7 @@ cdef class Block:
 
         If an update takes long it returns within a window: `most` updates of one window.
         """
-        cdef Py_ssize_t k
+        cdef Py_ssize_t _k
         cdef uint64_t mode
         if self.scheduled:
             stop = min(self.max_iter, self.n + windows * WINDOW)
@@ -189,7 +189,7 @@ cdef class Block:
             windows = self._draw(windows)
         with nogil:
             mode = fgd_flush_subnormals(self.flush)
-            for k in range(windows):
+            for _k in range(windows):
                 if self.lanes == 0:
                     break
                 self._advance(most)
@@ -217,13 +217,14 @@ cdef class Block:
     cdef void _gather_batch(self, Py_ssize_t n) noexcept nogil:
         """Copies the rows of the update after the n-th into `batch`."""
         cdef Py_ssize_t k = n % self.updates, rows = self.kernels.size, start = k * self.batch_size
-        cdef Py_ssize_t row = (self.kernels.features + 1) * self.itemsize
-        cdef const char* scales = self.data + rows * row  # for all rows, for a batch, for a short batch
+        cdef Py_ssize_t row_bytes = (self.kernels.features + 1) * self.itemsize
+        cdef const char* scales = self.data + rows * row_bytes  # for all rows, for a batch, for a short batch
         if n == self.batch_of:
             return
         self.batch_of = n
         self.batch_rows = min(self.batch_size, rows - start)
-        fgd_gather(self.data, row, self.itemsize, self.orders + (n // self.updates - self.first_epoch) * rows + start,
+        fgd_gather(self.data, row_bytes, self.itemsize,
+                   self.orders + (n // self.updates - self.first_epoch) * rows + start,
                    self.batch_rows, rows - start,
                    scales + (1 if self.batch_rows == self.batch_size else 2) * self.itemsize, self.batch)
 

@@ -134,10 +134,10 @@ cdef void _count(void* arg, int chunk) noexcept nogil:
 def exercise(counts, int runs, int n_threads, long pauses=0):
     """Run a counting job `runs` times, a chunk per element of an array of C ints; how often the team helped."""
     cdef Tally tally
-    cdef int k, helped = 0, chunks = len(counts)
+    cdef int _k, helped = 0, chunks = len(counts)
     tally.counts = <int*><uintptr_t>counts.ctypes.data
     tally.pauses = pauses
     with nogil:
-        for k in range(runs):
+        for _k in range(runs):
             helped += team_run(_count, &tally, chunks, n_threads)
     return helped
