@@ -9,6 +9,7 @@ import copy
 import importlib.metadata
 import inspect
 import io
+import os
 import pickle
 import sys
 import tempfile
@@ -18,6 +19,7 @@ from pathlib import Path
 OTHERS = (
     "numba", "scipy", "sklearn", "pandas", "matplotlib", "rich", "pooch", "threadpoolctl", "markdown_it",
 )  # fmt: skip
+os.environ.pop("FASTGD_DATA", None)  # data sets in a folder at hand need no pooch
 if "--blocked" in sys.argv:
     sys.modules.update(dict.fromkeys(OTHERS))  # None: an import fails as if nothing were there
 
