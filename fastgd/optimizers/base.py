@@ -146,12 +146,14 @@ class Optimizer(Stateful):
         return self.with_options()
 
     def __getattr__(self, name: str) -> Any:
-        if not name.startswith("_"):
-            if name in self._options:
-                return self._kind.given(name, self._options[name])
-            if name in self._running:
-                return self._running[name]
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        if name.startswith("_") or name not in {**self._options, **self._running}:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return self._given(name)
+
+    def _given(self, name: str) -> Any:
+        """A hyperparameter or setting as the user gave it: of `lr`, the schedule."""
+        options = self._options
+        return self._kind.given(name, options[name]) if name in options else self._running[name]
 
     @property
     def lr(self) -> float:
@@ -173,7 +175,7 @@ class Optimizer(Stateful):
                 groups = self._groups.items()
                 value: Any = {p if len(p) != 1 else p[0]: o for p, o in groups} or None
             else:
-                value = getattr(self, name)
+                value = self._given(name)  # not the attribute, which for `lr` is the next rate
             if name == "lr" or value != default:
                 shown.append(f"{name}={value!r}")
         return f"{type(self).__name__}({', '.join(shown)})"
@@ -354,8 +356,7 @@ class Optimizer(Stateful):
             ``rule(p, g, *state, *coefficients) -> (p, *state)``: straight-line arithmetic on
             arguments, locals and those functions of NumPy, under the name `np`, that rules know
             (sqrt, abs, sign, maximum, minimum, where, exp, log, tanh, erf, ...). It is called with
-            whole arrays, or compiled for single numbers. It holds no number: numbers are
-            coefficients.
+            whole arrays, or compiled for single numbers. Its numbers are coefficients, not literals.
         state : sequence of str
             Names of the state variables, which start at 0; also the rule's third argument and on.
         coefficients : function
@@ -374,7 +375,7 @@ class Optimizer(Stateful):
         Raises
         ------
         TypeError, ValueError
-            If the rule holds a literal, a branch or an unknown name, or the arguments do not fit.
+            If the rule holds a literal, a branch or an unknown name, or an argument is invalid.
 
         Examples
         --------

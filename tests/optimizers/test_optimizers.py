@@ -58,6 +58,28 @@ def test_repr_makes_the_same_optimizer(case):
     np.testing.assert_equal(again._options, made._options)
 
 
+def test_repr_names_the_schedule_and_not_the_rate_of_now():
+    optimizer = gd.SGD(lr=gd.schedules.cosine(0.1, 100), groups={0: {"lr": 0.5}})
+    text = "SGD(lr=cosine(peak=0.1, total=100, floor=0.0), groups={0: {'lr': 0.5}})"
+    assert repr(optimizer) == text
+    optimizer.step([np.ones(2)], [np.ones(2)])
+    assert repr(optimizer) == text
+    spent = gd.SGD(lr=lambda t: 0.1 if t < 1 else -1.0)
+    spent.step(np.ones(2), np.ones(2))
+    assert repr(spent).startswith("SGD(lr=")
+
+
+def test_repr_of_a_rule_whose_hyperparameters_are_called_as_methods_are():
+    Mine = gd.Optimizer.from_rule(
+        lambda p, g, lr, a: (p - lr * g,),
+        coefficients=lambda t, lr, state_dict, conventions: (lr, state_dict + conventions),
+        defaults={"lr": 0.5, "state_dict": 1.0, "conventions": 2.0},
+    )
+    assert repr(Mine(state_dict=3.0)) == "Mine(lr=0.5, state_dict=3.0)".replace(
+        "Mine", Mine.__name__
+    )
+
+
 def test_repr_is_short():
     assert repr(gd.SGD(lr=0.1)) == "SGD(lr=0.1)"
     assert repr(gd.Adam(betas=(0.8, 0.9), clip_norm=1, groups={"b": {"lr": 0.5}})) == (
