@@ -84,7 +84,8 @@ def present(module: str) -> bool:
     if module in sys.modules:
         return sys.modules[module] is not None
     try:
-        return importlib.util.find_spec(module) is not None
+        spec = importlib.util.find_spec(module)
+        return spec is not None and spec.origin is not None  # else a mere folder of that name
     except ModuleNotFoundError:  # from an import hook that blocks it
         return False
 
