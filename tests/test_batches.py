@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+from grids import SAMPLED_DTYPES
 
 import fastgd as gd
 from fastgd.batches import Batches
@@ -96,7 +97,7 @@ def test_against_a_plain_loop(size, shuffle, drop_last, backend):
 
 
 @COMPILED
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", SAMPLED_DTYPES)
 @pytest.mark.parametrize(
     "optimizer",
     [gd.SGD(), gd.Adam(), gd.NAG(), gd.SGD(l1=0.01, l2=0.1, clip_norm=0.5)],

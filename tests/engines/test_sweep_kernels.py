@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from cases import CASES
+from grids import SAMPLED_CASES, sampled
 
 import fastgd as gd
 
@@ -90,7 +91,7 @@ def test_ahead_of_time_kernels(name, optimizer, dtype):
     assert len(set(found.status.tolist())) > 1
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+@pytest.mark.parametrize("case", SAMPLED_CASES, ids=lambda case: case.id)
 def test_every_optimizer(case):
     found = by_backends(PROBLEMS["line"], case.make(), {"lr": RATES}, ["numpy", "auto"])
     assert (found.iterations > 0).all()
@@ -104,26 +105,29 @@ USER = gd.Optimizer.from_rule(
 )
 
 
+NUMBA_KERNELS = [
+    ("line", gd.SGD(), "float64"),  # the kernels that exist ahead of time, from Numba
+    ("quadratic6", gd.Adam(), "float64"),
+    ("polynomial", gd.Momentum(), "float32"),
+    ("line-rows", gd.SGD(), "float32"),
+    ("plane-rows", gd.Adam(), "float64"),
+    ("line-sequential", gd.SGD(), "float64"),
+    ("plane-rows-sequential", gd.Momentum(), "float32"),
+    ("plane-rows-sequential", gd.SGD(clip_norm=0.3, weight_decay=0.1), "float64"),
+    ("plane", gd.SGD(clip_norm=0.3, clip_value=0.2), "float32"),
+    ("quadratic6", gd.AdamW(weight_decay=0.3), "float32"),
+    ("plane-rows", gd.NAG(), "float64"),
+    ("line", gd.NAG(weight_decay=0.1, l1=0.01, clip_norm=0.5), "float32"),
+    ("line", gd.NAdam(), "float32"),
+    ("line", gd.Rprop(), "float32"),
+    ("quadratic1", USER(), "float32"),
+    ("quadratic3", USER(weight_decay=0.1), "float64"),
+]
+
+
 @pytest.mark.parametrize(
     ("name", "optimizer", "dtype"),
-    [
-        ("line", gd.SGD(), "float64"),  # the kernels that exist ahead of time, from Numba
-        ("quadratic6", gd.Adam(), "float64"),
-        ("polynomial", gd.Momentum(), "float32"),
-        ("line-rows", gd.SGD(), "float32"),
-        ("plane-rows", gd.Adam(), "float64"),
-        ("line-sequential", gd.SGD(), "float64"),
-        ("plane-rows-sequential", gd.Momentum(), "float32"),
-        ("plane-rows-sequential", gd.SGD(clip_norm=0.3, weight_decay=0.1), "float64"),
-        ("plane", gd.SGD(clip_norm=0.3, clip_value=0.2), "float32"),
-        ("quadratic6", gd.AdamW(weight_decay=0.3), "float32"),
-        ("plane-rows", gd.NAG(), "float64"),
-        ("line", gd.NAG(weight_decay=0.1, l1=0.01, clip_norm=0.5), "float32"),
-        ("line", gd.NAdam(), "float32"),
-        ("line", gd.Rprop(), "float32"),
-        ("quadratic1", USER(), "float32"),
-        ("quadratic3", USER(weight_decay=0.1), "float64"),
-    ],
+    sampled(NUMBA_KERNELS, lambda row: row[2] == "float64"),
     ids=lambda value: value if isinstance(value, str) else repr(value)[:40],
 )
 def test_numba_kernels(name, optimizer, dtype):

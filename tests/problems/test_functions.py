@@ -7,6 +7,7 @@ import numba
 import numpy as np
 import pytest
 import scipy.optimize
+from grids import SAMPLED_DTYPES
 
 import fastgd as gd
 
@@ -278,7 +279,7 @@ def test_gradients_and_minima(name):
 
 
 @pytest.mark.parametrize("name", ["rosenbrock5", "beale", "himmelblau", "saddle"])
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", SAMPLED_DTYPES)
 def test_the_same_bits_from_kernels_and_reference(name, dtype):
     options = {"rng": 3, "max_iter": 200, "dtype": dtype}
     one, other = (

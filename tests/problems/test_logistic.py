@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from grids import SAMPLED_DTYPES
 
 import fastgd as gd
 from fastgd.engines import sweeps
@@ -82,7 +83,7 @@ def test_penalties_are_the_optimizers():
 
 
 @COMPILED
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", SAMPLED_DTYPES)
 @pytest.mark.parametrize(
     "optimizer",
     [gd.SGD(), gd.Adam(), gd.NAG(), gd.SGD(l1=0.01, l2=0.1, clip_norm=0.5)],

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from cases import CASES
+from grids import SAMPLED_CASES
 
 import fastgd as gd
 from fastgd.engines.cuda import device, network_data, network_kernels, network_training
@@ -223,7 +223,7 @@ def test_fit(name):
     assert_same_fit(options, optimizer, **how)
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+@pytest.mark.parametrize("case", SAMPLED_CASES, ids=lambda case: case.id)
 def test_every_optimizer(case):
     """A linear model, three updates."""
     nets = []

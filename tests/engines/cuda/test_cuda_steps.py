@@ -5,7 +5,7 @@ import pickle
 
 import numpy as np
 import pytest
-from cases import CASES
+from grids import SAMPLED_CASES
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba import cuda
@@ -99,7 +99,7 @@ def assert_same(first, second):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+@pytest.mark.parametrize("case", SAMPLED_CASES, ids=lambda case: case.id)
 def test_bits_of_the_reference(case, dtype):
     params, gradients = draw(dtype, 3)
     plain = case.make(backend="numpy", flush_subnormals=False)

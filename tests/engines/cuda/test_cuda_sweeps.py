@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 from cases import CASES
+from grids import SAMPLED_CASES
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba import njit
@@ -81,7 +82,7 @@ def same(problem, optimizer, axes=None, **options):
     return found
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+@pytest.mark.parametrize("case", SAMPLED_CASES, ids=lambda case: case.id)
 def test_every_optimizer(case):
     dtype = "float32" if CASES.index(case) % 2 else "float64"
     same(PROBLEMS["line"], case.make(), {"lr": RATES[1::2]}, max_iter=40, dtype=dtype)
