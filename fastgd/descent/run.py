@@ -167,10 +167,8 @@ def _kernels(request: Request, runs: Descents, step_tol: float, backend: str) ->
     pays = backend == "auto" and limits.max_iter > _COMPILING_PAYS and present("numba")
     if step_tol or pays:
         ahead = None
-    address = (
-        _observed_loop(kernel, problem.n_parameters, runs, char) if ahead is None else ahead[1]
-    )
-    kernels = sweeps.bound_kernels(0, address, kernel, problem.n_parameters, runs)
+    address = _observed_loop(kernel, len(runs.x0), runs, char) if ahead is None else ahead[1]
+    kernels = sweeps.bound_kernels(0, address, kernel, len(runs.x0), runs)
     return kernels, "numba" if ahead is None else "cython"
 
 

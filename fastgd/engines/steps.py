@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.engines.parse import CoefficientFunction
-from fastgd.engines.protocol.arrays import is_plain_array
+from fastgd.engines.protocol.arrays import as_plain_array
 from fastgd.engines.protocol.steps import Group, Loop, Method, Slot
 from fastgd.engines.registry import COEFFICIENTS
 from fastgd.extras import present
@@ -74,18 +74,17 @@ def _full(shape: tuple[int, ...], dtype: np.dtype[Any], value: float) -> NDArray
     return np.full(shape, value, dtype) if value else np.zeros(shape, dtype)
 
 
-def check_first(name: str, array: Any, on_device: bool = False) -> None:
-    """Raise TypeError or ValueError if this cannot be a parameter or a gradient."""
+def checked_first(name: str, value: Any, on_device: bool = False) -> Any:
+    """An array, of NumPy as it is in memory; TypeError or ValueError if it cannot be a parameter or a gradient."""
     if on_device:
         from fastgd.engines.cuda import steps as cuda_steps  # noqa: PLC0415
 
-        cuda_steps.form(name, array)
-        return
-    if not is_plain_array(array):
-        got = "None" if array is None else type(array).__name__
-        raise TypeError(f"{name} must be a NumPy array, got {got}")
+        cuda_steps.form(name, value)
+        return value
+    array = as_plain_array(name, value)
     if array.dtype not in (np.float32, np.float64) or not array.dtype.isnative:
         raise ValueError(f"{name} must have dtype float32 or float64, got {array.dtype}")
+    return array
 
 
 def evaluation(function: CoefficientFunction, backend: str) -> Loop | None:

@@ -16,7 +16,7 @@ from fastgd.engines.layout import CLIP_PARTS, SHARED, WINDOW
 from fastgd.engines.native.crew import Crew, cut_into_blocks
 from fastgd.engines.parse import CoefficientFunction, Rule
 from fastgd.engines.protocol.outcomes import NumpyOutcomes, Outcomes, Watcher
-from fastgd.engines.protocol.sweeps import Descents, Kernel, Limits, Problem
+from fastgd.engines.protocol.sweeps import Descents, Kernel, Limits, Problem, numbers_of
 from fastgd.engines.reference.sweeps import run_watched
 from fastgd.extras import present, warn_slow
 
@@ -33,6 +33,7 @@ class Chosen:
 def choose(problem: Problem, runs: Descents, dtype: np.dtype[Any], backend: str) -> Chosen:
     """The kernels for a rule on a problem; `backend` is "auto", "cython" or "numba"."""
     kernel, char = problem.kernel(dtype), "f" if dtype == np.float32 else "d"
+    count = len(runs.x0)  # asked of the problem once: a class of a user's own may change its mind
     ahead = ahead_of_time(kernel, runs, char)
     if backend == "cython" and ahead is None:
         raise ValueError(
@@ -48,17 +49,16 @@ def choose(problem: Problem, runs: Descents, dtype: np.dtype[Any], backend: str)
         check_numba()
         from fastgd.engines.numba import sweeps as numba_sweeps  # noqa: PLC0415
 
-        count = problem.n_parameters
         window, observe = numba_sweeps.window_and_observe(kernel, count, runs, char)
         made_by, vector = "numba", numba_sweeps.vector_bytes() // dtype.itemsize
     kernels = bound_kernels(
         window,
         observe,
         kernel,
-        problem.n_parameters,
+        count,
         runs,
         batches=problem.batches,
-        features=problem.n_parameters // kernel.outputs,
+        features=count // max(1, kernel.outputs),
     )
     return Chosen(made_by, kernels, vector)
 
@@ -69,7 +69,8 @@ def bound_kernels(
     """Kernel addresses together with the problem's data, coefficient functions and sizes."""
     from fastgd.engines.native.sweeps import Kernels  # noqa: PLC0415
 
-    char = "f" if kernel.data.dtype == np.float32 else "d"
+    data = numbers_of(kernel, count, batched=more.get("batches") is not None)
+    char = data.dtype.char
     n_shared = {"plain": 0, "prepared": SHARED, "clipped": SHARED + CLIP_PARTS}[runs.mode]
     return Kernels(
         window,
@@ -77,7 +78,7 @@ def bound_kernels(
         _lanes(runs.coefficients, char),
         shared=_shared_lanes(runs.mode, char),
         n_shared=n_shared,
-        data=kernel.data,
+        data=data,
         size=kernel.size,
         count=count,
         n_state=len(runs.state0),
@@ -114,7 +115,8 @@ def slopes(problem: Problem, x: NDArray[Any]) -> NDArray[Any]:
         return problem.slopes(x)
     from fastgd.engines.native.linear import linear_slopes  # noqa: PLC0415
 
-    return linear_slopes(kernels.address(name), x, kernel.data, kernel.size, kernel.outputs)
+    data = numbers_of(kernel, len(x), batched=problem.batches is not None)
+    return linear_slopes(kernels.address(name), x, data, kernel.size, kernel.outputs)
 
 
 def ahead_of_time(kernel: Kernel, runs: Descents, char: str) -> tuple[int, int] | None:
@@ -203,7 +205,7 @@ def descend(
     After a KeyboardInterrupt it returns normally: runs under way end as `Status.INTERRUPTED`, those that had not begun
     stay `Status.NOT_RUN`. The deadline does the same with `Status.MAX_SECONDS`.
     """
-    shape = (len(runs.index), problem.n_parameters)
+    shape = (len(runs.index), len(runs.x0))
     backend = engine_of(problem, backend)
     if backend == "cuda":
         from fastgd.engines.cuda import sweeps as cuda_sweeps  # noqa: PLC0415

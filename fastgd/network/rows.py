@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.checks import as_real_array
+from fastgd.engines.protocol.arrays import as_plain_array, check_mapping
 from fastgd.engines.protocol.networks import Architecture, Array, Rows
 
 _READ = (np.uint8, np.float32, np.float64)  # dtypes of inputs that engines read without a copy
@@ -19,17 +20,18 @@ def checked_parameters(params: Any, a: Architecture) -> list[Array]:
     wanted = 2 * a.layers
     if not isinstance(params, list | tuple) or len(params) != wanted:
         raise ValueError(f"params must be the {wanted} arrays [W0, b0, ...], got {params!r:.60}")
-    for k, array in enumerate(params):
+    found = []
+    for k, given in enumerate(params):
         shape = a.sizes[k // 2 + k % 2 : k // 2 + 2]
-        if not isinstance(array, np.ndarray):
-            raise TypeError(f"params[{k}] must be a NumPy array, got {type(array).__name__}")
+        array = as_plain_array(f"params[{k}]", given)
         if array.dtype != a.dtype or array.shape != shape:
             raise ValueError(
                 f"params[{k}] must have dtype {a.dtype} and shape {shape}, got {array.dtype} and {array.shape}"
             )
         if not array.flags.carray:
             raise ValueError(f"params[{k}] must be C-contiguous, aligned and writeable")
-    return list(params)
+        found.append(array)
+    return found
 
 
 def checked_inputs(name: str, X: Any, a: Architecture) -> tuple[Array, float]:
@@ -37,6 +39,7 @@ def checked_inputs(name: str, X: Any, a: Architecture) -> tuple[Array, float]:
     x = _numbers(name, X)
     if x.ndim != 2 or x.shape[1] != a.sizes[0]:
         raise ValueError(f"{name} must have shape (n, {a.sizes[0]}), got {x.shape}")
+    check_mapping(name, x)
     if x.dtype not in _READ or not x.dtype.isnative:
         with np.errstate(over="ignore"):
             x = x.astype(a.dtype, order="C")
@@ -112,7 +115,8 @@ def _classes(names: tuple[str, str], y: Any, n: int, a: Architecture) -> NDArray
         raise ValueError(
             f"{name}[{k}] is {labels[k]}; the network has {classes} outputs, classes 0 to {classes - 1}"
         )
-    return np.ascontiguousarray(labels, np.int32)
+    # A copy, since engines use a label as an index, and a callback could write others into the caller's array.
+    return np.array(labels, np.int32, order="C")
 
 
 def _values(names: tuple[str, str], y: Any, n: int, a: Architecture) -> Array:
@@ -126,7 +130,9 @@ def _values(names: tuple[str, str], y: Any, n: int, a: Architecture) -> Array:
         raise ValueError(f"{name} must lie between 0 and 1 for loss 'binary_cross_entropy'")
     if a.link == "exp" and (values < 0).any():
         raise ValueError(f"{name} must not be negative for loss 'poisson'")
-    return np.array(values, a.dtype, order="C", copy=None).reshape(n, outputs)
+    if values.ndim == 1:  # a view of the caller's array would not show that a callback resized that
+        return np.array(values, a.dtype).reshape(n, outputs)
+    return np.array(values, a.dtype, order="C", copy=None)
 
 
 def _weights(sample_weight: Any, n: int, a: Architecture) -> NDArray[np.float64] | None:

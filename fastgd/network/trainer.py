@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from fastgd.engines.protocol.arrays import check_mapping
 from fastgd.engines.protocol.networks import Rows, Stretch
 from fastgd.network.rows import checked_parameters
 from fastgd.network.trainable import Trainable
@@ -85,6 +86,7 @@ class Trainer:
     def _train(self, order: NDArray[np.int64], first: int, last: int) -> Stretch:
         network, optimizer = self.network, self.optimizer
         params = checked_parameters(network.params, network.architecture)
+        check_mapping("X", self.rows.x)
         if not is_bound_by(optimizer, self.plan):  # a callback may have reset it
             self.plan = bound_to(optimizer, params)
         plan = self.plan

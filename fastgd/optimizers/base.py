@@ -16,7 +16,7 @@ from fastgd.optimizers.fields import Choice, Field, Schedule, rate_at
 from fastgd.optimizers.formula import Formula
 from fastgd.optimizers.groups import Groups, checked_groups, group_numbers
 from fastgd.optimizers.kind import Kind, SignatureOf, Values
-from fastgd.optimizers.plan import Plan, backend_for, check_leaves, make_plan
+from fastgd.optimizers.plan import Plan, backend_for, checked_leaves, make_plan
 from fastgd.optimizers.state import restore
 from fastgd.optimizers.stateful import Stateful
 from fastgd.optimizers.tree import Tree
@@ -254,9 +254,9 @@ class Optimizer(Stateful):
         if lr is not None:
             lr = self._one_rate(lr)
         on_device = any(map(is_device_array, leaves))
-        check_leaves(tree, leaves, gradients, on_device=on_device)
+        found = checked_leaves(tree, leaves, gradients, on_device=on_device)
         backend = backend_for(self._running, self._backends, on_device=on_device)
-        self._plan = plan = self._new_plan(tree, leaves, backend, lr)
+        self._plan = plan = self._new_plan(tree, found, backend, lr)
         try:
             plan.write_rates()
             if lr is None:

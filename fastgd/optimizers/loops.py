@@ -12,12 +12,12 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.engines.protocol.arrays import check
+from fastgd.engines.protocol.arrays import checked
 from fastgd.engines.protocol.steps import Method
 from fastgd.optimizers.base import Optimizer
 from fastgd.optimizers.fields import Schedule
 from fastgd.optimizers.groups import checked_groups, group_numbers
-from fastgd.optimizers.plan import Plan, backend_of_loop, check_leaves
+from fastgd.optimizers.plan import Plan, backend_of_loop, checked_leaves
 from fastgd.optimizers.tree import Path, Tree
 
 AnOptimizer = TypeVar("AnOptimizer", bound=Optimizer)
@@ -99,15 +99,14 @@ def bound_to(optimizer: Optimizer, params: Sequence[Any]) -> Plan:
     plan = optimizer._plan
     if plan is None:
         tree = Tree(params)
-        leaves = tree.leaves(params, "params")
-        check_leaves(tree, leaves)
+        leaves = checked_leaves(tree, tree.leaves(params, "params"))
         backend = backend_of_loop(optimizer._running, optimizer._backends)
         plan = optimizer._new_plan(tree, leaves, backend)
         optimizer._plan, optimizer._pending = plan, None
     if plan.backend == "cuda":
         raise ValueError("the optimizer has its state on the GPU, for arrays there; give another")
     leaves = plan.leaves(params, "params")
-    check(plan.slots, leaves, [np.empty_like(array) for array in leaves])
+    checked(plan.slots, leaves, [np.empty(slot.shape, slot.dtype) for slot in plan.slots])
     return plan
 
 

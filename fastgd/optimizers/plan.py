@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fastgd.engines.backends import resolve_backend
 from fastgd.engines.protocol.steps import Group, Method, Slot
-from fastgd.engines.steps import check_first, group_for, slot_for, stepper_class
+from fastgd.engines.steps import checked_first, group_for, slot_for, stepper_class
 from fastgd.optimizers.fields import Schedule, rate_at
 from fastgd.optimizers.tree import Tree, spelled
 
@@ -114,14 +114,19 @@ def make_plan(  # noqa: PLR0917  (each is a part of the plan)
     return Plan(tree, tree.leaves, slots, groups, stepper.step, single, backend, rates, t)
 
 
-def check_leaves(
+def checked_leaves(
     tree: Tree, params: Sequence[Any], grads: Sequence[Any] = (), *, on_device: bool = False
-) -> None:
-    """Raise TypeError or ValueError where something cannot be a parameter or a gradient at all."""
+) -> list[Any]:
+    """The parameters, of NumPy as they are in memory.
+
+    TypeError or ValueError where something cannot be a parameter or a gradient at all.
+    """
+    found = []
     for k, path in enumerate(tree.paths):
-        check_first(spelled("params", path), params[k], on_device)
+        found.append(checked_first(spelled("params", path), params[k], on_device))
         if grads:
-            check_first(spelled("grads", path), grads[k], on_device)
+            checked_first(spelled("grads", path), grads[k], on_device)
+    return found
 
 
 def backend_for(running: Mapping[str, Any], supports: tuple[str, ...], *, on_device: bool) -> str:

@@ -53,7 +53,9 @@ class Tree:
         if type(value) is list and len(value) == len(self._keys):
             return value
         self._same(value, root, ())
-        return list(value)
+        return list(
+            map(value.__getitem__, self._keys)
+        )  # not by its `__iter__`, which may be endless
 
     def _flat_dict(self, value: Any, root: str) -> list[Any]:
         try:
@@ -81,10 +83,10 @@ class Tree:
         if not isinstance(value, Mapping if self._kind == "dict" else list | tuple):
             raise TypeError(f"{where} must be {first} as at the first step, got {_named(value)}")
         if self._kind == "list":
-            if len(value) != len(self._keys):
+            if _length(value) != len(self._keys):
                 raise ValueError(
                     f"{where} must have {len(self._keys)} entries as at the first step, "
-                    f"got {len(value)}"
+                    f"got {_length(value)}"
                 )
             return
         for key in self._keys:
@@ -97,16 +99,21 @@ class Tree:
 
 
 def _kind_and_keys(value: Any, root: str, path: Path) -> tuple[str, list[Any]]:
-    if isinstance(value, np.ndarray) or is_device_array(value):
+    if issubclass(type(value), np.ndarray) or is_device_array(value):
         return "array", []
     if isinstance(value, list | tuple):
-        return "list", list(range(len(value)))
+        return "list", list(range(_length(value)))
     if isinstance(value, Mapping):
         return "dict", list(value)
     raise TypeError(
         f"{spelled(root, path)} must be a NumPy array, or a list, tuple or dict of them; "
         f"got {_named(value)}"
     )
+
+
+def _length(value: Any) -> int:
+    """The true length: what the `__len__` of a subclass says may be endless."""
+    return list.__len__(value) if isinstance(value, list) else tuple.__len__(value)
 
 
 def _named(value: Any) -> str:

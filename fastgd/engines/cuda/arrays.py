@@ -1,6 +1,8 @@
 """Device arrays of other libraries, used in place: CuPy, PyTorch, JAX, Numba.
 
-Anything with ``__cuda_array_interface__``, or DLPack with a CUDA device. Nothing is copied.
+Anything with ``__cuda_array_interface__``, or DLPack with a CUDA device. Nothing is copied. Such an interface is a
+claim about memory that nothing here can verify; of tensors and of the simulator's arrays, the library's own
+description is taken, whatever the attributes of a subclass say.
 """
 
 from __future__ import annotations
@@ -13,12 +15,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastgd.checks import is_integer
+from fastgd.engines.protocol.arrays import as_plain_array
+
 _CUDA = 2  # device type in DLPack
 
 
 def is_device_array(value: Any) -> bool:
     """Whether this array is on a GPU (in the simulator: claims to be)."""
-    if isinstance(value, np.ndarray):
+    if issubclass(type(value), np.ndarray):
         return False
     if hasattr(type(value), "__dlpack_device__"):  # PyTorch's tensors have both, on the CPU too
         try:
@@ -79,6 +84,8 @@ def found(name: str, value: Any, *, written: bool = False) -> Found:
     interface = _interface(name, value)
     address, read_only = interface["data"]
     shape, dtype = tuple(interface["shape"]), np.dtype(interface["typestr"])
+    if not all(is_integer(length) and length >= 0 for length in shape):
+        raise ValueError(f"{name} says that its shape is {shape}")
     if written and read_only:
         raise ValueError(f"{name} is read-only; it must be writeable")
     if not _side_by_side(shape, interface.get("strides"), dtype.itemsize):
@@ -90,7 +97,7 @@ def found(name: str, value: Any, *, written: bool = False) -> Found:
 
 def _interface(name: str, value: Any) -> Any:
     if _is_simulated(value):
-        interface = dict(value._ary.__array_interface__)
+        interface = dict(as_plain_array(name, value._ary).__array_interface__)
         interface["strides"] = interface["strides"] or None
         return interface
     if hasattr(type(value), "__cuda_array_interface__"):
@@ -106,6 +113,9 @@ def _interface(name: str, value: Any) -> Any:
 
 def _of_torch(name: str, value: Any, torch: Any) -> Found:
     """Read a tensor's attributes: its interface takes ten times as long and refuses tensors that require gradients."""
+    if not _is_own_tensor(value, torch):
+        with torch._C.DisableTorchFunctionSubclass():
+            value = torch.Tensor.as_subclass(value, torch.Tensor)
     known: dict[Any, np.dtype[Any]] = {torch.float32: np.dtype("f4"), torch.float64: np.dtype("f8")}
     dtype = known.get(value.dtype)
     if dtype is None:
@@ -113,6 +123,11 @@ def _of_torch(name: str, value: Any, torch: Any) -> Found:
     if not value.is_contiguous():
         raise ValueError(f"{name} must be C-contiguous on the GPU, got strides {value.stride()}")
     return Found(value.data_ptr(), tuple(value.shape), dtype, None)
+
+
+def _is_own_tensor(value: Any, torch: Any) -> bool:
+    """Whether the attributes are PyTorch's own, not those of a subclass."""
+    return type(value) is torch.Tensor or type(value) is torch.nn.Parameter
 
 
 def places_of_tensors(values: list[Any], shapes: list[Any], dtypes: list[str]) -> list[int] | None:
@@ -124,7 +139,7 @@ def places_of_tensors(values: list[Any], shapes: list[Any], dtypes: list[str]) -
     places = []
     for value, shape, dtype in zip(values, shapes, dtypes, strict=True):
         if not (
-            isinstance(value, torch.Tensor)
+            _is_own_tensor(value, torch)
             and value.is_cuda
             and value.dtype is kinds[dtype]
             and value.shape == shape

@@ -11,7 +11,7 @@ import numpy as np
 
 from fastgd.engines.cuda import arrays, device, source
 from fastgd.engines.cuda.launches import WAVES, Launches
-from fastgd.engines.protocol.arrays import check, check_counts, check_form
+from fastgd.engines.protocol.arrays import as_in_memory, check_counts, check_form, checked
 from fastgd.engines.protocol.steps import Group, Slot
 from fastgd.engines.reference import steps as reference_steps
 
@@ -67,7 +67,7 @@ class Stepper:
             places, stream = self._checked([*params, *grads], len(params), len(grads))
             self._launch(places, stream, t)
             return
-        check(self.slots, params, grads)
+        params, grads = checked(self.slots, params, grads)
         self._launch(self._copying.sent(params, grads), 0, t)
         self._copying.fetch(params)
 
@@ -141,7 +141,8 @@ class _Copies:
 
 def form(name: str, array: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
     """Shape and dtype of a parameter or gradient, after a check; NumPy arrays are accepted and copied later."""
-    if isinstance(array, np.ndarray):
+    if issubclass(type(array), np.ndarray):
+        array = as_in_memory(array)
         return array.shape, array.dtype
     one = arrays.found(name, array)
     if one.dtype not in (np.float32, np.float64) or not one.dtype.isnative:

@@ -28,7 +28,7 @@ from fastgd.engines.protocol.outcomes import (
     Watcher,
     standing_of,
 )
-from fastgd.engines.protocol.sweeps import Descents, Kernel, Limits, Problem
+from fastgd.engines.protocol.sweeps import Descents, Kernel, Limits, Problem, numbers_of
 
 LAUNCH = 0.05  # seconds that a launch should take at least
 LONG, LONGEST = (
@@ -48,7 +48,7 @@ def descend(
     """As `fastgd.engines.sweeps.descend`, on the current GPU."""
     kernel = problem.kernel(limits.dtype)
     total = len(runs.index)
-    out = NumpyOutcomes.of(total, problem.n_parameters, limits.dtype)
+    out = NumpyOutcomes.of(total, len(runs.x0), limits.dtype)
     width = _chunk(problem, runs, limits)
     for start in range(0, total, width):
         columns = slice(start, min(start + width, total))
@@ -241,7 +241,9 @@ class _Chunk:
             "status": device.to_device(np.full(self.total, RUNNING, np.int8)),
             "iterations": device.to_device(np.zeros(self.total, np.int64)),
             "turned": device.to_device(np.zeros(self.total, np.int8)),
-            "data": device.to_device(kernel.data),
+            "data": device.to_device(
+                numbers_of(kernel, shape.count, batched=self.ahead.batches is not None)
+            ),
             "fixed": device.to_device(fixed),
             "rate": device.to_device(np.ascontiguousarray(runs.hyper[0])),
             "clip": device.to_device(clip),

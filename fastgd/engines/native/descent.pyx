@@ -8,7 +8,7 @@ from fastgd.engines.native.sweeps cimport Kernels, follow_d, follow_f, observe_d
 
 import numpy as np
 
-from fastgd.engines.native.sweeps import aligned
+from fastgd.engines.native.sweeps import aligned, table_of
 
 include "layout.pxi"
 
@@ -74,10 +74,13 @@ cdef class Descent:
         `rates` are those of the updates from here to `stop`, contiguous doubles, if there is a schedule.
         """
         cdef Py_ssize_t until, kept = 0, i, count = self.kernels.count, itemsize = self.kernels.dtype_size
-        cdef const double* of_schedule = <const double*>pointer(rates) if self.scheduled else NULL
+        cdef const double* of_schedule = NULL
         cdef Py_ssize_t start = self.n
         cdef char* out = NULL
         cdef uint64_t mode
+        if self.scheduled:
+            rates = table_of("a schedule's rates", rates, (stop - self.n,), np.float64)
+            of_schedule = <const double*>pointer(rates)
         if every:
             out = pointer(records)
         with nogil:

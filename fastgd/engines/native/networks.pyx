@@ -278,14 +278,24 @@ cdef class Network:
         return cnp.PyArray_DATA(array)
 
     cdef int _describe_rows(self, fgd_network* net, rows) except -1:
-        x = rows.x
+        """Addresses and sizes of the data as it is in memory now: a callback may have changed the caller's own arrays."""
+        cdef cnp.ndarray x = rows.x
+        cdef Py_ssize_t item = cnp.PyArray_ITEMSIZE(x)
+        kind = {cnp.NPY_UINT8: FGD_BYTES, cnp.NPY_FLOAT: FGD_SINGLE_ROWS, cnp.NPY_DOUBLE: FGD_DOUBLE_ROWS}.get(
+            cnp.PyArray_TYPE(x)
+        )
+        if (kind is None or cnp.PyArray_NDIM(x) != 2 or cnp.PyArray_DIM(x, 1) != self.sizes[0]
+                or not (cnp.PyArray_ISALIGNED(x) and cnp.PyArray_ISNOTSWAPPED(x))
+                or (cnp.PyArray_SIZE(x) and cnp.PyArray_STRIDE(x, 1) != item)):
+            raise ValueError(f"X must have rows of {self.sizes[0]} numbers side by side, as it had when it was checked")
         net.x = <const char*>cnp.PyArray_DATA(x)
-        net.row = x.strides[0]
-        net.n = len(x)
-        net.kind = {"B": FGD_BYTES, "f": FGD_SINGLE_ROWS, "d": FGD_DOUBLE_ROWS}[x.dtype.char]
+        net.row = cnp.PyArray_STRIDE(x, 0)
+        net.n = cnp.PyArray_DIM(x, 0)
+        net.kind = kind
         net.scale = rows.scale
-        net.y = cnp.PyArray_DATA(rows.y) if rows.y is not None else NULL
-        net.weights = NULL if rows.weights is None else <const double*>cnp.PyArray_DATA(rows.weights)
+        target, many = (cnp.NPY_INT32, ()) if self.architecture.classes else (self.dtype.num, (self.outputs,))
+        net.y = _of_rows("y", rows.y, net.n, target, many)
+        net.weights = <const double*>_of_rows("sample_weight", rows.weights, net.n, cnp.NPY_DOUBLE, ())
         net.order = NULL
         return 0
 
@@ -328,6 +338,7 @@ cdef class Network:
         grads = [np.empty(p.shape, self.dtype) for p in params]
         order = None if index is None else np.ascontiguousarray(index, np.int64)
         n = len(rows) if index is None else len(order)
+        _check_order(order, len(rows))
         cdef int k, members = self._threads(3, n)
         cdef Workspace space = self._memory_for(n, members)
         cdef fgd_network* net = space.net
@@ -360,6 +371,7 @@ cdef class Network:
         cdef Steps steps
         cdef list errors = []
         order = np.ascontiguousarray(stretch.order, np.int64)
+        _check_order(order[stretch.first * stretch.batch_size:stretch.last * stretch.batch_size], len(rows))
         many = min(stretch.batch_size, len(order))
         cdef int members = self._threads(3, many)
         cdef Workspace space = self._memory_for(many, members)
@@ -421,6 +433,25 @@ cdef class Network:
                 e.arrays[1] = net.parameters[k]  # never read: the loops pass their own
         stepper.disjoint = False
         return grads
+
+
+cdef void* _of_rows(name, values, Py_ssize_t n, int type_number, tuple others) except? NULL:
+    """The memory of contiguous numbers of n rows; NULL for None."""
+    cdef cnp.ndarray array
+    if values is None:
+        return NULL
+    array = values
+    if (cnp.PyArray_TYPE(array) != type_number or not cnp.PyArray_ISCARRAY_RO(array)
+            or cnp.PyArray_NDIM(array) != 1 + len(others) or cnp.PyArray_DIM(array, 0) != n
+            or (others and cnp.PyArray_DIM(array, 1) != others[0])):
+        raise ValueError(f"{name} must hold {n} rows, as it did when it was checked")
+    return cnp.PyArray_DATA(array)
+
+
+def _check_order(order, Py_ssize_t n):
+    """Refuse numbers of rows that there are not."""
+    if order is not None and order.size and order.view(np.uint64).max() >= n:
+        raise ValueError(f"X has {n} rows now, fewer than when it was checked")
 
 
 def set_threshold(double worth_a_team):

@@ -74,7 +74,8 @@ cdef class Stepper:
     cdef bint _order_params(self) noexcept
     cdef bint _apart(self, void* gradient, Entry* e) noexcept
     cdef list _copied(self, list params, list grads)
-    cdef int _update(self, t, list params, list grads) except -1
+    cdef int _point_entry(self, Entry* e, Py_ssize_t i, used) except -1
+    cdef int _update(self, double t, list params, list grads) except -1
     cdef void _run(self, double t, int n_threads) noexcept nogil
     cdef int _threads(self) except -1
     cdef int evaluate(self, GroupEntry* g, Py_ssize_t index, double t, double lr) except -1

@@ -4,7 +4,9 @@ Long because it is one class and the arithmetic that it runs without the GIL; ch
 memory are in `plain_array.pxd` and `intervals.pxd`.
 
 C-contiguous arrays of the expected form are checked here, in nanoseconds; for all others, and for
-every error message, `fastgd.engines.protocol.arrays.check` decides.
+every error message, `fastgd.engines.protocol.arrays.checked` decides. Sizes are those of the arrays' C
+structs, and nothing that may run Python stands between that check and the update: a coefficient
+function, or a finalizer of the garbage collector, could resize an array or empty the caller's list.
 """
 
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
@@ -293,22 +295,18 @@ cdef class Stepper:
         Raises
         ------
         TypeError, ValueError
-            As `fastgd.engines.protocol.arrays.check` says.
+            As `fastgd.engines.protocol.arrays.checked` says.
         RuntimeError
             If another thread is in this stepper.
         """
-        cdef list p = params if type(params) is list else list(params)
-        cdef list g = grads if type(grads) is list else list(grads)
+        cdef bint alone = self.plan.work < RELEASE_GIL  # else others may run and change the caller's lists
+        cdef list p = params if alone and type(params) is list else list(params)
+        cdef list g = grads if alone and type(grads) is list else list(grads)
         if self.busy:
             raise RuntimeError("this optimizer is already in a step, in another thread")
         self.busy = True
         try:
-            copies = None if self._point_to(p, g) else self._copied(p, g)
             self._update(t, p, g)
-            if copies is not None:
-                for array, copy in copies:
-                    if array is not None:
-                        np.copyto(array, copy)
         finally:
             self.busy = False
 
@@ -369,41 +367,52 @@ cdef class Stepper:
     cdef list _copied(self, list params, list grads):
         """Check the arrays in Python, then point the plan to contiguous copies where they are needed.
 
-        Returns pairs of a parameter and its copy, which is to be written back; copies of gradients
-        are returned in the same way, with None, to keep them alive.
+        Returns what keeps the memory alive: pairs of a parameter, or None for a gradient, and the
+        array that is updated, which is written back if it is a copy.
         """
-        from fastgd.engines.protocol.arrays import check
+        from fastgd.engines.protocol.arrays import checked
 
-        check(self.slots, params, grads)
+        plain = checked(self.slots, params, grads)
         cdef Py_ssize_t k, i
         cdef list copies = []
         for k in range(self.plan.count):
             for i in range(2):
-                array = grads[k] if i else params[k]
+                used = array = plain[i][k]
                 if not (array.flags.c_contiguous and array.flags.aligned):
-                    copy = np.array(array, order="C", copy=True, subok=False)
-                    copies.append((None if i else array, copy))
-                    array = copy
-                self.plan.entries[k].arrays[i] = cnp.PyArray_DATA(array)
+                    used = np.array(array, order="C", copy=True)
+                copies.append((None if i else array, used))
+        for k in range(self.plan.count):
+            for i in range(2):
+                self._point_entry(&self.plan.entries[k], i, copies[2 * k + i][1])
         return copies
 
-    cdef int _update(self, t, list params, list grads) except -1:
-        cdef double step = t
+    cdef int _point_entry(self, Entry* e, Py_ssize_t i, used) except -1:
+        """Take the address of an array of exactly the entry's form."""
+        cdef int wanted = cnp.NPY_ARRAY_C_CONTIGUOUS | cnp.NPY_ARRAY_ALIGNED
+        if not is_plain(<PyObject*>used, e.type_number, e.ndim, e.shape, wanted):
+            raise RuntimeError("an array was changed while its step was prepared")
+        e.arrays[i] = data_of(<PyObject*>used)
+        return 0
+
+    cdef int _update(self, double t, list params, list grads) except -1:
         cdef Py_ssize_t k
         cdef int n_threads = 1
         cdef GroupEntry* g
         for k in range(self.group_count):
             g = &self.group_entries[k]
-            self.evaluate(g, k, step, g.hyper[0])
+            self.evaluate(g, k, t, g.hyper[0])
         if self.plan.work >= USE_TEAM:
             n_threads = self._threads()
+        copies = None if self._point_to(params, grads) else self._copied(params, grads)
         if self.plan.work < RELEASE_GIL:
-            self._run(step, n_threads)
-            return 0
-        held = (list(params), list(grads))  # the caller's lists may change while others run
-        with nogil:
-            self._run(step, n_threads)
-        del held
+            self._run(t, n_threads)
+        else:
+            with nogil:
+                self._run(t, n_threads)
+        if copies is not None:
+            for array, used in copies:
+                if array is not None and used is not array:
+                    np.copyto(array, used)
         return 0
 
     cdef void _run(self, double t, int n_threads) noexcept nogil:

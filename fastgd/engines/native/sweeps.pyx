@@ -84,6 +84,14 @@ def aligned(shape, dtype):
     return raw[start : start + n].view(dtype).reshape(shape)
 
 
+def table_of(what, values, shape, dtype):
+    """Numbers side by side, for a loop that reads exactly this many; ValueError if they have another shape."""
+    table = np.ascontiguousarray(values, dtype)
+    if table.shape != shape:
+        raise ValueError(f"{what} have shape {table.shape}, wanted {shape}")
+    return table
+
+
 cdef class Block:
     """Up to WIDTH runs of one rule on one problem, all at the same step; `load` fills it."""
 
@@ -149,6 +157,11 @@ cdef class Block:
         self.batched, self.tested = kernels.batches is not None, kernels.batches is not None and tol > 0
         if self.batched:
             self.batch_size, self.updates = kernels.batches.size, kernels.batches.updates
+            if not 0 < self.batch_size <= kernels.size or not (
+                0 < self.updates <= (kernels.size - 1) // self.batch_size + 1
+            ):
+                raise ValueError(f"problem has batches of {self.batch_size} in {self.updates} updates, "
+                                 f"which its {kernels.size} rows do not have")
             batch = aligned((self.batch_size * (kernels.features + 1) + 1,), dtype)
             lowest = aligned((WIDTH,), dtype)
             self.batch, self.lowest = pointer(batch), pointer(lowest)
@@ -182,7 +195,7 @@ cdef class Block:
         if self.scheduled:
             stop = min(self.max_iter, self.n + windows * WINDOW)
             rates = np.stack([s.values(self.n_older, stop) for s in self.schedules], axis=1)
-            self._rates = np.ascontiguousarray(rates, np.float64)
+            self._rates = table_of("a schedule's rates", rates, (stop - self.n_older, len(self.schedules)), np.float64)
             self.rates, self.n_rates = <const double*>pointer(self._rates), len(self.schedules)
             self.rate_start = self.n_older
         if self.batched:
@@ -210,7 +223,10 @@ cdef class Block:
             windows //= 2
         self.first_epoch = self.n_older // self.updates
         orders = self.kernels.batches.orders(self.seed, self.first_epoch, max(last, self.first_epoch + 1))
-        self._orders = np.ascontiguousarray(orders, np.int32)
+        epochs = max(last, self.first_epoch + 1) - self.first_epoch
+        self._orders = table_of("the orders of the rows", orders, (epochs, rows), np.int32)
+        if self._orders.size and self._orders.view(np.uint32).max() >= rows:
+            raise ValueError(f"the orders of the rows name a row beyond the {rows} of the problem")
         self.orders = <const int32_t*>pointer(self._orders)
         return windows
 

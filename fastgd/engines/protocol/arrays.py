@@ -1,7 +1,8 @@
-"""Checks of the arrays that a step updates in place."""
+"""Arrays of a caller as they are in memory, and checks of those that a step updates in place."""
 
 from __future__ import annotations
 
+import mmap
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -16,8 +17,18 @@ Array = NDArray[Any]
 _HARDEST_OVERLAP = 100_000  # candidate solutions to try before two arrays count as overlapping
 
 
-def check(slots: Sequence[Slot], params: Sequence[Any], grads: Sequence[Any]) -> None:
-    """Raise an error that names the first array that cannot be updated in place.
+def as_in_memory(array: Array) -> Array:
+    """The array as its C struct describes it, which alone says how much memory there is.
+
+    A subclass may override `shape`, `dtype` or `flags` and say anything; a view of the base class cannot.
+    """
+    return array if type(array) is np.ndarray else np.asarray(array)
+
+
+def checked(
+    slots: Sequence[Slot], params: Sequence[Any], grads: Sequence[Any]
+) -> tuple[list[Array], list[Array]]:
+    """The arrays as they are in memory, or an error that names the first that cannot be updated in place.
 
     Raises
     ------
@@ -28,15 +39,19 @@ def check(slots: Sequence[Slot], params: Sequence[Any], grads: Sequence[Any]) ->
         read-only, or overlaps a gradient or another parameter.
     """
     check_counts(len(slots), params=len(params), grads=len(grads))
+    found: dict[str, list[Array]] = {}
     for root, arrays in (("params", params), ("grads", grads)):
-        for slot, array in zip(slots, arrays, strict=True):
-            _check_array(root + slot.name.removeprefix("params"), array, slot)
-    for slot, p in zip(slots, params, strict=True):
+        found[root] = [
+            _checked_array(root + slot.name.removeprefix("params"), array, slot)
+            for slot, array in zip(slots, arrays, strict=True)
+        ]
+    for slot, p in zip(slots, found["params"], strict=True):
         if not p.flags.writeable:
             raise ValueError(f"{slot.name} is read-only; it must be writeable")
         if _repeats_itself(p):
             raise ValueError(f"{slot.name} repeats its own memory (strides {p.strides})")
-    _check_overlap(slots, params, grads)
+    _check_overlap(slots, **found)
+    return found["params"], found["grads"]
 
 
 def is_plain_array(value: Any) -> bool:
@@ -44,16 +59,42 @@ def is_plain_array(value: Any) -> bool:
     masked = sys.modules.get(
         "numpy.ma"
     )  # importing it would cost more than the rest of a first step
-    return isinstance(value, np.ndarray) and not (
+    return issubclass(type(value), np.ndarray) and not (  # `__class__` may say anything
         masked is not None and isinstance(value, masked.MaskedArray)
     )
 
 
-def _check_array(name: str, array: Any, slot: Slot) -> None:
-    if not is_plain_array(array):
-        got = "None" if array is None else type(array).__name__
+def as_plain_array(name: str, value: Any) -> Array:
+    """A NumPy array as it is in memory; TypeError for anything else."""
+    if not is_plain_array(value):
+        got = "None" if value is None else type(value).__name__
         raise TypeError(f"{name} must be a NumPy array, got {got}")
-    check_form(name, array.shape, array.dtype, slot)
+    return as_in_memory(value)
+
+
+def check_mapping(name: str, array: Array) -> None:
+    """Refuse a part of a file that was cut short after it was mapped: reading beyond its end kills the process."""
+    owner: Any = array
+    while issubclass(type(owner), np.ndarray):
+        owner = np.ndarray.base.__get__(owner)
+    if isinstance(owner, mmap.mmap):
+        try:
+            cut = owner.size() < len(owner)
+        except (OSError, ValueError):  # not a file, or closed
+            return
+        if cut:
+            raise ValueError(
+                f"{name} is mapped from a file that has been cut to {owner.size()} bytes since; "
+                f"{len(owner)} are mapped"
+            )
+
+
+def _checked_array(name: str, array: Any, slot: Slot) -> Array:
+    found = as_plain_array(name, array)
+    if found is not array:
+        check_mapping(name, found)
+    check_form(name, found.shape, found.dtype, slot)
+    return found
 
 
 def check_counts(wanted: int, **given: int) -> None:

@@ -9,8 +9,10 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from fastgd.checks import shown
 from fastgd.engines.layout import SHARED
 from fastgd.engines.parse import CoefficientFunction, Rule
+from fastgd.engines.registry import GRADIENTS, RESIDUALS
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,39 @@ class Kernel:
     def finite(self) -> bool:
         """Whether all of the data is representable in the dtype."""
         return bool(np.isfinite(self.data).all())
+
+
+def numbers_of(kernel: Kernel, count: int, *, batched: bool) -> NDArray[Any]:
+    """The kernel's data for loops that read as many numbers as the kind, size and `count` parameters need.
+
+    Raises
+    ------
+    ValueError
+        If a problem's class, perhaps a user's own, made fewer numbers, or of another form.
+    """
+    if kernel.kind in RESIDUALS:
+        features, left = divmod(count, kernel.outputs) if kernel.outputs > 0 else (0, 1)
+        wanted = kernel.size * (features + 1) + (3 if batched else 1)  # rows, and scales of sums
+        fits = not left
+    elif kernel.kind in GRADIENTS:
+        gradient = GRADIENTS[kernel.kind]
+        wanted = gradient.length(kernel.size)
+        fits = count == (kernel.size if gradient.each else 1)
+    else:  # a function, which reads none
+        wanted, fits = 0, count == kernel.size
+    data = np.ascontiguousarray(kernel.data)
+    if (
+        kernel.size < 1
+        or not fits
+        or data.ndim != 1
+        or data.dtype.char not in "fd"
+        or data.size < wanted
+    ):
+        raise ValueError(
+            f"problem has a kernel {kernel.kind!r} of size {kernel.size} for {count} parameters with "
+            f"{shown(kernel.data)}, wanted {wanted} numbers of float32 or float64"
+        )
+    return data
 
 
 class Batches(Protocol):

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from fastgd.engines.layout import BLOCK, PARTIALS
 from fastgd.engines.processor import flushed
-from fastgd.engines.protocol.arrays import check
+from fastgd.engines.protocol.arrays import checked
 from fastgd.engines.protocol.steps import Group, Slot
 from fastgd.engines.registry import COEFFICIENTS, PREPARE
 from fastgd.engines.vocabulary import bound, numpy_vocabulary
@@ -64,7 +64,7 @@ class Stepper:
         t: int,
     ) -> None:
         """Check everything, compute everything, then write: an error changes nothing."""
-        check(self.slots, params, grads)
+        params, grads = checked(self.slots, params, grads)
         carries = [group.carry.copy() for group in self.groups]
         with np.errstate(all="ignore"):
             squares = self._sum_of_squares(grads)
