@@ -1,8 +1,8 @@
 """Closed forms for gradient descent on a quadratic: rates, regimes and iteration counts, without running descent.
 
-On f(x) = x'Hx/2 - b'x the gradient is g(x) = Hx - b, and plain descent with rate a takes it to
-(I - aH) g. In the basis of H's unit eigenvectors q_i, with eigenvalues l_i, every component (mode)
-evolves independently: after n steps it is c_i (1 - a l_i)^n, with c_i = q_i·g(x0).
+On f(x) = x'Hx/2 - b'x the gradient is g(x) = Hx - b, and plain descent with rate a takes it to (I - aH) g. In the basis
+of H's unit eigenvectors q_i, with eigenvalues l_i, every component (mode) evolves independently: after n steps it is
+c_i (1 - a l_i)^n, with c_i = q_i·g(x0).
 
 Momentum mu adds a multiple of the previous step, and a mode becomes a sequence
 e_n+1 = t e_n - d e_n-1, the iteration of the matrix [[t, -d], [1, 0]], with
@@ -27,11 +27,13 @@ __all__ = [
     "best_momentum",
     "best_rate",
     "critical_momentum",
+    "expected_iterations",
     "mode_iterations",
     "predicted_iterations",
     "predicted_regime",
     "spectral_radius",
     "stable_range",
+    "steady_rate",
 ]
 
 
@@ -40,10 +42,9 @@ def stable_range(
 ) -> tuple[float, float]:
     """Rates between which descent converges on a quadratic.
 
-    Plain descent multiplies the error along eigenvector i by 1 - a l_i, which is smaller than one
-    in size for 0 < a < 2 / l_max. With heavy-ball momentum the factor is a root of
-    z² - (1 + mu - a l_i) z + mu = 0, and both roots lie inside the unit circle for
-    0 < a < 2 (1 + mu) / l_max. Nesterov's look-ahead narrows that to
+    Plain descent multiplies the error along eigenvector i by 1 - a l_i, which is smaller than one in size for
+    0 < a < 2 / l_max. With heavy-ball momentum the factor is a root of z² - (1 + mu - a l_i) z + mu = 0, and both roots
+    lie inside the unit circle for 0 < a < 2 (1 + mu) / l_max. Nesterov's look-ahead narrows that to
     0 < a < 2 (1 + mu) / ((1 + 2 mu) l_max).
 
     Parameters
@@ -88,10 +89,9 @@ def stable_range(
 def best_rate(hessian: ArrayLike) -> float:
     """Rate with the fastest guaranteed convergence of plain descent on a quadratic.
 
-    The slowest component shrinks by max_i |1 - a l_i| a step. That is least where the flattest
-    and the steepest direction are equally slow, 1 - a l_min = a l_max - 1, at
-    a = 2 / (l_min + l_max), and is then (k - 1)/(k + 1) with the condition number
-    k = l_max / l_min. From a given start, with a given tolerance, a slightly smaller rate may take
+    The slowest component shrinks by max_i |1 - a l_i| a step. That is least where the flattest and the steepest
+    direction are equally slow, 1 - a l_min = a l_max - 1, at a = 2 / (l_min + l_max), and is then (k - 1)/(k + 1) with
+    the condition number k = l_max / l_min. From a given start, with a given tolerance, a slightly smaller rate may take
     a few steps fewer: `predicted_iterations` says so.
 
     Parameters
@@ -121,12 +121,59 @@ def best_rate(hessian: ArrayLike) -> float:
     return float(2.0 / (eigenvalues[0] + eigenvalues[-1]))
 
 
+def steady_rate(
+    smallest: float, largest: float, momentum: float = 0.0, *, nesterov: bool = False
+) -> float:
+    """The default rate of descent on a quadratic: the best one, but at most 95 % of the stable range.
+
+    With little curvature somewhere the best rate is next to the limit of stability, where the steepest direction swings
+    for ever. The distance costs 5 % more updates, and that direction settles within 200.
+
+    Parameters
+    ----------
+    smallest, largest : float
+        Curvatures, the eigenvalues of the Hessian: 0 <= smallest <= largest, 0 < largest.
+    momentum, nesterov
+        As in `stable_range`.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of its range.
+
+    Examples
+    --------
+    >>> steady_rate(1.0, 4.0), steady_rate(0.0, 4.0)
+    (0.4, 0.475)
+    """
+    if not 0.0 <= smallest <= largest < np.inf:
+        raise ValueError(f"wanted 0 <= smallest <= largest, got {smallest!r} and {largest!r}")
+    limit = stable_range([[largest]], momentum, nesterov=nesterov)[1]
+    if nesterov:
+        return min(0.95 * limit, _nesterov_rate(smallest, largest, momentum))
+    return min(0.95 * limit, 2.0 * (1.0 + momentum) / (smallest + largest))
+
+
+def _nesterov_rate(flat: float, steep: float, mu: float) -> float:
+    """The rate a at which the flattest and the steepest mode have roots of one size r, found by bisection."""
+    low, high, product = 0.0, 1.0, 0.0
+    for _ in range(60):
+        r = 0.5 * (low + high)
+        slow = r * r / ((1.0 + mu) * r - mu if (1.0 + mu) * r >= 2.0 * mu else mu)  # 1 - a flat
+        product = 1.0 + r * r / ((1.0 + mu) * r + mu)  # a steep
+        low, high = (r, high) if product * flat < (1.0 - slow) * steep else (low, r)
+    return product / steep
+
+
 def best_momentum(hessian: ArrayLike, *, nesterov: bool = False) -> tuple[float, float]:
     """Rate and momentum with the fastest guaranteed convergence on a quadratic.
 
-    Heavy ball: with a = (2 / (√l_max + √l_min))² and mu = ((√k - 1)/(√k + 1))², k = l_max / l_min,
-    both roots of z² - (1 + mu - a l_i) z + mu = 0 have the size √mu for every l_i: all modes shrink
-    equally fast, by √mu a step.
+    Heavy ball: with a = (2 / (√l_max + √l_min))² and mu = ((√k - 1)/(√k + 1))², k = l_max / l_min, both roots of z² -
+    (1 + mu - a l_i) z + mu = 0 have the size √mu for every l_i: all modes shrink equally fast, by √mu a step.
 
     Nesterov: the flattest mode is critically damped and the steepest one overshoots as much, at
     a = 4 / (3 l_max + l_min), mu = (s - 2)/(s + 2) with s = √(3k + 1); the slowest mode then shrinks by
@@ -151,9 +198,9 @@ def best_momentum(hessian: ArrayLike, *, nesterov: bool = False) -> tuple[float,
 
     References
     ----------
-    Polyak (1964), "Some methods of speeding up the convergence of iteration methods"; Lessard, Recht
-    and Packard (2016), "Analysis and design of optimization algorithms via integral quadratic
-    constraints", for Nesterov's pair.
+    Polyak (1964), "Some methods of speeding up the convergence of iteration methods"; Nesterov (1983), "A method of
+    solving a convex programming problem with convergence rate O(1/k²)"; Lessard, Recht and Packard (2016), "Analysis
+    and design of optimization algorithms via integral quadratic constraints", for Nesterov's pair.
 
     Examples
     --------
@@ -213,8 +260,7 @@ def spectral_radius(
 ) -> NDArray[np.float64]:
     """Asymptotic factor by which a step multiplies each mode: the absolute value of its larger root.
 
-    Descent converges where all are below one, and the largest says how fast: a decimal digit takes
-    1 / -log10 of it.
+    Descent converges where all are below one, and the largest says how fast: a decimal digit takes 1 / -log10 of it.
 
     Parameters
     ----------
@@ -238,10 +284,8 @@ def spectral_radius(
 
     References
     ----------
-    Polyak (1964), "Some methods of speeding up the convergence of iteration methods"; Nesterov
-    (1983), "A method of solving a convex programming problem with convergence rate O(1/k²)";
-    Sutskever, Martens, Dahl and Hinton (2013), "On the importance of initialization and momentum in
-    deep learning", for the form in which the gradient is taken at the look-ahead point.
+    Polyak (1964) and Nesterov (1983), as above; Sutskever, Martens, Dahl and Hinton (2013), "On the importance of
+    initialization and momentum in deep learning", for the form in which the gradient is taken at the look-ahead point.
 
     Examples
     --------
@@ -258,19 +302,16 @@ def predicted_regime(
 ) -> NDArray[np.str_]:
     """Regime of a descent, as in `fastgd.SweepResult`: monotone, oscillating or diverged.
 
-    A mode whose larger root z has the angle phi turns the sign of its steps in a share phi/pi of them,
-    and a sweep calls a run oscillating when that is more than half: where Re z < 0. The mode with the
-    largest root outlives the others and decides; of equal ones (all modes of a heavy ball with much
-    momentum) the steepest.
+    A mode whose larger root z has the angle phi turns the sign of its steps in a share phi/pi of them, and a sweep
+    calls a run oscillating when that is more than half: where Re z < 0. The mode with the largest root outlives the
+    others and decides; of equal ones (all modes of a heavy ball with much momentum) the steepest.
 
     Parameters
     ----------
     hessian : array_like of shape (n, n)
         Symmetric, finite, no negative eigenvalue, at least one positive.
-    lr, momentum : array_like of float
-        Rates, at least 0, and momenta in [0, 1); of shapes that broadcast.
-    nesterov : bool, default False
-        Nesterov's momentum instead of the heavy ball.
+    lr, momentum, nesterov
+        As in `spectral_radius`.
 
     Returns
     -------
@@ -311,10 +352,9 @@ def mode_iterations(
 ) -> NDArray[np.float64]:
     """Updates that each mode needs until its part of the gradient is below a tolerance.
 
-    Mode i puts c_i e_n q_i into the gradient after n updates, c_i = q_i·g(x0). With real roots,
-    |e_n| tends to |A| |z1|^n; with a pair of complex roots, of absolute value √d and
-    angle phi, it oscillates within the envelope |1 - z| / sin(phi) √d^n. The largest component is below
-    `tol` once
+    Mode i puts c_i e_n q_i into the gradient after n updates, c_i = q_i·g(x0). With real roots, |e_n| tends to |A|
+    |z1|^n; with a pair of complex roots, of absolute value √d and angle phi, it oscillates within the envelope |1 - z|
+    / sin(phi) √d^n. The largest component is below `tol` once
 
         n > n_i = ln(|c_i| max|q_i| |A| / tol) / -ln|z1|
 
@@ -393,11 +433,10 @@ def predicted_iterations(
 
         n > n_i = ln(|c_i| max|q_i| / tol) / -ln|1 - a l_i|,
 
-    and the prediction is the first whole number above max_i n_i. It is exact where one component
-    dominates at the end, as for nearly all rates, and a few updates off where two of them
-    matter. With momentum a mode shrinks by its larger root instead (`mode_iterations`);
-    where the roots are complex it oscillates, the gradient may fall below the tolerance before its
-    envelope does, and the prediction is an upper bound, rarely twice the count.
+    and the prediction is the first whole number above max_i n_i. It is exact where one component dominates at the end,
+    as for nearly all rates, and a few updates off where two of them matter. With momentum a mode shrinks by its larger
+    root instead (`mode_iterations`); where the roots are complex it oscillates, the gradient may fall below the
+    tolerance before its envelope does, and the prediction is an upper bound, rarely twice the count.
 
     Parameters
     ----------
@@ -419,9 +458,8 @@ def predicted_iterations(
     Returns
     -------
     ndarray of float64, shaped like `lr` and `momentum` broadcast
-        Updates, whole numbers; 0 where x0 is within the tolerance, inf where the tolerance is never
-        reached (a rate beyond the stable range, a gradient along a direction without curvature,
-        or rate 0).
+        Updates, whole numbers; 0 where x0 is within the tolerance, inf where the tolerance is never reached (a rate
+        beyond the stable range, a gradient along a direction without curvature, or rate 0).
 
     Raises
     ------
@@ -440,6 +478,56 @@ def predicted_iterations(
     if np.abs(_start_gradient(hessian, linear, x0)).max() < tol:
         return np.zeros(counts.shape[:-1])
     return np.asarray(counts.max(axis=-1))
+
+
+def expected_iterations(
+    condition: float,
+    reduction: float,
+    *,
+    lr: float | None = None,
+    momentum: float = 0.0,
+    nesterov: bool = False,
+) -> float:
+    """Updates in which descent reduces the slope of a quadratic by a factor, from the condition number alone.
+
+    The slower of the flattest and the steepest mode decides. `predicted_iterations` knows the start, and is exact.
+
+    Parameters
+    ----------
+    condition : float
+        The condition number k = l_max / l_min, at least 1; inf if it is not known to be finite.
+    reduction : float
+        The slope at the start over that at the end, max|g(x0)| / tol; at least 1, finite.
+    lr : float, optional
+        The rate times l_max; by default that of `steady_rate`.
+    momentum, nesterov
+        As in `stable_range`.
+
+    Returns
+    -------
+    float
+        A whole number; inf for never.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of its range.
+
+    Examples
+    --------
+    >>> expected_iterations(10.0, 1e8), expected_iterations(1e6, 1e8, momentum=0.99)
+    (92.0, 46812.0)
+    """
+    if not (condition >= 1.0 and 1.0 <= reduction < np.inf):
+        raise ValueError(
+            f"condition and reduction must be at least 1, got {condition!r} and {reduction!r}"
+        )
+    flat = 1.0 / condition
+    rate = steady_rate(flat, 1.0, momentum, nesterov=nesterov) if lr is None else lr
+    slowest = float(spectral_radius(np.diag([flat, 1.0]), rate, momentum, nesterov=nesterov).max())
+    if not 0.0 < slowest < 1.0:
+        return 1.0 if slowest == 0.0 else np.inf
+    return float(np.ceil(np.log(reduction) / -np.log(slowest)))
 
 
 # --- shared parts -------------------------------------------------------------------------------

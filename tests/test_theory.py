@@ -271,3 +271,31 @@ def test_edges_of_the_closed_forms_with_momentum():
             predicted_iterations(HESSIAN, LINEAR, [0, 0], 0.1, 1e-3, momentum=bad)
     with pytest.raises(ValueError, match="lr"):
         predicted_regime(HESSIAN, -1.0)
+
+
+def test_expected_iterations_are_those_of_the_slowest_mode():
+    for condition in (1.0, 5.0, 300.0):
+        hessian = np.diag([1.0, condition])
+        for options in ({}, {"momentum": 0.9}, {"momentum": 0.5, "nesterov": True}):
+            rate = gd.theory.steady_rate(1.0, condition, **options)
+            exact = gd.theory.predicted_iterations(
+                hessian, [0, 0], [condition, 1.0], rate, 1e-6, **options
+            )
+            found = gd.theory.expected_iterations(condition, condition / 1e-6, **options)
+            assert found == gd.theory.expected_iterations(
+                condition, condition / 1e-6, lr=rate * condition, **options
+            )
+            assert 0.5 * found <= exact + 1 <= 1.5 * found + 40
+    assert gd.theory.expected_iterations(np.inf, 10.0) == np.inf
+    assert gd.theory.expected_iterations(10.0, 10.0, lr=2.0) == np.inf
+    for condition, reduction in ((0.5, 10.0), (10.0, 0.5), (np.nan, 10.0), (10.0, np.inf)):
+        with pytest.raises(ValueError, match="at least 1"):
+            gd.theory.expected_iterations(condition, reduction)
+
+
+@pytest.mark.parametrize(
+    ("smallest", "largest"), [(-1.0, 1.0), (2.0, 1.0), (0.0, 0.0), (0.0, np.inf)]
+)
+def test_steady_rate_refuses(smallest, largest):
+    with pytest.raises(ValueError, match=r"smallest|positive eigenvalue"):
+        gd.theory.steady_rate(smallest, largest)

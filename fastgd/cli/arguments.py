@@ -158,8 +158,8 @@ def _add_minimize(parser: argparse.ArgumentParser) -> None:
     one = _by(_one)
     parser.add_argument(
         "--rate", metavar="NUMBER", type=one,
-        help="learning rate (default: for plain descent of a linear model the best one, 2 / (smallest + largest "
-        "curvature); otherwise that of the optimizer)",
+        help="learning rate (default: for SGD, Momentum and NAG a fast and stable one for these data; otherwise "
+        "that of the optimizer)",
     )  # fmt: skip
     parser.add_argument(
         "--optimizer", metavar="NAME", type=_optimizers, default=["SGD"],

@@ -81,11 +81,11 @@ def _descended(
 
 
 def _default_rate(task: problem.Task, optimizer: Optimizer) -> float:
-    """The best rate for plain descent of a linear model, otherwise the optimizer's default."""
-    if not task.has_closed_form(optimizer):
-        return optimizer.lr
-    curvatures = task.curvatures()
-    return float(f"{2.0 / (max(curvatures[0], 0.0) + curvatures[-1]):.6g}")
+    """As `fastgd.minimize` chooses it, in digits that can be typed."""
+    from fastgd.descent.rates import default_rate  # noqa: PLC0415  (imports the engines)
+
+    rate = default_rate(optimizer, task.problem.curvature())
+    return optimizer.lr if rate is None else float(f"{rate:.6g}")
 
 
 def _parameters(task: problem.Task, x: NDArray[Any]) -> tuple[list[str], list[list[Any]]]:

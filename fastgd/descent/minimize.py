@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import ArrayLike, DTypeLike
 from fastgd.checks import as_count, as_positive
 from fastgd.descent.history import Recording
 from fastgd.descent.optimize_result import as_result, result_class
+from fastgd.descent.rates import with_default_rate
 from fastgd.descent.request import Options, Request
 from fastgd.descent.run import Follower, follower
 from fastgd.engines.layout import RUNNING
@@ -65,7 +67,11 @@ def minimize(
     x0 : array_like of shape (n_parameters,)
         Starting point; optional for a problem, and zero by default.
     optimizer : Optimizer, optional
-        `fastgd.SGD()` by default. It is copied, not modified.
+        It is copied, not modified. By default `fastgd.SGD`, for a problem with a rate that is stable and fast: for
+        least squares and quadratics 2 / (smallest + largest curvature), or 95 % of the stability limit 2 / (largest
+        curvature) where that is less; for logistic regression the latter, from a bound of its curvature; in batches 1 /
+        (a bound for every batch); for polynomials 1 / (largest curvature below the starting point). For a function, and
+        where the curvature is not bounded, with the rate of `fastgd.SGD`.
     jac : callable or True, optional
         ``jac(x)`` returns the gradient; True: ``fun(x)`` returns the pair (value, gradient).
     rng : int or numpy.random.Generator, optional
@@ -135,6 +141,9 @@ def minimize(
     every = 0 if record is None else as_count("record", record, 1)
     call = _checked_callback(callback)
     request = Request.of(problem, SGD() if optimizer is None else optimizer, {}, options)
+    if optimizer is None:
+        own = with_default_rate(SGD(), problem, request.starts[:, 0])
+        request = replace(request, optimizer=own)
     limits = request.limits
     run = follower(request, step_tol=shortest, observed=bool(every or call))
     recording = Recording(problem, run, every)

@@ -5,6 +5,7 @@ Long because scikit-learn requires explicit constructors, and users read these d
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -20,6 +21,7 @@ from fastgd.estimators.data import class_targets, first_part, number_targets
 from fastgd.estimators.linear_base import LinearEstimator
 from fastgd.network.mlp import MLP
 from fastgd.network.outputs import linked
+from fastgd.problems.curvature import Curvature
 
 __all__ = ["GDClassifier", "GDRegressor"]
 
@@ -47,10 +49,9 @@ class GDRegressor(NetworkRegressor, LinearEstimator):
         fresh copy is used.
     learning_rate : float, schedule or "auto", default "auto"
         Replaces the rate of the optimizer. "auto" keeps the rate of an optimizer object and the default of a named one,
-        except for "sgd", "momentum", "heavyball" and "nag". Theirs is 1 / (a bound of the loss's curvature), with
-        momentum and batches a tenth of that. The bound comes from the largest eigenvalue of the inputs' second moments
-        if every update uses all rows, else from the largest squared length of a row, and for "poisson" also from the
-        largest target.
+        except for "sgd", "momentum", "heavyball" and "nag". Theirs follows from the loss's curvature by the rule of
+        `fastgd.minimize`: from the eigenvalues of the inputs' second moments if every update uses all rows, else from
+        the largest squared length of a row, and for "poisson" also from the largest target.
     batch_size : int or None, default None
         Rows of an update; None takes all.
     l1, l2 : float, default 0
@@ -174,8 +175,15 @@ class GDRegressor(NetworkRegressor, LinearEstimator):
     def _network_loss(self) -> str:
         return _LOSSES[self.loss]
 
-    def _curvature(self, y: Array) -> float:
-        return max(1.0, float(y.max())) if self.loss == "poisson" else 1.0
+    def _curvature(self, inputs: Curvature, y: Array) -> Curvature:
+        if self.loss == "squared_error":
+            return inputs
+        if self.loss == "huber":
+            return replace(inputs, smallest=0.0, constant=False)
+        # Of a Poisson mean the curvature is the mean itself, about that of y; an absolute error has a kink, no
+        # curvature.
+        bound = max(1.0, float(y.max())) if self.loss == "poisson" else 1.0
+        return Curvature(bound * inputs.largest, everywhere=False)
 
     def _show(self, net: MLP) -> None:
         super()._show(net)
@@ -333,8 +341,9 @@ class GDClassifier(NetworkClassifier, LinearEstimator):
     def _network_loss(self) -> str:
         return "cross_entropy" if len(self.classes_) > 2 else "binary_cross_entropy"
 
-    def _curvature(self, y: Array) -> float:
-        return 0.5 if len(self.classes_) > 2 else 0.25
+    def _curvature(self, inputs: Curvature, y: Array) -> Curvature:
+        bound = 0.5 if len(self.classes_) > 2 else 0.25
+        return replace(inputs.scaled(bound), smallest=0.0, constant=False)
 
     def partial_fit(
         self,

@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
+from fastgd.descent.rates import default_rate
 from fastgd.engines.protocol.networks import Architecture, Array, Rows
 from fastgd.estimators.arguments import (
     COMMON,
@@ -29,11 +30,9 @@ from fastgd.network.mlp import MLP
 from fastgd.optimizers import Optimizer
 from fastgd.optimizers.fields import Rate
 from fastgd.optimizers.loops import groups_of, with_groups
+from fastgd.problems.curvature import Curvature, of_rows
 
 __all__ = ["LinearEstimator"]
-
-_PLAIN = ("sgd", "momentum", "heavyball", "nag")  # stable at a rate of 1 / curvature
-_MOMENTUM_SHARE = 0.1  # momentum 0.9 sums about ten updates, each of another batch
 
 
 class _AutoRate:
@@ -73,8 +72,8 @@ class LinearEstimator(NetworkEstimator):
         """The network's loss."""
 
     @abstractmethod
-    def _curvature(self, y: Array) -> float:
-        """A bound of the second derivative of a row's loss by its output."""
+    def _curvature(self, inputs: Curvature, y: Array) -> Curvature:
+        """The curvature of the loss, from that of half the mean square of the output."""
 
     # --- the network ------------------------------------------------------------------------------
 
@@ -216,7 +215,10 @@ class LinearEstimator(NetworkEstimator):
             if not isinstance(self.learning_rate, str):
                 optimizer.lr = self.learning_rate
         else:
-            optimizer = named_optimizer(self.optimizer, self._rate(rows, batch))
+            given = None if isinstance(self.learning_rate, str) else self.learning_rate
+            optimizer = named_optimizer(self.optimizer, given)
+            rate = self._automatic_rate(optimizer, rows, batch) if given is None else None
+            optimizer = optimizer if rate is None else optimizer.with_options(lr=rate)
         if self.fit_intercept:
             return optimizer
         if any(path[:1] == (1,) for path in groups_of(optimizer)):
@@ -228,40 +230,13 @@ class LinearEstimator(NetworkEstimator):
             fixed["step_sizes"] = (0.0, 0.0)
         return with_groups(optimizer, {**groups_of(optimizer), (1,): fixed})
 
-    def _rate(self, rows: Rows, batch: int) -> Any:
-        """The rate as given; "auto" is 1 / (a bound of the curvature) for plain descent, else the class's default."""
-        if not isinstance(self.learning_rate, str):
-            return self.learning_rate
-        if self.optimizer not in _PLAIN:
-            return None
-        whole = batch >= len(rows)
-        spread = (
-            _spectrum(rows, self.fit_intercept) if whole else _longest(rows, self.fit_intercept)
-        )
-        bound = self._curvature(rows.y) * spread + self.l2
-        if not math.isfinite(bound):
+    def _automatic_rate(self, optimizer: Optimizer, rows: Rows, batch: int) -> float | None:
+        """The default rate, from a bound of the curvature; None for that of the optimizer."""
+        x = np.asarray(rows.x, np.float64)
+        if self.fit_intercept:
+            x = np.concatenate([x, np.ones((len(x), 1))], axis=1)
+        inputs = of_rows(x, rows.weights, in_batches=batch < len(rows))
+        curvature = self._curvature(inputs, rows.y).penalized(float(self.l2))
+        if not math.isfinite(curvature.largest):
             raise ValueError("X holds numbers whose squares are not finite; scale them")
-        rate = 1.0 / bound if bound > 0 else 1.0
-        return rate if whole or self.optimizer == "sgd" else _MOMENTUM_SHARE * rate
-
-
-def _spectrum(rows: Rows, intercept: bool) -> float:
-    """The largest eigenvalue of the inputs' weighted second moments, with the intercept's constant input."""
-    share = np.full(len(rows), 1.0) if rows.weights is None else rows.weights
-    share = share / share.sum()
-    x = np.asarray(rows.x, np.float64)
-    with np.errstate(all="ignore"):
-        scaled = x * np.sqrt(share)[:, None]
-        if intercept:
-            scaled = np.concatenate([scaled, np.sqrt(share)[:, None]], axis=1)
-        moments = scaled.T @ scaled if scaled.shape[0] >= scaled.shape[1] else scaled @ scaled.T
-    if not np.isfinite(moments).all():
-        return math.inf
-    return float(np.linalg.eigvalsh(moments)[-1])
-
-
-def _longest(rows: Rows, intercept: bool) -> float:
-    """The largest squared length of a row, which bounds the eigenvalues of every batch's second moments."""
-    x = np.asarray(rows.x, np.float64)
-    with np.errstate(all="ignore"):
-        return float(np.einsum("ij,ij->i", x, x).max()) + intercept
+        return default_rate(optimizer, curvature)

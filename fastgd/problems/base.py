@@ -14,6 +14,7 @@ from fastgd.checks import as_finite_array
 from fastgd.engines.parse_problems import Gradient
 from fastgd.engines.protocol.sweeps import Kernel
 from fastgd.engines.registry import GRADIENTS
+from fastgd.problems.curvature import Curvature
 
 Array = NDArray[np.floating[Any]]
 
@@ -64,6 +65,22 @@ class Problem(ABC):
     @abstractmethod
     def losses(self, x: Array) -> NDArray[np.float64]:
         """Losses (runs,) at the points `x` (n_parameters, runs)."""
+
+    def curvature(self, x0: ArrayLike | None = None) -> Curvature | None:
+        """How strongly the problem bends, which decides the default rate; None if it is not known.
+
+        Parameters
+        ----------
+        x0 : array_like of shape (n_parameters,), optional
+            Where a descent starts; zero by default.
+
+        Returns
+        -------
+        Curvature or None
+            `largest`, an upper bound of the second derivatives, and `smallest`, of a quadratic their least that is not
+            zero.
+        """
+        return None
 
     def loss(self, x: ArrayLike) -> float:
         """The loss at one point of shape (n_parameters,)."""

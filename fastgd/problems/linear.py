@@ -16,6 +16,7 @@ from fastgd.engines.protocol.sweeps import Kernel
 from fastgd.engines.registry import RESIDUALS
 from fastgd.engines.vocabulary import numpy_vocabulary
 from fastgd.problems.base import Array, Problem, checked_names, quadratic_form, quadratic_slopes
+from fastgd.problems.curvature import Curvature, of_rows
 
 Cost = Literal["1/2m", "1/m", "1/2", "sum"]
 AT_ONCE = 1 << 14  # rows whose losses are computed together
@@ -105,6 +106,11 @@ class LinearModel(Problem):
                 for j, column in enumerate(columns):
                     g[j] = g[j] + np.add.accumulate(residual * column, axis=0)[-1]
             return np.asarray(scale * g).reshape(x.shape)
+
+    def curvature(self, x0: ArrayLike | None = None) -> Curvature:  # noqa: D102
+        rows = len(self.X) if self.batches is None else self.batches.size
+        found = of_rows(self.X, in_batches=self.batches is not None)
+        return found.scaled(self._scale(rows) * rows)
 
     def _sizes(self) -> str:
         rows = f"{len(self.X)} rows"
@@ -241,6 +247,12 @@ class LeastSquares(LinearModel):
     def _least(self) -> float:
         half = 0.5 * self._scale(len(self.X))
         return float(half * np.sum((self.X @ self.solution - self.y) ** 2))
+
+    def curvature(self, x0: ArrayLike | None = None) -> Curvature:  # noqa: D102
+        if not self._sequential or self.batches is not None:
+            return super().curvature(x0)
+        # One parameter at a time: each on a parabola of its own, and the energy falls at every one.
+        return Curvature(float(self.hessian.diagonal().max()), everywhere=False)
 
     def _new_kernel(self, dtype: np.dtype[Any]) -> Kernel:
         if not self.statistics:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastgd.batches import checked_batches
 from fastgd.checks import as_finite_array
 from fastgd.problems.base import Array
+from fastgd.problems.curvature import Curvature
 from fastgd.problems.linear import AT_ONCE, LinearModel, check_cost
 
 
@@ -115,6 +117,12 @@ class Logistic(LinearModel):
                 for run, point in enumerate(points):  # a joint product could change a run's bits
                     total[run] += _surprise(self.X[part] @ point, self._targets[part]).sum()
             return self._scale(rows) * total
+
+    def curvature(self, x0: ArrayLike | None = None) -> Curvature:  # noqa: D102
+        # The residual's derivative by the log-odds, p (1 - p) or diag(p) - p p', is at most 1/4 or 1/2 (Boehning 1992).
+        bound = 0.25 if self.outputs == 1 else 0.5
+        found = super().curvature(x0).scaled(bound)
+        return replace(found, smallest=0.0, constant=False)
 
     def predict_proba(self, x: ArrayLike, X: ArrayLike | None = None) -> NDArray[np.float64]:
         """Probabilities (rows, n_classes) with parameters `x` (n_parameters,), by default of the problem's rows."""

@@ -19,6 +19,7 @@ from fastgd.problems.base import (
     quadratic_form,
     quadratic_slopes,
 )
+from fastgd.problems.curvature import Curvature, of_matrix, of_polynomial
 
 _ROUNDING = 1e-12  # relative asymmetry of a matrix such as a computed Q @ D @ Q.T
 
@@ -89,6 +90,9 @@ class Quadratic(Problem):
         data = np.concatenate([self.hessian.ravel(), self.linear]).astype(dtype)
         return Kernel("quadratic", self.n_parameters, data)
 
+    def curvature(self, x0: ArrayLike | None = None) -> Curvature:  # noqa: D102
+        return of_matrix(self.hessian)
+
     def slopes(self, x: Array) -> Array:  # noqa: D102
         return quadratic_slopes(self.hessian.astype(x.dtype), self.linear.astype(x.dtype), x)
 
@@ -135,6 +139,10 @@ class Polynomial(Problem):
 
     def _new_kernel(self, dtype: np.dtype[Any]) -> Kernel:
         return Kernel("polynomial", len(self._derivative), self._derivative.astype(dtype))
+
+    def curvature(self, x0: ArrayLike | None = None) -> Curvature | None:  # noqa: D102
+        start = 0.0 if x0 is None else float(np.asarray(x0).reshape(()))
+        return of_polynomial(self.coefficients, start)
 
     def slopes(self, x: Array) -> Array:  # noqa: D102
         return _horner(self._derivative.astype(x.dtype), x)

@@ -157,7 +157,8 @@ def test_the_automatic_rate_never_diverges():
                 assert reg.loss_curve_[-1] < reg.loss_curve_[0]
     one = gd.GDRegressor(max_iter=60, tol=1e-2).fit(X, Y[:, 0])
     design = np.c_[X, np.ones(80)]
-    assert one._optimizer.lr == pytest.approx(1 / np.linalg.eigvalsh(design.T @ design / 80)[-1])
+    curvatures = np.linalg.eigvalsh(design.T @ design / 80)
+    assert one._optimizer.lr == pytest.approx(gd.theory.steady_rate(curvatures[0], curvatures[-1]))
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
