@@ -24,6 +24,7 @@ __all__ = [
     "OPTIMIZERS",
     "POSITIVE",
     "SHARE",
+    "SOLVER_OPTIONS",
     "Choice",
     "ClassWeight",
     "Flag",
@@ -35,11 +36,26 @@ __all__ = [
     "check_parameters",
     "hidden_units",
     "named_optimizer",
+    "without_effect",
 ]
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {
     name.lower(): getattr(optimizers, name) for name in optimizers.NAMES
 }
+
+
+# Parameters of networks that are hyperparameters of their solver.
+SOLVER_OPTIONS = (
+    "learning_rate",
+    "learning_rate_init",
+    "power_t",
+    "momentum",
+    "nesterovs_momentum",
+    "beta_1",
+    "beta_2",
+    "epsilon",
+)
+_SKLEARN = ("lbfgs", "sgd", "adam")  # solvers of scikit-learn
 
 
 class InvalidParameterError(ValueError, TypeError):
@@ -167,7 +183,7 @@ def hidden_units(given: Any) -> list[int]:
         return [int(Whole(1).scalar("hidden_layer_sizes", n)) for n in sizes]
     except (TypeError, ValueError):
         raise InvalidParameterError(
-            f"hidden_layer_sizes must be > 0: an integer or integers, got {given!r:.80}"
+            f"hidden_layer_sizes must be > 0, got {sizes!r:.80}; wanted an integer or integers"
         ) from None
 
 
@@ -187,13 +203,43 @@ def named_optimizer(
     Adam, which have both. With `sklearn` the names "sgd" and "adam" mean scikit-learn's formulas.
     """
     options: dict[str, Any] = {} if lr is None else {"lr": lr}
-    known = inspect.signature(OPTIMIZERS[name]).parameters
     if name == "sgd" and momentum:
         options.update(momentum=momentum, nesterov=nesterov)
-    if "momentum" in known and known["momentum"].default and momentum is not None:
+    if _has_momentum(name) and momentum is not None:
         options["momentum"] = momentum
-    if {"betas", "eps"} <= known.keys() and betas is not None:
+    if _has_betas(name) and betas is not None:
         options.update(betas=betas, eps=eps)
-    if sklearn and name in {"sgd", "adam"}:
+    if sklearn and name in _SKLEARN:
         options["convention"] = "sklearn"
     return OPTIMIZERS[name](**options)
+
+
+def _has_momentum(name: str) -> bool:
+    known = inspect.signature(OPTIMIZERS[name]).parameters
+    return "momentum" in known and bool(known["momentum"].default)
+
+
+def _has_betas(name: str) -> bool:
+    return {"betas", "eps"} <= inspect.signature(OPTIMIZERS[name]).parameters.keys()
+
+
+def without_effect(estimator: Any) -> dict[str, Any]:
+    """The parameters that were given, being no defaults, although the estimator's solver does not use them.
+
+    scikit-learn passes over such parameters in silence, and grids of parameters rely on that: with its own solvers
+    nothing is listed here.
+    """
+    solver = estimator.solver
+    if isinstance(solver, str) and solver in _SKLEARN:
+        return {}
+    used: set[str] = set()
+    if isinstance(solver, str):
+        used = {"learning_rate", "learning_rate_init", "power_t"}
+        used |= {"momentum"} if _has_momentum(solver) else set()
+        used |= {"beta_1", "beta_2", "epsilon"} if _has_betas(solver) else set()
+    parameters = inspect.signature(type(estimator)).parameters
+    return {
+        name: getattr(estimator, name)
+        for name in SOLVER_OPTIONS
+        if name not in used and getattr(estimator, name) != parameters[name].default
+    }

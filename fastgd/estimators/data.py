@@ -91,8 +91,10 @@ def first_part(estimator: Any, classes: Any) -> bool:
     known = getattr(estimator, "classes_", None)
     if known is None:
         if classes is None:
-            raise ValueError("classes must be passed at the first call to partial_fit")
+            raise ValueError("classes must be passed on the first call to partial_fit.")
         return True
     if classes is not None and not np.array_equal(known, unique_labels(classes)):
-        raise ValueError(f"classes={classes!r:.80} differ from those of the previous call, {known}")
+        raise ValueError(
+            f"`classes={classes!r}` is not the same as on last call to partial_fit, was: {known!r}"
+        )
     return False

@@ -10,7 +10,11 @@ from fastgd.network.mlp import MLP
 from fastgd.network.trainer import Trainer
 from fastgd.optimizers import Optimizer
 
-__all__ = ["Epochs"]
+__all__ = ["Diverged", "Epochs"]
+
+
+class Diverged(ValueError):
+    """The loss or the weights of a fit became NaN or infinite."""
 
 
 class Epochs:
@@ -28,6 +32,13 @@ class Epochs:
         Permutes the order before each epoch; None keeps it.
     loss_scale : float
         Factor of the network's loss, without penalties, in the reported loss.
+    past_divergence : bool
+        Make the updates too whose loss is not finite, which an engine refuses.
+
+    Attributes
+    ----------
+    divergence : Diverged or None
+        The first loss that was not finite.
     """
 
     def __init__(
@@ -40,8 +51,11 @@ class Epochs:
         order: NDArray[np.int64],
         rng: np.random.RandomState | None,
         loss_scale: float = 1.0,
+        past_divergence: bool = False,
     ) -> None:
         self.network, self.order, self.rng, self.loss_scale = network, order, rng, loss_scale
+        self.past_divergence = past_divergence
+        self.divergence: Diverged | None = None
         self.trainer = Trainer(network, rows, optimizer, batch_size)
         self.updates = -(-len(order) // batch_size)
         self.counts = np.full(self.updates, float(batch_size))
@@ -52,28 +66,47 @@ class Epochs:
 
         Raises
         ------
-        ValueError
-            If the loss became NaN or infinite; the update that saw it was not made.
+        Diverged
+            If the loss became NaN or infinite, unless `past_divergence` is set; the update that saw it was not made.
         """
         if self.rng is not None:
             self.order = self.order[self.rng.permutation(len(self.order))]
         losses = []
         for stretch in self.trainer.stretches(self.order, 0, self.updates):
+            done = stretch.done if stretch.diverged else None
+            losses.append((self.loss_scale * stretch.losses + stretch.penalties)[:done])
             if stretch.diverged:
-                self._refuse(float(stretch.rates[stretch.done, 0]))
-            losses.append(self.loss_scale * stretch.losses + stretch.penalties)
+                error = self._diverged(float(stretch.rates[stretch.done, 0]))
+                if not self.past_divergence:
+                    raise error
+                self.divergence = self.divergence or error
+                losses.append(np.array(self._forced(stretch.first + stretch.done)))
         # One sum over the epoch: where a stretch ends depends on the time, and its rounding would be reported.
-        return float(np.concatenate(losses) @ self.counts) / len(self.order)
+        with np.errstate(invalid="ignore"):
+            return float(np.concatenate(losses) @ self.counts) / len(self.order)
+
+    def _forced(self, first: int) -> list[float]:
+        """Make the epoch's updates from one on, whatever their losses, which are returned."""
+        network, trainer, losses = self.network, self.trainer, []
+        for update in range(first, self.updates):
+            index = self.order[update * trainer.batch_size : (update + 1) * trainer.batch_size]
+            loss, penalty, gradients = network.engine.loss_and_grad(
+                network.params, trainer.rows, index
+            )
+            with np.errstate(all="ignore"):
+                trainer.optimizer.step(network.params, gradients)
+            losses.append(self.loss_scale * loss + penalty)
+        return losses
 
     def check_finite(self) -> None:
-        """Refuse parameters that are NaN or infinite after the last update."""
+        """Raise `Diverged` where parameters are NaN or infinite after the last update."""
         if not all(np.isfinite(p).all() for p in self.network.params):
-            self._refuse(self.trainer.optimizer.lr)
+            raise self._diverged(self.trainer.optimizer.lr)
 
-    def _refuse(self, rate: float) -> None:
-        """Raise the error of a fit that diverged."""
+    def _diverged(self, rate: float) -> Diverged:
+        """The error of a fit that diverged."""
         optimizer = self.trainer.optimizer
-        raise ValueError(
+        return Diverged(
             f"{type(optimizer).__name__} produced a non-finite loss or weights at update {optimizer.t} with learning "
             f"rate {rate:g}: scale the inputs and targets, or lower the rate"
         )

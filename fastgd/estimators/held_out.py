@@ -26,7 +26,10 @@ class HeldOut:
 def random_split(
     rows: Rows, fraction: float, random_state: Any, stratify: Array | None
 ) -> tuple[NDArray[np.int64], HeldOut]:
-    """The indices of the training rows, and the rest of the rows, a random fraction of all."""
+    """The indices of the training rows, and the rest of the rows, a random fraction of all.
+
+    `stratify` are the classes whose proportions both parts keep, if there are any.
+    """
     train, held_out = train_test_split(
         np.arange(len(rows), dtype=np.int64),
         random_state=random_state,
@@ -35,8 +38,8 @@ def random_split(
     )
     if len(held_out) < 2:
         raise ValueError(
-            f"validation_fraction={fraction} of {len(rows)} rows leaves {len(held_out)} to validate on; wanted at "
-            "least 2"
+            "The validation set is too small. Increase 'validation_fraction' or the size of your dataset: "
+            f"validation_fraction={fraction} of {len(rows)} rows leaves {len(held_out)}; wanted at least 2"
         )
     weights = None if rows.weights is None else rows.weights[held_out]
     return train, HeldOut(rows.x[held_out], rows.y[held_out], weights)

@@ -30,7 +30,7 @@ __all__ = ["MLPClassifier", "MLPRegressor"]
 def _by_descent(estimator: Any) -> bool:
     if estimator.solver == "lbfgs":
         raise AttributeError(
-            "partial_fit needs a solver that trains in epochs; solver='lbfgs' does not"
+            "partial_fit is only available for stochastic optimizers. lbfgs is not stochastic."
         )
     return True
 
@@ -136,7 +136,14 @@ class MLPClassifier(NetworkClassifier, MultilayerEstimator):
     Notes
     -----
     A fit whose loss or weights become NaN or infinite ends at once with ValueError and changes nothing; scikit-learn
-    continues to the end first. With `warm_start` and `early_stopping` the best weights of earlier fits are kept;
+    continues to the end first. With `early_stopping` it goes on as there, keeps the weights with the best score, and
+    warns.
+
+    An optimizer object has hyperparameters of its own, and a solver by name may lack some: where `learning_rate`,
+    `learning_rate_init`, `power_t`, `momentum`, `nesterovs_momentum`, `beta_1`, `beta_2` or `epsilon` has another value
+    than its default but no effect, `fit` warns. Only with scikit-learn's own solvers it is silent, as there.
+
+    With `warm_start` and `early_stopping` the best weights of earlier fits are kept;
     scikit-learn overwrites them. Sparse input is converted to dense.
 
     References
@@ -242,10 +249,15 @@ class MLPClassifier(NetworkClassifier, MultilayerEstimator):
         seen = unique_labels(y)
         if not part and set(seen) != set(self.classes_):
             raise ValueError(
-                f"y has the classes {seen}, but warm_start continues a fit of {self.classes_}; wanted the same classes"
+                "warm_start can only be used where `y` has the same classes as in the previous call to fit. "
+                f"Previously got {self.classes_}, `y` has {seen}"
             )
-        if len(np.setdiff1d(seen, self.classes_, assume_unique=True)):
-            raise ValueError(f"y has classes that are not among {self.classes_}: {seen}")
+        new = np.setdiff1d(seen, self.classes_, assume_unique=True)
+        if len(new):
+            raise ValueError(
+                f"`y` has classes not in `self.classes_`. `self.classes_` has {self.classes_}. 'y' has {seen}. New, "
+                f"not among the first, are {new}"
+            )
 
     def _begin_part(self, y: Any, classes: Any) -> None:
         if first_part(self, classes):
@@ -269,13 +281,20 @@ class MLPClassifier(NetworkClassifier, MultilayerEstimator):
         return class_targets(self.classes_, y, dtype)
 
     def _stratified(self, targets: Array) -> Array | None:
-        return targets[:, 0] if targets.ndim == 2 and targets.shape[1] == 1 else None
+        # A column of True and False, as in scikit-learn: a message that the split fails may name these.
+        return targets > 0 if targets.ndim == 2 and targets.shape[1] == 1 else None
+
+    def _counted(self, stratified: Array) -> str:
+        parts = [
+            f"{np.count_nonzero(stratified == truth)} rows of {label!r} ({truth!s})"
+            for label, truth in zip(self.classes_.tolist(), (False, True), strict=False)
+        ]
+        return f"y has {' and '.join(parts)}."
 
     def _score_of(self, z: Array, held_out: HeldOut) -> float:
-        if z.shape[1] > 1 and held_out.y.ndim == 1:
-            right = z.argmax(axis=1) == held_out.y
-        else:
-            right = ((linked("sigmoid", z) > 0.5) == held_out.y).all(axis=1)
+        p = linked(self._network().architecture.link, z)
+        guess = p.argmax(axis=1, keepdims=True) if held_out.y.ndim == 1 else p > 0.5
+        right = (guess == held_out.y.reshape(len(p), -1)).all(axis=1)
         return float(np.average(right, weights=held_out.weights))
 
     # --- fitting ----------------------------------------------------------------------------------

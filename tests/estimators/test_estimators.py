@@ -232,9 +232,11 @@ def test_an_optimizer_object_keeps_its_schedule():
         rates.append(t)
         return 0.1 / (1 + t)
 
-    gd.MLPClassifier(
+    clf = gd.MLPClassifier(
         solver=gd.SGD(lr=lr), random_state=0, max_iter=3, learning_rate="adaptive"
-    ).fit(X, y)
+    )
+    with pytest.warns(UserWarning, match="learning_rate='adaptive' has no effect"):
+        clf.fit(X, y)
     assert max(rates) >= 5  # two updates an epoch
 
 
@@ -324,7 +326,8 @@ def test_in_pipelines_and_searches():
     assert pipe.score(X, y) > 0.8
     assert cross_val_score(clf, X, y, cv=2).shape == (2,)
     grid = {"solver": ["adam", gd.Lion(lr=0.003)], "hidden_layer_sizes": [(5,), (6, 6)]}
-    search = GridSearchCV(clf, grid, cv=2).fit(X, y)
+    with pytest.warns(UserWarning, match="learning_rate_init=0.01 has no effect on solver=Lion"):
+        search = GridSearchCV(clf, grid, cv=2).fit(X, y)
     assert search.best_estimator_.predict(X).shape == y.shape
     RandomizedSearchCV(clf, {"alpha": [0, 0.1, 1]}, n_iter=2, cv=2, random_state=0).fit(X, y)
 
