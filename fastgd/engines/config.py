@@ -1,17 +1,12 @@
-"""Settings of the process: backend and number of threads; and the cache folder.
+"""Settings of the process: backend and number of threads.
 
-Both settings start from the environment (``FASTGD_BACKEND``, ``FASTGD_NUM_THREADS``) and can be overridden wherever a
+Both start from the environment (``FASTGD_BACKEND``, ``FASTGD_NUM_THREADS``) and can be overridden wherever a
 call takes ``backend=`` or ``n_threads=``.
 """
 
 from __future__ import annotations
 
 import os
-import sys
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 from fastgd.checks import as_count
 
@@ -145,38 +140,3 @@ def _processors() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def cache_folder() -> Path:
-    """The folder for code compiled by Numba, one per user and version.
-
-    Returns
-    -------
-    Path
-        Below ``XDG_CACHE_HOME``, on Windows ``LOCALAPPDATA``, on macOS ``~/Library/Caches``, else
-        ``~/.cache``. It may not exist: it is created when needed, and if that fails nothing is cached.
-
-    Examples
-    --------
-    >>> from fastgd.engines.config import cache_folder
-    >>> cache_folder().parts[-2] == "fastgd"
-    True
-    """
-    from pathlib import Path  # noqa: PLC0415  (with what it imports, a fifth of the package's own import)
-
-    from fastgd import __version__  # noqa: PLC0415  (the package is still loading at our import)
-
-    return Path(_cache_root(), "fastgd", __version__)
-
-
-def _cache_root() -> str:
-    for variable in ("XDG_CACHE_HOME", "LOCALAPPDATA" if os.name == "nt" else ""):
-        folder = os.environ.get(variable, "") if variable else ""
-        if os.path.isabs(folder):
-            return folder
-    home = os.path.expanduser("~")
-    if home == "~":  # no home folder at all
-        import tempfile  # noqa: PLC0415
-
-        return tempfile.gettempdir()
-    return os.path.join(home, *(("Library", "Caches") if sys.platform == "darwin" else (".cache",)))

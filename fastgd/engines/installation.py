@@ -7,7 +7,8 @@ import sys
 from typing import Any
 
 from fastgd.engines.backends import missing, resolve_backend
-from fastgd.engines.config import BACKENDS, cache_folder, get_num_threads
+from fastgd.engines.cache import cache_folder, fault_of
+from fastgd.engines.config import BACKENDS, get_num_threads
 from fastgd.extras import EXTRAS, command, missing_of
 
 _FOR_GPUS = ("numba-cuda", "cupy-cuda12x", "cupy-cuda13x")
@@ -22,7 +23,7 @@ def config() -> dict[str, Any]:
         "versions" (name -> version or None), "processor" (machine, kernel target, vector width in
         bits), "gpu" (its name, or None), "backends" (name -> "" or why it is missing), "backend"
         in use by default, "extras" (name -> the packages of it that are not installed), "threads",
-        "cache_folder".
+        "cache_folder", "cache_fault" (why nothing is cached there: somebody else could write to it; or None).
 
     Examples
     --------
@@ -41,6 +42,7 @@ def config() -> dict[str, Any]:
         "extras": {name: missing_of(name) for name in EXTRAS},
         "threads": get_num_threads(),
         "cache_folder": str(cache_folder()),
+        "cache_fault": fault_of(cache_folder()),
     }
 
 
@@ -112,5 +114,8 @@ def show_config() -> None:
         state = f"missing {', '.join(absent)}: {command(name)}" if absent else "present"
         lines.append(f"extra {name}: {state}")
     lines.append(f"threads {found['threads']}")
-    lines.append(f"cache folder {found['cache_folder']}")
+    fault = found["cache_fault"]
+    lines.append(
+        f"cache folder {found['cache_folder']}" + (f" (not used: {fault})" if fault else "")
+    )
     sys.stdout.write("\n".join(lines) + "\n")

@@ -147,16 +147,6 @@ def test_bad_threads_in_environment(monkeypatch, value):
         config.get_num_threads()
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows has its own variable")
-def test_cache_folder(monkeypatch, tmp_path):
-    assert config.cache_folder().parts[-2:] == ("fastgd", gd.__version__)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert config.cache_folder() == tmp_path / "fastgd" / gd.__version__
-    assert not list(tmp_path.iterdir())
-    monkeypatch.setenv("XDG_CACHE_HOME", "relative")
-    assert config.cache_folder().is_absolute()
-
-
 def test_show_config(capsys):
     gd.show_config()
     printed = capsys.readouterr().out

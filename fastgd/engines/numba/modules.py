@@ -144,15 +144,21 @@ def _cuda_compiler() -> str:
 
 
 def _written(text: str) -> Path | None:
-    """Write the text to a file named by its hash; None if that fails."""
-    from fastgd.engines.config import cache_folder  # noqa: PLC0415
+    """Write the text to a file named by its hash; None if that fails, or others could write there."""
+    from numba.core import config as of_numba  # noqa: PLC0415
+
+    from fastgd.engines.cache import own_cache_folder  # noqa: PLC0415
 
     name = "fastgd_" + hashlib.sha256(_stamp() + text.encode()).hexdigest()[:32]
     content = f"CACHE = True\n{text}".encode()
     try:
-        path = Path(cache_folder()) / f"{name}.py"
+        folder = own_cache_folder(
+            *filter(None, (getattr(of_numba, "CACHE_DIR", None), sys.pycache_prefix))
+        )
+        if folder is None:
+            return None
+        path = folder / f"{name}.py"
         if not (path.exists() and path.read_bytes() == content):
-            path.parent.mkdir(parents=True, exist_ok=True)
             handle, temporary = tempfile.mkstemp(suffix=".tmp", dir=path.parent)
             with os.fdopen(handle, "wb") as file:
                 file.write(content)
