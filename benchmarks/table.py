@@ -15,6 +15,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from fastgd.files import atomic_text
+
 MARK = "benchmarks"
 Record = Mapping[str, Any]
 
@@ -275,9 +277,9 @@ def main(arguments: Sequence[str]) -> int:
     source, target, mark = Path(arguments[0]), Path(arguments[1]), (*arguments[2:], MARK)[0]
     try:
         content = from_report(json.loads(source.read_text(encoding="utf-8")))
-        target.write_text(
-            replaced(target.read_text(encoding="utf-8"), content, mark), encoding="utf-8"
-        )
+        text = replaced(target.read_text(encoding="utf-8"), content, mark)
+        with atomic_text(target) as file:
+            file.write(text)
     except (OSError, ValueError) as error:
         sys.stderr.write(f"{error}\n")
         return 2

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from fastgd.cli.task import Task
 from fastgd.cli.training import Training
 from fastgd.cli.words import LOSSES
+from fastgd.files import write_csv
 
 if TYPE_CHECKING:
     from fastgd.network.mlp import MLP
@@ -74,14 +75,14 @@ def write_histories(path: Path, trainings: Sequence[Training], *, named: bool) -
     if named:
         for frame, training in zip(frames, trainings, strict=True):
             frame.insert(0, "optimizer", training.name)
-    pd.concat(frames).to_csv(path, index=False)
+    write_csv(pd.concat(frames), path)
 
 
 def write_rows(path: Path, names: Iterable[str], rows: Iterable[Sequence[Any]]) -> None:
     """Write a table as CSV."""
     import pandas as pd  # noqa: PLC0415  (heavy)
 
-    pd.DataFrame(rows, columns=[name.replace("²", "2") for name in names]).to_csv(path, index=False)
+    write_csv(pd.DataFrame(rows, columns=[name.replace("²", "2") for name in names]), path)
 
 
 def write_predictions(path: Path, task: Task, columns: Mapping[str, Any]) -> None:
@@ -91,4 +92,4 @@ def write_predictions(path: Path, task: Task, columns: Mapping[str, Any]) -> Non
     part = task.judged
     first = {"row": task.row_numbers(part), task.target.name: task.true_values(part)}
     others = {f"{name} of the network" if name in first else name: v for name, v in columns.items()}
-    pd.DataFrame({**first, **others}).to_csv(path, index=False)
+    write_csv(pd.DataFrame({**first, **others}), path)

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from fastgd.files import atomic_write
+
 
 def out_folder(name: str | None) -> Path | None:
     """The folder to write to, created before the work starts.
@@ -46,7 +48,8 @@ def save_figure(path: Path, *draws: Callable[..., Any]) -> None:
     figure = Figure(figsize=(2.0 + 6.0 * len(draws), 5.0), layout="constrained")
     for draw, ax in zip(draws, figure.subplots(1, len(draws), squeeze=False)[0], strict=True):
         draw(ax=ax)
-    figure.savefig(path, dpi=150)
+    with atomic_write(path) as file:
+        figure.savefig(file, format="png", dpi=150)
 
 
 def written_line(paths: Sequence[Path | str]) -> str:

@@ -25,6 +25,7 @@ from fastgd.cli.options import (
 from fastgd.cli.show import Outcome, Table
 from fastgd.cli.words import ENDED
 from fastgd.engines.protocol.outcomes import Status
+from fastgd.files import atomic_text, write_csv
 
 if TYPE_CHECKING:
     from scipy.optimize import OptimizeResult
@@ -113,12 +114,12 @@ def _write(
     if done.status != Status.DIVERGED:
         names, rows = _parameters(task, done.x)
         written.append(folder / "parameters.csv")
-        with written[0].open("w", newline="", encoding="utf-8") as stream:
+        with atomic_text(written[0]) as stream:
             csv.writer(stream).writerows([names, *rows])
     if history is not None:
         from fastgd.plotting import LossCurveDisplay  # noqa: PLC0415
 
         written += [folder / "history.csv", folder / "loss.png"]
-        history.to_pandas().to_csv(written[-2], index=False)
+        write_csv(history.to_pandas(), written[-2])
         save_figure(written[-1], LossCurveDisplay({name: (history.n, history.loss)}).plot)
     return [written_line(written)] if written else []

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.cli.encoding import Encoding, Feature
+from fastgd.files import atomic_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,7 +63,8 @@ class Model:
             "features": [dataclasses.asdict(feature) for feature in self.encoding.features],
         }
         text = json.dumps(content, indent=1, ensure_ascii=False)
-        (folder / _COLUMNS).write_text(text + "\n", encoding="utf-8")
+        with atomic_text(folder / _COLUMNS) as file:
+            file.write(text + "\n")
         self.network.save(folder / _NETWORK)
         return [folder / _NETWORK, folder / _COLUMNS]
 

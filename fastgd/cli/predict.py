@@ -12,6 +12,7 @@ from fastgd.cli.options import source
 from fastgd.cli.show import Outcome, Table
 from fastgd.cli.task import unknown_levels
 from fastgd.cli.words import count, number
+from fastgd.files import write_csv
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,7 +40,7 @@ def run(options: Namespace) -> Outcome:
     if unknown:
         summary += f"; {unknown_levels(unknown)}"
     if options.out is not None:
-        done.to_csv(options.out, index=False)
+        write_csv(done, options.out)
         return Outcome([summary, written_line([options.out])], True)
     return Outcome([summary, _table(done)], True)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import tempfile
 import zlib
 from collections.abc import Callable, Sequence
@@ -21,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.extras import require
+from fastgd.files import atomic_write
 
 RAW = "https://raw.githubusercontent.com"
 Float = NDArray[np.float64]
@@ -196,17 +198,14 @@ def _from_cache_or_mirror(file: File, download: bool, notes: list[str]) -> tuple
 
 
 def _download(file: File, url: str, cached: Path) -> Any:
-    """Download and check one file; it enters the cache only after the check, by one rename."""
-    try:
-        cached.parent.mkdir(parents=True, exist_ok=True)
-        scratch = tempfile.TemporaryDirectory(dir=cached.parent)
-    except OSError:  # a read-only home: use the file without keeping it
-        scratch = tempfile.TemporaryDirectory()
-    with scratch as folder:
+    """Download and check one file; it enters the cache only after the check, whole."""
+    with tempfile.TemporaryDirectory() as folder:
         fetched = _fetch(url, file.raw, Path(folder))
         table = _read(file, fetched, check=True)
-        with suppress(OSError):
-            fetched.replace(cached)
+        with suppress(OSError):  # a read-only home, a full disk: use the file without keeping it
+            cached.parent.mkdir(parents=True, exist_ok=True)
+            with fetched.open("rb") as source, atomic_write(cached) as kept:
+                shutil.copyfileobj(source, kept)
     return table
 
 

@@ -18,11 +18,8 @@ import json
 import math
 import os
 import re
-import secrets
-import shutil
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
@@ -34,6 +31,7 @@ from numpy.typing import NDArray
 
 from fastgd.checks import as_count, as_dtype, as_flag, as_seed
 from fastgd.engines.protocol.networks import Architecture
+from fastgd.files import atomic_write
 from fastgd.network.arguments import checked_architecture, checked_sizes
 from fastgd.network.parameters import init_named, parameter_shapes
 from fastgd.optimizers.state import check_state
@@ -105,7 +103,7 @@ def write(path: str | PathLike[str], network: SavedNetwork) -> None:
     arrays.update(zip(_names(network.architecture.layers), network.params, strict=True))
     for key, array in (network.optimizer_state or {}).items():
         arrays[f"optimizer.{key}"] = array
-    with _replacing(Path(path)) as file:
+    with atomic_write(path) as file:
         np.savez(file, **arrays)  # type: ignore[arg-type]
 
 
@@ -132,23 +130,6 @@ def _description(network: SavedNetwork) -> dict[str, Any]:
 def _names(layers: int) -> list[str]:
     """The parameters' names in the archive."""
     return [f"{kind}{layer}" for layer in range(layers) for kind in "Wb"]
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[IO[bytes]]:
-    """A new file beside the old one, which it replaces once it is complete on the disk."""
-    target = Path(os.path.realpath(path))  # keep a symbolic link
-    beside = target.with_name(f".{target.name[:100]}.{secrets.token_hex(8)}.tmp")
-    try:
-        with beside.open("xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        if target.exists():
-            shutil.copymode(target, beside)
-        beside.replace(target)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 # --- reading ------------------------------------------------------------------------------------------

@@ -12,6 +12,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fastgd.files import atomic_text, atomic_write
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as MatplotlibFigure
 
@@ -168,7 +170,8 @@ def write_report(sections: Sequence[Section], folder: Path, made_with: str) -> l
     text = _markdown(sections, made_with)
     pages = {"report.md": text, "report.html": _page(text, sections, folder)}
     for name, text in pages.items():
-        (folder / name).write_text(text, encoding="utf-8")
+        with atomic_text(folder / name) as file:
+            file.write(text)
     return [*written, *(folder / name for name in pages)]
 
 
@@ -182,7 +185,7 @@ def _write(block: Table | Figure | Animation, path: Path) -> None:
 
 
 def _write_csv(table: Table, path: Path) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with atomic_text(path) as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow([column.name for column in table.columns])
         writer.writerows([_raw(value) for value in row] for row in table.rows)
@@ -200,7 +203,8 @@ def _write_png(figure: Figure, path: Path) -> None:
     FigureCanvasAgg(canvas)
     figure.draw(canvas)
     # No software version or date in the file: the same study gives the same bytes.
-    canvas.savefig(path, dpi=160, metadata={"Software": None})
+    with atomic_write(path) as file:
+        canvas.savefig(file, format="png", dpi=160, metadata={"Software": None})
 
 
 def _write_gif(animation: Animation, path: Path) -> None:
@@ -215,7 +219,7 @@ def _write_gif(animation: Animation, path: Path) -> None:
     canvas.draw_without_rendering()
     canvas.set_layout_engine("none")
     writer = PillowWriter(fps=animation.frames_per_second)
-    with writer.saving(canvas, str(path), dpi=80):
+    with atomic_write(path) as file, writer.saving(canvas, file.name, dpi=80):
         for k in range(animation.frames):
             show(k)
             writer.grab_frame()

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastgd.files import atomic_write
 from fastgd.sweeps.axis_values import as_array, from_array, kind_of
 
 _FORMAT = "fastgd sweep 1"
@@ -22,13 +22,13 @@ def write(
     arrays: Mapping[str, NDArray[Any]],
     scalars: Mapping[str, Any],
 ) -> None:
-    """Write a sweep under exactly this name."""
+    """Write a sweep under exactly this name, whole or not at all."""
     kinds = {name: kind_of(values) for name, values in axes.items()}
     about = {"format": _FORMAT, "axes": kinds, "scalars": scalars}
     members: dict[str, Any] = {**arrays, "about": np.array(json.dumps(about))}
     for k, values in enumerate(axes.values()):
         members[f"axis{k}"] = as_array(values)
-    with Path(path).open("wb") as file:
+    with atomic_write(path) as file:
         np.savez_compressed(file, **members)
 
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from fastgd.descent.axes import checked_axes
 from fastgd.engines.protocol.outcomes import REGIMES, Status
 from fastgd.extras import require
+from fastgd.files import write_csv
 from fastgd.sweeps import files
 from fastgd.sweeps.arrays import (
     ARRAYS,
@@ -309,7 +310,7 @@ class SweepResult:
         --------
         >>> out.to_csv("sweep.csv")  # doctest: +SKIP
         """
-        self.to_pandas(parameters=parameters).to_csv(path, index=False)
+        write_csv(self.to_pandas(parameters=parameters), path)
 
     # --- plots --------------------------------------------------------------------------------
 

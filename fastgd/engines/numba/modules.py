@@ -10,9 +10,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import importlib.util
-import os
 import sys
-import tempfile
 import threading
 import warnings
 from functools import lru_cache
@@ -24,6 +22,7 @@ from fastgd.engines.parse import CoefficientFunction, Rule
 from fastgd.engines.user_rules import UserCoefficients, UserRule
 from fastgd.engines.vocabulary import bound, numba_vocabulary
 from fastgd.extras import command, present
+from fastgd.files import atomic_write
 
 TYPES = {"f": "float32", "d": "float64"}
 LOCK = (
@@ -159,10 +158,8 @@ def _written(text: str) -> Path | None:
             return None
         path = folder / f"{name}.py"
         if not (path.exists() and path.read_bytes() == content):
-            handle, temporary = tempfile.mkstemp(suffix=".tmp", dir=path.parent)
-            with os.fdopen(handle, "wb") as file:
+            with atomic_write(path) as file:  # others may write the same
                 file.write(content)
-            os.replace(temporary, path)  # atomic, as others may write the same file
     except OSError:
         return None
     return path
