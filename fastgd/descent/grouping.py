@@ -21,14 +21,20 @@ _NO_HYPERPARAMETERS = ("optimizer", "x0", "rng")
 
 
 def grouped_descents(
-    optimizer: Optimizer, places: Places, starts: NDArray[Any]
+    optimizer: Optimizer,
+    places: Places,
+    starts: NDArray[Any],
+    begin: NDArray[np.bool_] | None = None,
 ) -> Iterator[tuple[NDArray[np.intp], Descents]]:
-    """Groups of runs with one rule, and the index of each run in the sweep."""
+    """Groups of runs with one rule, and the index of each run in the sweep; of all runs, or of those that `begin`."""
+    chosen = np.ones(places.total, bool) if begin is None else begin
     optimizers = places.values.get("optimizer", (optimizer,))
     which = places.of.get("optimizer", np.zeros(places.total, np.intp))
     for k, given in enumerate(optimizers):
         one = given.fresh()  # a used optimizer's schedule would start at its last step
-        own_runs = np.flatnonzero(which == k)
+        own_runs = np.flatnonzero((which == k) & chosen)
+        if not own_runs.size:
+            continue
         for index, method, schedules, rate_of in _methods(one, places, own_runs):
             runs = _descents(one, method, starts[:, index], len(index))
             runs.schedules, runs.rate_of = schedules, rate_of

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -107,6 +108,8 @@ class Recording:
         loss, g = self.here()
         slope = float(np.abs(g).max())
         status = Status(Status.CONVERGED if run.status == SMALL_STEP else run.status)
+        if status == Status.CONVERGED and not (math.isfinite(loss) and math.isfinite(slope)):
+            status = Status.DIVERGED  # a user's function may have any value where its slopes vanish
         history = self._history(loss, slope)
         best = int(np.argmin(np.where(np.isnan(history.loss), np.inf, history.loss)))
         values, gradients = run.evaluations(len(history))
@@ -120,7 +123,8 @@ class Recording:
                 "njev": gradients,
                 "status": int(status),
                 "success": status == Status.CONVERGED,
-                "message": _message(status, slope, limits, stopped_by),
+                "message": _message(run, status, (loss, slope), limits)
+                or f"Stopped: {stopped_by}.",
                 "history": history if self.every else None,
                 "x_best": history.x[best].copy(),
                 "fun_best": float(history.loss[best]),
@@ -160,13 +164,20 @@ class Recording:
         return np.concatenate(losses), np.concatenate(slopes)
 
 
-def _message(status: Status, slope: float, limits: Limits, stopped_by: str) -> str:
+def _message(run: Follower, status: Status, last: tuple[float, float], limits: Limits) -> str:
+    """How the run ended, unless something stopped it; `last` are its loss and slope."""
+    loss, slope = last
     if status == Status.CONVERGED:
         if slope < limits.tol:
             return f"Converged: the largest slope {slope:.3g} is below tol={limits.tol:g}."
         return "Converged: the last update moved every parameter by less than step_tol."
+    if status == Status.DIVERGED:
+        if run.status != status:
+            return f"Diverged: the run came to rest where the value is {loss:g}, the largest slope {slope:g}."
+        if run.n == 0:
+            return f"Diverged at the start: the value at x0 is {loss:g}."
+        return f"Diverged: a parameter is not finite or beyond {limits.bound:g}."
     return {
         Status.MAX_ITER: f"Not converged after max_iter={limits.max_iter} updates.",
-        Status.DIVERGED: f"Diverged: a parameter is not finite or beyond {limits.bound:g}.",
         Status.MAX_SECONDS: "Stopped after max_seconds.",
-    }.get(status, f"Stopped: {stopped_by}.")
+    }.get(status, "")

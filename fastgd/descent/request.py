@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -139,9 +140,20 @@ class Request:
             options.started,
         )
 
-    def groups(self) -> Iterator[tuple[NDArray[np.intp], Descents]]:
-        """Groups of runs that share a rule, and the index of each run."""
-        for index, runs in grouped_descents(self.optimizer, self.places, self.starts):
+    @cached_property
+    def may_begin(self) -> NDArray[np.bool_]:
+        """Which runs may begin: a user's function may have no value at a starting point. It is called once for each."""
+        of = next((self.places.of[name] for name in ("x0", "rng") if name in self.places.of), None)
+        if of is None:  # all runs start at one point
+            of = np.zeros(self.places.total, np.intp)
+        _, first, which = np.unique(of, return_index=True, return_inverse=True)
+        return self.problem.may_begin(self.starts[:, first])[which.reshape(-1)]
+
+    def groups(
+        self, begin: NDArray[np.bool_] | None = None
+    ) -> Iterator[tuple[NDArray[np.intp], Descents]]:
+        """Groups of runs that share a rule, all or those that `begin`, and the index of each run."""
+        for index, runs in grouped_descents(self.optimizer, self.places, self.starts, begin):
             if runs.lookahead and self.problem.kernel(self.limits.dtype).sequential:
                 raise ValueError(
                     "optimizer NAG looks ahead with all parameters at once; problem has update='sequential'"

@@ -6,6 +6,7 @@ through the same bits to the same end.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -79,6 +80,8 @@ def follower(request: Request, *, step_tol: float, observed: bool) -> Follower:
     calls_python = request.backend != "numpy" and backend == "numpy"
     if calls_python and isinstance(problem, Function) and not runs.lookahead:
         return _Stepped(problem, request, runs, step_tol)
+    if not request.may_begin[0]:
+        return _NotBegun(request, runs)
     if problem.batches is not None and backend != "numpy" and not (observed or step_tol):
         return _Unobserved(request, runs, backend)
     if backend == "numpy" or problem.batches is not None:
@@ -112,6 +115,27 @@ class _Uncounted:
         tests = self.status != Status.DIVERGED
         gradients = self.n * (2 if self.lookahead else 1) + tests
         return gradients if isinstance(self.problem, Function) else recorded, gradients
+
+
+class _NotBegun(_Uncounted):
+    """A run that ended at its start, where a user's function has no finite value."""
+
+    backend = "python"
+
+    def __init__(self, request: Request, runs: Descents) -> None:
+        super().__init__(request, runs)
+        self.x = np.array(runs.x0[:, 0], request.limits.dtype)
+        self.status = Status.DIVERGED
+
+    def advance(self, stop: int, every: int) -> None:
+        """There is nothing to do."""
+
+    def last(self) -> tuple[float, Array]:
+        point = self.x[:, None].copy()
+        return float(self.problem.losses(point)[0]), self.problem.slopes(point)[:, 0]
+
+    def evaluations(self, recorded: int) -> tuple[int, int]:
+        return 1, 1
 
 
 # --- compiled -------------------------------------------------------------------------------------------
@@ -240,6 +264,9 @@ class _Stepped:
         if self.evaluated_at < 0:
             self._evaluate()
             self.first = self._loss(), float(self.slope)
+            if not self._may_begin():
+                self.status = Status.DIVERGED
+                return None
         while True:
             if self.slope < tol:
                 self.status = Status.CONVERGED
@@ -262,6 +289,13 @@ class _Stepped:
             return None
         points, losses, slopes = zip(*kept, strict=True)
         return Recorded(np.array(points), np.array(losses), np.array(slopes))
+
+    def _may_begin(self) -> bool:
+        """Whether the first value is finite: in float64, as in a sweep."""
+        if self.x.dtype == np.float32 and not math.isfinite(self._loss()):
+            self.value = self.problem.value_at(self.x.astype(np.float64))
+            self.values += 1
+        return math.isfinite(self._loss())
 
     def _evaluate(self) -> None:
         self.value, self.g = self.problem.slope_at(self.x)

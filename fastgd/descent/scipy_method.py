@@ -58,4 +58,5 @@ def _with_arguments(function: Callable[..., Any], args: tuple[Any, ...]) -> Call
     def of_point(x: Any) -> Any:
         return function(x, *args)
 
+    of_point.__name__ = getattr(function, "__name__", type(function).__name__)  # for messages
     return of_point

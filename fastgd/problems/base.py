@@ -82,6 +82,10 @@ class Problem(ABC):
         """
         return None
 
+    def may_begin(self, x: Array) -> NDArray[np.bool_]:
+        """Whether a run may begin at each of the points `x` (n_parameters, k): a user's function may have no value."""
+        return np.ones(x.shape[1], bool)
+
     def loss(self, x: ArrayLike) -> float:
         """The loss at one point of shape (n_parameters,)."""
         return float(self.losses(_point(x, self.n_parameters)[:, None])[0])

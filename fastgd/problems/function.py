@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,6 +14,15 @@ from fastgd.checks import is_integer
 from fastgd.engines.protocol.sweeps import Kernel
 from fastgd.extras import present
 from fastgd.problems.base import Array, Problem, checked_names
+from fastgd.problems.returned import (
+    as_gradient,
+    as_pair,
+    as_value,
+    blank,
+    check_written,
+    name_of,
+    without_marks,
+)
 
 _WORTH_COMPILING = (
     500  # points from which a compiled loop saves more time than its compilation takes
@@ -24,15 +34,16 @@ class Function(Problem):
     """A user's function of several parameters.
 
     A function compiled by `numba.njit` is called from compiled loops, without the interpreter and on all threads of a
-    sweep; any other is called from Python, with the same results. If a compiled function raises an exception, its
-    slopes count as NaN and the run has diverged; a Python function's exceptions pass through.
+    sweep; any other is called from Python, with the same results. If a compiled function raises an exception, or writes
+    no gradient at a later point, its slopes count as NaN and the run has diverged; a Python function's exceptions
+    pass through. NaN is never convergence, and a run whose value at its start is not finite ends there: diverged.
 
     Parameters
     ----------
     fun : callable
-        ``fun(x, grad) -> value``, which writes the gradient into `grad` (it holds zeros before), both arrays of shape
-        (n,) and of the run's dtype; or ``fun(x) -> value`` where `jac` is given or the gradient is unknown: then
-        it is taken by forward differences, which are good to some 8 digits and cost n + 1 calls.
+        ``fun(x, grad) -> value``, which writes every component of the gradient into `grad` (it holds NaN before), both
+        arrays of shape (n,) and of the run's dtype; or ``fun(x) -> value`` where `jac` is given or the gradient is
+        unknown: then it is taken by forward differences, which are good to some 8 digits and cost n + 1 calls.
     n : int, optional
         Number of parameters; the number of names by default.
     jac : callable or True, optional
@@ -43,7 +54,7 @@ class Function(Problem):
     Raises
     ------
     TypeError, ValueError
-        If an argument is invalid, or a call does not return what it should.
+        If an argument is invalid, or a call does not return what it should, or leaves components of `grad` as they are.
 
     Examples
     --------
@@ -83,8 +94,7 @@ class Function(Problem):
         self._compiled: tuple[Any, ...] = parts if compilable else ()
 
     def __repr__(self) -> str:
-        name = getattr(self.fun, "__name__", type(self.fun).__name__)
-        return f"Function({name}, {self.n_parameters} parameters)"
+        return f"Function({name_of(self.fun)}, {self.n_parameters} parameters)"
 
     @property
     def parameter_names(self) -> tuple[str, ...]:  # noqa: D102
@@ -114,25 +124,33 @@ class Function(Problem):
         >>> gd.functions.rosenbrock().evaluate(np.array([0.0, 0.0]))
         (1.0, array([-2.,  0.]))
         """
+        if self._form == "differences":
+            return as_value(self.fun(x.copy())), self._differences(x)
+        return self._checked(self._call(x), x)
+
+    def _call(self, x: Array) -> Any:
+        """What the user's functions return at a point, and the gradient that `fun` may have written."""
         if self._form == "written":
-            g = np.zeros_like(x)
-            return _value(self.fun(x, g)), g
+            g = blank(x)
+            return self.fun(x, g[:]), g  # of a view a function may change the shape
         if self._form == "paired":
-            pair = self.fun(x)
-            if not isinstance(pair, tuple | list) or len(pair) != 2:
-                raise TypeError(
-                    f"fun must return (value, gradient) where jac=True, got {pair!r:.60}"
-                )
-            return _value(pair[0]), self._gradient(pair[1], x)
-        value = _value(self.fun(x.copy()))
-        if self._form == "apart":
-            return value, self._gradient(self.jac(x), x)  # type: ignore[operator, misc]
-        return value, self._differences(x)
+            return self.fun(x)
+        return self.fun(x.copy()), self.jac(x)  # type: ignore[operator, misc]
+
+    def _checked(self, returned: Any, x: Array) -> tuple[float, Array]:
+        value, g = as_pair(returned)
+        number = as_value(value)
+        if self._form != "written":
+            return number, as_gradient(g, x)
+        if not math.isfinite(number):
+            return number, without_marks(g)
+        check_written(g, self.fun)
+        return number, g
 
     def slope_at(self, x: Array) -> tuple[float | None, Array]:
         """The gradient at one point, and before it the value if the same call gives it, else None."""
         if self._form == "apart":
-            return None, self._gradient(self.jac(x.copy()), x)  # type: ignore[operator, misc]
+            return None, as_gradient(self.jac(x.copy()), x)  # type: ignore[operator, misc]
         if self._form == "differences":
             return None, self._differences(x)
         return self.evaluate(x.copy())
@@ -144,60 +162,74 @@ class Function(Problem):
 
     def value_at(self, x: Array) -> float:
         """The value at one point."""
-        value = self._returned(x.copy())
-        return _value(value[0] if self._form == "paired" else value)
+        here = x.copy()  # which the function may modify
+        returned = self.fun(here, blank(here)) if self._form == "written" else self.fun(here)
+        return as_value(as_pair(returned)[0] if self._form == "paired" else returned)
 
-    def _returned(self, x: Array) -> Any:
-        """What `fun` returns at a point, which it may modify."""
-        return self.fun(x, np.zeros_like(x)) if self._form == "written" else self.fun(x)
+    def may_begin(self, x: Array) -> NDArray[np.bool_]:
+        """Whether the value is finite at each of the points (n, k).
 
-    def _gradient(self, returned: Any, x: Array) -> Array:
+        They are evaluated with every check; of very many points of a compiled function only the first is.
+        """
+        checked = x[:, :1] if self._worth_compiling(x.shape[1]) else x
+        with np.errstate(all="ignore"):
+            values = [self._tried(point.copy()) for point in checked.T]
+        finite = np.isfinite([*values, *self.losses(x[:, len(values) :])])
+        if (
+            x.dtype == np.float32 and not finite.all()
+        ):  # what overflows there may have a value in float64
+            finite[~finite] = np.isfinite(self.losses(x[:, ~finite]))
+        return np.asarray(finite)
+
+    def _tried(self, x: Array) -> float:
+        """The value at a point; NaN if a compiled function raises there, but what it is not able to do is an error."""
         try:
-            if returned is None:
-                raise TypeError
-            g = np.atleast_1d(np.asarray(returned, x.dtype))
-        except (TypeError, ValueError):
-            raise TypeError(f"the gradient must be an array, got {returned!r:.60}") from None
-        if g.shape != x.shape:
-            raise ValueError(f"the gradient has shape {g.shape}, wanted {x.shape}")
-        return g
+            if self._form == "differences":
+                return self.value_at(x)
+            returned = self._call(x.copy())
+        except Exception as error:
+            if not self._compiled:
+                raise
+            _refuse_what_never_ran(error, x)
+            return math.nan
+        return self._checked(returned, x)[0]
 
     def _differences(self, x: Array) -> Array:
         """Forward differences, over the steps that the rounded points really make."""
         at = x.astype(np.float64)
         points = at + _DIFFERENCE * np.maximum(1.0, np.abs(at))
-        here = _value(self.fun(at.copy()))
+        here = as_value(self.fun(at.copy()))
         g = np.empty_like(at)
         for k in range(len(at)):
             moved = at.copy()
             moved[k] = points[k]
-            g[k] = (_value(self.fun(moved)) - here) / (points[k] - at[k])
+            g[k] = (as_value(self.fun(moved)) - here) / (points[k] - at[k])
         return g.astype(x.dtype)
 
-    def _quietly(self, x: Array) -> tuple[float, Array]:
-        """Value and gradient; NaN where a compiled function raises, as in the kernels."""
+    def _slope(self, x: Array) -> Array:
+        """The gradient at a point; of a compiled function NaN where it fails, as in the kernels."""
         with np.errstate(all="ignore"):  # diverging runs overflow
+            if not self._compiled:
+                return self.slope_at(x)[1]
             try:
-                return self.evaluate(x)
+                if self._form == "apart":
+                    return as_gradient(self.jac(x), x)  # type: ignore[operator, misc]
+                return without_marks(self._call(x)[1])
             except Exception:
-                if not self._compiled:
-                    raise
-                return np.nan, np.full_like(x, np.nan)
+                return np.full_like(x, np.nan)
 
     def slopes(self, x: Array) -> Array:  # noqa: D102
         if self._worth_compiling(x.shape[1]):
             return np.ascontiguousarray(self._all(x)[1].T)
         g = np.empty_like(x)
         for k in range(x.shape[1]):
-            g[:, k] = self._quietly(x[:, k].copy())[1]
+            g[:, k] = self._slope(x[:, k].copy())
         return g
 
     def losses(self, x: Array) -> NDArray[np.float64]:  # noqa: D102
         points = np.array(x.T, np.float64, order="C")
         if self._worth_compiling(len(points)):
             return self._all(points.T)[0]
-        if self._form == "paired":
-            return np.array([self._quietly(point)[0] for point in points], np.float64)
         return np.array([self._loss(point) for point in points], np.float64)
 
     def _worth_compiling(self, points: int) -> bool:
@@ -211,17 +243,21 @@ class Function(Problem):
         values, slopes = np.empty(len(points)), np.empty_like(points)
         room = np.empty((2, points.shape[1]), points.dtype)
         evaluate = evaluator(self._compiled, points.dtype.char)
-        evaluate(points, room[0], room[1], values, slopes)
+        try:
+            evaluate(points, room[0], room[1], values, slopes)
+        except Exception as error:
+            _refuse_what_never_ran(error, x)
+            raise
         return values, slopes
 
     def _loss(self, point: NDArray[np.float64]) -> float:
         with np.errstate(all="ignore"):
             try:
-                return _value(self._returned(point))
+                return self.value_at(point)
             except Exception:
                 if not self._compiled:
                     raise
-                return np.nan
+                return math.nan
 
 
 def _form(fun: Callable[..., Any], jac: Any) -> str:
@@ -249,11 +285,12 @@ def _is_compiled(function: Any) -> bool:
     return hasattr(function, "py_func") and hasattr(function, "get_call_template")
 
 
-def _value(value: Any) -> float:
-    """The returned value as a number; an array of one number counts as one."""
-    try:
-        if np.ndim(value) and np.size(value) == 1:
-            value = np.asarray(value).item()
-        return float(value)
-    except (TypeError, ValueError):
-        raise TypeError(f"fun must return a number, got {value!r:.60}") from None
+def _refuse_what_never_ran(error: Exception, x: Array) -> None:
+    """Raise an error if Numba could not compile a function for such arrays; not for an exception of the function."""
+    from numba.core.errors import NumbaError  # noqa: PLC0415  (it compiled the function, so it is here)
+
+    if isinstance(error, NumbaError) or "No matching definition" in str(error):
+        why = " ".join(str(error).split())
+        raise TypeError(
+            f"fun cannot be compiled for arrays of {x.dtype.name}, says Numba: {why:.300}"
+        ) from error

@@ -23,11 +23,14 @@ def sweep_descents(request: Request) -> SweepResult:
     """Descend all runs, or those that end before Ctrl-C or the deadline."""
     limits = request.limits
     found = _Found(request)
+    found.refuse(np.flatnonzero(~request.may_begin))
     watcher = Progress(
         request.places.total, request.show, deadline=limits.deadline, max_iter=limits.max_iter
     )
+    refused = int(np.count_nonzero(~request.may_begin))
+    watcher.close_group(refused, refused)
     try:
-        for index, runs in request.groups():
+        for index, runs in request.groups(request.may_begin):
             outcome = sweeps.descend(
                 request.problem,
                 runs,
@@ -70,6 +73,11 @@ class _Found:
         self.backends[backend] = None
         self.vector = max(self.vector, vector)
 
+    def refuse(self, index: NDArray[np.intp]) -> None:
+        """End runs at their starts, where a user's function has no finite value."""
+        self.status[index] = Status.DIVERGED
+        self.x[index] = self.before[index] = self.request.starts.T[index]
+
     def result(self, seconds: float) -> SweepResult:
         """The table of all runs."""
         request, problem = self.request, self.request.problem
@@ -77,7 +85,7 @@ class _Found:
         shape = places.shape
         waiting = self.status == Status.NOT_RUN
         self.x[waiting] = request.starts.T[waiting]
-        loss = problem.losses(self.x.T)
+        loss, slope = self._last()
         return SweepResult(
             axes=places.given,
             paired=places.paired,
@@ -85,7 +93,7 @@ class _Found:
             status=self.status.reshape(shape),
             regime=self._regimes(loss).reshape(shape),
             loss=loss.reshape(shape),
-            slope=_last_slopes(problem, self.x.T).reshape(shape),
+            slope=slope.reshape(shape),
             x=self.x.reshape(*shape, problem.n_parameters),
             parameter_names=problem.parameter_names,
             seconds=seconds,
@@ -97,6 +105,23 @@ class _Found:
             max_iter=limits.max_iter,
             vector_width=self.vector,
         )
+
+    def _last(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Losses and slopes at the end; a run that came to rest where they are not finite has diverged.
+
+        After divergence a Python function is not called: the point may be outside its domain.
+        """
+        problem = self.request.problem
+        gone = (self.status == Status.DIVERGED) & (self.iterations > 0)
+        if problem.kernel(self.x.dtype).kind != "python" or not gone.any():
+            loss, slope = problem.losses(self.x.T), _last_slopes(problem, self.x.T)
+        else:
+            loss, slope = np.full((2, len(gone)), np.nan)
+            x = self.x[~gone].T
+            loss[~gone], slope[~gone] = problem.losses(x), _last_slopes(problem, x)
+        known = np.isfinite(loss) & np.isfinite(slope)
+        self.status[(self.status == Status.CONVERGED) & ~known] = Status.DIVERGED
+        return loss, slope
 
     def _regimes(self, loss: NDArray[np.float64]) -> NDArray[np.str_]:
         """Of converged runs by the signs of the last steps; of others by the loss of 64 updates before."""

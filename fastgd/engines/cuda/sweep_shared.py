@@ -27,6 +27,7 @@ from numpy import int32, int64
 wide = vocabulary("d")
 SINGLE, DOUBLE = REALS["f"], REALS["d"]
 ZERO, ONE = REAL(0), REAL(1)
+UNWRITTEN = REAL(math.nan)
 integer = memory("i").load
 store_small = memory("b").store
 """

@@ -137,7 +137,7 @@ class Slopes:
             return self._of_rows(at, only, batch)
         if self.gradient is not None:
             return self._each_or(only, partial(self._component, self.gradient, at))
-        copy = self.each(lambda i: [f"xs[{i}] = {self.name(at, i)}", f"gs[{i}] = ZERO"])
+        copy = self.each(lambda i: [f"xs[{i}] = {self.name(at, i)}", f"gs[{i}] = UNWRITTEN"])
         back = self.each(lambda i: [f"{self.name('g', i)} = REAL(gs[{i}])"])
         return [*copy, "function(xs, gs)", *back]
 

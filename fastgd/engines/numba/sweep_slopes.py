@@ -94,7 +94,8 @@ def linear_text(kind: str, char: str) -> str:
 
 # --- a user's function ----------------------------------------------------------------------------
 
-# It takes one run's parameters side by side, and may do with them what it likes.
+# It takes one run's parameters side by side, and may do with them what it likes. What it does not write of its gradient
+# is NaN: that never converges.
 _FUNCTION = """
 @njit(error_model="numpy")
 def gradient(x, g):
@@ -112,7 +113,7 @@ def slopes(b, xo, go, lo, hi, first, last, size, data):
     for l in range(lo, hi):
         for i in range(COUNT):
             x[i] = b[xo + i * W + l]
-            g[i] = ZERO
+            g[i] = math.nan
         gradient(x, g)
         for i in range(COUNT):
             b[go + i * W + l] = g[i]
@@ -121,9 +122,8 @@ _EVALUATE = """
 @njit(error_model="numpy")
 def evaluate(points, x, g, values, slopes):
     for k in range(points.shape[0]):
-        for i in range(len(x)):
-            x[i] = points[k, i]
-            g[i] = 0
+        x[:] = points[k]
+        g[:] = math.nan
         values[k] = math.nan
         try:
             $value
@@ -134,7 +134,10 @@ def evaluate(points, x, g, values, slopes):
 """
 # By how many functions there are: fun(x, grad), or fun(x) and jac(x).
 _CALLS = {1: "function(x, g)", 2: "g[:] = derivative(x)"}
-_VALUES = {1: "values[k] = function(x, g)", 2: "values[k] = function(x); g[:] = derivative(x)"}
+_VALUES = {
+    1: "values[k] = function(x, g)",
+    2: "values[k] = function(x); x[:] = points[k]; g[:] = derivative(x)",
+}
 
 
 def function_text(functions: tuple[Any, ...], char: str) -> tuple[str, dict[str, Any]]:
