@@ -138,7 +138,7 @@ class Function(Problem):
         return self.fun(x.copy()), self.jac(x)  # type: ignore[operator, misc]
 
     def _checked(self, returned: Any, x: Array) -> tuple[float, Array]:
-        value, g = as_pair(returned)
+        value, g = as_pair(returned) if self._form == "paired" else returned
         number = as_value(value)
         if self._form != "written":
             return number, as_gradient(g, x)

@@ -21,6 +21,7 @@ _MARKS: dict[str, np.uint32 | np.uint64] = {
     "f": np.uint32(0x7FC5FD6D),
     "d": np.uint64(0x7FF8BFADA0000000),
 }
+_BYTES = {char: mark.tobytes() for char, mark in _MARKS.items()}
 _NONE = np.zeros(0, np.intp)
 _MOST_NAMED = 6  # components in a message
 
@@ -45,9 +46,9 @@ def _blank(n: int, char: str) -> Array:
 
 def _left_out(g: Array) -> NDArray[np.intp]:
     """The components that are as `blank` made them."""
-    mark = _MARKS[g.dtype.char]
-    if mark.tobytes() not in g.tobytes():  # the usual case, and no warning of NumPy's
+    if _BYTES[g.dtype.char] not in g.tobytes():  # the usual case, without a warning of NumPy's
         return _NONE
+    mark = _MARKS[g.dtype.char]
     return np.flatnonzero(g.view(mark.dtype) == mark)
 
 
@@ -106,6 +107,8 @@ def as_pair(returned: Any) -> tuple[Any, Any]:
 
 def as_value(returned: Any) -> float:
     """The returned value as a real number; an array of one number counts as one."""
+    if isinstance(returned, float):  # NumPy's float64 among them
+        return float(returned)
     try:
         one = returned
         if np.ndim(one) and np.size(one) == 1:
