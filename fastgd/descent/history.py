@@ -108,7 +108,7 @@ class Recording:
         loss, g = self.here()
         slope = float(np.abs(g).max())
         status = Status(Status.CONVERGED if run.status == SMALL_STEP else run.status)
-        if status == Status.CONVERGED and not (math.isfinite(loss) and math.isfinite(slope)):
+        if status == Status.CONVERGED and not (math.isfinite(loss) and np.isfinite(g).all()):
             status = Status.DIVERGED  # a user's function may have any value where its slopes vanish
         history = self._history(loss, slope)
         best = int(np.argmin(np.where(np.isnan(history.loss), np.inf, history.loss)))
@@ -173,7 +173,7 @@ def _message(run: Follower, status: Status, last: tuple[float, float], limits: L
         return "Converged: the last update moved every parameter by less than step_tol."
     if status == Status.DIVERGED:
         if run.status != status:
-            return f"Diverged: the run came to rest where the value is {loss:g}, the largest slope {slope:g}."
+            return f"Diverged: the run came to rest where the value is {loss:g} and the largest slope {slope:g}."
         if run.n == 0:
             return f"Diverged at the start: the value at x0 is {loss:g}."
         return f"Diverged: a parameter is not finite or beyond {limits.bound:g}."
