@@ -372,3 +372,84 @@ def test_default_that_is_not_legal():
 def test_no_kernel_ahead_of_time():
     with pytest.raises((ValueError, RuntimeError), match="cython"):
         Own(backend="cython")
+
+
+# --- its source: read, never executed -----------------------------------------------------------------
+
+BESIDE = [
+    "own = from_rule(lambda t, lr: (lr * 0.5,)), (lambda t, lr=act(): (lr * 0.5,))",
+    "own = ((lambda t, lr=act(): (lr * 0.5,)), from_rule(lambda t, lr: (lr * 0.5,)))[::-1]",
+    "own = from_rule(lambda t, lr: (lr * 0.5,)), act(), [lambda *, lr=act(): (lr * 0.5,)]",
+    "own = from_rule((lambda f=act(): lambda t, lr: (lr * 0.5,))()), 0",
+    "def own(t: act(), /, lr: act()) -> act(): return (lr * 0.5,)\nown = from_rule(own), 0",
+    "@decorated\ndef own(t, lr): return (lr * 0.5,)\nown = from_rule(own), 0",
+    "def other(x=act(), f=lambda t, lr: (lr * 0.5,)): return f\nown = from_rule(other()), 0",
+]
+
+
+def plain_sgd(p, g, lr):
+    return (p - lr * g,)
+
+
+def defined_in(folder, source):
+    """The class of a source with one call of `from_rule`, and a list that grows when `act` is called."""
+    path, acts = folder / "own_rules.py", []
+    path.write_text(source + "\n")
+
+    def act():
+        acts.append(1)
+        return 0.0
+
+    def from_rule(coefficients):
+        return gd.Optimizer.from_rule(plain_sgd, coefficients=coefficients)
+
+    names = {"act": act, "from_rule": from_rule, "decorated": lambda f: (act(), f)[1]}
+    exec(compile(source, str(path), "exec"), names)
+    return names["own"][0], acts
+
+
+@pytest.mark.parametrize("source", BESIDE)
+def test_what_stands_beside_a_lambda_is_not_executed(tmp_path, source):
+    cls, acts = defined_in(tmp_path, source)
+    once = len(acts)
+    assert "0.5" in cls._coefficients.text
+    assert "act" not in cls._coefficients.text
+    p = np.ones(2)
+    cls(lr=0.5, backend="numba").step(p, np.ones(2))
+    assert p.tolist() == [0.75, 0.75]
+    assert len(acts) == once
+
+
+@pytest.mark.parametrize(
+    ("source", "texts"),
+    [
+        (
+            "own = from_rule(lambda t, lr: (lr * 1,)), from_rule(lambda t, lr: (lr * 1.0,))",
+            ["lr * 1,", "lr * 1.0,"],
+        ),
+        (
+            "own = from_rule(lambda t, lr: (lr + 0.0,)), from_rule(lambda t, lr: (lr + -0.0,))",
+            ["+ 0.0", "+ -0.0"],
+        ),
+        ("own = from_rule(lambda t, lr: (lr,)), from_rule(lambda t, lr: (t,))", ["(lr,)", "(t,)"]),
+    ],
+)
+def test_the_own_one_of_two_lambdas_in_a_line(tmp_path, source, texts):
+    path = tmp_path / "own_rules.py"
+    path.write_text(source)
+    names = {"from_rule": lambda f: gd.Optimizer.from_rule(plain_sgd, coefficients=f)}
+    exec(compile(source, str(path), "exec"), names)
+    for cls, text in zip(names["own"], texts, strict=True):
+        assert text in cls._coefficients.text
+
+
+def test_source_that_was_edited_since_is_not_taken(tmp_path):
+    path = tmp_path / "own_rules.py"
+    source = "own = from_rule(lambda t, lr: (lr * 0.5,))"
+    path.write_text(source.replace("0.5", "0.7"))
+    names = {"from_rule": lambda f: gd.Optimizer.from_rule(plain_sgd, coefficients=f)}
+    exec(compile(source, str(path), "exec"), names)
+    assert names["own"]._coefficients.text is None
+    p = np.ones(2)
+    names["own"](lr=0.5, backend="numba").step(p, np.ones(2))
+    assert p.tolist() == [0.75, 0.75]
