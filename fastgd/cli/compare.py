@@ -16,7 +16,7 @@ from fastgd.cli.evaluation import (
     write_predictions,
     write_rows,
 )
-from fastgd.cli.files import save_figure, written_line
+from fastgd.cli.files import save_figure, settled
 from fastgd.cli.show import Outcome, Table
 from fastgd.cli.task import HELD_OUT, TRAINED, VALIDATED, Task
 from fastgd.cli.training import REMEDY, Training, planned, train_all
@@ -45,7 +45,7 @@ def run(options: Namespace) -> Outcome:
         written = _write_trainings(plan.folder, task, trainings, rows)
         if best is not None:
             written += _write_best(plan.folder, task, best, found)
-        parts.append(written_line(written))
+        parts += settled(plan.folder, "compare", written)
     finished = len(trainings) == len(plan.optimizers)
     return Outcome(parts, finished and trainings[-1].status != Status.INTERRUPTED)
 

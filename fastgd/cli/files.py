@@ -8,13 +8,26 @@ from typing import Any
 
 from fastgd.files import atomic_write
 
+_FILES = {  # what each command may write, of which a folder holds one run
+    "sweep": ("sweep.csv", "sweep.png"),
+    "minimize": ("parameters.csv", "history.csv", "loss.png"),
+    "train": (
+        "history.csv", "loss.png", "metrics.csv", "predictions.csv", "network.npz", "columns.json",
+    ),
+    "compare": (
+        "comparison.csv", "comparison.png", "history.csv", "predictions.csv", "network.npz", "columns.json",
+    ),
+}  # fmt: skip
 
-def out_folder(name: str | None) -> Path | None:
+
+def out_folder(name: str | None, command: str) -> Path | None:
     """The folder to write to, created before the work starts.
 
     Parameters
     ----------
     name : str, optional
+    command : str
+        That of `fastgd` which writes.
 
     Returns
     -------
@@ -23,15 +36,38 @@ def out_folder(name: str | None) -> Path | None:
     Raises
     ------
     ValueError
-        If it is a file.
+        If it is a file, or holds what another command wrote and this one would overwrite in part.
     """
     if name is None:
         return None
     folder = Path(name)
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"--out must be a folder, and {folder} is a file")
+    own, foreign = set(_FILES[command]), {}
+    for other, names in _FILES.items():
+        found = [file for file in names if file not in own and (folder / file).exists()]
+        if found and not own.isdisjoint(names):
+            foreign[other] = found
+    if foreign:
+        other = max(foreign, key=lambda name: len(foreign[name]))
+        raise ValueError(
+            f"--out {folder} holds {foreign[other][0]} of fastgd {other}, whose other files fastgd {command} "
+            "would overwrite; give another folder"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def settled(folder: Path, command: str, written: Sequence[Path]) -> list[str]:
+    """The line that lists the files, after what an earlier run wrote and this one did not is removed."""
+    older = [folder / name for name in _FILES[command] if folder / name not in written]
+    older = [path for path in older if path.exists()]
+    if not written:
+        return [f"Nothing written: {folder} holds the files of an earlier run"] if older else []
+    for path in older:
+        path.unlink()
+    removed = f"; removed, of an earlier run: {', '.join(path.name for path in older)}"
+    return [written_line(written) + (removed if older else "")]
 
 
 def save_figure(path: Path, *draws: Callable[..., Any]) -> None:

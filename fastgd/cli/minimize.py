@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.cli import problem
-from fastgd.cli.files import out_folder, save_figure, written_line
+from fastgd.cli.files import out_folder, save_figure, settled
 from fastgd.cli.optimizers import optimizer_and_axes
 from fastgd.cli.options import (
     DescentLimits,
@@ -51,7 +51,7 @@ def run(options: Namespace) -> Outcome:
     task = problem.posed(source(options), choice_of_numbers(options), picked(ModelOptions, options))
     rate = _default_rate(task, optimizer) if options.rate is None else options.rate
     optimizer = optimizer.with_options(lr=rate)
-    folder, limits = out_folder(options.out), picked(DescentLimits, options)
+    folder, limits = out_folder(options.out, options.command), picked(DescentLimits, options)
     started = time.perf_counter()
     done = _descended(task, optimizer, limits)
     took = time.perf_counter() - started
@@ -122,4 +122,4 @@ def _write(
         written += [folder / "history.csv", folder / "loss.png"]
         write_csv(history.to_pandas(), written[-2])
         save_figure(written[-1], LossCurveDisplay({name: (history.n, history.loss)}).plot)
-    return [written_line(written)] if written else []
+    return settled(folder, "minimize", written)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastgd.cli import problem
-from fastgd.cli.files import out_folder, save_figure, written_line
+from fastgd.cli.files import out_folder, save_figure, settled
 from fastgd.cli.optimizers import optimizer_and_axes
 from fastgd.cli.options import (
     DescentLimits,
@@ -47,9 +47,9 @@ def run(options: Namespace) -> Outcome:
     if len(chosen) > 1:
         axes = {"optimizer": [optimizer for optimizer, _ in chosen], **axes}
     task = problem.posed(source(options), choice_of_numbers(options), picked(ModelOptions, options))
-    folder = out_folder(options.out)
+    folder = out_folder(options.out, options.command)
     out = sweep(task.problem, first, axes, **vars(picked(DescentLimits, options)))
-    if "optimizer" in axes:  # by name: the repr of an optimizer shows a rate that it did not use
+    if "optimizer" in axes:  # by name, as they were asked for
         out = dataclasses.replace(out, axes={**out.axes, "optimizer": options.optimizer})
     parts: list[str | Table] = [task.summary(), _outcome_line(out), _runs_table(out)]
     if list(axes) == ["lr"] and task.has_closed_form(first):
@@ -136,5 +136,5 @@ def _write(folder: Path, out: SweepResult) -> list[str]:
             save_figure(figure, functools.partial(out.plot, kind))
         except ValueError:  # not a figure of this kind
             continue
-        return [written_line([table, figure])]
-    return ["No figure: more is varied than a figure shows.", written_line([table])]
+        return settled(folder, "sweep", [table, figure])
+    return ["No figure: more is varied than a figure shows.", *settled(folder, "sweep", [table])]

@@ -14,7 +14,7 @@ from fastgd.cli.evaluation import (
     write_predictions,
     write_rows,
 )
-from fastgd.cli.files import save_figure, written_line
+from fastgd.cli.files import save_figure, settled
 from fastgd.cli.show import Outcome, Table
 from fastgd.cli.task import Task
 from fastgd.cli.training import REMEDY, Training, planned, train_all
@@ -67,4 +67,4 @@ def _write(
         write_rows(folder / "metrics.csv", ["rows", "number", *task.score_names], rows)
         write_predictions(folder / "predictions.csv", task, found[task.judged].predictions)
         written += task.model(training.network).save(folder)
-    return [written_line(written)] if written else []
+    return settled(folder, "train", written)

@@ -115,7 +115,9 @@ def planned(options: Namespace) -> Plan:
     network = picked(NetworkOptions, options)
     optimizers = trainers(options.optimizer, options.rate or (), hyperparameters(options))
     task = tasks.posed(source(options), choice(options), split, options.scale, network)
-    return Plan(optimizers, task, task.network(network), fit, out_folder(options.out))
+    return Plan(
+        optimizers, task, task.network(network), fit, out_folder(options.out, options.command)
+    )
 
 
 def train_all(plan: Plan) -> list[Training]:

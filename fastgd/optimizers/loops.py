@@ -6,7 +6,7 @@ numbers (`methods`), or works on its state (`bound_to`), through the functions h
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -50,6 +50,11 @@ def schedule_of(optimizer: Optimizer) -> Schedule | None:
     """The learning rate as a function of the step; None if it is a number."""
     rate = optimizer._options["lr"]
     return None if isinstance(rate, float) else rate
+
+
+def described(optimizer: Optimizer, varied: Collection[str]) -> str:
+    """Its `repr` without the hyperparameters that something else varies: what several runs have in common."""
+    return optimizer._description(varied)
 
 
 # --- its groups and settings --------------------------------------------------------------------------

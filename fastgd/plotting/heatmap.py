@@ -168,8 +168,8 @@ class HeatMapDisplay(Display):
         found = np.isfinite(cells)
         best = np.unravel_index(int(np.argmin(cells)), cells.shape) if found.any() else None
         display = cls(
-            x=[result.axes[x][k] for k in columns],
-            y=[result.axes[y][k] for k in rows],
+            x=[result.shown_axes[x][k] for k in columns],
+            y=[result.shown_axes[y][k] for k in rows],
             values=np.where(found, sign * cells, np.nan),
             diverged=diverged,
             unfinished=~found & ~diverged,

@@ -21,6 +21,10 @@ class Result(Protocol):
         """Values of each axis, by its name."""
 
     @property
+    def shown_axes(self) -> Mapping[str, tuple[Any, ...]]:
+        """The same as figures show them."""
+
+    @property
     def shape(self) -> tuple[int, ...]:
         """Runs along each axis."""
 
@@ -122,7 +126,7 @@ def combinations(result: Result, without: str) -> list[str]:
     names = [""]
     if result.paired:
         return names
-    for axis, values in result.axes.items():
+    for axis, values in result.shown_axes.items():
         if axis != without and len(values) > 1:
             labels = [f"{axis} {shortened(axis_label(v))}" for v in values]
             names = [f"{name}, {label}" if name else label for name in names for label in labels]

@@ -8,6 +8,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from fastgd.optimizers import Optimizer
+from fastgd.optimizers.loops import described
 from fastgd.plotting.labels import axis_label, is_numeric
 
 Kind = Literal["plain", "tuple", "label"]
@@ -29,6 +31,16 @@ def _plain(value: Any) -> Any:
         listed = value.tolist()
         return tuple(listed) if value.ndim else listed
     return tuple(_plain(v) for v in value) if type(value) in (tuple, list) else value
+
+
+def shown_axes(axes: Mapping[str, tuple[Any, ...]]) -> dict[str, tuple[Any, ...]]:
+    """The axes with optimizers as text, without the hyperparameters that another axis gives in their place."""
+    return {
+        name: tuple(described(v, axes) if isinstance(v, Optimizer) else v for v in values)
+        if name == "optimizer"
+        else values
+        for name, values in axes.items()
+    }
 
 
 def kind_of(values: tuple[Any, ...]) -> Kind:

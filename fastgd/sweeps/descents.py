@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from fastgd.descent.request import Request
 from fastgd.engines import sweeps
 from fastgd.engines.protocol.outcomes import Outcomes, Status
+from fastgd.optimizers.loops import described
 from fastgd.problems import LeastSquares, Problem, Quadratic
 from fastgd.progress import Progress
 from fastgd.sweeps.results import SweepResult
@@ -99,7 +100,9 @@ class _Found:
             seconds=seconds,
             backend="+".join(self.backends),
             problem=repr(problem),
-            optimizer="" if "optimizer" in places.values else repr(request.optimizer),
+            optimizer=""
+            if "optimizer" in places.values
+            else described(request.optimizer, places.values),
             dtype=limits.dtype.name,
             tol=limits.tol,
             max_iter=limits.max_iter,

@@ -29,7 +29,7 @@ from fastgd.network.mlp import MLP
 from fastgd.network.problem import NetworkProblem
 from fastgd.network.trainer import Trainer
 from fastgd.optimizers import Optimizer
-from fastgd.optimizers.loops import check_groups, with_settings
+from fastgd.optimizers.loops import check_groups, described, with_settings
 from fastgd.progress import Progress
 from fastgd.sweeps.results import SweepResult
 
@@ -54,7 +54,7 @@ def sweep_networks(
     return work.result(
         places,
         max_iter=most,
-        optimizer="" if "optimizer" in places.values else repr(optimizer),
+        optimizer="" if "optimizer" in places.values else described(optimizer, places.values),
         seconds=time.perf_counter() - options.started,
     )
 

@@ -25,7 +25,7 @@ from fastgd.sweeps.arrays import (
     checked_names,
     checked_x,
 )
-from fastgd.sweeps.axis_values import as_column, plain_axes
+from fastgd.sweeps.axis_values import as_column, plain_axes, shown_axes
 from fastgd.sweeps.best import BestRun, best_position
 
 if TYPE_CHECKING:
@@ -164,6 +164,15 @@ class SweepResult:
         return lengths[:1] if self.paired else lengths
 
     @property
+    def shown_axes(self) -> dict[str, tuple[Any, ...]]:
+        """The axes as tables, files and figures show them.
+
+        An optimizer is a text without the hyperparameters that another axis gives in their place: beside an axis "lr"
+        ``SGD()``, not ``SGD(lr=0.001)``.
+        """
+        return shown_axes(self.axes)
+
+    @property
     def size(self) -> int:
         """The number of runs."""
         return int(np.prod(self.shape, dtype=np.int64))
@@ -283,7 +292,7 @@ class SweepResult:
         repeats = np.indices(self.shape, dtype=np.int64).reshape(len(self.shape), self.size)
         if self.paired:
             repeats = np.broadcast_to(repeats, (len(self.axes), self.size))
-        for (name, values), index in zip(self.axes.items(), repeats, strict=True):
+        for (name, values), index in zip(self.shown_axes.items(), repeats, strict=True):
             columns[name] = as_column(values)[index]
         labels = {int(s): s.label for s in Status}
         columns["status"] = [labels[s] for s in self.status.ravel().tolist()]
@@ -370,7 +379,7 @@ class SweepResult:
         """Write the sweep to a NumPy ``.npz`` archive, which is read without pickle.
 
         Axes of numbers, booleans, strings and equally long tuples of numbers are restored as they
-        were; other values (schedules, optimizers, ``None``) are saved as their ``repr``.
+        were; other values (schedules, ``None``) are saved as their ``repr``, optimizers as in `shown_axes`.
 
         Parameters
         ----------
@@ -385,7 +394,7 @@ class SweepResult:
         if self.metric is not None:
             arrays["metric"] = self.metric
         arrays["parameter_names"] = np.array(self.parameter_names, dtype=np.str_)
-        files.write(path, self.axes, arrays, {name: getattr(self, name) for name in _SCALARS})
+        files.write(path, self.shown_axes, arrays, {name: getattr(self, name) for name in _SCALARS})
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> SweepResult:

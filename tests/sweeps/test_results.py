@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import fastgd as gd
 from fastgd.engines.protocol.outcomes import Status
 from fastgd.sweeps import BestRun, SweepResult
 
@@ -307,3 +308,23 @@ def _close(display):
     import matplotlib.pyplot as plt  # noqa: PLC0415
 
     plt.close(display.figure_)
+
+
+def test_what_an_axis_varies_is_not_told_of_the_optimizer_too(tmp_path):
+    line = gd.LeastSquares([0.0, 0.5, 1.0], [1.0, 2.0, 3.0])
+    axes = {"optimizer": [gd.SGD(), gd.Momentum(momentum=0.5)], "lr": [0.1, 0.2]}
+    out = gd.sweep(line, None, axes, max_iter=5)
+    told = ["SGD()", "SGD()", "Momentum(momentum=0.5)", "Momentum(momentum=0.5)"]
+    assert out.to_pandas()["optimizer"].tolist() == told
+    assert out.axes["optimizer"] == tuple(axes["optimizer"])
+    out.save(tmp_path / "sweep.npz")
+    assert SweepResult.load(tmp_path / "sweep.npz").axes["optimizer"] == tuple(told[1:3])
+    assert SweepResult.load(tmp_path / "sweep.npz").to_pandas().equals(out.to_pandas())
+    lines = out.plot("iterations").lines
+    assert list(lines) == ["optimizer SGD()", "optimizer Momentum(momentum=0.5)"]
+    assert out.plot("heatmap", x="lr").y == told[1:3]
+    one = gd.sweep(line, gd.Momentum(momentum=0.5), {"lr": [0.1, 0.2]}, max_iter=5)
+    assert one.optimizer == "Momentum(momentum=0.5)"
+    assert "lr=" not in repr(one)
+    drawn = gd.sample_axes(axes, 3)
+    assert "lr=" not in gd.sweep(line, None, drawn, max_iter=5).to_pandas().to_csv()

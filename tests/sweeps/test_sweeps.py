@@ -160,7 +160,7 @@ def test_what_the_result_says_of_itself():
     assert found.parameter_names == ("w", "b")
     assert found.iterations.dtype == np.int64
     assert found.status.dtype == np.int8
-    assert (found.backend, found.optimizer) == ("cython", "SGD(lr=0.001)")
+    assert (found.backend, found.optimizer) == ("cython", "SGD()")
     assert found.slope[0] == np.abs(LINE.gradient(found.x[0])).max()
     assert gd.sweep(LINE, gd.SGD(), {}, max_iter=0).tol == 1e-8
     assert gd.sweep(LINE, gd.Lion(), {}, max_iter=0).backend == "numba"
