@@ -9,8 +9,8 @@ from __future__ import annotations
 import ast
 import dis
 import inspect
-import linecache
 import math
+import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -216,51 +216,39 @@ def literals(code: CodeType) -> Iterator[Any]:
 
 
 def _text(function: Callable[..., Any], name: str) -> str | None:
-    """The source of a function or lambda as a definition called `name`; None if it is not found.
-
-    What stands beside it, such as another function's defaults, is parsed and compiled, never executed. Of several
-    functions that begin in one line, the own one is that with the same code at the same place.
-    """
-    code = function.__code__
+    """The source of a function or lambda as a definition called `name`; None if it is not found."""
     try:
-        linecache.checkcache(code.co_filename)
-        lines = linecache.getlines(code.co_filename, function.__globals__)
-        tree = ast.parse("".join(lines))
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Lambda | ast.FunctionDef) and _is_of(node, code):
-                body: list[Any] = (
-                    node.body if isinstance(node, ast.FunctionDef) else [ast.Return(node.body)]
-                )
-                found = ast.FunctionDef(name, node.args, body, [])
-                return ast.unparse(ast.fix_missing_locations(found))
-    except (OSError, SyntaxError, ValueError, RecursionError):
+        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    except (OSError, TypeError, SyntaxError):
         return None
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Lambda):
+            found = ast.FunctionDef(name, node.args, [ast.Return(node.body)], [])
+        elif isinstance(node, ast.FunctionDef):
+            found = ast.FunctionDef(name, node.args, node.body, [])
+        else:
+            continue
+        for argument in found.args.args:
+            argument.annotation = None
+        text = ast.unparse(ast.fix_missing_locations(found))
+        if _compiles_to(text, name, function.__code__):
+            return text
     return None
 
 
-def _is_of(node: ast.Lambda | ast.FunctionDef, code: CodeType) -> bool:
-    """Whether a part of the source is that of a function without defaults; its annotations are removed."""
-    arguments = node.args
-    decorated = [] if isinstance(node, ast.Lambda) else node.decorator_list
-    first = min(part.lineno for part in (node, *decorated))
-    if first != code.co_firstlineno or arguments.defaults or any(arguments.kw_defaults):
-        return False
-    for argument in (*arguments.posonlyargs, *arguments.args):
-        argument.annotation = None
-    if isinstance(node, ast.Lambda):
-        compiled = compile(ast.Expression(node), code.co_filename, "eval")
-    else:
-        compiled = compile(ast.Module([node], []), code.co_filename, "exec")
-    return any(
-        _is_same(part, code)
-        for part in compiled.co_consts
-        if isinstance(part, CodeType) and part.co_name == getattr(node, "name", "<lambda>")
-    )
+def _compiles_to(text: str, name: str, code: CodeType) -> bool:
+    """Whether the text is that of this function (a line may hold two lambdas)."""
+    names: dict[str, Any] = {}
+    exec(compile(text, "<rule>", "exec"), names)
+    other = names[name].__code__
+
+    return _content(other) == _content(code)
 
 
-def _is_same(other: CodeType, code: CodeType) -> bool:
-    """Whether two codes are one, but for where in the program they were defined."""
-    alike = other.replace(
-        co_name=code.co_name, co_qualname=code.co_qualname, co_flags=code.co_flags
-    )
-    return alike == code and list(other.co_positions()) == list(code.co_positions())
+def _content(code: CodeType) -> list[tuple[str, Any]]:
+    """Instructions, except what depends on the surrounding text."""
+    return [
+        (i.opname.replace("LOAD_METHOD", "LOAD_ATTR"), i.argval)
+        for i in dis.get_instructions(code)
+        if i.opname not in {"PUSH_NULL", "PRECALL", "CACHE", "RESUME", "NOP"}
+    ]

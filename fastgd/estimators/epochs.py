@@ -10,7 +10,7 @@ from fastgd.network.mlp import MLP
 from fastgd.network.trainer import Trainer
 from fastgd.optimizers import Optimizer
 
-__all__ = ["Diverged", "Epochs"]
+__all__ = ["Diverged", "Epochs", "diverged"]
 
 
 class Diverged(ValueError):
@@ -76,7 +76,7 @@ class Epochs:
             done = stretch.done if stretch.diverged else None
             losses.append((self.loss_scale * stretch.losses + stretch.penalties)[:done])
             if stretch.diverged:
-                error = self._diverged(float(stretch.rates[stretch.done, 0]))
+                error = diverged(self.trainer.optimizer, float(stretch.rates[stretch.done, 0]))
                 if not self.past_divergence:
                     raise error
                 self.divergence = self.divergence or error
@@ -101,12 +101,12 @@ class Epochs:
     def check_finite(self) -> None:
         """Raise `Diverged` where parameters are NaN or infinite after the last update."""
         if not all(np.isfinite(p).all() for p in self.network.params):
-            raise self._diverged(self.trainer.optimizer.lr)
+            raise diverged(self.trainer.optimizer, self.trainer.optimizer.lr)
 
-    def _diverged(self, rate: float) -> Diverged:
-        """The error of a fit that diverged."""
-        optimizer = self.trainer.optimizer
-        return Diverged(
-            f"{type(optimizer).__name__} produced a non-finite loss or weights at update {optimizer.t} with learning "
-            f"rate {rate:g}: scale the inputs and targets, or lower the rate"
-        )
+
+def diverged(optimizer: Optimizer, rate: float) -> Diverged:
+    """The error of a fit that diverged."""
+    return Diverged(
+        f"{type(optimizer).__name__} produced a non-finite loss or weights at update {optimizer.t} with learning "
+        f"rate {rate:g}: scale the inputs and targets, or lower the rate"
+    )

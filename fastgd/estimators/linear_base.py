@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from dataclasses import replace
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,6 +14,7 @@ from sklearn.utils import check_random_state
 
 from fastgd.descent.rates import default_rate
 from fastgd.engines.protocol.networks import Architecture, Array, Rows
+from fastgd.estimators.advice import Course, advice
 from fastgd.estimators.arguments import (
     COMMON,
     POSITIVE,
@@ -25,7 +28,12 @@ from fastgd.estimators.arguments import (
 )
 from fastgd.estimators.base import NetworkEstimator, warn_caller
 from fastgd.estimators.callbacks import FitTasks, with_callbacks
-from fastgd.estimators.epochs import Epochs
+from fastgd.estimators.epochs import diverged
+from fastgd.estimators.linear_epochs import LinearEpochs
+from fastgd.estimators.rates import rate_of_adaptive
+from fastgd.estimators.scaled_model import ScaledModel
+from fastgd.estimators.scaling import Scaling
+from fastgd.estimators.stopping import Stopping
 from fastgd.network.mlp import MLP
 from fastgd.optimizers import Optimizer
 from fastgd.optimizers.fields import Rate
@@ -60,6 +68,7 @@ class LinearEstimator(NetworkEstimator):
         "l1": Real(0.0),
         "l2": Real(0.0),
         "fit_intercept": Flag(),
+        "standardize": Flag(),
     }
     _weights_name = "coef_"
     _trains_in_place = False
@@ -147,78 +156,119 @@ class LinearEstimator(NetworkEstimator):
         Warns
         -----
         sklearn.exceptions.ConvergenceWarning
-            If `max_iter` was reached before the stopping rule.
+            If `max_iter` was reached before the objective was proved to be near its minimum. The message says how far
+            it may be, why, and what to do.
         """
         return self._fit_whole(X, y, sample_weight)
 
     def _train(self, net: MLP, rows: Rows, tasks: FitTasks | None, **options: Any) -> None:
-        n = len(rows)
-        batch = n if self.batch_size is None else min(int(self.batch_size), n)
+        batch = len(rows) if self.batch_size is None else min(int(self.batch_size), len(rows))
+        anew = not self.loss_curve_
+        self._scaling = self._new_scaling(net, rows, tasks)
+        model = ScaledModel(
+            net,
+            rows,
+            self._scaling,
+            intercept=self.fit_intercept,
+            from_zero=anew,
+            in_batches=batch < len(rows),
+        )
         if tasks is not None or not hasattr(self, "_optimizer"):
-            self._optimizer = self._new_optimizer(rows, batch)
-        shuffled = self.shuffle and batch < n
-        rng = check_random_state(self.random_state) if shuffled else None
-        order = np.arange(n, dtype=np.int64)
-        epochs = Epochs(net, rows, self._optimizer, batch_size=batch, order=order, rng=rng)
-        self._show(net)
-        try:
-            self._go(epochs, tasks)
-        except KeyboardInterrupt:
-            warn_caller("training was interrupted; the weights are those so far")
-        epochs.check_finite()
-        if not self.fit_intercept and net.params[1].any():
+            self._optimizer = self._new_optimizer(model, batch)
+        rng = check_random_state(self.random_state) if self.shuffle and batch < len(rows) else None
+        epochs = LinearEpochs(
+            model.network, model.rows, self._optimizer, model.penalties, batch_size=batch, rng=rng
+        )
+        self._give_back(model)
+        if tasks is None:
+            self._epoch(model, epochs, None)
+        else:
+            self._descend(model, epochs, tasks)
+        self._give_back(model)
+        if not all(np.isfinite(p).all() for p in net.params):
+            raise diverged(self._optimizer, self._optimizer.lr)
+        if not self.fit_intercept and model.network.params[1].any():
             name = type(self._optimizer).__name__
             raise ValueError(
                 f"{name} moves parameters whose learning rate is 0: it needs fit_intercept=True"
             )
 
-    def _go(self, epochs: Epochs, tasks: FitTasks | None) -> None:
-        """Epochs until the stopping rule, a callback or `max_iter`."""
-        if tasks is None:
-            self._epoch(epochs)
-            return
-        best, waited, began = math.inf, 0, len(self.loss_curve_)
-        for number in range(self.max_iter):
-            self.n_iter_ = number
-            if tasks.epoch(number, self._fitted, lambda: self._epoch(epochs)):
-                return
-            loss, first = self.loss_curve_[-1], self.loss_curve_[began]
-            wanted = self.tol * (abs(best) + self.tol * abs(first))
-            waited = 0 if best == math.inf or loss <= best - wanted else waited + 1
-            best = min(best, loss)
-            rising = loss > first + self.tol * abs(first)  # diverging, or oscillating
-            if waited >= self.n_iter_no_change and not rising:
-                return
-        warn_caller(
-            f"training reached max_iter={self.max_iter} epochs before its loss had stopped improving; raise max_iter "
-            "or tol, scale the inputs, or try another optimizer",
-            ConvergenceWarning,
-        )
+    def _new_scaling(self, net: MLP, rows: Rows, tasks: FitTasks | None) -> Scaling:
+        """The coordinates of training; `partial_fit` goes on in those of the fit before."""
+        features, outputs = net.sizes
+        if tasks is None and hasattr(self, "_scaling"):
+            return self._scaling
+        if tasks is None or not self.standardize:
+            return Scaling.none(features, outputs)
+        bend = self._curvature(Curvature(1.0), rows.y).largest
+        return Scaling.of(rows, net.architecture, self.fit_intercept, bend)
 
-    def _epoch(self, epochs: Epochs) -> None:
-        loss = epochs.run()
+    def _descend(self, model: ScaledModel, epochs: LinearEpochs, tasks: FitTasks) -> None:
+        """Epochs until the stopping rule, a callback, Ctrl-C or `max_iter`; then the best parameters."""
+        bounded = model.loss not in ("mae", "poisson")
+        steepest = self._bend(model, in_batches=False).largest if bounded else math.inf
+        settles = epochs.whole and model.loss != "mae"
+        patience = math.inf if settles else self.n_iter_no_change
+        stopping = Stopping(model.gap, model.null, steepest, self.tol, patience)
+        stopped = False
+        try:
+            for number in range(self.max_iter):
+                self.n_iter_ = number
+                one = partial(self._epoch, model, epochs, stopping)
+                stopped = tasks.epoch(number, self._fitted, one) or epochs.ended
+                if stopped:
+                    break
+        except KeyboardInterrupt:
+            stopped = True
+            warn_caller("training was interrupted; the weights are the best so far")
+        epochs.finish(self.n_iter_, stopping)
+        self.dual_gap_ = float(stopping.left.gap.sum()) * self._scaling.factor
+        if not stopped and not stopping.is_close(self.tol):
+            self._warn(model, epochs, stopping)
+
+    def _warn(self, model: ScaledModel, epochs: LinearEpochs, stopping: Stopping) -> None:
+        """Of a fit that did not converge."""
+        course = Course(
+            stopping,
+            self._optimizer,
+            self.max_iter,
+            epochs.whole,
+            model.separates(),
+            1.0 if self.standardize else model.ratio_of_scales(),
+            self.standardize,
+            model.network.architecture.dtype == np.float32,
+            model.loss == "half_squares",
+        )
+        warn_caller(advice(course), ConvergenceWarning)
+
+    def _epoch(self, model: ScaledModel, epochs: LinearEpochs, stopping: Stopping | None) -> None:
+        loss = epochs.run(self.n_iter_ + 1, stopping)
         self.n_iter_ = self.n_iter_ + 1
         self.t_ = self._optimizer.t
-        self.loss_curve_.append(loss)
-        self._say(f"Epoch {self.n_iter_}, loss = {loss:.8f}")
+        self.loss_curve_.append(loss * self._scaling.factor)
+        self._say(f"Epoch {self.n_iter_}, loss = {self.loss_curve_[-1]:.8f}")
         if self.__dict__.get("_skl_callbacks"):
-            self._show(epochs.network)
+            self._give_back(model)
+
+    def _give_back(self, model: ScaledModel) -> None:
+        """Show the weights in the user's units."""
+        model.give_back()
+        self._show(model.net)
 
     def _fitted(self) -> dict[str, Any]:
         return {"coef_": self.coef_.copy(), "intercept_": np.copy(self.intercept_)}
 
     # --- the optimizer ----------------------------------------------------------------------------
 
-    def _new_optimizer(self, rows: Rows, batch: int) -> Optimizer:
+    def _new_optimizer(self, model: ScaledModel, batch: int) -> Optimizer:
+        given = None if isinstance(self.learning_rate, str) else self.learning_rate
         if isinstance(self.optimizer, Optimizer):
             optimizer = self.optimizer.fresh()
-            if not isinstance(self.learning_rate, str):
-                optimizer.lr = self.learning_rate
         else:
-            given = None if isinstance(self.learning_rate, str) else self.learning_rate
-            optimizer = named_optimizer(self.optimizer, given)
-            rate = self._automatic_rate(optimizer, rows, batch) if given is None else None
-            optimizer = optimizer if rate is None else optimizer.with_options(lr=rate)
+            optimizer = named_optimizer(self.optimizer, None)
+            given = self._auto_rate(optimizer, model, batch) if given is None else given
+        if given is not None:
+            optimizer.lr = given
         if self.fit_intercept:
             return optimizer
         if any(path[:1] == (1,) for path in groups_of(optimizer)):
@@ -230,13 +280,24 @@ class LinearEstimator(NetworkEstimator):
             fixed["step_sizes"] = (0.0, 0.0)
         return with_groups(optimizer, {**groups_of(optimizer), (1,): fixed})
 
-    def _automatic_rate(self, optimizer: Optimizer, rows: Rows, batch: int) -> float | None:
-        """The default rate, from a bound of the curvature; None for that of the optimizer."""
-        x = np.asarray(rows.x, np.float64)
-        if self.fit_intercept:
-            x = np.concatenate([x, np.ones((len(x), 1))], axis=1)
-        inputs = of_rows(x, rows.weights, in_batches=batch < len(rows))
-        curvature = self._curvature(inputs, rows.y).penalized(float(self.l2))
+    def _auto_rate(self, optimizer: Optimizer, model: ScaledModel, batch: int) -> Any:
+        """The rate "auto" of a named optimizer; None for the class's own default."""
+        curvature = self._bend(model, in_batches=batch < len(model.rows))
         if not math.isfinite(curvature.largest):
             raise ValueError("X holds numbers whose squares are not finite; scale them")
-        return default_rate(optimizer, curvature)
+        rate = default_rate(optimizer, curvature)
+        if rate is not None or not self.standardize:
+            return rate
+        return rate_of_adaptive(self.optimizer, self.max_iter * -(-len(model.rows) // batch))
+
+    def _bend(self, model: ScaledModel, *, in_batches: bool) -> Curvature:
+        """The curvature of the objective: of all rows, or of any batch."""
+        rows, l2 = model.rows, model.penalties.l2
+        inputs = of_rows(model.gap.design(), rows.weights, in_batches=in_batches)
+        bend = self._curvature(inputs, rows.y)
+        return replace(
+            bend,
+            largest=bend.largest + float(l2.max()),
+            smallest=bend.smallest + float(l2.min()),
+            constant=bend.constant and not self.l1,
+        )

@@ -1,0 +1,131 @@
+"""`LinearEpochs`: training of a linear network, epoch by epoch, with its objective on all rows."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastgd.engines.protocol.networks import Array, Rows
+from fastgd.estimators.epochs import Diverged, Epochs, diverged
+from fastgd.estimators.penalties import Penalties
+from fastgd.estimators.stopping import Stopping
+from fastgd.network.mlp import MLP
+from fastgd.optimizers import Optimizer
+
+__all__ = ["LinearEpochs"]
+
+_RARER = 20  # after so many times k epochs the objective is computed every k + 1 epochs
+
+
+class LinearEpochs:
+    """Training of a linear network, one epoch at each call of `run`.
+
+    Where every update sees all rows, their objective and its gradients serve the update and the stopping rule alike.
+    Where it sees a batch, the objective of all rows is computed after an epoch, more rarely as training goes on.
+
+    Parameters
+    ----------
+    network : MLP
+        It is trained in place. Its architecture has the penalties if these are the same for all columns.
+    rows : Rows
+    optimizer : Optimizer
+    penalties : Penalties
+    batch_size : int
+    rng : numpy.random.RandomState, optional
+        Permutes the rows before each epoch; None keeps their order.
+    """
+
+    def __init__(
+        self,
+        network: MLP,
+        rows: Rows,
+        optimizer: Optimizer,
+        penalties: Penalties,
+        *,
+        batch_size: int,
+        rng: np.random.RandomState | None,
+    ) -> None:
+        self.network, self.rows, self.optimizer, self.rng = network, rows, optimizer, rng
+        self.batch_size, self.whole = batch_size, batch_size >= len(rows)
+        self.order = np.arange(len(rows), dtype=np.int64)
+        built_in = network.architecture.l1 or network.architecture.l2
+        self.penalties = penalties if penalties and not built_in else None
+        self._next_look, self.ended = 1, False
+        self._epochs: Epochs | None = None
+        if not self.whole and self.penalties is None:
+            self._epochs = Epochs(
+                network, rows, optimizer, batch_size=batch_size, order=self.order, rng=rng
+            )
+
+    def run(self, epoch: int, stopping: Stopping | None) -> float:
+        """Epoch number `epoch`, from 1; `ended` says whether the stopping rule ends training.
+
+        Returns
+        -------
+        float
+            The mean loss of the batches, weighted by their rows, penalties included, each before its update.
+
+        Raises
+        ------
+        Diverged
+            If the loss became NaN or infinite.
+        """
+        if self.whole:
+            loss, gradients = self._objective(None)
+            if stopping is not None:
+                self.ended = stopping.look(epoch, loss, self.network.params, gradients)
+            self._step(gradients)
+            return loss
+        loss = self._in_batches() if self._epochs is None else self._epochs.run()
+        if stopping is not None and epoch >= self._next_look:
+            self._next_look = epoch + 1 + epoch // _RARER
+            value, gradients = self._objective(None)
+            self.ended = stopping.look(epoch, value, self.network.params, gradients)
+        return loss
+
+    def finish(self, epoch: int, stopping: Stopping) -> None:
+        """Look at the last parameters, and return to the best."""
+        try:
+            stopping.look(epoch, self._objective(None)[0], self.network.params)
+        except Diverged:
+            if not stopping.kept:
+                raise
+        self.back_to(stopping.kept)
+
+    def back_to(self, kept: list[Array]) -> None:
+        """Return to earlier parameters."""
+        for p, old in zip(self.network.params, kept, strict=True):
+            np.copyto(p, old)
+
+    def _in_batches(self) -> float:
+        """Updates by all batches, with penalties that the engine does not know."""
+        if self.rng is not None:
+            self.order = self.order[self.rng.permutation(len(self.order))]
+        total = 0.0
+        for start in range(0, len(self.order), self.batch_size):
+            index = self.order[start : start + self.batch_size]
+            loss, gradients = self._objective(index)
+            self._step(gradients)
+            total += len(index) * loss
+        return total / len(self.order)
+
+    def _objective(self, index: NDArray[np.int64] | None) -> tuple[float, list[Array]]:
+        """Loss and penalties, and the gradients of their sum, of all rows or some."""
+        params = self.network.params
+        loss, penalty, gradients = self.network.engine.loss_and_grad(params, self.rows, index)
+        if self.penalties is not None:
+            with np.errstate(all="ignore"):
+                penalty = float(self.penalties.values(params[0]).sum())
+                self.penalties.add_gradient(params[0], gradients[0])
+        if not math.isfinite(loss + penalty):
+            raise diverged(self.optimizer, self.optimizer.lr)
+        return loss + penalty, gradients
+
+    def _step(self, gradients: list[Array]) -> None:
+        w = self.network.params[0]
+        before = w.copy() if self.penalties is not None and self.penalties.l1.any() else None
+        self.optimizer.step(self.network.params, gradients)
+        if before is not None and self.penalties is not None:
+            self.penalties.hold(before, gradients[0], w)

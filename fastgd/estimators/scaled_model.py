@@ -1,0 +1,113 @@
+"""`ScaledModel`: a linear model in the coordinates in which it is trained."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastgd.engines.protocol.networks import Rows
+from fastgd.estimators.conjugates import conjugate_of
+from fastgd.estimators.duality import DualityGap
+from fastgd.estimators.scaling import Scaling, null_outputs, shares
+from fastgd.network.mlp import MLP
+
+__all__ = ["ScaledModel"]
+
+
+class ScaledModel:
+    """A linear network in the user's units, its twin that is trained, and the twin's rows and penalties.
+
+    Parameters
+    ----------
+    net : MLP
+        In the user's units; it says what the loss and the penalties are.
+    rows : Rows
+    scaling : Scaling
+    intercept : bool
+    from_zero : bool
+        Whether training starts with weights and intercepts of 0 in its own coordinates, not with those of `net`.
+    in_batches : bool
+        Whether updates see some of the rows only.
+
+    Attributes
+    ----------
+    network : MLP
+    rows : Rows
+    penalties : Penalties
+    """
+
+    def __init__(
+        self,
+        net: MLP,
+        rows: Rows,
+        scaling: Scaling,
+        *,
+        intercept: bool,
+        from_zero: bool,
+        in_batches: bool,
+    ) -> None:
+        a = net.architecture
+        self.net, self.scaling, self.intercept, self.loss = net, scaling, intercept, str(a.loss)
+        self.rows = scaling.rows(rows, a.dtype)
+        self.penalties = scaling.penalties(a.l1, a.l2)
+        # In batches the engine adds penalties if it can; else `LinearEpochs` does, with l1's shortest subgradient.
+        uniform = in_batches and self.penalties.uniform
+        if scaling.changes_nothing and (uniform or not self.penalties):
+            self.network = net
+            return
+        constants = tuple(delta / scaling.unit for delta in a.loss_constants)
+        l1, l2 = (
+            float(p[0, 0]) if uniform else 0.0 for p in (self.penalties.l1, self.penalties.l2)
+        )
+        inner = replace(a, loss_constants=constants, l1=l1, l2=l2)
+        self.network = MLP.from_architecture(inner, n_threads=net.n_threads)
+        if from_zero:
+            for p in self.network.params:
+                p[...] = 0
+        else:
+            scaling.put(net.params[0].T, net.params[1], self.network.params)
+
+    def give_back(self) -> None:
+        """Write the parameters into the network in the user's units."""
+        if self.network is not self.net:
+            coef, intercept = self.scaling.back(self.network.params)
+            self.net.params[0][...], self.net.params[1][...] = coef.T, intercept
+
+    @cached_property
+    def gap(self) -> DualityGap:
+        """How far its objective is above the minimum."""
+        return DualityGap(self.rows, self.loss, self._delta, self.intercept, self.penalties)
+
+    @cached_property
+    def null(self) -> NDArray[np.float64]:
+        """The loss of the best constant: of each output, or of all where they are coupled."""
+        outputs = self.network.sizes[1]
+        best = null_outputs(self.rows, self.loss, outputs, self.intercept)
+        loss, y = conjugate_of(self.loss, self._delta), self.gap.targets(outputs)
+        with np.errstate(all="ignore"):
+            losses = shares(self.rows) @ loss.value(np.broadcast_to(best, y.shape), y)
+        return np.atleast_1d(losses)
+
+    @property
+    def _delta(self) -> float:
+        return self.network.architecture.loss_constants[0] if self.loss == "huber" else 1.0
+
+    def separates(self) -> bool:
+        """Whether a classifier without penalties has all rows on the right side."""
+        if self.penalties or self.loss not in ("binary_cross_entropy", "cross_entropy"):
+            return False
+        weighed = slice(None) if self.rows.weights is None else self.rows.weights > 0
+        z = self.network.engine.forward(self.network.params, self.rows.x, 1.0)[weighed]
+        y = self.rows.y[weighed]
+        if y.ndim == 1:
+            return bool((z.argmax(axis=1) == y).all())
+        return bool(((z > 0) == (y > 0)).all())
+
+    def ratio_of_scales(self) -> float:
+        """The largest standard deviation of a column, as trained on, by the smallest that is not 0."""
+        plain = replace(self.network.architecture, l2=0.0)
+        deviations = Scaling.of(self.rows, plain, True, 1.0).scale
+        return float(deviations.max() / deviations.min())

@@ -1,0 +1,301 @@
+"""When fits of linear models end: near the optimum, or with a warning that says what to do; there is no third way."""
+
+import re
+import warnings
+
+import numpy as np
+import pytest
+from estimators.random_problems import random_problem
+from sklearn.datasets import load_breast_cancer, load_diabetes
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import (
+    Lasso,
+    LinearRegression,
+    LogisticRegression,
+    PoissonRegressor,
+    Ridge,
+)
+
+import fastgd as gd
+from fastgd.estimators.arguments import OPTIMIZERS
+
+ADVICE = r"set l2|raise max_iter|lower learning_rate|standardize=True|set it to 0"
+
+
+def incomes(n=400):
+    """Income and age of people, whose columns differ a thousandfold."""
+    rng = np.random.default_rng(0)
+    X = np.c_[rng.normal(5e4, 1.5e4, n), rng.normal(40, 10, n)]
+    return X, 2e-4 * X[:, 0] - 0.1 * X[:, 1] + rng.normal(size=n)
+
+
+def fitted(model, X, y, **fit):
+    """The fitted model, and the messages of its warnings of convergence."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.fit(X, y, **fit)
+    assert all(issubclass(w.category, ConvergenceWarning) for w in caught), caught
+    return model, [str(w.message) for w in caught]
+
+
+# --- swings -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("optimizer", ["momentum", "nag", "sgd"])
+@pytest.mark.parametrize("standardize", [True, False])
+def test_a_swing_is_not_the_end(optimizer, standardize):
+    x = np.random.default_rng(0).uniform(0, 1, (40, 1))
+    y = 22 * x[:, 0] + 115
+    model = gd.GDRegressor(optimizer=optimizer, standardize=standardize).fit(x, y)
+    assert model.score(x, y) > 1 - 1e-6
+
+
+def test_small_tolerances_are_met():
+    X, y = load_diabetes(return_X_y=True)
+    X = (X - X.mean(axis=0)) / X.std(axis=0)
+    for standardize in (True, False):
+        model = gd.GDRegressor(
+            optimizer="nag", l2=10 / 442, tol=1e-14, max_iter=20_000, standardize=standardize
+        ).fit(X, y)
+        np.testing.assert_allclose(model.coef_, Ridge(alpha=10).fit(X, y).coef_, atol=1e-4)
+
+
+@pytest.mark.parametrize("batch_size", [None, 16])
+def test_the_best_parameters_are_kept(batch_size):
+    """A rate that rises far beyond the stable range near the end."""
+    X, y = incomes()
+    last = 100 * (1 if batch_size is None else 25)
+
+    def rate(t):
+        return 0.05 if t < last else 3.0
+
+    model = gd.GDRegressor(
+        learning_rate=rate,
+        max_iter=110,
+        tol=0,
+        n_iter_no_change=np.inf,
+        batch_size=batch_size,
+        random_state=0,
+    )
+    model, (message,) = fitted(model, X, y)
+    assert re.search(ADVICE, message)
+    assert model.loss_curve_[-1] > 1.1 * min(model.loss_curve_)
+    loss = 0.5 * np.mean((model.predict(X) - y) ** 2)
+    best = 0.5 * np.mean((LinearRegression().fit(X, y).predict(X) - y) ** 2)
+    assert loss - best <= 1.001 * model.dual_gap_ + 1e-12
+    assert loss < 1.02 * best
+
+
+# --- what the gap is ----------------------------------------------------------------------------------
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("standardize", [True, False])
+@pytest.mark.parametrize("l1", [0.0, 0.05])
+@pytest.mark.parametrize("l2", [0.0, 0.02])
+@pytest.mark.parametrize("loss", ["squared_error", "huber", "absolute_error", "poisson", None])
+def test_the_gap_bounds_what_is_left(loss, l2, l1, standardize):
+    """After few epochs and many, it is at least the distance to the best that is known."""
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(60, 4)) * [1, 0.5, 2, 1] + 1
+    y = np.abs(X @ [1, 0, -0.5, 0.2] + rng.standard_t(3, size=60))
+    weights = rng.uniform(0.2, 2, 60)
+    if loss is None:
+        make, y = gd.GDClassifier, (y > np.median(y)).astype(int)
+    else:
+        make = gd.GDRegressor
+    options = {
+        "l1": l1,
+        "l2": l2,
+        "standardize": standardize,
+        **({} if loss is None else {"loss": loss}),
+    }
+
+    def objective(model):
+        z = X @ np.ravel(model.coef_) + float(np.ravel(model.intercept_)[0])
+        size = np.abs(z - y)
+        rows = {
+            "squared_error": size**2 / 2,
+            "huber": np.minimum(size, 1) * (size - np.minimum(size, 1) / 2),
+            "absolute_error": size,
+            "poisson": np.exp(z) - y * z + y * np.log(np.maximum(y, 1e-300)) - y,
+            None: np.log1p(np.exp(-np.abs(z))) + np.maximum(z, 0) - y * z,
+        }[loss]
+        w = np.ravel(model.coef_)
+        return rows @ weights / weights.sum() + l1 * np.abs(w).sum() + l2 / 2 * w @ w
+
+    best = make(optimizer="nag", max_iter=3000, tol=1e-12, **options).fit(X, y, weights)
+    lowest = objective(best) - (best.dual_gap_ if np.isfinite(best.dual_gap_) else 0)
+    for epochs in (2, 20, 200):
+        model = make(max_iter=epochs, tol=1e-12, **options).fit(X, y, weights)
+        left = objective(model) - objective(best)
+        assert left <= model.dual_gap_ + 1e-10
+        assert lowest <= objective(model) + 1e-10
+    if loss != "absolute_error":
+        assert best.dual_gap_ < 1e-6 * objective(best)
+
+
+# --- columns ------------------------------------------------------------------------------------------
+
+
+def test_unscaled_columns():
+    X, y = incomes()
+    model = gd.GDRegressor().fit(X, y)
+    peer = LinearRegression().fit(X, y)
+    np.testing.assert_allclose(model.coef_, peer.coef_, rtol=1e-2)
+    assert model.score(X, y) == pytest.approx(peer.score(X, y), abs=1e-5)
+    kinds = y > np.median(y)
+    clf = gd.GDClassifier().fit(X, kinds)
+    assert clf.score(X, kinds) == pytest.approx(
+        LogisticRegression(C=np.inf, solver="newton-cholesky").fit(X, kinds).score(X, kinds),
+        abs=0.01,
+    )
+    counts = np.random.default_rng(1).poisson(np.exp((y - y.mean()) / y.std() / 2))
+    ours = gd.GDRegressor("poisson").fit(X, counts)
+    peer = PoissonRegressor(alpha=0, solver="newton-cholesky").fit(X, counts)
+    np.testing.assert_allclose(ours.predict(X), peer.predict(X), rtol=1e-2)
+
+
+def test_unscaled_columns_as_they_are_warn():
+    X, y = incomes()
+    message = r"ratio 1\.\de\+03 and the condition number is .*iterations by the closed form; set standardize=True"
+    with pytest.warns(ConvergenceWarning, match=message):
+        gd.GDRegressor(standardize=False).fit(X, y)
+    with pytest.warns(ConvergenceWarning, match="set standardize=True"):
+        gd.GDClassifier(standardize=False).fit(X, y > np.median(y))
+
+
+def test_the_iterations_that_the_warning_expects_are_enough():
+    X, y = load_diabetes(return_X_y=True)
+    model, (message,) = fitted(gd.GDRegressor(max_iter=50), X, y)
+    more = int(re.search(r"about (\d+) more", message)[1])
+    assert not fitted(model.set_params(max_iter=50 + int(1.2 * more)), X, y)[1]
+    assert fitted(model.set_params(max_iter=50 + int(0.7 * more)), X, y)[1]
+
+
+def test_units_change_nothing():
+    """Of the columns, of their zeros, or of y: the same course, the same end."""
+    X, y = load_diabetes(return_X_y=True)
+    scales, zeros = 10.0 ** np.linspace(-6, 6, 10), np.linspace(-1e3, 1e3, 10)
+    for options in ({}, {"loss": "huber", "huber_delta": 50.0}, {"optimizer": "adam"}):
+        plain = gd.GDRegressor(**options, tol=1e-4).fit(X, y)
+        changed = dict(options)
+        if "huber_delta" in options:
+            changed["huber_delta"] = 1e5 * options["huber_delta"]
+        other = gd.GDRegressor(**changed, tol=1e-4).fit((X + zeros) * scales, 1e5 * y - 3e7)
+        assert plain.n_iter_ == other.n_iter_
+        np.testing.assert_allclose(other.coef_ * scales / 1e5, plain.coef_, rtol=1e-4)
+
+
+def test_penalties_are_those_of_the_users_weights():
+    X, y = load_diabetes(return_X_y=True)
+    X = X * np.geomspace(0.1, 100, 10)
+    peer = Ridge(alpha=0.01 * len(y), tol=1e-12).fit(X, y)
+    ridge = gd.GDRegressor(l2=0.01, optimizer="nag", max_iter=5000, tol=1e-10).fit(X, y)
+    np.testing.assert_allclose(ridge.coef_, peer.coef_, rtol=1e-3)
+    noisy = gd.GDRegressor(l2=0.01, batch_size=50, random_state=0, max_iter=300)
+    np.testing.assert_allclose(fitted(noisy, X, y)[0].predict(X), peer.predict(X), atol=5)
+    lasso = gd.GDRegressor(l1=1.0, optimizer="nag", max_iter=5000, tol=1e-8).fit(X, y)
+    peer = Lasso(alpha=1.0, tol=1e-10, max_iter=100_000).fit(X, y)
+    np.testing.assert_allclose(lasso.coef_, peer.coef_, rtol=1e-3, atol=1e-3)
+    np.testing.assert_array_equal(lasso.coef_ == 0, peer.coef_ == 0)
+
+
+@pytest.mark.parametrize("intercept", [True, False])
+def test_columns_of_all_kinds(intercept):
+    """Far from 0, constant, twice the same, tiny, huge."""
+    rng = np.random.default_rng(0)
+    base = rng.normal(size=(200, 3))
+    X = np.c_[
+        base, base[:, 1], np.full(200, 3.0), np.zeros(200), 1e-12 * base[:, 1], 1e120 * base[:, 2]
+    ]
+    y = base @ [1, -2, 0.5] + 3 + 0.1 * rng.normal(size=200)
+    if intercept:
+        X[:, 0] += 1e9
+    model = gd.GDRegressor(fit_intercept=intercept).fit(X, y)
+    used = base if intercept else X[:, [0, 1, 2, 4]]
+    peer = LinearRegression(fit_intercept=intercept).fit(used, y)
+    assert model.score(X, y) == pytest.approx(peer.score(used, y), abs=1e-5)
+    assert not intercept or not model.coef_[4:6].any()
+    weighted = gd.GDRegressor(fit_intercept=intercept).fit(X, y, np.repeat([0.0, 1.0], 100))
+    half = gd.GDRegressor(fit_intercept=intercept).fit(X[100:], y[100:])
+    np.testing.assert_allclose(weighted.predict(X[:, :]), half.predict(X), rtol=1e-5, atol=1e-5)
+
+
+def test_numbers_too_large_are_refused():
+    X = np.array([[1.7e308], [-1.7e308], [-1.7e308]])
+    with pytest.raises(ValueError, match="X holds numbers"):
+        gd.GDRegressor().fit(X, [1.0, 2.0, 3.0])
+    with pytest.raises(ValueError, match="non-finite"):
+        gd.GDRegressor(dtype="float32").fit([[1e-44], [2e-44], [0.0]], [1e20, 2e20, 3e20])
+
+
+def test_partial_fit_goes_on_in_the_coordinates_of_the_fit():
+    X, y = incomes()
+    model = gd.GDRegressor().fit(X, y)
+    before = model.score(X, y)
+    for _ in range(5):
+        model.partial_fit(X[::2], y[::2])
+    assert model.score(X, y) == pytest.approx(before, abs=1e-2)
+
+
+def test_a_warm_start_goes_on():
+    X, y = load_diabetes(return_X_y=True)
+    options = {"max_iter": 100, "tol": 0, "learning_rate": 0.1}
+    once = fitted(gd.GDRegressor(**{**options, "max_iter": 200}), X, y)[0]
+    twice = fitted(fitted(gd.GDRegressor(warm_start=True, **options), X, y)[0], X, y)[0]
+    np.testing.assert_allclose(twice.coef_, once.coef_, rtol=1e-9)
+
+
+# --- the reasons --------------------------------------------------------------------------------------
+
+
+def test_the_warning_says_why():
+    X, y = load_breast_cancer(return_X_y=True)
+    assert "raise max_iter" in fitted(gd.GDClassifier(max_iter=50), X, y)[1][0]
+    x = np.arange(6.0)[:, None]
+    assert "a plane separates" in fitted(gd.GDClassifier(), x, x[:, 0] > 2)[1][0]
+    X, y = load_diabetes(return_X_y=True)
+    noisy = gd.GDRegressor(learning_rate=0.2, batch_size=4, max_iter=30, random_state=0)
+    assert "raise batch_size" in fitted(noisy, X, y)[1][0]
+    decayed = gd.GDRegressor(optimizer=gd.SGD(lr=0.1, weight_decay=0.1), max_iter=300)
+    assert "weight_decay is not part" in fitted(decayed, X, y)[1][0]
+    fast = gd.GDRegressor(learning_rate=0.55, max_iter=40)
+    assert "the loss has grown; lower learning_rate" in fitted(fast, X, y)[1][0]
+    doubled = np.c_[X[:, :3], X[:, 0] + 1e-4 * X[:, 4]]
+    assert "collinear" in fitted(gd.GDRegressor(), doubled, X[:, 0] + 10 * X[:, 4])[1][0]
+
+
+# --- no third way -------------------------------------------------------------------------------------
+
+
+def outcome(number, optimizer):
+    """A fit of a random problem with nothing but defaults: relative distance from the optimum, and the warning."""
+    problem = random_problem(number)
+    classes = problem.loss in ("logistic", "softmax")
+    options = {} if classes else {"loss": problem.loss}
+    model = (gd.GDClassifier if classes else gd.GDRegressor)(optimizer=optimizer, **options)
+    model, messages = fitted(model, problem.X, problem.y)
+    z = problem.X @ np.atleast_2d(model.coef_).T + model.intercept_
+    return problem, problem.distance(z[:, 0] if z.shape[1] == 1 else z), messages
+
+
+def check_no_third_way(number, optimizer):
+    problem, distance, messages = outcome(number, optimizer)
+    assert distance <= 1e-3 or messages, problem.name
+    assert len(messages) <= 1
+    assert all(re.search(ADVICE, message) for message in messages)
+
+
+@pytest.mark.parametrize("place", range(len(OPTIMIZERS)))
+def test_near_the_optimum_or_a_warning(place):
+    """A sample of the grid below: each optimizer with six problems, each problem at most once."""
+    for number in range(place, 84, len(OPTIMIZERS)):
+        check_no_third_way(number, list(OPTIMIZERS)[place])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", range(200))
+def test_near_the_optimum_or_a_warning_everywhere(number):
+    for optimizer in OPTIMIZERS:
+        check_no_third_way(number, optimizer)
