@@ -6,7 +6,7 @@ Its parts are modules of their own: `kind` checks hyperparameters and turns them
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 from fastgd.engines.cuda.arrays import is_device_array
@@ -169,22 +169,7 @@ class Optimizer(Stateful):
             self._plan.set_rate(rate)
 
     def __repr__(self) -> str:
-        return self._description(())
-
-    def _description(self, without: Collection[str]) -> str:
-        """The call that makes it, without some of the arguments."""
-        shown = []
-        for name, default in self._kind.defaults.items():
-            if name in without:
-                continue
-            if name == "groups":
-                groups = self._groups.items()
-                value: Any = {p if len(p) != 1 else p[0]: o for p, o in groups} or None
-            else:
-                value = self._given(name)  # not the attribute, which for `lr` is the next rate
-            if name == "lr" or value != default:
-                shown.append(f"{name}={value!r}")
-        return f"{type(self).__name__}({', '.join(shown)})"
+        return self._kind.description(self._given, self._groups)
 
     # --- the step ---------------------------------------------------------------------------------
 

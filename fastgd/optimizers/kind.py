@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -103,6 +103,22 @@ class Kind:
     def given(self, name: str, value: Any) -> Any:
         """A checked value as the user gave it."""
         return self.fields[name].given(value)
+
+    def description(
+        self, given: Callable[[str], Any], groups: Mapping[Any, Any], without: Collection[str] = ()
+    ) -> str:
+        """The call that makes an optimizer, from its arguments as the user gave them, without some of them."""
+        shown = []
+        for name, default in self.defaults.items():
+            if name in without:
+                continue
+            if name == "groups":
+                value: Any = {p if len(p) != 1 else p[0]: o for p, o in groups.items()} or None
+            else:
+                value = given(name)  # not the attribute, which for `lr` is the next rate
+            if name == "lr" or value != default:
+                shown.append(f"{name}={value!r}")
+        return f"{self.name}({', '.join(shown)})"
 
     # --- the update -------------------------------------------------------------------------------
 

@@ -54,7 +54,7 @@ def schedule_of(optimizer: Optimizer) -> Schedule | None:
 
 def described(optimizer: Optimizer, varied: Collection[str]) -> str:
     """Its `repr` without the hyperparameters that something else varies: what several runs have in common."""
-    return optimizer._description(varied)
+    return optimizer._kind.description(optimizer._given, optimizer._groups, varied)
 
 
 # --- its groups and settings --------------------------------------------------------------------------
