@@ -5,7 +5,8 @@ The archive holds, uncompressed:
 - ``about``, a text in JSON: the format and its version, the architecture, the initialization, the seed, and the
   position (epochs, updates, updates of an epoch that was not completed);
 - ``W0``, ``b0``, ``W1``, ...: the parameters;
-- ``optimizer.*``: what `Optimizer.state_dict` returned, where the network was trained.
+- ``optimizer.*``: what `Optimizer.state_dict` returned, where the network was trained. Older files have no
+  ``optimizer.hyperparameters``.
 
 Every array's shape and dtype are compared with what the described architecture needs before its numbers are read, and
 compressed archives are refused, so that no file makes this module use more memory than twice its size: the arrays of
@@ -63,7 +64,7 @@ _HEADERS: dict[tuple[int, int], Callable[..., Any]] = {
     (2, 0): npy.read_array_header_2_0,
 }
 _STATE = re.compile(r"state\.\w+\[(0|[1-9]\d*)\]")
-_TEXTS = {"optimizer": 0, "rules": 1, "params": 1}  # the state's texts by their dimensions
+_TEXTS = {"optimizer": 0, "hyperparameters": 0, "rules": 1, "params": 1}  # by their dimensions
 
 
 @dataclass(frozen=True)

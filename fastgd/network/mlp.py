@@ -440,8 +440,10 @@ class MLP:
         """A network from a file that `save` wrote; to continue exactly, give `fit` the same optimizer again.
 
         The optimizer's state waits for the first call of `fit`. An optimizer of the same class and formula that has
-        made no step takes it over, and with the same hyperparameters and rows it continues to the same bits; any other
-        optimizer starts without a state. History, backend and number of threads are not in the file.
+        made no step takes it over, and with the same rows it continues to the same bits; other hyperparameters than
+        those saved are then an error. (To go on with others, or to restore those saved, call the optimizer's
+        `load_state_dict` with `loaded_state_` first.) Any other optimizer starts without a state. History, backend and
+        number of threads are not in the file.
 
         Parameters
         ----------

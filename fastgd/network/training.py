@@ -192,7 +192,7 @@ def _optimizer(network: Trainable, optimizer: Any) -> Optimizer:
         if saved is not None:
             raise ValueError(
                 f"optimizer must be given: the network was loaded from a file, which holds the state of its "
-                f"{saved['optimizer']}, not its hyperparameters"
+                f"{saved['optimizer']}, not the optimizer itself"
             )
         return network.optimizer_ or Adam()
     if not isinstance(optimizer, Optimizer):
@@ -201,6 +201,9 @@ def _optimizer(network: Trainable, optimizer: Any) -> Optimizer:
         try:
             optimizer.load_state_dict(saved)
             bound_to(optimizer, network.params)
+        except ValueError as error:
+            optimizer.reset()
+            raise ValueError(f"optimizer: {error} (the state is loaded_state_)") from None
         except Exception:
             optimizer.reset()
             raise

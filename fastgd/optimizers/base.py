@@ -14,7 +14,7 @@ from fastgd.engines.protocol.steps import Method
 from fastgd.optimizers.common import COMMON_FIELDS, RUNNING, checked_running
 from fastgd.optimizers.fields import Choice, Field, Schedule, rate_at
 from fastgd.optimizers.formula import Formula
-from fastgd.optimizers.groups import Groups, checked_groups, group_numbers
+from fastgd.optimizers.groups import checked_groups, group_numbers
 from fastgd.optimizers.kind import Kind, SignatureOf, Values
 from fastgd.optimizers.plan import Plan, backend_for, checked_leaves, make_plan
 from fastgd.optimizers.state import restore
@@ -58,10 +58,9 @@ class Optimizer(Stateful):
         With backend="cuda": accept NumPy arrays, copied to the GPU and back at every step.
     """
 
-    __slots__ = ("_groups", "_options", "_running")
+    __slots__ = ()
     __signature__ = SignatureOf()
     conventions: ClassVar[tuple[str, ...]] = ("paper",)
-    _kind: ClassVar[Kind]
     _fields: ClassVar[dict[str, Field]] = COMMON_FIELDS
     _decoupled: ClassVar[bool] = False
     _backends: ClassVar[tuple[str, ...]] = ("cython", "numba", "numpy")  # for NumPy arrays
@@ -108,7 +107,7 @@ class Optimizer(Stateful):
         self._options = self._kind.checked(given)
         self._running = checked_running(running, self._backends)
         self._kind.formula(self._options)  # raises where the flags do not go together
-        self._groups: Groups = checked_groups(self._kind, self._options, groups)
+        self._groups = checked_groups(self._kind, self._options, groups)
         self.reset()
 
     def with_options(self, **options: Any) -> Self:
@@ -280,21 +279,6 @@ class Optimizer(Stateful):
         return self._kind.method(
             {**values, "lr": rate_at(values["lr"], self.t) if own_rate else lr}
         )
-
-    # --- state ------------------------------------------------------------------------------------
-
-    def _rules(self) -> list[str]:
-        several = ({**self._options, **options} for options in ({}, *self._groups.values()))
-        return self._kind.rules(several)
-
-    def __getstate__(self) -> Any:
-        return self._options, self._running, self._groups, self.state_dict()
-
-    def __setstate__(self, state: Any) -> None:
-        self._options, self._running, groups, arrays = state
-        self._groups = dict(groups)
-        self.reset()
-        self._await(arrays)
 
     # --- SciPy, and users' own rules --------------------------------------------------------------
 

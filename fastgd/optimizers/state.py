@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastgd.checks import LARGEST_COUNT
 from fastgd.engines.protocol.steps import Group, Slot
+from fastgd.optimizers.hyperparameters import from_text
 from fastgd.optimizers.plan import Plan
 
 
@@ -56,7 +58,7 @@ def saved(
         for key, array in _state_arrays(plan.groups, plan.slots).items():
             state[key] = _host_copy(array)
     elif pending is not None:
-        state.update({key: array.copy() for key, array in pending.items()})
+        state.update({key: array.copy() for key, array in pending.items() if key not in state})
     return state
 
 
@@ -69,20 +71,46 @@ def arrays_of(state: Any) -> dict[str, NDArray[Any]]:
 
 def check_state(arrays: Mapping[str, NDArray[Any]], optimizer: str, rules: Sequence[str]) -> int:
     """Whether a state may be this optimizer's at all; returns its number of steps."""
+    t = check_scalars(arrays, optimizer)
+    check_rules(arrays, rules)
+    return t
+
+
+def check_scalars(arrays: Mapping[str, NDArray[Any]], optimizer: str) -> int:
+    """Everything but the rules, the arrays of the parameters and the values of hyperparameters; returns the steps."""
     for key in ("optimizer", "rules", "t"):
         if key not in arrays:
             raise ValueError(f"state has no {key!r}: it is not what state_dict() returns")
     if str(arrays["optimizer"]) != optimizer:
         raise ValueError(f"state is that of {arrays['optimizer']}, not of {optimizer}")
-    saved = list(map(str, arrays["rules"].ravel()))
-    if saved != list(rules):
-        raise ValueError(f"state is that of the rules {saved}, not of {list(rules)}")
     t = arrays["t"]
-    if t.shape != () or t.dtype.kind not in "iu" or t < 0:
-        raise ValueError(f"state['t'] must be one number of steps, got {t!r}")
+    if t.shape != () or t.dtype.kind not in "iu" or not 0 <= int(t) <= LARGEST_COUNT:
+        raise ValueError(f"state['t'] must be one number of steps, from 0 to 2^53, got {t!r:.80}")
     if ("params" in arrays) != ("carry" in arrays):
         raise ValueError("state must have both 'params' and 'carry', or neither")
+    if "params" in arrays:
+        _check_params_and_carry(arrays)
+    if "hyperparameters" in arrays:
+        from_text(arrays["hyperparameters"])
     return int(t)
+
+
+def _check_params_and_carry(arrays: Mapping[str, NDArray[Any]]) -> None:
+    names, carry = arrays["params"], arrays["carry"]
+    if names.ndim != 1 or names.dtype.kind != "U":
+        raise ValueError(f"state['params'] must be names of arrays, got {names!r:.80}")
+    groups = arrays["rules"].size  # each has a rule
+    if carry.shape != (groups,) or carry.dtype != np.float64 or not np.isfinite(carry).all():
+        raise ValueError(
+            f"state['carry'] must be {groups} finite float64 numbers, got {carry!r:.80}"
+        )
+
+
+def check_rules(arrays: Mapping[str, NDArray[Any]], rules: Sequence[str]) -> None:
+    """Whether a state is that of these rules and coefficient functions."""
+    found = list(map(str, arrays["rules"].ravel()))
+    if found != list(rules):
+        raise ValueError(f"state is that of the rules {found}, not of {list(rules)}")
 
 
 def restore(plan: Plan, arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -92,13 +120,10 @@ def restore(plan: Plan, arrays: Mapping[str, NDArray[Any]]) -> None:
     expected = [slot.name for slot in plan.slots]
     if names != expected:
         raise ValueError(f"state is that of the parameters {names}, not of {expected}")
-    known = {"optimizer", "rules", "t", "carry", "params", *targets}
+    known = {"optimizer", "hyperparameters", "rules", "t", "carry", "params", *targets}
     for key in arrays:
         if key not in known:
             raise ValueError(f"state[{key!r}] belongs to no parameter")
-    carry = np.asarray(arrays["carry"])
-    if carry.shape != (len(plan.groups),) or carry.dtype != np.float64:
-        raise ValueError(f"state['carry'] must be {len(plan.groups)} float64 numbers")
     for key, target in targets.items():
         source = arrays.get(key)
         if source is None:
@@ -110,5 +135,5 @@ def restore(plan: Plan, arrays: Mapping[str, NDArray[Any]]) -> None:
             )
     for key, target in targets.items():
         _write(target, arrays[key])
-    for group, value in zip(plan.groups, carry, strict=True):
+    for group, value in zip(plan.groups, arrays["carry"], strict=True):
         group.carry[0] = value

@@ -139,6 +139,32 @@ def test_another_optimizer_begins_anew(saved):
     assert gd.MLP.load(saved).fit(X, LABELS, optimizer=used, steps=1).optimizer_.t == 2
 
 
+def test_other_hyperparameters_are_an_error(saved):
+    net = gd.MLP.load(saved)
+    before = bits(net)
+    with pytest.raises(
+        ValueError, match=r"optimizer: state was saved with lr=0\.001, but this Adam has lr=0\.5"
+    ):
+        net.fit(X, LABELS, optimizer=gd.Adam(lr=0.5), epochs=1)
+    assert bits(net) == before
+    lower = gd.Adam(lr=0.0005)
+    lower.load_state_dict(net.loaded_state_, hyperparameters="ignore")
+    net.fit(X, LABELS, optimizer=lower, steps=1)
+    assert (net.optimizer_.t, net.optimizer_.lr) == (11, 0.0005)
+    restored = gd.Adam(lr=0.5)
+    net = gd.MLP.load(saved)
+    restored.load_state_dict(net.loaded_state_, hyperparameters="restore")
+    assert repr(net.fit(X, LABELS, optimizer=restored, steps=1).optimizer_) == "Adam(lr=0.001)"
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", '{"groups": 3}'])
+def test_hyperparameters_that_are_none_are_refused(text, saved, path):
+    arrays = members(saved)
+    assert "optimizer.hyperparameters" in arrays
+    np.savez(path, **{**arrays, "optimizer.hyperparameters": np.array(text)})
+    refused(path, "state['hyperparameters'] is not what state_dict() writes")
+
+
 def test_without_the_optimizer_it_is_asked_for(saved):
     net = gd.MLP.load(saved)
     before = bits(net)
