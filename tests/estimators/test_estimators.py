@@ -317,6 +317,17 @@ def test_fortran_order_lists_and_integers_are_as_good():
 # --- in scikit-learn's company ----------------------------------------------------------------------
 
 
+def test_one_column_of_a_frame():
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame(
+        {"x": np.linspace(-1, 1, 30)}
+    )  # its array's second stride is that of no number
+    copied = frame.to_numpy().ravel()[:, None].copy()
+    for model in (gd.MLPRegressor(max_iter=2, random_state=0), gd.GDRegressor()):
+        values = model.fit(frame, frame["x"]).predict(frame)
+        np.testing.assert_array_equal(clone(model).fit(copied, frame["x"]).predict(copied), values)
+
+
 def test_in_pipelines_and_searches():
     X, y = digits()
     clf = gd.MLPClassifier(

@@ -286,7 +286,7 @@ cdef class Network:
         )
         if (kind is None or cnp.PyArray_NDIM(x) != 2 or cnp.PyArray_DIM(x, 1) != self.sizes[0]
                 or not (cnp.PyArray_ISALIGNED(x) and cnp.PyArray_ISNOTSWAPPED(x))
-                or (cnp.PyArray_SIZE(x) and cnp.PyArray_STRIDE(x, 1) != item)):
+                or (cnp.PyArray_SIZE(x) and cnp.PyArray_DIM(x, 1) > 1 and cnp.PyArray_STRIDE(x, 1) != item)):
             raise ValueError(f"X must have rows of {self.sizes[0]} numbers side by side, as it had when it was checked")
         net.x = <const char*>cnp.PyArray_DATA(x)
         net.row = cnp.PyArray_STRIDE(x, 0)
