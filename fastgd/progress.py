@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Self
 
 from fastgd.engines.protocol.outcomes import Standing
@@ -67,8 +68,11 @@ class Progress:
     def look(self, standing: Callable[[], Standing]) -> None:
         """Show the progress if an update is due; call this often."""
         if time.perf_counter() >= self._due:
-            self._draw(standing())
-            self._due = time.perf_counter() + self._every
+            try:
+                self._draw(standing())
+                self._due = time.perf_counter() + self._every
+            except OSError:  # the terminal is gone; the work goes on
+                self._due = float("inf")
 
     def close_group(self, ended: int, diverged: int) -> None:
         """Add the runs of a finished group to the totals."""
@@ -80,7 +84,8 @@ class Progress:
         self._due = float("inf")
         bar, self._bar = self._bar, None
         if bar is not None:
-            bar.stop()
+            with suppress(OSError):  # the terminal is gone
+                bar.stop()
 
     # --- drawing --------------------------------------------------------------------------------------
 

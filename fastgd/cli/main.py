@@ -6,12 +6,14 @@ import os
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Sequence
+from typing import TextIO
 
 from fastgd.cli import compare, minimize, predict, sweep, train
 from fastgd.cli.arguments import build_parser
 from fastgd.cli.show import Outcome, show, show_studies
 from fastgd.cli.words import BAD_INPUT, INTERRUPTED
 from fastgd.extras import EXTRAS, MissingExtra, require
+from fastgd.signals import of_the_process
 from fastgd.studies import reproduce
 
 
@@ -26,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        The exit code: 0, 2 for bad input, 130 after Ctrl-C.
+        The exit code: 0, 2 for bad input, 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP.
 
     Raises
     ------
@@ -41,24 +43,43 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # names of columns may have letters the terminal lacks
             stream.reconfigure(errors="replace")
-    parser, code = build_parser(), 0
+    parser = build_parser()
     options = parser.parse_args(arguments)
-    try:
-        if options.command is None:
-            parser.print_help()
-        else:
-            code = _COMMANDS[options.command](options)
-        sys.stdout.flush()
-    except BrokenPipeError:  # the reader has closed the pipe, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if options.command is None:
+        parser.print_help()
         return 0
+    with of_the_process() as asked:
+        try:
+            code = _run(options)
+            sys.stdout.flush()
+        except BrokenPipeError:  # the reader has closed the pipe, as `head` does
+            _silence(sys.stdout)
+            code = 0
+        except OSError:
+            if asked.number is None:
+                raise
+            for stream in (sys.stdout, sys.stderr):  # the terminal is gone
+                _silence(stream)
+            code = INTERRUPTED
+        return code if asked.number is None else 128 + asked.number
+
+
+def _run(options: Namespace) -> int:
+    """Run the command; what ends it early is a line and an exit code."""
+    try:
+        return _COMMANDS[options.command](options)
+    except BrokenPipeError:
+        raise
     except (ValueError, OSError, MissingExtra) as error:
         print(f"fastgd: {' '.join(str(error).split())}", file=sys.stderr)
         return BAD_INPUT
     except KeyboardInterrupt:
         print("fastgd: interrupted", file=sys.stderr)
         return INTERRUPTED
-    return code
+
+
+def _silence(stream: TextIO) -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _reproduce(options: Namespace) -> int:
@@ -71,7 +92,7 @@ def _reproduce(options: Namespace) -> int:
         animate=options.animate,
     )
     show_studies(done)
-    return 0
+    return _code(done.finished)
 
 
 def _info(_: Namespace) -> int:
@@ -88,12 +109,16 @@ def _shown(run: Callable[[Namespace], Outcome]) -> Callable[[Namespace], int]:
         require(f"fastgd {options.command}", *EXTRAS["cli"])
         outcome = run(options)
         show(outcome)
-        if outcome.finished:
-            return 0
-        print("fastgd: interrupted; this is what was finished", file=sys.stderr)
-        return INTERRUPTED
+        return _code(outcome.finished)
 
     return run_and_show
+
+
+def _code(finished: bool) -> int:
+    if finished:
+        return 0
+    print("fastgd: interrupted; this is what was finished", file=sys.stderr)
+    return INTERRUPTED
 
 
 _COMMANDS: dict[str, Callable[[Namespace], int]] = {

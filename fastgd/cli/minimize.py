@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import time
 from argparse import Namespace
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,7 +69,9 @@ def run(options: Namespace) -> Outcome:
         history = None
         if took < _SHORT:  # once more, now that the number of updates is known
             every = max(1, done.nit // _POINTS)
-            history = _descended(task, optimizer, limits, record=every, max_iter=done.nit).history
+            with suppress(KeyboardInterrupt):  # what was found is written without a curve
+                again = _descended(task, optimizer, limits, record=every, max_iter=done.nit)
+                history = again.history
         parts += _write(folder, task, done, history, repr(optimizer))
     return Outcome(parts, status != Status.INTERRUPTED)
 

@@ -23,6 +23,7 @@ from fastgd.engines.protocol.sweeps import Limits
 from fastgd.optimizers import SGD, Optimizer
 from fastgd.problems import Function, Problem
 from fastgd.progress import Progress
+from fastgd.signals import interruptible
 
 if TYPE_CHECKING:
     from scipy.optimize import OptimizeResult
@@ -110,7 +111,8 @@ def minimize(
         Or, where SciPy is not installed, a class that behaves as it.
         `x`, `fun`, `jac` at the end of the run; `nit` updates; `nfev` and `njev`, the evaluations of the value and the
         gradient; `status` as in `fastgd.SweepResult` (0 converged, 1 max_iter, 2 diverged, 3 max_seconds,
-        4 interrupted by Ctrl-C or the callback); `success` (status 0), `message`; `history` (a `History`, or None);
+        4 interrupted by Ctrl-C, the callback, or a signal as in `fastgd.sweep`); `success` (status 0), `message`;
+        `history` (a `History`, or None);
         `x_best`, `fun_best`: the lowest loss among the start, the recorded iterates and the last one; `backend`.
         A Python function that diverged is not called again: `fun` and `jac` are NaN.
 
@@ -147,9 +149,13 @@ def minimize(
     limits = request.limits
     run = follower(request, step_tol=shortest, observed=bool(every or call))
     recording = Recording(problem, run, every)
-    with Progress(1, request.show, deadline=limits.deadline, max_iter=limits.max_iter) as watcher:
+    show = request.show
+    with (
+        interruptible(),
+        Progress(1, show, deadline=limits.deadline, max_iter=limits.max_iter) as watcher,
+    ):
         stopped_by = _advance_to_end(run, limits, recording, call, watcher)
-    return recording.result(limits, stopped_by)
+        return recording.result(limits, stopped_by)
 
 
 # --- the loop -------------------------------------------------------------------------------------------

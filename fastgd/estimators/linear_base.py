@@ -39,6 +39,7 @@ from fastgd.optimizers import Optimizer
 from fastgd.optimizers.fields import Rate
 from fastgd.optimizers.loops import groups_of, with_groups
 from fastgd.problems.curvature import Curvature, of_rows
+from fastgd.signals import interruptible
 
 __all__ = ["LinearEstimator"]
 
@@ -180,10 +181,11 @@ class LinearEstimator(NetworkEstimator):
             model.network, model.rows, self._optimizer, model.penalties, batch_size=batch, rng=rng
         )
         self._give_back(model)
-        if tasks is None:
-            self._epoch(model, epochs, None)
-        else:
-            self._descend(model, epochs, tasks)
+        with interruptible():
+            if tasks is None:
+                self._epoch(model, epochs, None)
+            else:
+                self._descend(model, epochs, tasks)
         self._give_back(model)
         if not all(np.isfinite(p).all() for p in net.params):
             raise diverged(self._optimizer, self._optimizer.lr)

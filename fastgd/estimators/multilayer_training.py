@@ -21,6 +21,7 @@ from fastgd.estimators.held_out import HeldOut, random_split
 from fastgd.estimators.lbfgs import minimize_by_lbfgs
 from fastgd.network.mlp import MLP
 from fastgd.optimizers import Optimizer
+from fastgd.signals import interruptible
 
 __all__ = ["MultilayerTraining"]
 
@@ -120,14 +121,15 @@ class MultilayerTraining(NetworkEstimator):
 
     def _run(self, epochs: Epochs, held_out: HeldOut | None, tasks: FitTasks | None) -> None:
         """One epoch of `partial_fit`, or all those of `fit`, until they end or Ctrl-C."""
-        try:
-            if tasks is None:
-                self._epoch(epochs, held_out)
-                self._stopped()
-            else:
-                self._go(epochs, held_out, tasks)
-        except KeyboardInterrupt:
-            warn_caller("Training interrupted by user. The weights are those so far")
+        with interruptible():
+            try:
+                if tasks is None:
+                    self._epoch(epochs, held_out)
+                    self._stopped()
+                else:
+                    self._go(epochs, held_out, tasks)
+            except KeyboardInterrupt:
+                warn_caller("Training interrupted by user. The weights are those so far")
 
     def _new_optimizer(self) -> Optimizer:
         if isinstance(self.solver, Optimizer):

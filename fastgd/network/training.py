@@ -22,6 +22,7 @@ from fastgd.network.trainable import Trainable
 from fastgd.network.trainer import Trainer
 from fastgd.optimizers import Adam, Optimizer
 from fastgd.optimizers.loops import bound_to, resumes
+from fastgd.signals import interruptible
 
 Array = NDArray[Any]
 Callback = Callable[[TrainingHistory], Any]
@@ -53,8 +54,8 @@ def fit(
     """Train a network in mini-batches; also the method `fastgd.MLP.fit`.
 
     A second call continues the first: with the same rows, batch size and optimizer, n calls of one epoch and one call
-    of n epochs give the same bits. `MLP.reset` starts again. Ctrl-C ends training; the updates made are kept, and
-    `status_` is `INTERRUPTED`.
+    of n epochs give the same bits. `MLP.reset` starts again. Ctrl-C, or SIGTERM or SIGHUP as in
+    `fastgd.sweep`, ends training; the updates made are kept, and `status_` is `INTERRUPTED`.
 
     Parameters
     ----------
@@ -146,7 +147,8 @@ def fit(
         batches, seed=as_seed("rng", seed)
     )  # a generator is drawn from only when all arguments are valid
     run = _Run(trainer, batches, goal, every, seconds, held_out, stopping, called)
-    run.go()
+    with interruptible():
+        run.go()
     if run.warning:
         warnings.warn(run.warning, DivergenceWarning, stacklevel=2)
     return network

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from os import PathLike
 from pathlib import Path
 from typing import cast
 
 from fastgd.extras import EXTRAS, require
+from fastgd.signals import interruptible, undivided
 from fastgd.studies.report import Options, Section, write_report
 
 __all__ = ["STUDIES", "Options", "Reproduced", "reproduce"]
@@ -30,10 +31,11 @@ STUDIES = {
 
 @dataclass(frozen=True)
 class Reproduced:
-    """Result of `reproduce`: the outcome of each study, and the files written."""
+    """Result of `reproduce`: the outcome of each study, the files written, and whether it came to its end."""
 
     sections: list[Section]
     files: list[Path]
+    finished: bool = field(default=True, kw_only=True)
 
     @property
     def report(self) -> Path:
@@ -74,8 +76,13 @@ def reproduce(
     Reproduced
         Sections, with their numbers in ``results``, and files.
 
+        After Ctrl-C, SIGTERM or SIGHUP it holds, and the report shows, the studies that were finished; ``finished``
+        is then False.
+
     Raises
     ------
+    KeyboardInterrupt
+        If Ctrl-C came before the first study was finished.
     ValueError
         If a name is unknown, or the data file is not the known one.
     FileNotFoundError
@@ -101,8 +108,26 @@ def reproduce(
     require("fastgd reproduce", *EXTRAS["cli"])
     found = None if data is None else Path(data)
     options = Options(found, quick=quick, download=download, animate=animate)
-    sections = [_study(name)(options) for name in wanted]
-    return Reproduced(sections, write_report(sections, folder, _made_with()))
+    with interruptible():
+        sections = _finished(wanted, options)
+        missing = wanted[len(sections) :]
+        made = _made_with()
+        if missing:
+            made += f" It was interrupted before {', '.join(missing)}."
+        return Reproduced(sections, write_report(sections, folder, made), finished=not missing)
+
+
+def _finished(names: Iterable[str], options: Options) -> list[Section]:
+    """The studies' outcomes, up to the one that Ctrl-C or a signal interrupts."""
+    sections: list[Section] = []
+    try:
+        with undivided():
+            for name in names:
+                sections.append(_study(name)(options))
+    except KeyboardInterrupt:
+        if not sections:
+            raise
+    return sections
 
 
 def _study(name: str) -> Callable[[Options], Section]:

@@ -12,6 +12,7 @@ from fastgd.descent.request import Options, Request
 from fastgd.network.problem import NetworkProblem
 from fastgd.optimizers import Optimizer
 from fastgd.problems import Problem
+from fastgd.signals import interruptible
 from fastgd.sweeps.descents import sweep_descents
 from fastgd.sweeps.networks import sweep_networks
 from fastgd.sweeps.results import SweepResult
@@ -86,16 +87,23 @@ def sweep(
     Returns
     -------
     SweepResult
-        Arrays shaped like the axes. After Ctrl-C it holds the finished runs; those under way have status 4, those
-        not begun -1.
+        Arrays shaped like the axes. After Ctrl-C, SIGTERM or SIGHUP (see the notes) it holds the finished runs; those
+        under way have status 4, those not begun -1.
 
     Raises
     ------
+    SystemExit
+        If such a signal ended an earlier call, which was to be the last, or came before anything could be kept.
     TypeError, ValueError
         If an argument is invalid; the message names it.
 
     Notes
     -----
+    In the main thread SIGTERM and SIGHUP, by which schedulers, ``timeout`` and closing terminals end a process, do as
+    Ctrl-C: `sweep`, `minimize` and every ``fit`` return what is finished, so that a script can save it. Its next such
+    call then ends the process, with the exit code 128 + signal; a second signal kills it. Signals that the script
+    handles or ignores itself are left alone, and so are worker processes of multiprocessing and joblib.
+
     Networks are trained side by side, each on one thread, as `MLP.fit` would train it alone with the same seed. A run
     ends after `max_iter` updates (for n rows an epoch has ``ceil(n / batch_size)``), or when it diverges: when the loss
     of a batch, or a parameter at the end of an epoch, is not finite. `iterations` counts its updates until then.
@@ -144,9 +152,11 @@ def sweep(
         backend=backend, n_threads=n_threads, flush_subnormals=flush_subnormals, progress=progress,
     )  # fmt: skip
     if isinstance(problem, NetworkProblem):
-        return sweep_networks(problem, optimizer, axes, options)
+        with interruptible():
+            return sweep_networks(problem, optimizer, axes, options)
     if not isinstance(problem, Problem):
         raise TypeError(
             f"problem must be a fastgd.Problem, got {type(problem).__name__}; of a network it is net.problem(X, y)"
         )
-    return sweep_descents(Request.of(problem, optimizer, axes, options, cuda=True))
+    with interruptible():
+        return sweep_descents(Request.of(problem, optimizer, axes, options, cuda=True))

@@ -311,25 +311,32 @@ def _is_steady(group: Group) -> bool:
 
 
 class _Deferred:
-    """Defers Ctrl-C to the end of the block, so that no update is interrupted."""
+    """Defers Ctrl-C, SIGTERM and SIGHUP to the end of the block, so that no update is interrupted."""
 
     def __init__(self) -> None:
-        self.pending = False
-        self._before: Any = None
+        self._pending: list[int] = []
+        self._before: dict[int, Any] = {}
+
+    @property
+    def pending(self) -> bool:
+        """Whether one has come."""
+        return bool(self._pending)
 
     def __enter__(self) -> _Deferred:
         if threading.current_thread() is threading.main_thread():
-            before = signal.getsignal(signal.SIGINT)
-            if callable(before):
-                self._before = before
-                signal.signal(signal.SIGINT, self._note)
+            for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+                number = getattr(signal, name, None)
+                before = None if number is None else signal.getsignal(number)
+                if number is not None and callable(before):
+                    self._before[number] = before
+                    signal.signal(number, self._note)
         return self
 
     def _note(self, number: int, frame: Any) -> None:
-        self.pending = True
+        self._pending.append(number)
 
     def __exit__(self, *error: object) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGINT, self._before)
-            if self.pending:
-                self._before(signal.SIGINT, None)
+        for number, before in self._before.items():
+            signal.signal(number, before)
+        for number in self._pending[:1]:
+            self._before[number](number, None)

@@ -25,6 +25,7 @@ from fastgd.engines.protocol.outcomes import Status
 from fastgd.engines.reference.networks import Reference, dropout_mask
 from fastgd.network.history import DivergenceWarning
 from fastgd.network.trainer import Trainer
+from fastgd.signals import of_the_process
 
 SINGLE, DOUBLE = np.dtype("float32"), np.dtype("float64")
 CLOSE = {SINGLE: {"rtol": 1e-5, "atol": 2e-6}, DOUBLE: {"rtol": 1e-12, "atol": 1e-14}}
@@ -316,24 +317,26 @@ def test_what_a_short_batch_lacks_does_not_count():
         np.testing.assert_allclose(p, q, **CLOSE[DOUBLE])
 
 
-def interrupt_at(monkeypatch, update):
+def interrupt_at(monkeypatch, update, number=signal.SIGINT):
     made, go = [], network_training.Replay.go
 
     def counted(self, launches):
         made.append(1)
         if len(made) == update:
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(number)
         go(self, launches)
 
     monkeypatch.setattr(network_training.Replay, "go", counted)
 
 
-def test_ctrl_c_ends_between_two_updates(monkeypatch):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_ends_between_two_updates(number, monkeypatch):
     monkeypatch.setattr(CudaNetwork, "seconds_of_stretch", 1e9)
-    interrupt_at(monkeypatch, 3)
-    before = signal.getsignal(signal.SIGINT)
-    net = trained("cuda", {}, adam, record=None)
-    assert signal.getsignal(signal.SIGINT) is before
+    interrupt_at(monkeypatch, 3, number)
+    before = signal.getsignal(number)
+    with of_the_process():
+        net = trained("cuda", {}, adam, record=None)
+    assert signal.getsignal(number) is before
     assert net.status_ == Status.INTERRUPTED
     assert net.steps_ == net.optimizer_.t == 3
     monkeypatch.undo()
