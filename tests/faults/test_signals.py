@@ -63,6 +63,13 @@ CALLS = {
     begin_soon()
     print(gd.sweep(nets, gd.SGD(), {"rng": [1, 2], "lr": [9.0], "epochs": [10**9]}).status.tolist())
     """,
+    "linear estimator": """
+    import warnings
+    warnings.simplefilter("ignore")
+    begin_soon()
+    slow = gd.SGD(lr=1e-12)
+    print(gd.GDRegressor(optimizer=slow, max_iter=10**9, tol=1e-300).fit(x, x[:, 0]).n_iter_ > 9)
+    """,
     "estimator": """
     import warnings
     warnings.simplefilter("ignore")
@@ -72,6 +79,7 @@ CALLS = {
     """,
 }
 ANSWERS = {
+    "linear estimator": "True",
     "sweep": "[2, 4]",
     "minimize": "4 True",
     "fit": "interrupted True",
