@@ -23,7 +23,7 @@ from fastgd.cli.options import (
 )
 from fastgd.cli.show import Outcome, Table
 from fastgd.cli.words import ENDED, count
-from fastgd.engines.protocol.outcomes import Status
+from fastgd.engines.protocol.outcomes import Regime, Status
 from fastgd.plotting.labels import axis_label
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def _runs_table(out: SweepResult) -> Table:
 def _run_row(out: SweepResult, k: int, with_parameters: bool) -> list[str]:
     index = np.unravel_index(k, out.shape)
     values = [_label(v[i]) for v, i in zip(out.axes.values(), index, strict=True)]
-    status, regime = Status(int(out.status[index])), str(out.regime[index])
+    status, regime = Status(int(out.status[index])), Regime(int(out.regime_codes[index])).label
     known = status not in _LOST
     outcome = f"{ENDED[status]}, {regime}" if known else ENDED[status]
     numbers = [float(out.loss[index]), *(out.x[index].tolist() if with_parameters else ())]

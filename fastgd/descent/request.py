@@ -141,13 +141,19 @@ class Request:
         )
 
     @cached_property
-    def may_begin(self) -> NDArray[np.bool_]:
-        """Which runs may begin: a user's function may have no value at a starting point. It is called once for each."""
+    def distinct_starts(self) -> tuple[NDArray[Any], NDArray[np.intp]]:
+        """The starting points (n_parameters, k) by the axis that varies them, and which of them each run has."""
         of = next((self.places.of[name] for name in ("x0", "rng") if name in self.places.of), None)
         if of is None:  # all runs start at one point
             of = np.zeros(self.places.total, np.intp)
         _, first, which = np.unique(of, return_index=True, return_inverse=True)
-        return self.problem.may_begin(self.starts[:, first])[which.reshape(-1)]
+        return self.starts[:, first], which.reshape(-1)
+
+    @cached_property
+    def may_begin(self) -> NDArray[np.bool_]:
+        """Which runs may begin: a user's function may have no value at a starting point. It is called once for each."""
+        points, which = self.distinct_starts
+        return self.problem.may_begin(points)[which]
 
     def groups(
         self, begin: NDArray[np.bool_] | None = None

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastgd.engines.protocol.outcomes import REGIMES
 from fastgd.plotting.common import (
     COLOURS,
     DASHES,
@@ -35,6 +34,7 @@ _REGIME_LOOKS = {
     "oscillating": ("#E69F00", ""),
     "slow": ("#BDBDBD", ""),
     "cycling": ("#7F7F7F", "..."),
+    "growing": ("#CC79A7", "///"),
     "diverged": ("#EDEDED", "xxx"),
 }
 
@@ -91,9 +91,8 @@ class PhaseDiagramDisplay(Display):
         seen = np.asarray(self.regimes, str)
         _, x_edges = placed_marks(np.asarray(self.x, np.float64).tolist())
         _, y_edges = placed_marks(np.asarray(self.y, np.float64).tolist())
-        for name in REGIMES:
+        for name, (fill, pattern) in _REGIME_LOOKS.items():
             if (seen == name).any():
-                fill, pattern = _REGIME_LOOKS[name]
                 draw_hatched(ax, seen == name, (x_edges, y_edges), (name, fill, pattern))
         if self.predicted is not None:
             self._draw_boundaries(ax)

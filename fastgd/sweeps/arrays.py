@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 ARRAYS: dict[str, Any] = {
     "iterations": np.int64,
     "status": np.int8,
-    "regime": np.str_,
     "loss": np.float64,
     "slope": np.float64,
 }

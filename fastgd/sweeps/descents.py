@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from fastgd.descent.request import Request
 from fastgd.engines import sweeps
-from fastgd.engines.protocol.outcomes import Outcomes, Status
+from fastgd.engines.protocol.outcomes import Outcomes, Regime, Status
 from fastgd.optimizers.loops import described
 from fastgd.problems import LeastSquares, Problem, Quadratic
 from fastgd.progress import Progress
+from fastgd.sweeps.regimes import unfinished_regimes
 from fastgd.sweeps.results import SweepResult
 
 _ENDED_EARLY = (Status.NOT_RUN, Status.MAX_SECONDS, Status.INTERRUPTED)
@@ -126,15 +127,18 @@ class _Found:
         self.status[(self.status == Status.CONVERGED) & ~known] = Status.DIVERGED
         return loss, slope
 
-    def _regimes(self, loss: NDArray[np.float64]) -> NDArray[np.str_]:
-        """Of converged runs by the signs of the last steps; of others by the loss of 64 updates before."""
+    def _regimes(self, loss: NDArray[np.float64]) -> NDArray[np.uint8]:
+        """Of converged runs by the signs of the last steps; of others by the loss at the start and 64 updates ago."""
         problem = self.request.problem
-        regimes = np.where(self.oscillating, "oscillating", "monotone")
-        regimes[self.status == Status.DIVERGED] = "diverged"
-        regimes[self.status == Status.NOT_RUN] = ""
+        regimes = np.where(self.oscillating, Regime.OSCILLATING, Regime.MONOTONE).astype(np.uint8)
+        regimes[self.status == Status.DIVERGED] = Regime.DIVERGED
+        regimes[self.status == Status.NOT_RUN] = Regime.NONE
         unfinished = np.isin(self.status, (Status.MAX_ITER, Status.MAX_SECONDS, Status.INTERRUPTED))
-        falling = loss[unfinished] < problem.losses(self.before[unfinished].T)
-        regimes[unfinished] = np.where(falling, "slow", "cycling")
+        if unfinished.any():
+            points, which = self.request.distinct_starts
+            start = problem.losses(points)[which[unfinished]]
+            before = problem.losses(self.before[unfinished].T)
+            regimes[unfinished] = unfinished_regimes(start, before, loss[unfinished])
         return regimes
 
 

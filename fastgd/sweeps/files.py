@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 
 from fastgd.files import atomic_write
 from fastgd.sweeps.axis_values import as_array, from_array, kind_of
+from fastgd.sweeps.regimes import NAMES
 
-_FORMAT = "fastgd sweep 1"
+_FORMAT = "fastgd sweep 2"
+_OLDER = ("fastgd sweep 1",)  # regimes as text
 
 
 def write(
@@ -24,7 +26,7 @@ def write(
 ) -> None:
     """Write a sweep under exactly this name, whole or not at all."""
     kinds = {name: kind_of(values) for name, values in axes.items()}
-    about = {"format": _FORMAT, "axes": kinds, "scalars": scalars}
+    about = {"format": _FORMAT, "axes": kinds, "regimes": NAMES.tolist(), "scalars": scalars}
     members: dict[str, Any] = {**arrays, "about": np.array(json.dumps(about))}
     for k, values in enumerate(axes.values()):
         members[f"axis{k}"] = as_array(values)
@@ -45,7 +47,9 @@ def read(path: str | PathLike[str]) -> dict[str, Any]:
     with np.load(path, allow_pickle=False) as archive:
         arrays = {name: archive[name] for name in archive.files}
     about = json.loads(str(arrays.pop("about")))
-    if about["format"] != _FORMAT:
+    if about["format"] == _FORMAT:
+        arrays["regime"] = np.array(about["regimes"], np.str_)[arrays["regime"]]
+    elif about["format"] not in _OLDER:
         raise ValueError(f"format {about['format']!r}, wanted {_FORMAT!r}")
     axes = {
         name: from_array(arrays.pop(f"axis{k}"), kind)

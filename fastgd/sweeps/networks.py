@@ -23,7 +23,7 @@ from fastgd.descent.axes import Places
 from fastgd.descent.request import Options, check_optimizers
 from fastgd.engines import blas, config
 from fastgd.engines.networks import chosen_backend
-from fastgd.engines.protocol.outcomes import Standing, Status
+from fastgd.engines.protocol.outcomes import Regime, Standing, Status
 from fastgd.network.arguments import changed_architecture
 from fastgd.network.mlp import MLP
 from fastgd.network.problem import NetworkProblem
@@ -158,7 +158,7 @@ class _Work:
         self.iterations = np.zeros(n, np.int64)
         self.status = np.full(n, Status.NOT_RUN, np.int8)
         self.loss, self.metric = np.full(n, math.nan), np.full(n, math.nan)
-        self.falling = np.zeros(n, bool)
+        self.regime = np.zeros(n, np.uint8)
         self.lock = threading.Lock()
         self.begun = 0
         self.under_way: dict[int, int] = {}  # updates done, by run
@@ -220,13 +220,13 @@ class _Work:
     def _do(self, k: int, run: _Run) -> None:
         network, optimizer = self._network(run), with_settings(run.optimizer, n_threads=1)
         trainer = Trainer(network, self.problem.rows, optimizer, run.batches.size)
-        status, falling = self._train(k, run, trainer)
+        status, regime = self._train(k, run, trainer)
         loss = metric = math.nan
         if status is not Status.DIVERGED:
             loss, metric = network.assess(self.problem.judged)
         with self.lock:
             done = self.under_way.pop(k)
-            self.iterations[k], self.status[k], self.falling[k] = done, status, falling
+            self.iterations[k], self.status[k], self.regime[k] = done, status, regime
             self.loss[k], self.metric[k] = loss, metric
             if math.isfinite(loss):
                 self._keep("loss", (loss, done, k), network, optimizer)
@@ -238,8 +238,8 @@ class _Work:
         if by not in self.best or key < self.best[by][0]:
             self.best[by] = key, int(key[-1]), network, optimizer
 
-    def _train(self, k: int, run: _Run, trainer: Trainer) -> tuple[Status, bool]:
-        """Train a run to its end; returns its status, and whether the loss was still falling."""
+    def _train(self, k: int, run: _Run, trainer: Trainer) -> tuple[Status, Regime]:
+        """Train a run to its end; returns its status and its regime."""
         done, per_epoch = 0, run.batches.updates
         recent = _Recent(min(per_epoch, run.updates // 2))
         while done < run.updates:
@@ -251,14 +251,14 @@ class _Work:
                 self.under_way[k] = done
                 recent.add((stretch.losses + stretch.penalties)[: stretch.done])
                 if stretch.diverged:
-                    return Status.DIVERGED, False
+                    return Status.DIVERGED, Regime.DIVERGED
                 early = self._early() if done < run.updates else None
                 if early is not None:
-                    return early, recent.falling()
+                    return early, recent.regime()
             # Tested once per epoch in every run, so that the count does not depend on timing.
             if not all(np.isfinite(p).all() for p in trainer.network.params):
-                return Status.DIVERGED, False
-        return Status.MAX_ITER, recent.falling()
+                return Status.DIVERGED, Regime.DIVERGED
+        return Status.MAX_ITER, recent.regime()
 
     def _early(self) -> Status | None:
         """The status of a run that must end before its last update, or None."""
@@ -278,7 +278,7 @@ class _Work:
             paired=places.paired,
             iterations=self.iterations.reshape(shape),
             status=self.status.reshape(shape),
-            regime=self._regimes().reshape(shape),
+            regime=self.regime.reshape(shape),
             loss=self.loss.reshape(shape),
             metric=self.metric.reshape(shape),
             metric_name="accuracy" if a.link in {"softmax", "sigmoid"} else "R²",
@@ -294,12 +294,6 @@ class _Work:
             **about,
         )
 
-    def _regimes(self) -> NDArray[np.str_]:
-        regimes = np.where(self.falling, "slow", "cycling").astype("<U11")
-        regimes[self.status == Status.DIVERGED] = "diverged"
-        regimes[self.status == Status.NOT_RUN] = ""
-        return regimes
-
     def _handed_over(self, k: int, network: MLP, optimizer: Optimizer) -> MLP:
         """The network as `MLP.fit` would have trained it, with threads and backend of the problem's network."""
         run, done = self.runs[k], int(self.iterations[k])
@@ -314,16 +308,24 @@ class _Work:
 
 
 class _Recent:
-    """The losses of the last ``2 * window`` updates."""
+    """The losses of the last ``2 * window`` updates, and the highest of the first ``window``."""
 
     def __init__(self, window: int) -> None:
         self.window, self.losses = window, np.zeros(0)
+        self.first, self.highest = window, -math.inf  # updates of the first window to come
 
     def add(self, losses: NDArray[np.float64]) -> None:
         """Append losses."""
         self.losses = np.concatenate([self.losses, losses])[-2 * max(1, self.window) :]
+        self.highest = max([self.highest, *losses[: self.first].tolist()])
+        self.first -= min(self.first, len(losses))
 
-    def falling(self) -> bool:
-        """Whether the mean of the second half is below that of the first."""
+    def regime(self) -> Regime:
+        """By the mean of the second half: above all first losses, below the mean of the first half, or neither."""
         n = min(self.window, len(self.losses) // 2)
-        return bool(n and self.losses[-n:].mean() < self.losses[-2 * n : -n].mean())
+        if not n:
+            return Regime.CYCLING
+        now = self.losses[-n:].mean()
+        if now > self.highest:
+            return Regime.GROWING
+        return Regime.SLOW if now < self.losses[-2 * n : -n].mean() else Regime.CYCLING

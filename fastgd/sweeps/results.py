@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.descent.axes import checked_axes
-from fastgd.engines.protocol.outcomes import REGIMES, Status
+from fastgd.engines.protocol.outcomes import Regime, Status
 from fastgd.extras import require
 from fastgd.files import write_csv
 from fastgd.sweeps import files
@@ -27,6 +27,7 @@ from fastgd.sweeps.arrays import (
 )
 from fastgd.sweeps.axis_values import as_column, plain_axes, shown_axes
 from fastgd.sweeps.best import BestRun, best_position
+from fastgd.sweeps.regimes import RegimeNames
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,8 +57,9 @@ class SweepResult:
     status : ndarray of int8
         How each run ended, see `Status`.
     regime : ndarray of str
-        ``"monotone"`` or ``"oscillating"`` (converged), ``"slow"`` or ``"cycling"`` (not converged),
-        ``"diverged"``, and ``""`` for a run that was not started.
+        ``"monotone"`` or ``"oscillating"`` (converged); of runs that were not: ``"growing"`` if what the run minimizes
+        is larger than at its start, ``"slow"`` if it was still falling, else ``"cycling"``; ``"diverged"``; and ``""``
+        for a run that was not started. One byte per run is kept, the names are made when they are asked for.
     loss : ndarray of float64
         The problem's value at the last iterate.
     slope : ndarray of float64
@@ -121,7 +123,7 @@ class SweepResult:
     axes: dict[str, tuple[Any, ...]]
     iterations: NDArray[np.int64]
     status: NDArray[np.int8]
-    regime: NDArray[np.str_]
+    regime: RegimeNames = RegimeNames()  # noqa: RUF009  (a descriptor, which a class has once)
     loss: NDArray[np.float64]
     slope: NDArray[np.float64]
     x: NDArray[Any]
@@ -145,12 +147,17 @@ class SweepResult:
             raise ValueError("axes must all be of one length where they are paired")
         for name, dtype in ARRAYS.items():
             self._set(name, checked_array(name, getattr(self, name), dtype, self.shape))
+        self._set("regime", checked_array("regime", self.regime_codes, np.uint8, self.shape))
         if self.metric is not None:
             self._set("metric", checked_array("metric", self.metric, np.float64, self.shape))
         self._set("x", checked_x(self.x, self.shape))
         self._set("parameter_names", checked_names(self.parameter_names, self.x.shape[-1]))
         check_members("status", self.status, [int(s) for s in Status])
-        check_members("regime", self.regime, ["", *REGIMES])
+
+    @property
+    def regime_codes(self) -> NDArray[np.uint8]:
+        """The regimes as codes, from the best to the worst: 0 not started, 1 monotone, ... 6 diverged."""
+        return np.asarray(self.__dict__["_regime"])
 
     def _set(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)
@@ -246,7 +253,7 @@ class SweepResult:
             loss=float(self.loss[index]),
             iterations=int(self.iterations[index]),
             status=Status(int(self.status[index])),
-            regime=str(self.regime[index]),
+            regime=Regime(int(self.regime_codes[index])).label,
             metric=None if self.metric is None else float(self.metric[index]),
             network=self.networks.get(index),
         )
@@ -391,6 +398,7 @@ class SweepResult:
         >>> out.save("sweep.npz")  # doctest: +SKIP
         """
         arrays = {name: getattr(self, name) for name in (*ARRAYS, "x")}
+        arrays["regime"] = self.regime_codes
         if self.metric is not None:
             arrays["metric"] = self.metric
         arrays["parameter_names"] = np.array(self.parameter_names, dtype=np.str_)
@@ -427,7 +435,7 @@ class SweepResult:
             raise ValueError(f"path: {str(path)!r} is not a saved sweep ({error})") from error
 
 
-_NO_SCALARS = (*ARRAYS, "axes", "x", "parameter_names", "metric", "networks")
+_NO_SCALARS = (*ARRAYS, "regime", "axes", "x", "parameter_names", "metric", "networks")
 _SCALARS = tuple(f.name for f in fields(SweepResult) if f.name not in _NO_SCALARS)
 
 

@@ -79,7 +79,25 @@ def standing_of(
     return Standing(ended, running, diverged, ended + share, updates)
 
 
-REGIMES = ("monotone", "oscillating", "slow", "cycling", "diverged")
+class Regime(IntEnum):
+    """How a run went, from what ends best to what ends worst; NONE of a run that was not started.
+
+    >>> Regime(3), Regime(3).label, Regime.NONE.label
+    (<Regime.SLOW: 3>, 'slow', '')
+    """
+
+    NONE = 0
+    MONOTONE = 1
+    OSCILLATING = 2
+    SLOW = 3
+    CYCLING = 4
+    GROWING = 5
+    DIVERGED = 6
+
+    @property
+    def label(self) -> str:
+        """The name in words: ``"monotone"``, ...; empty for NONE."""
+        return self.name.lower() if self else ""
 
 
 class Status(IntEnum):

@@ -1,0 +1,58 @@
+"""Regimes of runs: kept as codes of one byte, given as names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastgd.engines.protocol.outcomes import Regime
+
+NAMES = np.array([regime.label for regime in Regime])
+_SORTED = np.argsort(NAMES)
+_ROUNDING = (
+    1e-9  # relative to the first loss; a run that jumps to and fro between two points has not grown
+)
+
+
+class RegimeNames:
+    """An attribute that takes names or codes, keeps codes under its name with an underscore, and gives names."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, instance: Any, owner: type | None = None) -> NDArray[np.str_]:
+        if instance is None:
+            raise AttributeError(self.name)  # a dataclass takes it for a field without a default
+        codes = instance.__dict__["_" + self.name]
+        return np.asarray(NAMES[codes], NAMES.dtype)
+
+    def __set__(self, instance: Any, given: Any) -> None:
+        instance.__dict__["_" + self.name] = codes_of(given)
+
+
+def codes_of(given: Any) -> NDArray[np.uint8]:
+    """Codes of regimes, which are given by name or as codes."""
+    array = np.asarray(given)
+    if array.dtype == np.uint8:
+        unknown = array[array >= len(NAMES)]
+    else:
+        array = np.asarray(given, np.str_)
+        places = np.searchsorted(NAMES, array, sorter=_SORTED)
+        codes = _SORTED[np.minimum(places, len(NAMES) - 1)]
+        unknown = array[NAMES[codes] != array]
+        array = codes
+    if unknown.size:
+        raise ValueError(f"regime must hold only {NAMES.tolist()}, got {unknown[0].item()!r}")
+    return np.asarray(array, np.uint8)
+
+
+def unfinished_regimes(
+    start: NDArray[np.float64], before: NDArray[np.float64], now: NDArray[np.float64]
+) -> NDArray[np.uint8]:
+    """Of runs that have not converged, by what they minimize: at the start, some updates ago, and now."""
+    with np.errstate(all="ignore"):
+        bounded = now <= start + _ROUNDING * np.abs(start)  # a NaN is not
+    regimes = np.where(now < before, Regime.SLOW, Regime.CYCLING)
+    return np.where(bounded, regimes, Regime.GROWING).astype(np.uint8)
