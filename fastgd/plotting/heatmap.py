@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
@@ -23,7 +23,7 @@ from fastgd.plotting.common import (
 )
 from fastgd.plotting.display import Display
 from fastgd.plotting.labels import axis_label, is_numeric, shortened
-from fastgd.plotting.result import Result, quantity_name, quantity_values, two_axes
+from fastgd.plotting.result import Result, shown, two_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,6 +42,8 @@ class HeatMapDisplay(Display):
         The values shown as colours; nan where there is none.
     diverged, unfinished : array_like of bool, same shape, optional
         Cells to hatch, and cells to fill with dots.
+    partial : array_like of bool, same shape, optional
+        Cells to draw stripes over: some of the runs that were averaged have no value.
     best : tuple of int, optional
         (row, column) of the cell to mark with a star.
     x_name, y_name, value_name : str
@@ -75,6 +77,7 @@ class HeatMapDisplay(Display):
     value_name: str = NAMES["iterations"]
     boundary: tuple[ArrayLike, ArrayLike] | None = None
     boundary_name: str = "limit of stability"
+    partial: ArrayLike | None = None
 
     def _draw(self, ax: Axes) -> None:
         from matplotlib.colors import LogNorm, Normalize  # noqa: PLC0415  (heavy)
@@ -92,6 +95,7 @@ class HeatMapDisplay(Display):
         marks = (
             ("diverged", self.diverged, "#EDEDED", "xxx"),
             ("not converged in time", self.unfinished, "white", "..."),
+            ("some runs have no value", self.partial, "none", "///"),
         )
         for name, cells, fill, pattern in marks:
             if cells is not None and np.any(cells):
@@ -132,9 +136,13 @@ class HeatMapDisplay(Display):
         x: str | None = None,
         y: str | None = None,
         boundary: tuple[ArrayLike, ArrayLike] | None = None,
+        over: str | None = "rng",
+        average: Literal["mean", "median"] = "mean",
         ax: Axes | None = None,
     ) -> Self:
-        """Draw two axes of a sweep; each cell shows the best run over the other axes.
+        """Draw two axes of a sweep; each cell shows the best over the other axes, on average over the seeds.
+
+        As in `SweepResult.best`, a combination of which a run has no value is worse than any of which all have one.
 
         Parameters
         ----------
@@ -146,6 +154,10 @@ class HeatMapDisplay(Display):
             The axes to draw; the two longest by default, ``"lr"`` across.
         boundary : tuple of two array_like, optional
             As in the class.
+        over : str, optional
+            The axis to average over: by default the seeds, "rng", unless they are drawn. None: the best run of all.
+        average : {"mean", "median"}, default "mean"
+            How to average.
         ax : matplotlib Axes, optional
 
         Returns
@@ -157,26 +169,33 @@ class HeatMapDisplay(Display):
         ValueError
             If the sweep has fewer than two axes, or `x` or `y` is not one of them.
         """
-        x, y = two_axes(result, x, y)
+        x, y = two_axes(result, x, y, over)
+        what = shown(result, quantity, None if over in (x, y) else over, average)
         sign = -1.0 if quantity == "metric" else 1.0  # the highest metric is the best
-        found = quantity_values(result, quantity, missing=sign * np.inf)
-        values = _on_cells(result, sign * found, y, x)
-        rows, columns = increasing(result.axes[y]), increasing(result.axes[x])
-        cells = values.min(axis=-1)[np.ix_(rows, columns)]
-        diverged = np.asarray(_on_cells(result, result.diverged, y, x).all(axis=-1))
-        diverged = diverged[np.ix_(rows, columns)]
-        found = np.isfinite(cells)
-        best = np.unravel_index(int(np.argmin(cells)), cells.shape) if found.any() else None
+        values = _on_cells(what.axes, np.where(what.without < 1, sign * what.values, np.inf), y, x)
+        without = _on_cells(what.axes, what.without, y, x)
+        fewest = without.min(axis=-1)
+        cells = np.where(without == fewest[..., None], values, np.inf).min(axis=-1)
+        diverged = np.asarray(_on_cells(what.axes, what.diverged, y, x).all(axis=-1))
+        found = fewest < 1
+        order = np.ix_(increasing(result.axes[y]), increasing(result.axes[x]))
+        cells, fewest, diverged, found = (a[order] for a in (cells, fewest, diverged, found))
+        best = None
+        if found.any() and over not in (x, y):  # of cells that are single seeds none is the best
+            place = np.lexsort([cells.ravel(), fewest.ravel()])[0]
+            row, column = np.unravel_index(place, cells.shape)
+            best = int(row), int(column)
         display = cls(
-            x=[result.shown_axes[x][k] for k in columns],
-            y=[result.shown_axes[y][k] for k in rows],
+            x=[result.shown_axes[x][k] for k in increasing(result.axes[x])],
+            y=[result.shown_axes[y][k] for k in increasing(result.axes[y])],
             values=np.where(found, sign * cells, np.nan),
             diverged=diverged,
             unfinished=~found & ~diverged,
-            best=None if best is None else (int(best[0]), int(best[1])),
+            partial=(fewest > 0) & found if over is not None else None,
+            best=best,
             x_name=NAMES.get(x, x),
             y_name=NAMES.get(y, y),
-            value_name=quantity_name(result, quantity),
+            value_name=what.name,
             boundary=boundary,
         )
         return display.plot(ax)
@@ -188,8 +207,8 @@ def _colour_top(values: NDArray[np.float64]) -> float:
     return most if top > 3.0 * most > 3.0 * values.min() > 0 else top
 
 
-def _on_cells(result: Result, array: NDArray[Any], y: str, x: str) -> NDArray[Any]:
+def _on_cells(axes: Mapping[str, Any], array: NDArray[Any], y: str, x: str) -> NDArray[Any]:
     """The array with the shape (y, x, product of the other axes)."""
-    names = list(result.axes)
+    names = list(axes)
     moved = np.moveaxis(array, (names.index(y), names.index(x)), (0, 1))
     return moved.reshape(*moved.shape[:2], -1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -28,8 +28,7 @@ from fastgd.plotting.result import (
     Result,
     combinations,
     numeric_axis,
-    quantity_name,
-    quantity_values,
+    shown,
 )
 
 if TYPE_CHECKING:
@@ -50,6 +49,10 @@ class IterationsDisplay(Display):
         Where every run diverged: drawn as a hatched band.
     unfinished : dict of str to array_like of bool of shape (n,), optional
         By line, where its run neither converged nor diverged: a cross at the top in the line's colour.
+    errors : dict of str to array_like of shape (n,), optional
+        By line, standard errors: drawn as bars.
+    partial : dict of str to array_like of bool of shape (n,), optional
+        By line, where some of the runs that were averaged have no value: a ring around the point.
     curve : tuple of two array_like, optional
         A closed form, (x, y), drawn as a line behind the points.
     unstable_from : float, optional
@@ -83,6 +86,8 @@ class IterationsDisplay(Display):
     y_name: str = NAMES["iterations"]
     curve_name: str = "closed form"
     connected: bool = True
+    errors: Mapping[str, ArrayLike] | None = None
+    partial: Mapping[str, ArrayLike] | None = None
 
     def _draw(self, ax: Axes) -> None:
         x = np.asarray(self.x, np.float64)
@@ -99,6 +104,7 @@ class IterationsDisplay(Display):
                 markerfacecolor="white" if k == 0 and len(lines) > 1 else None, zorder=3,
                 linestyle="-" if joined and x.size <= 60 else "none", linewidth=1,
             )  # fmt: skip
+        self._draw_errors(ax, x, lines)
         self._scale(ax, x, np.concatenate([y[np.isfinite(y)] for y in lines.values()] or [x]))
         self._draw_band(ax, x)
         self._draw_unfinished(ax, x)
@@ -112,6 +118,23 @@ class IterationsDisplay(Display):
             cx, cy = (np.asarray(values, np.float64) for values in self.curve)
             cy = np.where(np.isfinite(cy), cy, np.nan)
             ax.plot(cx, cy, "-", color=INK, linewidth=1.1, label=self.curve_name, zorder=2)
+
+    def _draw_errors(self, ax: Axes, x: NDArray[np.float64], lines: Mapping[str, Any]) -> None:
+        """Bars of standard errors, and rings around points that not all runs have a part in."""
+        label = "some runs have no value"
+        for k, (name, y) in enumerate(lines.items()):
+            colour = COLOURS[k % len(COLOURS)]
+            error = (self.errors or {}).get(name)
+            if error is not None:
+                bars = np.asarray(error, np.float64)
+                ax.errorbar(x, y, bars, fmt="none", ecolor=colour, elinewidth=1, capsize=2)
+            mask = np.asarray((self.partial or {}).get(name, False), bool)
+            if mask.any():
+                ax.plot(
+                    x[mask], y[mask], "o", markersize=11, color=colour, markerfacecolor="none",
+                    linestyle="none", label=label, zorder=4,
+                )  # fmt: skip
+                label = "_"
 
     def _scale(self, ax: Axes, x: NDArray[np.float64], y: NDArray[np.float64]) -> None:
         if is_geometric(x.tolist()) or spans_decades(x, 50.0):
@@ -176,9 +199,11 @@ class IterationsDisplay(Display):
         quantity: Literal["iterations", "loss", "metric"] = "iterations",
         x: str | None = None,
         predicted: ArrayLike | tuple[ArrayLike, ArrayLike] | None = None,
+        over: str | None = "rng",
+        average: Literal["mean", "median"] = "mean",
         ax: Axes | None = None,
     ) -> Self:
-        """Draw one axis of a sweep to scale, with a line for each combination of the others.
+        """Draw one axis of a sweep to scale, with a line for each combination of the others, averaged over the seeds.
 
         Parameters
         ----------
@@ -189,6 +214,11 @@ class IterationsDisplay(Display):
             The axis drawn to scale; the longest numeric one by default.
         predicted : array_like, or a pair of them, optional
             A closed form: values at the points of the axis, or (x, y).
+        over : str, optional
+            The axis to average over: by default the seeds, "rng", unless they are drawn. Bars are standard errors.
+            None: a line for each seed.
+        average : {"mean", "median"}, default "mean"
+            How to average.
         ax : matplotlib Axes, optional
 
         Returns
@@ -200,33 +230,45 @@ class IterationsDisplay(Display):
         ValueError
             If no axis is numeric, `x` is not one of them, or more than six lines would result.
         """
-        x = numeric_axis(result, x)
-        values = np.asarray(result.axes[x], np.float64)
-        position = 0 if result.paired else list(result.axes).index(x)
-        y = quantity_values(result, quantity, missing=np.nan)
-        rows = np.moveaxis(y, position, -1).reshape(-1, values.size)
-        only = "counted" if result.metric is None and not result.paired else "runs"
-        names = [name or only for name in combinations(result, without=x)]
+        x = numeric_axis(result, x, over)
+        what = shown(result, quantity, None if over == x else over, average)
+        values = np.asarray(what.axes[x], np.float64)
+        position = 0 if result.paired else list(what.axes).index(x)
+
+        def in_rows(array: NDArray[Any]) -> NDArray[Any]:
+            return np.moveaxis(array, position, -1).reshape(-1, values.size)[:, order]
+
+        order = np.argsort(values)
+        rows, diverged = in_rows(what.values), in_rows(what.diverged)
         if len(rows) > MOST_LINES:
             raise ValueError(
                 f'kind="{quantity}" draws at most {MOST_LINES} lines and this sweep has '
                 f'{len(rows)}; use kind="heatmap", or sweep fewer values'
             )
-        order = np.argsort(values)
-        diverged = np.moveaxis(result.diverged, position, -1).reshape(-1, values.size)
-        unfinished = np.isnan(rows) & ~diverged
+        only = "counted" if result.metric is None and not result.paired else "runs"
+        told = {name: result.shown_axes[name] for name in what.axes}
+        names = [only] if result.paired else [name or only for name in combinations(told, x)]
         if result.paired and diverged.any():  # diverged runs lie between others: no band
             names = [f"{only}; {int(diverged.sum())} more diverged"]
+
+        def by_line(array: NDArray[Any]) -> dict[str, NDArray[Any]]:
+            return dict(zip(names, array, strict=True))
+
         if predicted is not None and not isinstance(predicted, tuple):
-            predicted = (values, np.broadcast_to(np.asarray(predicted, np.float64), values.shape))
+            predicted = (
+                values,
+                np.broadcast_to(np.asarray(predicted, np.float64), values.shape),
+            )
         display = cls(
             x=values[order],
-            lines=dict(zip(names, rows[:, order], strict=True)),
-            failed=None if result.paired else np.asarray(diverged.all(axis=0))[order],
-            unfinished=dict(zip(names, unfinished[:, order], strict=True)),
+            lines=by_line(rows),
+            failed=None if result.paired else np.asarray(diverged.all(axis=0)),
+            unfinished=by_line(np.isnan(rows) & ~diverged),
+            errors=None if what.error is None else by_line(in_rows(what.error)),
+            partial=None if what.error is None else by_line(in_rows(what.partial)),
             curve=predicted,
             x_name=NAMES.get(x, x),
-            y_name=quantity_name(result, quantity),
+            y_name=what.name,
             connected=not result.paired,
         )
         return display.plot(ax)

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
+from fastgd.engines.protocol.outcomes import Regime
 from fastgd.plotting.common import (
     COLOURS,
     DASHES,
@@ -126,17 +127,21 @@ class PhaseDiagramDisplay(Display):
         result: Result,
         *,
         predicted: ArrayLike | None = None,
+        over: str | None = "rng",
         ax: Axes | None = None,
         **options: Any,
     ) -> Self:
-        """Draw a sweep over two numeric axes, the first as x.
+        """Draw a sweep over two numeric axes, the first as x; of several seeds the worst regime.
 
         Parameters
         ----------
         result : SweepResult
-            Two axes, both numeric.
-        predicted : array_like of str, shaped like the axes, optional
+            Two axes, both numeric, and perhaps one of seeds.
+        predicted : array_like of str, shaped like the two axes, optional
             The regimes by theory, for example from `fastgd.theory.predicted_regime`.
+        over : str, optional
+            A third axis, by default that of the seeds, "rng": a cell has the worst regime along it, in the order of
+            `SweepResult.regime`.
         ax : matplotlib Axes, optional
         **options
             Further fields of the class.
@@ -150,20 +155,31 @@ class PhaseDiagramDisplay(Display):
         ValueError
             If the sweep does not have exactly two numeric axes, or `predicted` has another shape.
         """
-        if len(result.shape) != 2 or not all(map(is_numeric, result.axes.values())):
-            raise ValueError(f"a phase diagram needs two numeric axes, got {list(result.axes)}")
-        if predicted is not None and np.shape(predicted) != result.shape:
+        axes, regimes = dict(result.axes), result.regime
+        if len(result.shape) == 3 and over in axes:
+            regimes = _worst(regimes, list(axes).index(over))
+            del axes[over]
+        if regimes.ndim != 2 or not all(map(is_numeric, axes.values())):
+            raise ValueError(f"a phase diagram needs two numeric axes, got {list(axes)}")
+        if predicted is not None and np.shape(predicted) != regimes.shape:
             raise ValueError(
-                f"predicted must have the shape {result.shape}, got {np.shape(predicted)}"
+                f"predicted must have the shape {regimes.shape}, got {np.shape(predicted)}"
             )
-        (x_name, x), (y_name, y) = result.axes.items()
+        (x_name, x), (y_name, y) = axes.items()
         cells = np.ix_(increasing(x), increasing(y))
         names = {"x_name": NAMES.get(x_name, x_name), "y_name": NAMES.get(y_name, y_name)}
         display = cls(
             x=sorted(x),
             y=sorted(y),
-            regimes=result.regime[cells].T,
+            regimes=regimes[cells].T,
             predicted=None if predicted is None else np.asarray(predicted, str)[cells].T,
             **names | options,
         )
         return display.plot(ax)
+
+
+def _worst(regimes: NDArray[np.str_], axis: int) -> NDArray[np.str_]:
+    """The worst regime along an axis."""
+    names = np.array([regime.label for regime in Regime])
+    codes = sum((regimes == name) * k for k, name in enumerate(names))
+    return np.asarray(names[np.max(codes, axis=axis)])

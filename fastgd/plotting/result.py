@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -68,16 +69,97 @@ class Result(Protocol):
     def metric_name(self) -> str:
         """Which metric."""
 
+    def averages(self, quantity: Any, *, over: str, average: Any) -> Averages:
+        """The quantity over the runs that differ in one axis alone."""
 
-def quantity_values(result: Result, quantity: str, missing: float) -> NDArray[np.float64]:
-    """Iterations, loss or metric of each run; `missing` where the run has none to show.
+
+class Averages(Protocol):
+    """What displays read of a `fastgd.sweeps.seeds.SeedAverages`: arrays shaped like the axes that are left."""
+
+    @property
+    def axes(self) -> Mapping[str, tuple[Any, ...]]:
+        """The axes that are left."""
+
+    @property
+    def average(self) -> NDArray[np.float64]:
+        """The average of the runs that have a value, nan if none has."""
+
+    @property
+    def standard_error(self) -> NDArray[np.float64]:
+        """Its standard error."""
+
+    @property
+    def runs(self) -> NDArray[np.int64]:
+        """Runs of each combination."""
+
+    @property
+    def without(self) -> NDArray[np.int64]:
+        """Those of them without a value."""
+
+    @property
+    def diverged(self) -> NDArray[np.float64]:
+        """The share of them that diverged."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a display shows of each combination: one run, or the average of several.
+
+    Attributes
+    ----------
+    axes : dict of str to tuple
+    values : ndarray of float64, shaped like the axes
+        nan where there is nothing to show.
+    error : ndarray of float64, optional
+        Standard errors.
+    without : ndarray of float64
+        The share of runs that have no value.
+    diverged : ndarray of bool
+        Where every run diverged.
+    name : str
+        The label of the values' axis.
+    """
+
+    axes: Mapping[str, tuple[Any, ...]]
+    values: NDArray[np.float64]
+    error: NDArray[np.float64] | None
+    without: NDArray[np.float64]
+    diverged: NDArray[np.bool_]
+    name: str
+
+    @property
+    def partial(self) -> NDArray[np.bool_]:
+        """Where some of the runs have a value and others have none."""
+        return np.asarray((self.without > 0) & (self.without < 1))
+
+
+def shown(result: Result, quantity: str, over: str | None, average: str) -> Shown:
+    """A quantity of each run, or averaged over the axis `over`, where the sweep has it."""
+    name = quantity_name(result, quantity)
+    if over is None or over not in result.axes:
+        values = quantity_values(result, quantity)
+        without = np.isnan(values).astype(np.float64)
+        return Shown(result.axes, values, None, without, result.diverged, name)
+    found = result.averages(quantity, over=over, average=average)
+    return Shown(
+        found.axes,
+        found.average,
+        found.standard_error,
+        found.without / found.runs,
+        np.asarray(found.diverged == 1),
+        f"{name}, {average} over {NAMES.get(over, over)}s",
+    )
+
+
+def quantity_values(result: Result, quantity: str) -> NDArray[np.float64]:
+    """Iterations, loss or metric of each run; nan where the run has none to show.
 
     Only converged runs have iterations to show; only runs that did not diverge have a loss or a metric.
     """
     values = np.asarray(getattr(result, quantity), np.float64)
     usable = result.converged if quantity == "iterations" else np.isfinite(values)
     usable = usable & ~np.isin(result.status, (Status.DIVERGED, Status.NOT_RUN))
-    return np.where(usable, values, missing)
+    return np.where(usable, values, np.nan)
 
 
 def quantity_name(result: Result, quantity: str) -> str:
@@ -89,20 +171,20 @@ def quantity_name(result: Result, quantity: str) -> str:
     return NAMES[quantity]
 
 
-def numeric_axis(result: Result, name: str | None) -> str:
-    """The axis to draw to scale; the longest numeric one by default."""
+def numeric_axis(result: Result, name: str | None, over: str | None) -> str:
+    """The axis to draw to scale; by default the longest numeric one, but not `over` if there is another."""
     numeric = [n for n, values in result.axes.items() if is_numeric(values)]
     if name is None:
         if not numeric:
             raise ValueError(f"the sweep has no numeric axis to draw, only {list(result.axes)}")
-        return max(numeric, key=lambda n: len(result.axes[n]))
+        return max(numeric, key=lambda n: (n != over, len(result.axes[n])))
     if name not in numeric:
         raise ValueError(f"x must be a numeric axis, one of {numeric}, got {name!r}")
     return name
 
 
-def two_axes(result: Result, x: str | None, y: str | None) -> tuple[str, str]:
-    """The axes of a heat map; the learning rate and the longest others by default."""
+def two_axes(result: Result, x: str | None, y: str | None, over: str | None) -> tuple[str, str]:
+    """The axes of a heat map; by default the learning rate and the longest others, `over` the last of them."""
     names = list(result.axes)
     if result.paired:
         raise ValueError(
@@ -115,18 +197,16 @@ def two_axes(result: Result, x: str | None, y: str | None) -> tuple[str, str]:
             )
     if len(names) < 2 or (x is not None and x == y):
         raise ValueError(f"a heat map needs two different axes, got {[x, y]} of {names}")
-    longest = sorted(names, key=lambda n: (n != "lr", -len(result.axes[n])))
+    longest = sorted(names, key=lambda n: (n == over, n != "lr", -len(result.axes[n])))
     longest = [name for name in longest if name not in (x, y)]
     x = x or longest.pop(0)
     return x, y or longest.pop(0)
 
 
-def combinations(result: Result, without: str) -> list[str]:
+def combinations(axes: Mapping[str, tuple[Any, ...]], without: str) -> list[str]:
     """One legend entry for each combination of the other axes."""
     names = [""]
-    if result.paired:
-        return names
-    for axis, values in result.shown_axes.items():
+    for axis, values in axes.items():
         if axis != without and len(values) > 1:
             labels = [f"{axis} {shortened(axis_label(v))}" for v in values]
             names = [f"{name}, {label}" if name else label for name in names for label in labels]

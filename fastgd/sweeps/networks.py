@@ -31,7 +31,11 @@ from fastgd.network.trainer import Trainer
 from fastgd.optimizers import Optimizer
 from fastgd.optimizers.loops import check_groups, described, with_settings
 from fastgd.progress import Progress
+from fastgd.sweeps.axis_values import plain_axes
+from fastgd.sweeps.best import Values
+from fastgd.sweeps.kept import KeptNetworks, in_order
 from fastgd.sweeps.results import SweepResult
+from fastgd.sweeps.seeds import Combinations, combinations
 
 _OF_NETWORKS = ("hidden", "dropout")  # axes that change the architecture
 _OWN_AXES = ("optimizer", "rng", "batch_size", "epochs", "max_iter", *_OF_NETWORKS)
@@ -47,7 +51,8 @@ def sweep_networks(
     deadline, show = options.deadline, options.show
     threads = min(config.get_num_threads(options.n_threads), places.total)
     runs = _runs(problem, optimizer, places, options)
-    work = _Work(problem, runs, deadline, options.backend)
+    taken = combinations(plain_axes(places.given), "rng", paired=places.paired)
+    work = _Work(problem, runs, taken, deadline, options.backend)
     most = max(run.updates for run in runs)
     with Progress(len(runs), show, deadline=deadline, max_iter=most) as watcher, blas.one_thread:
         work.go(threads, watcher)
@@ -150,7 +155,12 @@ class _Work:
     """The queue of runs, from which threads take one after the other, and their results."""
 
     def __init__(
-        self, problem: NetworkProblem[MLP], runs: list[_Run], deadline: float, backend: str | None
+        self,
+        problem: NetworkProblem[MLP],
+        runs: list[_Run],
+        taken: Combinations,
+        deadline: float,
+        backend: str | None,
     ) -> None:
         self.problem, self.runs, self.deadline = problem, runs, deadline
         self.changes = {} if backend is None else {"backend": backend}
@@ -162,7 +172,10 @@ class _Work:
         self.lock = threading.Lock()
         self.begun = 0
         self.under_way: dict[int, int] = {}  # updates done, by run
-        self.best: dict[str, tuple[tuple[float, ...], int, MLP, Optimizer]] = {}
+        self.order = in_order(taken)
+        self.kept = KeptNetworks(
+            taken, Values(self.loss, self.iterations, self.status, self.metric)
+        )
         self.stopped = False
         self.error: BaseException | None = None
         first = self._network(runs[0])  # raises if the backend cannot train it
@@ -210,9 +223,9 @@ class _Work:
 
     def _next(self) -> int | None:
         with self.lock:
-            k = self.begun
-            if k == len(self.runs) or self.stopped or time.perf_counter() > self.deadline:
+            if self.begun == len(self.runs) or self.stopped or time.perf_counter() > self.deadline:
                 return None
+            k = int(self.order[self.begun])
             self.begun += 1
             self.under_way[k] = 0
             return k
@@ -228,15 +241,7 @@ class _Work:
             done = self.under_way.pop(k)
             self.iterations[k], self.status[k], self.regime[k] = done, status, regime
             self.loss[k], self.metric[k] = loss, metric
-            if math.isfinite(loss):
-                self._keep("loss", (loss, done, k), network, optimizer)
-            if math.isfinite(loss) and math.isfinite(metric):
-                self._keep("metric", (-metric, loss, k), network, optimizer)
-
-    def _keep(self, by: str, key: tuple[float, ...], network: MLP, optimizer: Optimizer) -> None:
-        """Keep the network if it is the best so far; ties are broken as in `SweepResult.best`."""
-        if by not in self.best or key < self.best[by][0]:
-            self.best[by] = key, int(key[-1]), network, optimizer
+            self.kept.add(k, network, optimizer)
 
     def _train(self, k: int, run: _Run, trainer: Trainer) -> tuple[Status, Regime]:
         """Train a run to its end; returns its status and its regime."""
@@ -272,7 +277,6 @@ class _Work:
         """The result of the sweep, with the best networks."""
         shape = places.shape
         a = self.problem.network.architecture
-        kept = {k: (net, optimizer) for _, k, net, optimizer in self.best.values()}
         return SweepResult(
             axes=places.given,
             paired=places.paired,
@@ -286,7 +290,7 @@ class _Work:
             x=np.zeros((*shape, 0), a.dtype),
             networks={
                 tuple(int(i) for i in np.unravel_index(k, shape)): self._handed_over(k, *found)
-                for k, found in kept.items()
+                for k, found in self.kept.networks().items()
             },
             backend=self.backend,
             problem=repr(self.problem),

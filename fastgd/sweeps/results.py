@@ -6,7 +6,7 @@ Long because of its documentation: what the methods do is in `arrays`, `axis_val
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -26,8 +26,9 @@ from fastgd.sweeps.arrays import (
     checked_x,
 )
 from fastgd.sweeps.axis_values import as_column, plain_axes, shown_axes
-from fastgd.sweeps.best import BestRun, best_position
+from fastgd.sweeps.best import BestRun, Values, best_of_combinations
 from fastgd.sweeps.regimes import RegimeNames
+from fastgd.sweeps.seeds import AVERAGES, SeedAverages, averages_of, combinations
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -90,8 +91,8 @@ class SweepResult:
     metric_name : str, default ""
         The name of the metric.
     networks : dict of tuple of int to MLP, optional
-        In a sweep of networks: the trained networks that were kept, by index: that of the lowest loss and that of the
-        best metric. They are not saved with the sweep; `MLP.save` writes them.
+        In a sweep of networks: the trained networks that were kept, by index: those that `best` may return. They are
+        not saved with the sweep; `MLP.save` writes them.
 
     Raises
     ------
@@ -209,24 +210,39 @@ class SweepResult:
                 lines.append(f"  {status.label:<12}{counts.size:>12,}  {span}".rstrip())
         return "\n".join(lines)
 
-    def best(self, by: Literal["loss", "iterations", "metric"] = "loss") -> BestRun:
-        """Return the best run; those that diverged or were not started do not count.
+    def best(
+        self,
+        by: Literal["loss", "iterations", "metric"] = "loss",
+        *,
+        over: str | None = "rng",
+        average: Literal["mean", "median"] = "mean",
+    ) -> BestRun:
+        """Return the best run, or a typical run of the combination that is the best on average over the seeds.
+
+        Runs that diverged or were not started are never returned. A combination of which some did is worse than any of
+        which none did; combinations are compared by this share first, then by the average of the other runs.
 
         Parameters
         ----------
         by : {"loss", "iterations", "metric"}, default "loss"
             The lowest loss (fewer iterations break a tie), the fewest iterations among the runs that
             converged (the lower loss breaks a tie), or, for networks, the highest metric (likewise).
+        over : str, optional
+            The axis to average over: by default the seeds, "rng", where there is such an axis. The combination of the
+            other axes' values that is the best on average is chosen, and of its runs the one nearest to the average.
+            None: the best of all runs, whatever its seed: for the lowest of many random starting points.
+        average : {"mean", "median"}, default "mean"
+            How to average.
 
         Returns
         -------
         BestRun
-            The run's entries in all arrays.
+            The run's entries in all arrays, and the combination's average, standard error and number of runs.
 
         Raises
         ------
         ValueError
-            If `by` is unknown, or there is no run to choose from.
+            If an argument is unknown, or there is no run to choose from.
 
         Examples
         --------
@@ -234,16 +250,106 @@ class SweepResult:
         ...     regime=["monotone"] * 2, loss=[1.0, 1.5], slope=[0, 0], x=[[2.0], [2.1]])
         >>> out.best().axes, out.best(by="iterations").axes
         ({'lr': 0.1}, {'lr': 0.5})
+
+        The lucky seed of a rate that is worse on average:
+
+        >>> out = SweepResult(axes={"lr": (0.1, 0.5), "rng": (0, 1, 2)}, iterations=np.full((2, 3), 9),
+        ...     status=np.ones((2, 3)), regime=np.full((2, 3), "slow"), slope=np.ones((2, 3)),
+        ...     loss=[[2.0, 2.5, 3.0], [1.0, 4.0, 7.0]], x=np.zeros((2, 3, 1)))
+        >>> best = out.best()
+        >>> best.axes, best.average, round(best.standard_error, 3), best.seeds
+        ({'lr': 0.1, 'rng': 1}, 2.5, 0.289, 3)
+        >>> out.best(over=None).axes
+        {'lr': 0.5, 'rng': 0}
         """
-        if by not in ("loss", "iterations", "metric"):
-            raise ValueError(f'by must be "loss", "iterations" or "metric", got {by!r}')
-        if by == "metric" and self.metric is None:
-            raise ValueError('by="metric" is for sweeps of networks; this one has no metric')
-        k = best_position(by, self.loss, self.iterations, self.status, self.metric)
-        if k is None:
+        self._check_quantity("by", by)
+        self._check_average(over, average)
+        rows = np.arange(self.size)[:, None]
+        if over in self.axes:
+            rows = combinations(self.axes, over, paired=self.paired).rows
+        best = best_of_combinations(by, average, rows, self._values())
+        if best is None:
             wanted = "converged" if by == "iterations" else f"ended with a finite {by}"
             raise ValueError(f"no run of this sweep {wanted}; it holds {self._counts()}")
-        return self._run(tuple(int(i) for i in np.unravel_index(k, self.shape)))
+        run = self._run(tuple(int(i) for i in np.unravel_index(best.run, self.shape)))
+        if over not in self.axes:
+            return run
+        ended = self.status.ravel()[rows[best.row][rows[best.row] >= 0]]
+        return replace(
+            run,
+            average=best.average,
+            standard_error=best.standard_error,
+            seeds=ended.size,
+            converged=float(np.mean(ended == Status.CONVERGED)),
+            diverged=float(np.mean(ended == Status.DIVERGED)),
+        )
+
+    def averages(
+        self,
+        quantity: Literal["loss", "iterations", "metric"] = "loss",
+        *,
+        over: str = "rng",
+        average: Literal["mean", "median"] = "mean",
+    ) -> SeedAverages:
+        """Average a quantity over the seeds, or over another axis.
+
+        Only runs that have a value count: that did not diverge, and of iterations, that converged. How many have none
+        stands beside the average.
+
+        Parameters
+        ----------
+        quantity : {"loss", "iterations", "metric"}, default "loss"
+        over : str, default "rng"
+            The axis to average over. If the axes are paired, runs that are equal in all others belong together.
+        average : {"mean", "median"}, default "mean"
+
+        Returns
+        -------
+        SeedAverages
+            Arrays shaped like the other axes.
+
+        Raises
+        ------
+        ValueError
+            If an argument is unknown, or the sweep has no such axis.
+
+        Examples
+        --------
+        >>> out = SweepResult(axes={"lr": (0.1, 0.5), "rng": (0, 1)}, iterations=[[3, 5], [9, 9]],
+        ...     status=[[0, 0], [0, 2]], regime=[["monotone"] * 2, ["monotone", "diverged"]],
+        ...     loss=[[1.0, 2.0], [4.0, 1e99]], slope=np.zeros((2, 2)), x=np.zeros((2, 2, 1)))
+        >>> found = out.averages("loss")
+        >>> found.average, found.standard_error, found.diverged
+        (array([1.5, 4. ]), array([0.5, nan]), array([0. , 0.5]))
+        """
+        self._check_quantity("quantity", quantity)
+        self._check_average(over, average)
+        if over not in self.axes:
+            raise ValueError(
+                f"over must be an axis of the sweep, one of {list(self.axes)}, got {over!r}"
+            )
+        taken = combinations(self.axes, over, paired=self.paired)
+        return averages_of(taken, getattr(self, quantity), self.status, quantity, average)
+
+    def _check_quantity(self, argument: str, name: Any) -> None:
+        if name not in ("loss", "iterations", "metric"):
+            raise ValueError(f'{argument} must be "loss", "iterations" or "metric", got {name!r}')
+        if name == "metric" and self.metric is None:
+            raise ValueError(
+                f'{argument}="metric" is for sweeps of networks; this one has no metric'
+            )
+
+    def _check_average(self, over: Any, average: Any) -> None:
+        if over not in (None, "rng", *self.axes):
+            raise ValueError(
+                f"over must be an axis of the sweep, one of {list(self.axes)}, or None, got {over!r}"
+            )
+        if average not in AVERAGES:
+            raise ValueError(f'average must be "mean" or "median", got {average!r}')
+
+    def _values(self) -> Values:
+        metric = None if self.metric is None else self.metric.ravel()
+        return Values(self.loss.ravel(), self.iterations.ravel(), self.status.ravel(), metric)
 
     def _run(self, index: tuple[int, ...]) -> BestRun:
         return BestRun(
@@ -334,6 +440,9 @@ class SweepResult:
         self,
         kind: Literal["auto", "iterations", "loss", "metric", "heatmap"] = "auto",
         ax: Axes | None = None,
+        *,
+        over: str | None = "rng",
+        average: Literal["mean", "median"] = "mean",
         **options: Any,
     ) -> IterationsDisplay | HeatMapDisplay:
         """Draw the sweep.
@@ -347,6 +456,11 @@ class SweepResult:
             otherwise iterations, or for networks the loss.
         ax : matplotlib Axes, optional
             Axes to draw on; a new figure by default.
+        over : str, optional
+            The axis to average over, by default the seeds, where there is such an axis and it is not drawn itself.
+            None: heat maps show the best run of each cell, other plots a line for each seed.
+        average : {"mean", "median"}, default "mean"
+            How to average; lines have the standard error as bars.
         **options
             Passed to `IterationsDisplay.from_sweep` or `HeatMapDisplay.from_sweep`.
 
@@ -370,11 +484,14 @@ class SweepResult:
             raise ValueError(
                 f'kind must be "auto", "iterations", "loss", "metric" or "heatmap", got {kind!r}'
             )
+        self._check_average(over, average)
         if kind == "metric" and self.metric is None:
             raise ValueError('kind="metric" is for sweeps of networks; this one has no metric')
         usual: Literal["iterations", "loss"] = "iterations" if self.metric is None else "loss"
         if kind == "auto":
-            kind = "heatmap" if sum(n >= 5 for n in self.shape) >= 2 else usual
+            long = [name for name, values in self.axes.items() if len(values) >= 5 and name != over]
+            kind = "heatmap" if len(long) >= 2 and not self.paired else usual
+        options = {"over": over, "average": average, **options}
         if kind == "heatmap":
             options = {"quantity": usual, **options}
             return HeatMapDisplay.from_sweep(self, ax=ax, **options)

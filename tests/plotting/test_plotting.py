@@ -217,13 +217,17 @@ def test_cells_are_hatched_and_the_best_is_ringed(ax):
     draw(display)
 
 
-def test_from_sweep_takes_the_best_over_further_axes(ax):
+def seeds_and_two_axes():
     axes = {"rng": (0, 1), "lr": (0.2, 0.1), "momentum": (0.0, 0.5, 0.9)}
     status = np.zeros((2, 2, 3), int)
     status[:, 0, 2] = 2  # diverged for both seeds
     status[0, 1, 0] = 2  # for one of them
     status[:, 1, 1] = 1
-    display = HeatMapDisplay.from_sweep(sweep_of(axes, status=status), ax=ax)
+    return sweep_of(axes, status=status)
+
+
+def test_from_sweep_takes_the_best_over_further_axes(ax):
+    display = HeatMapDisplay.from_sweep(seeds_and_two_axes(), over=None, ax=ax)
     assert display.x == [0.1, 0.2]
     assert display.y == [0.0, 0.5, 0.9]
     np.testing.assert_array_equal(display.values, [[10, 1], [np.nan, 2], [6, np.nan]])
@@ -231,6 +235,80 @@ def test_from_sweep_takes_the_best_over_further_axes(ax):
     assert display.unfinished.tolist() == [[False, False], [True, False], [False, False]]
     assert display.best == (0, 1)
     draw(display)
+
+
+def test_from_sweep_averages_over_seeds(ax):
+    display = HeatMapDisplay.from_sweep(seeds_and_two_axes(), ax=ax)
+    np.testing.assert_array_equal(display.values, [[10, 4], [np.nan, 5], [9, np.nan]])
+    assert display.diverged.tolist() == [[False, False], [False, False], [False, True]]
+    assert display.unfinished.tolist() == [[False, False], [True, False], [False, False]]
+    assert display.partial.tolist() == [[True, False], [False, False], [False, False]]
+    assert display.best == (0, 1)
+    assert "mean over seeds" in display.value_name
+    assert "some runs have no value" in labels(ax)
+    draw(display)
+
+
+def test_a_cell_with_a_lost_seed_is_never_the_best(ax):
+    axes = {"lr": (0.1, 0.2), "momentum": (0.0, 0.5), "rng": (0, 1, 2)}
+    loss = np.full((2, 2, 3), 5.0)
+    loss[0, 0] = 1.0
+    status = np.ones((2, 2, 3), int)
+    status[0, 0, 1] = 2
+    status[1, 1, :] = 2
+    loss[1, 0] = [4.0, 3.0, 100.0]
+    out = sweep_of(axes, status=status, loss=loss)
+    display = HeatMapDisplay.from_sweep(out, quantity="loss", ax=ax)
+    assert display.best == (1, 0)  # of 0.1 and 0.5, whose loss is 5
+    assert display.values[0, 0] == 1.0
+    median = HeatMapDisplay.from_sweep(out, quantity="loss", average="median")
+    assert median.best == (0, 1)
+    assert median.values[0, 1] == 4.0
+    further = sweep_of(
+        {**axes, "convention": ("torch",)}, status=status[..., None], loss=loss[..., None]
+    )
+    assert HeatMapDisplay.from_sweep(further, quantity="loss").best == display.best
+    luckiest = HeatMapDisplay.from_sweep(out, quantity="loss", over=None)
+    assert luckiest.best == (0, 0)
+
+
+def test_seeds_that_are_an_axis_of_the_map_are_not_averaged(ax):
+    out = sweep_of({"lr": (0.1, 0.2), "rng": (0, 1, 2)})
+    display = HeatMapDisplay.from_sweep(out, ax=ax)
+    assert (display.x, display.y, display.best) == ([0.1, 0.2], [0, 1, 2], None)
+    assert display.values.tolist() == [[1, 4], [2, 5], [3, 6]]
+    draw(display)
+
+
+def test_lines_are_averages_with_standard_errors(ax):
+    axes = {"rng": (0, 1, 2), "lr": (0.2, 0.1), "momentum": (0.0, 0.9)}
+    loss = np.arange(12.0).reshape(3, 2, 2) ** 2
+    status = np.ones((3, 2, 2), int)
+    status[1, 0, 0] = 2
+    out = sweep_of(axes, status=status, loss=loss)
+    display = IterationsDisplay.from_sweep(out, quantity="loss", ax=ax)
+    assert list(display.lines) == ["momentum 0", "momentum 0.9"]
+    np.testing.assert_allclose(display.lines["momentum 0"], [(4 + 36 + 100) / 3, (0 + 64) / 2])
+    np.testing.assert_allclose(
+        display.errors["momentum 0"], [np.std([4, 36, 100], ddof=1) / 3**0.5, 32.0]
+    )
+    assert display.partial["momentum 0"].tolist() == [False, True]
+    assert "mean over seeds" in ax.get_ylabel()
+    assert "some runs have no value" in labels(ax)
+    draw(display)
+    each = IterationsDisplay.from_sweep(out, quantity="loss", x="lr", over=None)
+    assert len(each.lines) == 6
+    of_seeds = IterationsDisplay.from_sweep(out, quantity="loss", x="rng")
+    assert len(of_seeds.lines) == 4
+    assert of_seeds.errors is None
+
+
+def test_many_seeds_draw_one_line(ax):
+    out = sweep_of({"lr": (0.1, 0.2), "rng": tuple(range(50))})
+    display = IterationsDisplay.from_sweep(out, ax=ax)
+    assert display.x.tolist() == [0.1, 0.2]
+    assert list(display.lines) == ["counted"]
+    assert type(out.plot()) is IterationsDisplay  # 50 seeds are no axis of a map
 
 
 def test_axes_of_no_numbers_stand_side_by_side(ax):
@@ -285,6 +363,16 @@ def test_phase_diagram_shows_every_regime_and_the_predicted_borders():
     assert np.asarray(display.regimes).shape == (2, 3)
     assert display.regimes[1, 1] == "slow"
     assert display.ax_.get_xlabel() == "learning rate"
+
+
+def test_phase_diagram_of_several_seeds_shows_the_worst(ax):
+    status = np.zeros((2, 3, 2), int)
+    status[0, 1, 0], status[1, 1, 0], status[1, 2, 1] = 1, 2, 1
+    axes = {"lr": (0.1, 0.2), "rng": (0, 1, 2), "momentum": (0.0, 0.5)}
+    display = PhaseDiagramDisplay.from_sweep(sweep_of(axes, status), ax=ax)
+    assert display.regimes.tolist() == [["slow", "diverged"], ["monotone", "slow"]]
+    with pytest.raises(ValueError, match="two numeric axes"):
+        PhaseDiagramDisplay.from_sweep(sweep_of(axes, status), over=None)
 
 
 def test_phase_diagram_sorts_its_axes(ax):

@@ -183,15 +183,38 @@ def test_a_sweep_where_all_diverge_has_no_best():
             out.best(by=by)
 
 
-def test_the_best_networks_are_kept_and_go_on(swept):
+@pytest.mark.parametrize("average", ["mean", "median"])
+@pytest.mark.parametrize("over", ["rng", None])
+def test_the_best_networks_are_kept_and_go_on(swept, over, average):
     for by in ("loss", "metric"):
-        best = swept.best(by=by)
+        best = swept.best(by=by, over=over, average=average)
         assert best.network.loss(*VALIDATION) == best.loss
         assert best.network.score(*VALIDATION) == best.metric
         assert best.network.status_ is best.status
-    assert swept.best().loss == np.nanmin(swept.loss)
-    assert swept.best(by="metric").metric == np.nanmax(swept.metric)
-    assert len(swept.networks) <= 2
+    assert swept.best(over=None).loss == np.nanmin(swept.loss)
+    assert swept.best(by="metric", over=None).metric == np.nanmax(swept.metric)
+    assert len(swept.networks) <= 6
+
+
+def test_the_network_of_the_best_combination_on_any_number_of_threads():
+    axes = {"rng": [0, 1, 2, 3], "lr": [0.003, 0.1], "batch_size": [10, 90]}
+    for threads in (1, 3):
+        out = gd.sweep(
+            problem(validation=VALIDATION), gd.SGD(), axes, max_iter=20, n_threads=threads
+        )
+        means = pd.DataFrame(out.to_pandas()).groupby(["lr", "batch_size"])["loss"].mean()
+        best = out.best()
+        assert (best.axes["lr"], best.axes["batch_size"]) == means.idxmin()
+        assert best.average == pytest.approx(means.min(), rel=1e-14)
+        assert best.network.loss(*VALIDATION) == best.loss
+
+
+def test_the_network_of_sampled_combinations():
+    axes = gd.SampledAxes({"lr": [0.1, 0.01, 0.1, 0.01, 0.1], "rng": [0, 0, 1, 1, 2]})
+    out = gd.sweep(problem(), gd.SGD(), axes, max_iter=20)
+    best = out.best()
+    assert best.seeds == sum(lr == best.axes["lr"] for lr in out.axes["lr"])
+    assert best.network.loss(X, LABELS) == best.loss
 
 
 def test_a_kept_network_is_trained_further_as_if_it_had_not_stopped():
