@@ -453,8 +453,10 @@ def test_pictures(swept):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         shown = swept.plot(x="lr")
-        assert shown.ax_.get_ylabel() == "loss at the end"
-        assert swept.plot("metric", x="lr").ax_.get_ylabel() == "accuracy at the end"
+        assert shown.ax_.get_ylabel() == "loss at the end, mean over seeds"
+        assert (
+            swept.plot("metric", x="lr").ax_.get_ylabel() == "accuracy at the end, mean over seeds"
+        )
         many = gd.sweep(
             problem(),
             gd.SGD(),
