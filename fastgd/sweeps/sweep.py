@@ -115,10 +115,12 @@ def sweep(
     Axes of a sweep of networks are the optimizer's hyperparameters, "optimizer", "rng" (seeds of the weights, the
     orders of rows and dropout; the network's by default), "batch_size", "epochs" or "max_iter" (instead of
     `max_iter`), "hidden" (units of the hidden layers: integers or tuples) and "dropout". `x0`, `tol` and
-    `flush_subnormals` do not apply to networks, and the dtype is the network's. The networks that
-    `SweepResult.best` may return are kept: by loss and by metric, of all runs, and of the combinations that are the
-    best on average over the axis "rng". While it runs, a sweep holds those of all seeds of a combination. The parameters
-    of all others would fill the memory, and networks of different sizes fit no table, so `x` is empty.
+    `flush_subnormals` do not apply to networks, and the dtype is the network's.
+
+    The networks that `SweepResult.best` may return are kept: by loss and by metric, of all runs, and of the
+    combinations that are the best on average over the axis "rng". While it runs, a sweep holds those of all seeds of a
+    combination. The parameters of all others would fill the memory, and networks of different sizes fit no table, so
+    `x` is empty.
 
     On the GPU every run has one thread, or a block of threads if it has many parameters. The results are those of
     ``backend="numpy", flush_subnormals=False`` bit for bit: subnormal numbers are never flushed there. A function of
