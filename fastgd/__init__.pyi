@@ -51,6 +51,7 @@ from fastgd.problems import (
 from fastgd.schedules import Schedule as Schedule
 from fastgd.sweeps import (
     BestRun as BestRun,
+    SeedAverages as SeedAverages,
     SweepResult as SweepResult,
     sweep as sweep,
 )

@@ -2,6 +2,7 @@
 
 from fastgd.sweeps.best import BestRun
 from fastgd.sweeps.results import SweepResult
+from fastgd.sweeps.seeds import SeedAverages
 from fastgd.sweeps.sweep import sweep
 
-__all__ = ["BestRun", "SweepResult", "sweep"]
+__all__ = ["BestRun", "SeedAverages", "SweepResult", "sweep"]
