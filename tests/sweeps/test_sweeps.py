@@ -281,7 +281,7 @@ def test_two_weights_of_one_step():
     found = gd.sweep(gd.Polynomial([5, -6, 1]), gd.SGD(), {"lr": rates}, x0=5, max_iter=5, tol=1e-9)
     wanted = [3 + 2 * (1 - 2 * lr) ** 5 for lr in rates]
     np.testing.assert_allclose(found.x.ravel(), wanted, rtol=1e-14)
-    assert found.regime.tolist() == ["slow", "monotone", "cycling", "cycling"]
+    assert found.regime.tolist() == ["slow", "monotone", "cycling", "growing"]
 
 
 # --- what is refused -----------------------------------------------------------------------------------------------
