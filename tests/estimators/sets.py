@@ -1,7 +1,18 @@
-"""Data of the estimators' tests."""
+"""Data of the estimators' tests, and the mark of those that compare with what not every scikit-learn has."""
 
 import numpy as np
+import pytest
+import sklearn
 from sklearn.datasets import load_digits, make_multilabel_classification
+
+
+def since(major, minor):
+    """Skips a test that compares with a scikit-learn from this version on; ours is as 1.9."""
+    found = tuple(map(int, sklearn.__version__.split(".")[:2]))
+    return pytest.mark.skipif(
+        found < (major, minor),
+        reason=f"compares with scikit-learn {major}.{minor} or later, not {sklearn.__version__}",
+    )
 
 
 def digits():

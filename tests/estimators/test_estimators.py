@@ -5,7 +5,7 @@ import pickle
 
 import numpy as np
 import pytest
-from estimators.sets import digits, labels, numbers
+from estimators.sets import digits, labels, numbers, since
 from scipy import sparse
 from sklearn import neural_network as theirs
 from sklearn.base import clone
@@ -112,6 +112,7 @@ def test_same_with_options(kind, option):
     assert_same(ours.fit(X, y), peer.fit(X, y), X)
 
 
+@since(1, 7)
 @pytest.mark.parametrize("early_stopping", [False, True])
 @pytest.mark.parametrize("kind", ["multiclass", "binary", "one output"])
 def test_same_with_weights(kind, early_stopping):
@@ -123,6 +124,7 @@ def test_same_with_weights(kind, early_stopping):
     )
 
 
+@since(1, 7)
 def test_same_poisson():
     X, Y = numbers(3)
     options = {"loss": "poisson", "random_state": 0, "max_iter": 30}
@@ -176,6 +178,9 @@ def test_same_in_float32():
     assert wide.coefs_[0].dtype == np.float64
 
 
+@pytest.mark.filterwarnings(
+    "ignore:scipy.optimize. The `disp`:DeprecationWarning"
+)  # of an older scikit-learn
 @pytest.mark.parametrize("kind", ["multiclass", "binary", "multilabel", "one output"])
 def test_same_lbfgs(kind):
     ours, peer, X, y = _both(kind, solver="lbfgs", max_iter=15)
