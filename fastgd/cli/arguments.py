@@ -270,7 +270,7 @@ def _add_compare(parser: argparse.ArgumentParser) -> None:
     _add_network(parser)
     parser.epilog = (
         "An option such as --momentum applies to the optimizers that have it. Example: fastgd compare cars.csv "
-        "--target mpg --hidden 64,32 --optimizer sgd,momentum,adam --rate 0.1,0.01,0.003 --out cars"
+        "--target mpg --hidden 64,32 --optimizer sgd,momentum,adam --rate 0.1,0.01,0.003 --out compared"
     )
 
 

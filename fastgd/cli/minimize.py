@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.cli import problem
+from fastgd.cli.advice import Unfinished, advice
 from fastgd.cli.files import out_folder, save_figure, settled
 from fastgd.cli.optimizers import optimizer_and_axes
 from fastgd.cli.options import (
@@ -65,6 +66,9 @@ def run(options: Namespace) -> Outcome:
         slope = np.abs(done.jac).max()
         end = f"loss {done.fun:.8g}, largest slope {slope:.3g}, {task.score(done.x)}"
         parts += [_parameters_table(task, done.x), end]
+    if status == Status.MAX_ITER:
+        unfinished = Unfinished(task, optimizer, done, limits, options.rate is not None)
+        parts.append(advice(unfinished))
     if folder is not None:
         history = None
         if took < _SHORT:  # once more, now that the number of updates is known

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.cli.columns import Choice, Columns, choose_numbers
-from fastgd.cli.encoding import Encoding, encoding_of_numbers
+from fastgd.cli.encoding import Encoding, Scale, encoding_of_numbers
 from fastgd.cli.options import ModelOptions
 from fastgd.cli.table import Source
 from fastgd.cli.words import SCALES, several
@@ -66,6 +66,11 @@ class Task:
         spread = np.sum((y - y.mean()) ** 2)
         return f"R² {1 - np.sum(rest**2) / spread:.4f}" if spread else "the target is constant"
 
+    def scaled(self, scale: Scale) -> Task:
+        """The same with features scaled in another way."""
+        encoding = encoding_of_numbers(self.columns.frame, scale)
+        return _posed(self.source, self.columns, encoding, replace(self.options, scale=scale))
+
     def has_closed_form(self, optimizer: Optimizer) -> bool:
         """Whether theory knows the rates: plain descent of a linear model on all rows, without penalties."""
         more = ("momentum", "weight_decay", "l1", "l2", "clip_norm")
@@ -106,12 +111,16 @@ class Task:
 
 def posed(source: Source, choice: Choice, options: ModelOptions) -> Task:
     """Read the file and pose the problem."""
-    from fastgd.problems import LeastSquares, Logistic  # noqa: PLC0415  (imports the engines)
-
     frame = source.read()
     with source.named_in_errors():
         columns = choose_numbers(frame, choice)
         encoding = encoding_of_numbers(columns.frame, options.scale)
+    return _posed(source, columns, encoding, options)
+
+
+def _posed(source: Source, columns: Columns, encoding: Encoding, options: ModelOptions) -> Task:
+    from fastgd.problems import LeastSquares, Logistic  # noqa: PLC0415  (imports the engines)
+
     kind: type[LeastSquares | Logistic]
     kind, cost = (LeastSquares, "1/2m") if columns.classes is None else (Logistic, "1/m")
     problem = kind(

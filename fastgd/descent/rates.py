@@ -38,7 +38,7 @@ def default_rate(optimizer: Optimizer, curvature: Curvature | None) -> float | N
         adaptive optimizers and users' own rules, with a momentum of 1 or more, for maximization, for an unknown
         curvature and for none.
     """
-    if curvature is None or not isinstance(optimizer, SGD | Momentum | NAG):
+    if curvature is None or not is_plain(optimizer):
         return None
     momentum, nesterov = optimizer.momentum, is_nesterov(optimizer)
     bent = curvature.penalized(optimizer.l2 + optimizer.weight_decay)
@@ -57,6 +57,11 @@ def _rate(curvature: Curvature, momentum: float, nesterov: bool) -> float:
     if momentum and not curvature.constant:
         return 1.0 / largest
     return steady_rate(curvature.smallest, largest, momentum, nesterov=nesterov)
+
+
+def is_plain(optimizer: Optimizer) -> bool:
+    """Whether the update is that of plain descent, the heavy ball or Nesterov's: what theory knows."""
+    return isinstance(optimizer, SGD | Momentum | NAG)
 
 
 def is_nesterov(optimizer: Optimizer) -> bool:

@@ -86,6 +86,10 @@ class Problem(ABC):
         """Whether a run may begin at each of the points `x` (n_parameters, k): a user's function may have no value."""
         return np.ones(x.shape[1], bool)
 
+    def local_curvature(self, x: ArrayLike) -> Curvature | None:
+        """The curvature at one point of shape (n_parameters,), of the function of all rows; None if it is not known."""
+        return None
+
     def loss(self, x: ArrayLike) -> float:
         """The loss at one point of shape (n_parameters,)."""
         return float(self.losses(_point(x, self.n_parameters)[:, None])[0])

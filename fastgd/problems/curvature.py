@@ -47,13 +47,17 @@ class Curvature:
         return replace(self, largest=self.largest + l2, smallest=self.smallest + l2)
 
 
-def of_matrix(hessian: ArrayLike) -> Curvature:
-    """The curvature of a quadratic, of its directions that bend upwards; 0 if there are none."""
+def of_matrix(hessian: ArrayLike, *, summed: int = 1) -> Curvature:
+    """The curvature of a quadratic, of its directions that bend upwards; 0 if there are none.
+
+    Its entries may be sums of many terms, and have the rounding of these.
+    """
     matrix = np.asarray(hessian, np.float64)
     if not np.isfinite(matrix).all():
         return Curvature(np.inf, constant=True)
     eigenvalues = np.linalg.eigvalsh(matrix)
-    rounding = np.abs(eigenvalues).max() * eigenvalues.size * np.finfo(np.float64).eps
+    terms = max(eigenvalues.size, summed)
+    rounding = np.abs(eigenvalues).max() * terms * np.finfo(np.float64).eps
     positive = eigenvalues[eigenvalues > rounding]
     if not positive.size:
         return Curvature(0.0, constant=True)
@@ -87,7 +91,8 @@ def of_rows(
         share = np.ones(len(x)) if weights is None else np.asarray(weights, np.float64)
         weighted = x * np.sqrt(share / share.sum())[:, None]
         wide = x.shape[1] > len(x)  # the smaller product has the same eigenvalues but for zeros
-        return of_matrix(weighted @ weighted.T if wide else weighted.T @ weighted)
+        moments = weighted @ weighted.T if wide else weighted.T @ weighted
+        return of_matrix(moments, summed=max(x.shape))
 
 
 def of_polynomial(coefficients: ArrayLike, x0: float) -> Curvature | None:

@@ -16,7 +16,7 @@ from fastgd.engines.protocol.sweeps import Kernel
 from fastgd.engines.registry import RESIDUALS
 from fastgd.engines.vocabulary import numpy_vocabulary
 from fastgd.problems.base import Array, Problem, checked_names, quadratic_form, quadratic_slopes
-from fastgd.problems.curvature import Curvature, of_rows
+from fastgd.problems.curvature import Curvature, of_matrix, of_rows
 
 Cost = Literal["1/2m", "1/m", "1/2", "sum"]
 AT_ONCE = 1 << 14  # rows whose losses are computed together
@@ -253,6 +253,9 @@ class LeastSquares(LinearModel):
             return super().curvature(x0)
         # One parameter at a time: each on a parabola of its own, and the energy falls at every one.
         return Curvature(float(self.hessian.diagonal().max()), everywhere=False)
+
+    def local_curvature(self, x: ArrayLike) -> Curvature:  # noqa: D102
+        return of_matrix(self.hessian, summed=len(self.X))
 
     def _new_kernel(self, dtype: np.dtype[Any]) -> Kernel:
         if not self.statistics:

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastgd.batches import checked_batches
 from fastgd.checks import as_finite_array
 from fastgd.problems.base import Array
-from fastgd.problems.curvature import Curvature
+from fastgd.problems.curvature import Curvature, of_matrix
 from fastgd.problems.linear import AT_ONCE, LinearModel, check_cost
 
 
@@ -123,6 +123,22 @@ class Logistic(LinearModel):
         bound = 0.25 if self.outputs == 1 else 0.5
         found = super().curvature(x0).scaled(bound)
         return replace(found, smallest=0.0, constant=False)
+
+    def local_curvature(self, x: ArrayLike) -> Curvature:  # noqa: D102
+        share = self.predict_proba(x)
+        bend = share[:, :, None] * (np.eye(len(self.classes)) - share[:, None, :])
+        # Of softmax without the direction in which all log-odds grow alike, which changes nothing.
+        most = len(self.classes) - 1
+        free = (
+            np.linalg.qr(np.eye(most + 1) - 1.0 / (most + 1))[0][:, :most]
+            if most > 1
+            else [[0.0], [1.0]]
+        )
+        bend = np.transpose(free) @ bend @ free
+        blocks = np.einsum("ni,nkl,nj->ikjl", self.X, bend, self.X, optimize=True)
+        size = self.X.shape[1] * most
+        hessian = self._scale(len(self.X)) * blocks.reshape(size, size)
+        return replace(of_matrix(hessian, summed=len(self.X)), constant=False)
 
     def predict_proba(self, x: ArrayLike, X: ArrayLike | None = None) -> NDArray[np.float64]:
         """Probabilities (rows, n_classes) with parameters `x` (n_parameters,), by default of the problem's rows."""

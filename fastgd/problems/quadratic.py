@@ -93,6 +93,9 @@ class Quadratic(Problem):
     def curvature(self, x0: ArrayLike | None = None) -> Curvature:  # noqa: D102
         return of_matrix(self.hessian)
 
+    def local_curvature(self, x: ArrayLike) -> Curvature:  # noqa: D102
+        return of_matrix(self.hessian)
+
     def slopes(self, x: Array) -> Array:  # noqa: D102
         return quadratic_slopes(self.hessian.astype(x.dtype), self.linear.astype(x.dtype), x)
 

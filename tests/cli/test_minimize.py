@@ -68,7 +68,7 @@ def test_three_classes(tmp_path, capsys):
     X = np.column_stack([HEIGHT, AGE, np.ones(40)])
     own = np.array([[float(row[f"own units {name}"]) for name in "abc"] for row in rows])
     correct = np.mean(np.array(list("abc"))[(X @ own).argmax(axis=1)] == groups)
-    assert lines[-2].endswith(f"{correct:.1%} of the rows classified correctly")
+    assert lines[-3].endswith(f"{correct:.1%} of the rows classified correctly")
 
 
 def test_batches(heights, capsys):

@@ -33,5 +33,5 @@ def test_networks(tmp_path, monkeypatch, capsys):
     lines = [line for _, *arguments in commands for line in said(arguments, capsys)]
     assert any(line.startswith("held out ") for line in lines)
     assert any(line.startswith("Best by its validation loss") for line in lines)
-    assert (tmp_path / "iris" / "comparison.png").exists()
+    assert (tmp_path / "compared" / "comparison.png").exists()
     assert len(pd.read_csv("predictions.csv")) == 150

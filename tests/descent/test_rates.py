@@ -129,6 +129,27 @@ def test_the_curvature_of_labels_and_batches_is_a_bound():
                 assert np.linalg.norm(there - here) <= bound * np.linalg.norm(step) * (1 + 1e-12)
 
 
+def test_the_local_curvature_is_that_of_the_second_derivatives():
+    rng = np.random.default_rng(9)
+    X = rng.normal(size=(40, 3))
+    for classes in (2, 3):
+        problem = gd.Logistic(X, np.r_[np.arange(classes), rng.integers(0, classes, 40 - classes)])
+        x, step = rng.normal(size=problem.n_parameters), 1e-5
+        moved = x[:, None] + step * np.eye(len(x))
+        slopes = (problem.slopes(moved) - problem.slopes(x[:, None])) / step
+        eigenvalues = np.linalg.eigvalsh(0.5 * (slopes + slopes.T))[4 * (classes > 2) :]
+        found = problem.local_curvature(x)
+        assert found.largest == pytest.approx(eigenvalues[-1], rel=1e-3)
+        assert found.smallest == pytest.approx(eigenvalues[0], rel=1e-3)
+    assert gd.Polynomial([0, 0, 1.0]).local_curvature([1.0]) is None
+    hessian = np.diag([1.0, 4.0])
+    assert gd.Quadratic(hessian).local_curvature([1.0, 1.0]) == of_matrix(hessian)
+    line = gd.LeastSquares(X, X[:, 0], batch_size=5)
+    assert line.local_curvature(np.zeros(4)) == gd.LeastSquares(X, X[:, 0]).local_curvature(
+        np.zeros(4)
+    )
+
+
 def test_the_curvature_of_a_polynomial_is_that_below_the_start():
     quartic = gd.Polynomial([0.0, 0.0, -3.0, 0.0, 1.0])  # minima at +-sqrt(1.5)
     found = quartic.curvature([2.0])
