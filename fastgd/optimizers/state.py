@@ -13,6 +13,8 @@ from fastgd.engines.protocol.steps import Group, Slot
 from fastgd.optimizers.hyperparameters import from_text
 from fastgd.optimizers.plan import Plan
 
+_WITHOUT_STEPS = ("optimizer", "hyperparameters", "rules", "t")  # what every state may have
+
 
 def _state_arrays(groups: Sequence[Group], slots: Sequence[Slot]) -> dict[str, Any]:
     """State arrays, of NumPy or on the GPU, under their names, such as ``state.m['w'][0]``."""
@@ -90,9 +92,22 @@ def check_scalars(arrays: Mapping[str, NDArray[Any]], optimizer: str) -> int:
         raise ValueError("state must have both 'params' and 'carry', or neither")
     if "params" in arrays:
         _check_params_and_carry(arrays)
+    else:
+        _check_no_steps(arrays)
     if "hyperparameters" in arrays:
         from_text(arrays["hyperparameters"])
     return int(t)
+
+
+def _check_no_steps(arrays: Mapping[str, NDArray[Any]]) -> None:
+    """A state that names no arrays is that of an optimizer that made no step: else it has lost them."""
+    if arrays["t"] > 0:
+        raise ValueError(
+            f"state['t'] is {arrays['t']}, but state has no 'params': it lost its arrays"
+        )
+    for key in arrays:
+        if key not in _WITHOUT_STEPS:
+            raise ValueError(f"state[{key!r}] belongs to no parameter")
 
 
 def _check_params_and_carry(arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -120,7 +135,7 @@ def restore(plan: Plan, arrays: Mapping[str, NDArray[Any]]) -> None:
     expected = [slot.name for slot in plan.slots]
     if names != expected:
         raise ValueError(f"state is that of the parameters {names}, not of {expected}")
-    known = {"optimizer", "hyperparameters", "rules", "t", "carry", "params", *targets}
+    known = {*_WITHOUT_STEPS, "carry", "params", *targets}
     for key in arrays:
         if key not in known:
             raise ValueError(f"state[{key!r}] belongs to no parameter")

@@ -506,6 +506,7 @@ def broken(state, **changes):
         ({"t": np.array(1.5)}, "'t'"),
         ({"carry": None}, "carry"),
         ({"carry": np.ones(5)}, "carry"),
+        ({"carry": None, "params": None}, "lost its arrays"),
         ({"params": np.array(["params['w']"])}, "params"),
         ({"state.buf['b']": None}, r"state.buf\['b'\]"),
         ({"state.buf['b']": np.ones(3)}, "shape"),
@@ -532,6 +533,12 @@ def test_a_state_that_does_not_fit(change, message, loaded):
     with pytest.raises(ValueError, match=message):
         use()
     np.testing.assert_equal(q, start())
+
+
+def test_a_state_without_steps_has_no_arrays():
+    state = gd.Momentum().state_dict()
+    with pytest.raises(ValueError, match="belongs to no parameter"):
+        gd.Momentum().load_state_dict({**state, "state.v": np.ones(3)})
 
 
 def test_state_of_another_flag_or_convention():
