@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from fastgd.checks import as_number
 from fastgd.descent.axes import Places
+from fastgd.engines.layout import PENALTIES
 from fastgd.engines.protocol.steps import Method
 from fastgd.engines.protocol.sweeps import Descents
 from fastgd.engines.registry import RULES
@@ -100,6 +101,19 @@ def _descents(optimizer: Optimizer, method: Method, starts: NDArray[Any], runs: 
         starts,
         np.broadcast_to(method.hyper.reshape(len(method.hyper), -1), (len(method.hyper), runs)),
         np.array(state, np.float64).reshape(len(rule.state), runs),
+        _minimized(method, runs, lookahead=lookahead),
         shared,
         lookahead=lookahead,
     )
+
+
+def _minimized(method: Method, runs: int, *, lookahead: bool) -> NDArray[np.float64]:
+    """What the runs minimize, one column per run.
+
+    A run that looks ahead and whose weights decay apart from the gradient rests beside the point where that is taken:
+    no slope tells.
+    """
+    columns = np.array(np.broadcast_to(method.minimized.reshape(PENALTIES, -1), (PENALTIES, runs)))
+    if lookahead:
+        columns[3] = np.where(method.shared[5] > 0, np.nan, 0.0)
+    return columns

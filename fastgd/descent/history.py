@@ -36,8 +36,9 @@ class History:
     x : ndarray of shape (k, n_parameters)
         The iterates, in the run's dtype.
     loss : ndarray of float64, shape (k,)
+        The function's values, without penalties.
     slope : ndarray of float64, shape (k,)
-        The largest absolute component of the gradient.
+        The largest absolute component of the gradient, penalties included: what `tol` is compared with.
     parameter_names : tuple of str
     """
 
@@ -106,24 +107,27 @@ class Recording:
         """The result of the run, which has ended."""
         run = self.run
         loss, g = self.here()
-        slope = float(np.abs(g).max())
+        slope = float(run.objective.slope(run.x, g))
         status = Status(Status.CONVERGED if run.status == SMALL_STEP else run.status)
         if status == Status.CONVERGED and not (math.isfinite(loss) and np.isfinite(g).all()):
             status = Status.DIVERGED  # a user's function may have any value where its slopes vanish
         history = self._history(loss, slope)
-        best = int(np.argmin(np.where(np.isnan(history.loss), np.inf, history.loss)))
+        minimized = run.objective.values(history.loss, history.x.T)
+        best = int(np.argmin(np.where(np.isnan(minimized), np.inf, minimized)))
         values, gradients = run.evaluations(len(history))
         return as_result(
             {
                 "x": run.x.copy(),
                 "fun": loss,
                 "jac": np.array(g),
+                "slope": slope,
+                "penalty": float(run.objective.penalties(run.x[:, None])[0]),
                 "nit": run.n,
                 "nfev": values,
                 "njev": gradients,
                 "status": int(status),
                 "success": status == Status.CONVERGED,
-                "message": _message(run, status, (loss, slope), limits)
+                "message": self._message(status, (loss, slope), limits)
                 or f"Stopped: {stopped_by}.",
                 "history": history if self.every else None,
                 "x_best": history.x[best].copy(),
@@ -131,6 +135,29 @@ class Recording:
                 "backend": run.backend,
             }
         )
+
+    def _message(self, status: Status, last: tuple[float, float], limits: Limits) -> str:
+        """How the run ended, unless something stopped it; `last` are its loss and slope."""
+        run, (loss, slope) = self.run, last
+        if status == Status.DIVERGED:
+            if run.status != status:
+                return f"Diverged: the run came to rest where the value is {loss:g} and the largest slope {slope:g}."
+            if run.n == 0:
+                return f"Diverged at the start: the value at x0 is {loss:g}."
+            return f"Diverged: a parameter is not finite or beyond {limits.bound:g}."
+        if status == Status.MAX_ITER:
+            why = run.objective.obstacle(run.x, self.here()[1], limits.tol)
+            return f"Not converged after max_iter={limits.max_iter} updates{why and ': '}{why}."
+        return {
+            Status.CONVERGED: self._converged(slope, limits.tol),
+            Status.MAX_SECONDS: "Stopped after max_seconds.",
+        }.get(status, "")
+
+    def _converged(self, slope: float, tol: float) -> str:
+        if not slope < tol:
+            return "Converged: the last update moved every parameter by less than step_tol."
+        which = "slope with penalties" if self.run.objective.penalized else "slope"
+        return f"Converged: the largest {which} {slope:.3g} is below tol={tol:g}."
 
     def _history(self, loss: float, slope: float) -> History:
         """The start, the recorded iterates and the last one, each once."""
@@ -160,24 +187,6 @@ class Recording:
         for k in range(0, len(part.x), _AT_ONCE):
             points = np.ascontiguousarray(part.x[k : k + _AT_ONCE].T)
             losses.append(self.problem.losses(points))
-            slopes.append(np.abs(self.problem.slopes(points)).max(axis=0).astype(np.float64))
+            found = self.run.objective.slopes(points, self.problem.slopes(points))
+            slopes.append(found.astype(np.float64))
         return np.concatenate(losses), np.concatenate(slopes)
-
-
-def _message(run: Follower, status: Status, last: tuple[float, float], limits: Limits) -> str:
-    """How the run ended, unless something stopped it; `last` are its loss and slope."""
-    loss, slope = last
-    if status == Status.CONVERGED:
-        if slope < limits.tol:
-            return f"Converged: the largest slope {slope:.3g} is below tol={limits.tol:g}."
-        return "Converged: the last update moved every parameter by less than step_tol."
-    if status == Status.DIVERGED:
-        if run.status != status:
-            return f"Diverged: the run came to rest where the value is {loss:g} and the largest slope {slope:g}."
-        if run.n == 0:
-            return f"Diverged at the start: the value at x0 is {loss:g}."
-        return f"Diverged: a parameter is not finite or beyond {limits.bound:g}."
-    return {
-        Status.MAX_ITER: f"Not converged after max_iter={limits.max_iter} updates.",
-        Status.MAX_SECONDS: "Stopped after max_seconds.",
-    }.get(status, "")

@@ -81,8 +81,9 @@ def minimize(
     max_iter : int, default 10000
         Maximum number of updates.
     tol : float, optional
-        The run has converged when the largest slope max|g| is below this: tested at the start and after every update.
-        Default 1e-8, in float32 1e-4. With 0, the default for a problem with batches, it never converges.
+        The run has converged when the largest slope max|g|, penalties included, is below this: tested at the start
+        and after every update. Default 1e-8, in float32 1e-4. With 0, the default for a problem with batches, it
+        never converges. What the slope is with `l1`, `l2` and `weight_decay`: see the notes of `fastgd.sweep`.
     step_tol : float, optional
         The run has also converged after an update that moved every parameter by less than this. Off by default.
     max_seconds : float, optional
@@ -115,6 +116,9 @@ def minimize(
         `history` (a `History`, or None);
         `x_best`, `fun_best`: the lowest loss among the start, the recorded iterates and the last one; `backend`.
         A Python function that diverged is not called again: `fun` and `jac` are NaN.
+        `fun` and `jac` are the function's alone. Beside them are `penalty`, what the optimizer's penalties add to the
+        value, and `slope`, the largest slope with them, which was compared with `tol` (nan where there is none, see the
+        notes of `fastgd.sweep`). By these sums, or of a maximized function by its negative, the best is chosen.
 
     Raises
     ------

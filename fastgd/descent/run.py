@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from fastgd.descent.objective import Objective
 from fastgd.descent.request import Request
 from fastgd.engines import sweeps
 from fastgd.engines.layout import RUNNING, SHARED, SMALL_STEP
@@ -51,12 +52,15 @@ class Follower(Protocol):
     backend : str
     first : tuple of float, optional
         Loss and slope at the start, where they are known.
+    objective : Objective
+        What the run minimizes.
     """
 
     n: int
     status: int
     backend: str
     first: tuple[float, float] | None
+    objective: Objective
 
     @property
     def x(self) -> Array:
@@ -104,7 +108,7 @@ class _Uncounted:
 
     def __init__(self, request: Request, runs: Descents) -> None:
         self.problem, self.limits = request.problem, request.limits
-        self.lookahead = runs.lookahead
+        self.lookahead, self.objective = runs.lookahead, Objective(runs)
         self.n, self.status = 0, RUNNING
 
     def last(self) -> tuple[float, Array] | None:
@@ -155,6 +159,7 @@ class _Compiled(_Uncounted):
             runs.x0[:, 0],
             runs.state0[:, 0],
             _numbers(runs, limits.dtype),
+            penalties=runs.minimized[:, 0],
             own=self.backend == "numba",
             scheduled=runs.schedules is not None,
             max_iter=limits.max_iter,
@@ -245,6 +250,7 @@ class _Stepped:
         self, problem: Function, request: Request, runs: Descents, step_tol: float
     ) -> None:
         self.problem, self.limits, self.step_tol = problem, request.limits, step_tol
+        self.objective = Objective(runs)
         self.optimizer = with_settings(
             request.optimizer, flush_subnormals=request.flush, n_threads=1
         )
@@ -252,7 +258,7 @@ class _Stepped:
         self.n, self.status = 0, RUNNING
         self.value: float | None = None
         self.g = np.full_like(self.x, np.nan)
-        self.slope = np.nan
+        self.slope: np.floating[Any] = np.float64(np.nan)
         self.evaluated_at = -1  # the update after which value and gradient were taken
         self.first: tuple[float, float] | None = None
         self.values, self.gradients = 0, 0
@@ -299,7 +305,7 @@ class _Stepped:
 
     def _evaluate(self) -> None:
         self.value, self.g = self.problem.slope_at(self.x)
-        self.slope = np.abs(self.g).max()
+        self.slope = self.objective.slope(self.x, self.g)
         self.evaluated_at = self.n
         self.gradients += 1
 

@@ -18,6 +18,10 @@ ROW_BLOCK = 256  # rows of data whose sum is taken before it is added to the tot
 SHARED = 6  # arguments of `prepare` after (t, lr), and the number of its coefficients
 CLIP_PARTS = 6  # where norms are clipped: limit and eps, each as three numbers with the exact sum
 
+# --- when a run with penalties has converged ----------------------------------------------------------
+
+PENALTIES = 5  # numbers of a run by which `steepness` adds its penalties to the objective's slope
+
 # --- the global norm ----------------------------------------------------------------------------------
 # A sum of squares in double: blocks of BLOCK elements of one array, left to right, array after array,
 # into one running total. Within a block, element i goes to partial sum i % PARTIALS, and these are

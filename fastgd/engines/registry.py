@@ -27,6 +27,7 @@ def _defined_in(module: ModuleType) -> dict[str, Callable[..., Any]]:
 
 _updates = _defined_in(updates)
 PREPARE, SHRINK = Rule(_updates.pop("prepare")), Rule(_updates.pop("shrink"))
+STEEPNESS = Rule(_updates.pop("steepness"))
 RULES = {name: Rule(function) for name, function in _updates.items()}
 COEFFICIENTS = {
     name: CoefficientFunction(function) for name, function in _defined_in(coefficients).items()

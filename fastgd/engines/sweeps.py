@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.engines.backends import missing
-from fastgd.engines.layout import CLIP_PARTS, SHARED, WINDOW
+from fastgd.engines.layout import CLIP_PARTS, PENALTIES, SHARED, WINDOW
 from fastgd.engines.native.crew import Crew, cut_into_blocks
 from fastgd.engines.parse import CoefficientFunction, Rule
 from fastgd.engines.protocol.outcomes import NumpyOutcomes, Outcomes, Watcher
@@ -85,6 +85,7 @@ def bound_kernels(
         n_coefficients=n_shared + len(runs.rule.coefficients),
         n_hyper=len(runs.hyper) + (1 + n_shared if n_shared else 0),
         steady=runs.coefficients.steady,
+        n_penalties=PENALTIES * runs.penalized,
         **more,
     )
 

@@ -25,6 +25,7 @@ _SOURCES: dict[str, Source] = {
     "smallest": ("step_sizes", 0),
     "largest": ("step_sizes", 1),
 }
+_SHORTEST = 2.0 / 3.0  # beta2 whose averages have the length 5, from which on RAdam is adaptive
 _EPS_INSIDE: dict[str, Source] = {**_SOURCES, "inside": "eps", "outside": 0.0}
 _EPS_OUTSIDE: dict[str, Source] = {**_SOURCES, "inside": 0.0, "outside": "eps"}
 
@@ -65,6 +66,10 @@ class Formula:
             options["l1"],
             decay if decoupled else 0.0,
         )
+        minimized = (
+            shared[0],
+            *_penalties(self.rule.name, options, shared[3], shared[5]),
+        )
         names = self.coefficients.hyperparameters
         return Method(
             self.rule,
@@ -75,7 +80,30 @@ class Formula:
             bool(np.any(prepares(options))),
             options["clip_norm"],
             norm_eps,
+            _table(minimized, runs),
         )
+
+
+def _penalties(rule: str, options: Mapping[str, Any], l2: Any, decay: Any) -> tuple[Any, ...]:
+    """What is minimized besides the objective, as `fastgd.rules.updates.steepness` takes it: l2, l1, decay, floor.
+
+    Decoupled `decay` takes part as the rule weighs it where its run rests, ``decay * p = -step / lr``. A step of plain
+    descent is lr * g, with momentum 1 / (1 - momentum) as much: there it is an l2. Adam and its like step by
+    lr * g / (|g| + eps): they rest where g vanishes or, at the bounds |p| = 1 / decay, points outwards (Xie & Li,
+    2024, Implicit bias of AdamW). All others rest, if at all, where the slope of no objective vanishes: NaN, which
+    never converges.
+    """
+    l1, eps = options["l1"], options.get("eps", 0.0)
+    nothing, unknown = 0.0, np.where(decay > 0, np.nan, 0.0)
+    if rule == "sgd":
+        return l2 + decay, l1, nothing, nothing
+    if rule in {"momentum", "nesterov"}:
+        return l2 + decay * (1.0 - options["momentum"]), l1, nothing, nothing
+    if rule in {"adam", "nadam", "adamax"}:
+        return l2, l1, decay, eps
+    if rule == "radam":  # plain momentum for ever where the averages of squares are that short
+        return l2, l1, np.where(options["betas"][1] > _SHORTEST, decay, unknown), eps
+    return l2, l1, unknown, nothing
 
 
 def formula(

@@ -32,6 +32,18 @@ def shrink(p, g, l2, decay, nought):
     return p, g
 
 
+def steepness(p, g, sign, l2, l1, decay, floor, nought):
+    """How steep what a run minimizes is in one parameter: the objective and its penalties, not clipped. Returns a size.
+
+    Where p is 0, l1 * |p| has a kink: there it is the distance of the subdifferential from 0. Weight decay is part of
+    `l2`, unless an adaptive rule weighs it against ``g / (|g| + floor)``: where that rule rests, the size is 0 too.
+    """
+    slope = sign * g + l2 * p + l1 * np.sign(p)
+    slope = slope + decay * p * (np.abs(slope) + floor)
+    at_kink = np.maximum(np.abs(g) - l1, nought)
+    return (np.where(np.abs(p) <= nought, at_kink, np.abs(slope)),)
+
+
 def sgd(p, g, lr):
     return (p - lr * g,)
 

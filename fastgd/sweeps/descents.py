@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 
 from fastgd.descent.request import Request
 from fastgd.engines import sweeps
+from fastgd.engines.layout import PENALTIES
 from fastgd.engines.protocol.outcomes import Outcomes, Regime, Status
+from fastgd.engines.reference.steepness import minimized_at, steepest_of
 from fastgd.optimizers.loops import described
-from fastgd.problems import LeastSquares, Problem, Quadratic
+from fastgd.problems import LeastSquares, Quadratic
 from fastgd.progress import Progress
 from fastgd.sweeps.regimes import unfinished_regimes
 from fastgd.sweeps.results import SweepResult
@@ -42,7 +44,7 @@ def sweep_descents(request: Request) -> SweepResult:
                 flush=request.flush,
                 progress=watcher,
             )
-            found.take(index, *outcome)
+            found.take(index, runs.minimized, *outcome)
             status = outcome[0].status
             if np.isin(status, _ENDED_EARLY).any():
                 break
@@ -65,11 +67,21 @@ class _Found:
         self.iterations = np.zeros(shape[0], np.int64)
         self.status = np.full(shape[0], Status.NOT_RUN, np.int8)
         self.oscillating = np.zeros(shape[0], bool)
+        self.minimized = np.zeros((PENALTIES, shape[0]))  # as in `Descents`
+        self.minimized[0] = 1.0
         self.backends: dict[str, None] = {}
         self.vector = 1
 
-    def take(self, index: NDArray[np.intp], outcomes: Outcomes, backend: str, vector: int) -> None:
-        """Take the outcomes of one group."""
+    def take(
+        self,
+        index: NDArray[np.intp],
+        minimized: NDArray[np.float64],
+        outcomes: Outcomes,
+        backend: str,
+        vector: int,
+    ) -> None:
+        """Take the outcomes of one group, and what its runs minimize."""
+        self.minimized[:, index] = minimized
         for name in ("x", "before", "iterations", "status", "oscillating"):
             getattr(self, name)[index] = getattr(outcomes, name)
         self.backends[backend] = None
@@ -117,18 +129,16 @@ class _Found:
         """
         problem = self.request.problem
         gone = (self.status == Status.DIVERGED) & (self.iterations > 0)
-        if problem.kernel(self.x.dtype).kind != "python" or not gone.any():
-            loss, slope = problem.losses(self.x.T), _last_slopes(problem, self.x.T)
-        else:
-            loss, slope = np.full((2, len(gone)), np.nan)
-            x = self.x[~gone].T
-            loss[~gone], slope[~gone] = problem.losses(x), _last_slopes(problem, x)
+        loss, slope = np.full((2, len(gone)), np.nan)
+        kept = ~gone if problem.kernel(self.x.dtype).kind == "python" else slice(None)
+        loss[kept] = problem.losses(self.x[kept].T)
+        slope[kept] = self._last_slopes(self.x[kept].T, self.minimized[:, kept])
         known = np.isfinite(loss) & np.isfinite(slope)
         self.status[(self.status == Status.CONVERGED) & ~known] = Status.DIVERGED
         return loss, slope
 
     def _regimes(self, loss: NDArray[np.float64]) -> NDArray[np.uint8]:
-        """Of converged runs by the signs of the last steps; of others by the loss at the start and 64 updates ago."""
+        """Of converged runs by the signs of the last steps; of others by what they minimize, and minimized before."""
         problem = self.request.problem
         regimes = np.where(self.oscillating, Regime.OSCILLATING, Regime.MONOTONE).astype(np.uint8)
         regimes[self.status == Status.DIVERGED] = Regime.DIVERGED
@@ -136,18 +146,23 @@ class _Found:
         unfinished = np.isin(self.status, (Status.MAX_ITER, Status.MAX_SECONDS, Status.INTERRUPTED))
         if unfinished.any():
             points, which = self.request.distinct_starts
-            start = problem.losses(points)[which[unfinished]]
-            before = problem.losses(self.before[unfinished].T)
-            regimes[unfinished] = unfinished_regimes(start, before, loss[unfinished])
+            own, at = self.minimized[:, unfinished], which[unfinished]
+            before, now = self.before[unfinished].T, self.x[unfinished].T
+            regimes[unfinished] = unfinished_regimes(
+                minimized_at(points[:, at], problem.losses(points)[at], own),
+                minimized_at(before, problem.losses(before), own),
+                minimized_at(now, loss[unfinished], own),
+            )
         return regimes
 
-
-def _last_slopes(problem: Problem, x: NDArray[Any]) -> NDArray[np.float64]:
-    """max|g| at the points (n_parameters, runs)."""
-    rows = problem.kernel(x.dtype).size * x.shape[1]
-    if rows > _MOST_ROWS and isinstance(problem, LeastSquares | Quadratic):
-        with np.errstate(all="ignore"):
-            g = problem.hessian @ x.astype(np.float64) - problem.linear[:, None]
-    else:
-        g = sweeps.slopes(problem, x)
-    return np.asarray(np.abs(g).max(axis=0), np.float64)
+    def _last_slopes(self, x: NDArray[Any], minimized: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The largest slopes at the last points (n_parameters, runs)."""
+        problem = self.request.problem
+        rows = problem.kernel(x.dtype).size * x.shape[1]
+        if rows > _MOST_ROWS and isinstance(problem, LeastSquares | Quadratic):
+            with np.errstate(all="ignore"):
+                g = problem.hessian @ x.astype(np.float64) - problem.linear[:, None]
+        else:
+            g = sweeps.slopes(problem, x)
+        penalties = minimized if np.any(minimized[1:] != 0) else None
+        return np.asarray(steepest_of(x, g, penalties), np.float64)

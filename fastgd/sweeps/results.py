@@ -62,9 +62,10 @@ class SweepResult:
         is larger than at its start, ``"slow"`` if it was still falling, else ``"cycling"``; ``"diverged"``; and ``""``
         for a run that was not started. One byte per run is kept, the names are made when they are asked for.
     loss : ndarray of float64
-        The problem's value at the last iterate.
+        The problem's value at the last iterate, without penalties.
     slope : ndarray of float64
-        The largest absolute component of the gradient there, which is compared with `tol`.
+        The largest absolute component of the gradient there, penalties included, which is compared with `tol`; nan
+        where no slope tells that a run has converged (see the notes of `sweep`).
     x : ndarray of shape (*axes, n_parameters), float32 or float64
         The last iterates.
     parameter_names : sequence of str, optional

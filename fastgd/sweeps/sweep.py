@@ -37,9 +37,9 @@ def sweep(
     """Descend a problem once for every combination of the axes' values.
 
     The loops are compiled: runs advance as lanes of vector instructions, on all threads, without the interpreter. A
-    run ends when its largest slope max|g| is below `tol` (tested at the start and after every update), when it
-    diverges (a parameter is not finite or beyond 1e100, in float32 1e30) or after `max_iter` updates. Its outcome
-    does not depend on the other runs, the threads or the backend.
+    run ends when its largest slope max|g|, penalties included, is below `tol` (tested at the start and after every
+    update), when it diverges (a parameter is not finite or beyond 1e100, in float32 1e30) or after `max_iter` updates.
+    Its outcome does not depend on the other runs, the threads or the backend.
 
     Parameters
     ----------
@@ -63,9 +63,8 @@ def sweep(
         Maximum number of updates of a run.
     tol : float, optional
         Default 1e-8, in float32 1e-4. With 0 no run converges, and each makes `max_iter` updates; that is the default
-        for a problem with batches, which otherwise tests the slopes of all rows once per epoch. The slope is that of
-        the problem alone: with `weight_decay`, `l1` or `l2` a descent settles at the penalized optimum, where this
-        slope is not 0, and goes on to `max_iter`.
+        for a problem with batches, which otherwise tests the slopes of all rows once per epoch. With `l1`, `l2` or
+        `weight_decay` the slope is that of the penalized loss, see the notes.
     dtype : {"float64", "float32"}, optional
         Precision of the runs, float64 by default.
     max_seconds : float, optional
@@ -126,6 +125,25 @@ def sweep(
     ``backend="numpy", flush_subnormals=False`` bit for bit: subnormal numbers are never flushed there. A function of
     your own must be ``fun(x, grad)``, compiled with `numba.njit`, and must not raise exceptions; its last bits may
     differ, because the GPU's compiler fuses products with sums.
+
+    With penalties a run minimizes the loss plus ``l1 * sum(|x|) + l2 / 2 * sum(x**2)`` (with `maximize`, the negative
+    loss plus these), and has converged where that is stationary: where ``g + l2 * x + l1 * sign(x)`` vanishes, and for
+    a parameter at 0, where l1 has a kink, where ``|g| <= l1``. `slope` is what remains of that; `loss` is the problem's
+    alone. Clipping changes the path, not what is minimized. The steps of l1 are those of a subgradient: they pass a
+    parameter that belongs at 0 to and fro by lr * l1, and such a run ends as "max_iter". Let the rate fall by a
+    schedule, and take what is left of those parameters as 0.
+
+    Coupled weight decay counts as l2. So does decoupled decay of plain descent, times (1 - momentum) with momentum.
+    Under `AdamW` and the decoupled decay of `Adam`, `NAdam`, `RAdam` and `Adamax` it is no penalty: where such a run
+    rests, ``g + weight_decay * x * (|g| + eps)`` vanishes, that is at an optimum of the loss within the bounds
+    ``|x| <= 1 / weight_decay``, or at a bound [1]_; that is tested, and is 0 for a run that stays, which needs a rate
+    that falls. With other optimizers (`Lion`, `Adagrad`, `RMSprop`, `Adadelta`, `amsgrad=True`, `NAG`), decoupled
+    decay comes to rest where no objective is stationary: `slope` is nan, and no run converges. Use l2 instead, or
+    `step_tol` of `fastgd.minimize`.
+
+    References
+    ----------
+    .. [1] Xie & Li (2024), Implicit bias of AdamW: l-infinity norm constrained optimization.
 
     Examples
     --------

@@ -15,6 +15,7 @@ from fastgd.engines.cuda.sweep_shared import (
     ARGUMENTS,
     coefficients_now,
     constants_of_run,
+    converged,
     scaled,
     slot,
     status_lines,
@@ -247,8 +248,8 @@ def _test(shape: Shape) -> list[str]:
     """Whether all slopes are below the tolerance."""
     if not shape.tested:
         return []
-    converged = STOPS["converged"].text("np.abs(load(slopes, i))", "tol")
-    test = lines_of(_TEST, slopes=_slopes(shape, "x"), converged=converged)
+    reached = converged(shape, "load(x, i)", "load(slopes, i)")
+    test = lines_of(_TEST, slopes=_slopes(shape, "x"), converged=reached)
     return lines_of(_TEST_AFTER_EPOCHS, test=test) if shape.batched else test
 
 

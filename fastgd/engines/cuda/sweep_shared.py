@@ -7,10 +7,10 @@ from typing import Any
 from fastgd.engines.cuda import source
 from fastgd.engines.cuda.sweep_slopes import Shape
 from fastgd.engines.cuda.vocabulary import rule_itself
-from fastgd.engines.layout import WINDOW
+from fastgd.engines.layout import PENALTIES, WINDOW
 from fastgd.engines.parse import Rule
 from fastgd.engines.protocol.outcomes import Status, status_constants
-from fastgd.engines.registry import PREPARE, STOPS
+from fastgd.engines.registry import PREPARE, STEEPNESS, STOPS
 
 # Of the queue: the next run's place in the list; runs that have been given back; those of them that have ended.
 # The other arguments are numbers and addresses of arrays. Of `kept` there are two, for odd and even windows.
@@ -43,8 +43,18 @@ def surroundings(rule: Rule, shape: Shape, char: str) -> tuple[str, dict[str, An
     """What stands before kernels: constants, the rule, what comes before it; and what no text has."""
     own = source.rule_text(rule)
     before = source.rule_text(PREPARE, "prepare") if shape.n_shared else ""
+    steepness = source.rule_text(STEEPNESS, "steepness") if shape.penalized else ""
     given = {} if own else {"rule": rule_itself(rule, char)}
-    return "".join([constants(shape), before or "", own or ""]), given
+    return "".join([constants(shape), before or "", steepness or "", own or ""]), given
+
+
+def converged(shape: Shape, x: str, g: str) -> str:
+    """The test of one parameter, at `x` with the objective's slope `g`."""
+    slope = f"np.abs({g})"
+    if shape.penalized:
+        own = ", ".join(f"penalty{k}" for k in range(PENALTIES))
+        slope = f"steepness({x}, {g}, {own}, ZERO)[0]"
+    return STOPS["converged"].text(slope, "tol")
 
 
 def scaled(squares: str) -> list[str]:
@@ -78,6 +88,9 @@ def constants_of_run(shape: Shape) -> list[str]:
     """What a run keeps: coefficients, its rate, which columns of the tables are its own."""
     layout = shape.layout
     lines = [f"c{k} = load(fixed, {row} * runs + run)" for row, k in enumerate(layout.fixed)]
+    if shape.penalized:
+        first = len(layout.fixed)
+        lines += [f"penalty{k} = load(fixed, {first + k} * runs + run)" for k in range(PENALTIES)]
     if layout.moves:
         lines.append("own_group = integer(group, run)")
     if layout.lines:

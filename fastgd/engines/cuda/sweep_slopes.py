@@ -24,7 +24,7 @@ PRODUCT = "np.mul"  # which no compiler fuses with a sum
 
 @dataclass(frozen=True)
 class Shape:
-    """What kernels are compiled for; `tested` says whether a run may converge."""
+    """What kernels are compiled for; `tested` says whether a run may converge, `penalized` by more than its slope."""
 
     kind: str
     count: int
@@ -36,6 +36,7 @@ class Shape:
     mode: str
     batched: bool
     tested: bool
+    penalized: bool
     layout: Layout
 
     @classmethod
@@ -55,6 +56,7 @@ class Shape:
             runs.mode,
             problem.batches is not None,
             tested,
+            tested and runs.penalized,
             layout,
         )
 

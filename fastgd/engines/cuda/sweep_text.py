@@ -17,6 +17,7 @@ from fastgd.engines.cuda.sweep_shared import (
     ARGUMENTS,
     coefficients_now,
     constants_of_run,
+    converged,
     scaled,
     slot,
     status_lines,
@@ -112,8 +113,7 @@ class Text(Slopes):
         """Whether no slope reaches the tolerance; a NaN does."""
 
         def test(i: Any) -> list[str]:
-            slope = f"np.abs({self.name('g', i)})"
-            return [f"met = met & ({STOPS['converged'].text(slope, 'tol')})"]
+            return [f"met = met & ({converged(self.shape, self.name('x', i), self.name('g', i))})"]
 
         return ["met = True", *self.each(test)]
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 from fastgd.engines.cuda import device, sweep_block, sweep_text
 from fastgd.engines.cuda.sweep_coefficients import Coefficients
 from fastgd.engines.cuda.sweep_slopes import Shape
-from fastgd.engines.layout import RUNNING, SHARED, WINDOW
+from fastgd.engines.layout import PENALTIES, RUNNING, SHARED, WINDOW
 from fastgd.engines.protocol.outcomes import (
     NumpyOutcomes,
     Standing,
@@ -62,7 +63,7 @@ def _chunk(problem: Problem, runs: Descents, limits: Limits) -> int:
     """Runs that the memory holds at once, with what they need of tables."""
     count, item = problem.n_parameters, limits.dtype.itemsize
     n_rows = count * (1 + len(runs.state0))
-    each = item * (3 * n_rows + 2 * count + len(runs.rule.coefficients) + 6) + 64
+    each = item * (3 * n_rows + 2 * count + len(runs.rule.coefficients) + SHARED + PENALTIES) + 64
     others = runs.hyper[1:]
     if not runs.coefficients.steady and others.size and (others != others[:, :1]).any():
         each += 2 * WINDOW * 2 * 8 * len(runs.rule.coefficients)
@@ -71,19 +72,16 @@ def _chunk(problem: Problem, runs: Descents, limits: Limits) -> int:
 
 def _part(runs: Descents, columns: slice) -> Descents:
     """Some of the runs."""
-    return Descents(
-        runs.rule,
-        runs.coefficients,
-        runs.index[columns],
-        runs.x0[:, columns],
-        runs.hyper[:, columns],
-        runs.state0[:, columns],
-        None if runs.shared is None else runs.shared[:, columns],
-        runs.schedules,
-        runs.rate_of[columns],
-        runs.lookahead,
-        runs.seeds,
-        runs.seed_of[columns],
+    return replace(
+        runs,
+        index=runs.index[columns],
+        x0=runs.x0[:, columns],
+        hyper=runs.hyper[:, columns],
+        state0=runs.state0[:, columns],
+        minimized=runs.minimized[:, columns],
+        shared=None if runs.shared is None else runs.shared[:, columns],
+        rate_of=runs.rate_of[columns],
+        seed_of=runs.seed_of[columns],
     )
 
 
@@ -235,6 +233,8 @@ class _Chunk:
         room = self.blocks * sweep_block.room(shape) if self.in_blocks else 0
         with np.errstate(over="ignore"):
             fixed = self.ahead.coefficients.fixed().astype(dtype)
+            if shape.penalized:
+                fixed = np.vstack([fixed, runs.minimized.astype(dtype)])
         return {
             "rows": device.to_device(rows),
             "kept": device.to_device(np.stack([rows, rows])),

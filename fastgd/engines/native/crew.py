@@ -176,6 +176,7 @@ class Crew:
             runs.x0[:, columns],
             runs.state0[:, columns],
             hyper,
+            penalties=runs.minimized[:, columns],
             schedules=schedules,
             rate_of=rate_of,
             uniform=uniform,

@@ -17,6 +17,7 @@ class Descent:
         state0: NDArray[np.float64],
         hyper: NDArray[np.float64],
         *,
+        penalties: NDArray[np.float64] | None = None,
         own: bool,
         scheduled: bool,
         max_iter: int,

@@ -40,7 +40,7 @@ cdef class Descent:
     cdef doubles carry, hyper
     cdef const char *data
 
-    def __init__(self, Kernels kernels, x0, state0, hyper, *, bint own, bint scheduled, Py_ssize_t max_iter, double tol,
+    def __init__(self, Kernels kernels, x0, state0, hyper, *, penalties=None, bint own, bint scheduled, Py_ssize_t max_iter, double tol,
                  double step_tol, double limit, bint flush):
         """`own` says that the kernel is one for a single run. The other arguments are those of `Block`, for one run."""
         cdef Py_ssize_t count = kernels.count, k
@@ -50,7 +50,7 @@ cdef class Descent:
         self.tol, self.step_tol, self.limit = tol, step_tol, limit
         self.steady = kernels.steady and not scheduled
         self.width = 1 if own else ALONE
-        rows = (1 + kernels.n_state) * count
+        rows = (1 + kernels.n_state) * count + kernels.n_penalties
         # The working space follows the state: Numba's kernels, which know the sizes, expect it there.
         buffer = aligned((rows + 5 * count + 2, self.width), dtype)
         table = aligned((STEPS * kernels.n_coefficients, self.width), dtype)
@@ -59,6 +59,8 @@ cdef class Descent:
         buffer[:count, 0] = x0
         for k in range(kernels.n_state):
             buffer[(k + 1) * count : (k + 2) * count, 0] = state0[k]
+        if kernels.n_penalties:
+            buffer[rows - kernels.n_penalties : rows, 0] = penalties
         self.x = buffer[:count, 0]
         self._keep = (buffer, table, watch, reals)
         self.at, self.work = pointer(buffer), pointer(buffer[rows:])

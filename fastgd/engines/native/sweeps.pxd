@@ -32,7 +32,7 @@ ctypedef void (*lanes_t)(
 
 cdef class Kernels:
     cdef readonly object dtype, data, batches
-    cdef readonly Py_ssize_t size, count, n_state, n_coefficients, n_hyper, features
+    cdef readonly Py_ssize_t size, count, n_state, n_coefficients, n_hyper, n_penalties, features
     cdef readonly bint steady
     cdef window_t window
     cdef uintptr_t observe

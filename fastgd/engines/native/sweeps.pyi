@@ -15,6 +15,7 @@ class Kernels:
     n_state: int
     n_coefficients: int
     n_hyper: int
+    n_penalties: int
     features: int
     steady: bool
 
@@ -33,6 +34,7 @@ class Kernels:
         n_coefficients: int,
         n_hyper: int,
         steady: bool,
+        n_penalties: int = 0,
         batches: Batches | None = None,
         features: int = 0,
     ) -> None: ...
@@ -68,6 +70,7 @@ class Block:
         state0: NDArray[np.float64],
         hyper: NDArray[np.float64],
         *,
+        penalties: NDArray[np.float64] | None = None,
         schedules: Sequence[Schedule] | None = None,
         rate_of: NDArray[np.int64] | None = None,
         seed: int = 0,

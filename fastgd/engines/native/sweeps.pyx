@@ -42,9 +42,10 @@ cdef class Kernels:
     def __init__(self, uintptr_t window, uintptr_t observe, uintptr_t lanes, *, uintptr_t shared=0,
                  Py_ssize_t n_shared=0, data, Py_ssize_t size,
                  Py_ssize_t count, Py_ssize_t n_state, Py_ssize_t n_coefficients, Py_ssize_t n_hyper, bint steady,
-                 batches=None, Py_ssize_t features=0):
+                 Py_ssize_t n_penalties=0, batches=None, Py_ssize_t features=0):
         """`shared` computes the first `n_shared` coefficients from the last rows of `hyper`, the rate first.
 
+        Kernels of runs with penalties find `n_penalties` rows of them behind the state.
         With `batches` (`fastgd.batches`) each update uses some of the `size` rows of `features` inputs in `data`.
         """
         self.window, self.observe, self.lanes = <window_t>window, observe, <lanes_t>lanes
@@ -52,7 +53,7 @@ cdef class Kernels:
         self.data, self.dtype, self.dtype_size = data, data.dtype, data.dtype.itemsize
         self.size, self.count, self.n_state = size, count, n_state
         self.n_coefficients, self.n_hyper, self.steady = n_coefficients, n_hyper, steady
-        self.batches, self.features = batches, features
+        self.n_penalties, self.batches, self.features = n_penalties, batches, features
 
 
 cdef class Outcomes:
@@ -102,7 +103,7 @@ cdef class Block:
     cdef Py_ssize_t max_iter, n_saved, n_older, rate_start, n_rates, rows, itemsize
     cdef double tol, limit
     cdef bint uniform, steady, scheduled, flush
-    # Rows of WIDTH runs: parameters and state now, at the start of this window, and of the one before.
+    # Rows of WIDTH runs: parameters, state and penalties now, at the start of this window, and of the one before.
     cdef row x, saved, older, scratch, scratch_work, low, high, work, coefficients, status, seen, moved, turns
     cdef doubles carry, carry_saved, carry_older, carry_scratch, hyper, hyper_scratch
     cdef integers run, rate_of, rate_of_scratch
@@ -122,7 +123,7 @@ cdef class Block:
         dtype = kernels.dtype
         self.kernels, self.outcomes, self.max_iter = kernels, outcomes, max_iter
         self.tol, self.limit, self.flush = tol, limit, flush
-        self.rows, self.itemsize = (1 + kernels.n_state) * count, dtype.itemsize
+        self.rows, self.itemsize = (1 + kernels.n_state) * count + kernels.n_penalties, dtype.itemsize
         # One buffer, in this order: Numba's kernels, which know the sizes, address all rows from `x`.
         work = 3 * count + 1
         rows = {"x": self.rows, "work": work, "low": 1, "high": 1, "coefficients": TABLE * kernels.n_coefficients,
@@ -167,8 +168,8 @@ cdef class Block:
             self.batch, self.lowest = pointer(batch), pointer(lowest)
             self._keep += (batch, lowest)
 
-    def load(self, run, x0, state0, hyper, *, schedules=None, rate_of=None, seed=0, bint uniform):
-        """Copies in runs that have not begun: `run` numbers them; `x0`, `state0`, `hyper` have a column for each."""
+    def load(self, run, x0, state0, hyper, *, penalties=None, schedules=None, rate_of=None, seed=0, bint uniform):
+        """Copies in runs that have not begun: `run` numbers them; other arrays have a column for each."""
         cdef Py_ssize_t count = self.kernels.count, lanes = len(run)
         self.lanes, self.n, self.part, self.uniform, self.schedules = lanes, 0, 0, uniform, schedules
         self.scheduled = schedules is not None
@@ -177,6 +178,8 @@ cdef class Block:
         self._x[:count, :lanes] = x0
         for k in range(self.kernels.n_state):
             self._x[(k + 1) * count : (k + 2) * count, :lanes] = state0[k]
+        if self.kernels.n_penalties:
+            self._x[self.rows - self.kernels.n_penalties :, :lanes] = penalties
         self._reals[0] = 1.0
         self._reals[4 : 4 + self.kernels.n_hyper, :lanes] = hyper
         self._whole[0, :lanes] = run

@@ -18,10 +18,9 @@ for t in range(steps):
     for l in range(lanes):
         $points
         $gradient
-        slope = abs(g0)
         $steepest
         b[LOW + l] = smaller(slope, b[LOW + l])
-        b[HIGH + l] = larger(slope, b[HIGH + l])
+        b[HIGH + l] = larger($high, b[HIGH + l])
         $updates
 """
 _FUSED_UPDATE = """
@@ -37,11 +36,11 @@ for t in range(steps):
     o = TABLE + t * stride
     slopes(b, 0, GO, 0, lanes, 0, COUNT, size, data)
     for l in range(lanes):
-        slope = abs(b[GO + l])
+        $first
         for i in range(1, COUNT):
-            slope = larger(abs(b[GO + i * W + l]), slope)
+            $others
         b[LOW + l] = smaller(slope, b[LOW + l])
-        b[HIGH + l] = larger(slope, b[HIGH + l])
+        b[HIGH + l] = larger($high, b[HIGH + l])
     $look_ahead
     $scale
     for i in range(COUNT):
@@ -65,6 +64,22 @@ for l in range(lanes):
 """
 
 
+# What a run's penalties add to its slope may hide how far a parameter went: the largest parameter is kept beside.
+
+
+def _steepest(update: Update, p: str, g: str, *, first: bool) -> list[str]:
+    """The largest slope of run l so far, and where penalties are part of it the largest parameter."""
+    slope, far = update.slope(p, g), [f"abs({p})"] if update.sizes.penalized else []
+    if first:
+        return [f"slope = {slope}", *(f"far = {one}" for one in far)]
+    return [f"slope = larger({slope}, slope)", *(f"far = larger({one}, far)" for one in far)]
+
+
+def _high(sizes: Sizes) -> str:
+    """What tells that a run may have diverged."""
+    return "far" if sizes.penalized else "slope"
+
+
 def fusible(sizes: Sizes) -> bool:
     """Whether one loop over the runs can do a whole step."""
     return (
@@ -81,6 +96,9 @@ def window(update: Update) -> list[str]:
     factor = update.scale("b[o")
     return lines_of(
         _WINDOW,
+        first=_steepest(update, "b[l]", "b[GO + l]", first=True),
+        others=_steepest(update, "b[i * W + l]", "b[GO + i * W + l]", first=False),
+        high=_high(update.sizes),
         look_ahead=_look_ahead(_LOOK_AHEAD, update, "b[o"),
         scale=lines_of(_SCALE, factor=factor) if factor else [],
         sequential=_sequential(update, "0", "lanes"),
@@ -116,7 +134,10 @@ def _fused_window(update: Update) -> list[str]:
         numbers=[f"{number} = data[{k}]" for k, number in enumerate(numbers)],
         points=[f"x{i} = b[{i} * W + l]" for i in range(count)],
         gradient=lines,
-        steepest=[f"slope = larger(abs(g{i}), slope)" for i in range(1, count)],
+        steepest=[
+            line for i in range(count) for line in _steepest(update, f"x{i}", f"g{i}", first=not i)
+        ],
+        high=_high(update.sizes),
         updates=[line for i in range(count) for line in updated(i)],
     )
 
@@ -165,7 +186,7 @@ if last and code == RUNNING:
 """
 _TEST = """
 slopes(b, 0, GO, l, l + 1, 0, COUNT, size, data)
-slope = np.abs(b[GO + l])
+slope = $first
 for i in range(1, COUNT):
     slope = $steeper
 if $converged:
@@ -206,8 +227,13 @@ if largest < step_tol:
 
 def _run(update: Update, begin: list[str], watch: list[str], end: list[str]) -> list[str]:
     """Run number l up to the end of `steps` updates, or to its own; three places for what is watched besides."""
-    steeper = STOPS["largest"].text("slope", "b[GO + i * W + l]")
-    test = lines_of(_TEST, steeper=steeper, converged=STOPS["converged"].text("slope", "tol"))
+    other = update.slope("b[i * W + l]", "b[GO + i * W + l]")
+    test = lines_of(
+        _TEST,
+        first=update.slope("b[l]", "b[GO + l]"),
+        steeper=STOPS["largest"].text("slope", other),
+        converged=STOPS["converged"].text("slope", "tol"),
+    )
     return lines_of(
         _RUN,
         test=test,

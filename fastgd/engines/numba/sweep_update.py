@@ -1,7 +1,8 @@
 """One update of one run as text: the rule, whatever a step has in front of it, and where a block keeps its numbers.
 
 All rows of a block lie in one buffer `b` at offsets that are known when a kernel is compiled: only then does LLVM see
-that they do not overlap. `x` comes first, then state, working space (`GO`), slopes and the table of coefficients.
+that they do not overlap. `x` comes first, then state, penalties of the runs (`PENALTY`) if they have any, working space
+(`GO`), slopes and the table of coefficients.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from fastgd.engines.layout import BLOCK, CLIP_PARTS, PARTIALS, SHARED, WIDTH
+from fastgd.engines.layout import BLOCK, CLIP_PARTS, PARTIALS, PENALTIES, SHARED, WIDTH
 from fastgd.engines.numba.modules import TYPES
 from fastgd.engines.parse import Rule
 from fastgd.engines.protocol.outcomes import status_constants
@@ -29,6 +30,7 @@ class Sizes:
     n_state: int
     width: int = WIDTH  # runs in a row
     outputs: int = 1  # of a linear model
+    penalized: bool = False
 
     @classmethod
     def of(cls, kernel: Kernel, count: int, runs: Descents, width: int = WIDTH) -> Sizes:
@@ -42,6 +44,7 @@ class Sizes:
             len(runs.state0),
             width,
             kernel.outputs,
+            runs.penalized,
         )
 
     @property
@@ -50,9 +53,14 @@ class Sizes:
         return {"plain": 0, "prepared": SHARED, "clipped": SHARED + CLIP_PARTS}[self.mode]
 
     @property
-    def rows(self) -> int:
-        """Rows of parameters and state; rows of working space follow (see `fastgd.engines.native.sweeps.Block`)."""
+    def penalty_row(self) -> int:
+        """Where the runs' penalties begin: behind parameters and state."""
         return self.count * (1 + self.n_state)
+
+    @property
+    def rows(self) -> int:
+        """Rows that belong to the runs; rows of working space follow (see `fastgd.engines.native.sweeps.Block`)."""
+        return self.penalty_row + PENALTIES * self.penalized
 
     @property
     def work(self) -> int:
@@ -75,6 +83,7 @@ W = $width
 COUNT = $count
 OUTPUTS = $outputs
 BLOCK = $block
+PENALTY = $penalty_row * W
 GO = $rows * W
 LOW = $low * W
 HIGH = $high * W
@@ -120,6 +129,7 @@ def constants(char: str, sizes: Sizes) -> str:
         count=str(sizes.count),
         outputs=str(sizes.outputs),
         block=str(BLOCK),
+        penalty_row=str(sizes.penalty_row),
         rows=str(sizes.rows),
         low=str(low),
         high=str(low + 1),
@@ -181,6 +191,13 @@ class Update:
             f"{place} = {name}"
             for place, name in zip(self.state(parameter), self.new[1:], strict=True)
         ]
+
+    def slope(self, p: str, g: str) -> str:
+        """The size of one parameter's slope by which run l converges."""
+        if not self.sizes.penalized:
+            return f"abs({g})"
+        own = ", ".join(f"b[PENALTY + {k} * W + l]" for k in range(PENALTIES))
+        return f"steepness({p}, {g}, {own}, ZERO)[0]"
 
     def scale(self, table: str) -> list[str]:
         """Clipping by norm: the factor of run l's gradient, in double as everywhere."""

@@ -104,6 +104,8 @@ class Method:
         Whether `prepare` is needed.
     clip_norm, norm_eps : float or ndarray of shape (n,), float
         As in `fastgd.engines.protocol.steps.Group`.
+    minimized : ndarray of float64, shape (5,) or (5, n)
+        What the run minimizes besides the objective: arguments of `fastgd.rules.updates.steepness` after (p, g).
     """
 
     rule: Rule
@@ -114,3 +116,4 @@ class Method:
     prepared: bool
     clip_norm: Any
     norm_eps: float
+    minimized: NDArray[np.float64]

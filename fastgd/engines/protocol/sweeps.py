@@ -122,7 +122,8 @@ class Descents:
 
     `index` is the place of each run in the sweep, `x0` (n_parameters, runs) its start, `state0` the first value of each
     state array; `hyper` are the arguments of the coefficient function after the step, the rate first; `shared` those of
-    `prepare` after the rate, and limit and eps of clipping by norm; None if neither is used.
+    `prepare` after the rate, and limit and eps of clipping by norm; None if neither is used; `minimized` those of
+    `steepness` after (p, g).
     """
 
     rule: Rule
@@ -131,6 +132,7 @@ class Descents:
     x0: NDArray[Any]
     hyper: NDArray[np.float64]
     state0: NDArray[np.float64]
+    minimized: NDArray[np.float64]
     shared: NDArray[np.float64] | None = None
     schedules: list[Schedule] | None = None
     rate_of: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
@@ -144,6 +146,16 @@ class Descents:
         if self.shared is None:
             return "plain"
         return "prepared" if len(self.shared) == SHARED else "clipped"
+
+    @cached_property
+    def penalized(self) -> bool:
+        """Whether a run minimizes more than the objective, so that the objective's slope alone does not end it."""
+        return bool(np.any(self.minimized[1:] != 0))
+
+    @property
+    def penalties(self) -> NDArray[np.float64] | None:
+        """`minimized` where a run has penalties."""
+        return self.minimized if self.penalized else None
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from fastgd.engines.protocol.outcomes import (
     standing_of,
 )
 from fastgd.engines.protocol.sweeps import Descents, Limits, Problem
+from fastgd.engines.reference.steepness import steepest_of
 from fastgd.engines.reference.steps import block_sums
 from fastgd.engines.registry import COEFFICIENTS, PREPARE, STOPS
 from fastgd.engines.vocabulary import bound, numpy_vocabulary
@@ -106,8 +107,11 @@ class Columns:
 
     def converged(self) -> NDArray[np.bool_]:
         """Which runs have no slope that reaches the tolerance."""
-        steepest = np.maximum.reduce(np.abs(self.slopes(self.x)), axis=0)
+        penalties = self.runs.penalties
+        own = None if penalties is None else penalties[:, self.run]
+        g = self.slopes(self.x)
         with self.mode():
+            steepest = steepest_of(self.x, g, own)
             tol = np.asarray(self.limits.tol, self.limits.dtype)
             return np.asarray(STOPS["converged"](steepest, tol))
 

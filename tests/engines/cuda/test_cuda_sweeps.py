@@ -117,6 +117,24 @@ def test_what_stands_before_a_rule(name, optimizer):
     same(PROBLEMS[name], optimizer, {"lr": RATES[1::2]}, max_iter=6 if long else 40)
 
 
+@pytest.mark.parametrize(
+    ("name", "optimizer", "tol"),
+    [
+        ("quadratic1", gd.SGD(l1=0.1, l2=0.2), 3e-2),
+        ("quadratic6", gd.Momentum(weight_decay=0.5, convention="keras"), 0.3),
+        ("line", gd.AdamW(weight_decay=3.0), 0.2),
+        ("rosenbrock", gd.SGD(l1=30.0), 1.0),
+        ("logistic-batches", gd.SGD(l2=0.3), 0.1),
+        ("quadratic40", gd.SGD(l1=0.1, l2=1.0), 0.5),
+    ],
+    ids=lambda value: value if isinstance(value, str) else repr(value)[:40],
+)
+def test_convergence_with_penalties(name, optimizer, tol):
+    axes = {"lr": [0.02, 0.1, 0.3], "x0": [start(PROBLEMS[name]), 0 * start(PROBLEMS[name])]}
+    found = same(PROBLEMS[name], optimizer, axes, tol=tol, max_iter=30, x0=None)
+    assert (found.status == 0).any()
+
+
 @pytest.mark.parametrize("name", ["batches", "logistic-batches"])
 def test_orders_of_rows_by_seed_and_the_test_once_an_epoch(name):
     axes = {"rng": [3, 8], "lr": [0.05, 0.2]}
