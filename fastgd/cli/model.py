@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,6 +60,7 @@ class Model:
         """Write two files, which `load` reads."""
         content = {
             "format": _FORMAT,
+            "network": _digest(self.network),
             "target": dataclasses.asdict(self.target),
             "features": [dataclasses.asdict(feature) for feature in self.encoding.features],
         }
@@ -78,10 +80,11 @@ class Model:
                 raise FileNotFoundError(
                     f"there is no {folder / name}; fastgd train --out writes it"
                 )
-        encoding, target = _read_columns(folder / _COLUMNS)
+        encoding, target, digest = _read_columns(folder / _COLUMNS)
         network = MLP.load(folder / _NETWORK)
         wanted = (len(encoding.inputs), len(target.classes or (0,)))
-        if (network.sizes[0], network.sizes[-1]) != wanted:
+        sizes = (network.sizes[0], network.sizes[-1])
+        if sizes != wanted or (digest is not None and digest != _digest(network)):
             raise ValueError(
                 f"{folder / _NETWORK} and {_COLUMNS} in the same folder are of two networks"
             )
@@ -94,7 +97,16 @@ def network_inputs(encoding: Encoding, frame: pd.DataFrame, dtype: np.dtype[Any]
         return encoding.encoded(frame).astype(dtype)
 
 
-def _read_columns(path: Path) -> tuple[Encoding, Target]:
+def _digest(network: MLP) -> str:
+    """What tells networks apart: a killed run may leave its network beside the columns of the run before."""
+    digest = hashlib.sha256()
+    for parameters in network.params:
+        digest.update(parameters.tobytes())
+    return digest.hexdigest()
+
+
+def _read_columns(path: Path) -> tuple[Encoding, Target, str | None]:
+    """Encoding, target, and which network they belong to, if the file says it."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         if content["format"] != _FORMAT:
@@ -103,4 +115,5 @@ def _read_columns(path: Path) -> tuple[Encoding, Target]:
         encoding = Encoding(tuple(Feature(**{**f, "levels": tuple(f["levels"])}) for f in features))
     except (ValueError, TypeError, KeyError):
         raise ValueError(f"{path} was not written by this version of fastgd train") from None
-    return encoding, dataclasses.replace(target, classes=target.classes and tuple(target.classes))
+    target = dataclasses.replace(target, classes=target.classes and tuple(target.classes))
+    return encoding, target, content.get("network")

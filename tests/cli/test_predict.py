@@ -5,6 +5,8 @@ import pandas as pd
 from cli.cars import CARS, MAKE, POWER, QUICK, SIZES
 from cli.commands import refused, said, write
 
+from fastgd.network.mlp import MLP
+
 
 def test_predictions_of_another_file_are_those_of_the_network(cars, tmp_path, capsys):
     folder = tmp_path / "out"
@@ -55,4 +57,9 @@ def test_predict_says_what_is_wrong(cars, tmp_path, capsys):
         (folder / "columns.json").write_text(text, encoding="utf-8")
         assert "was not written by this version" in refused(["predict", str(folder), cars], capsys)
     (folder / "columns.json").write_text(known.replace('"vw"', '"vw", "x"'), encoding="utf-8")
+    assert "are of two networks" in refused(["predict", str(folder), cars], capsys)
+    (folder / "columns.json").write_text(known, encoding="utf-8")
+    other = MLP.load(folder / "network.npz")
+    other.params[-1] += 1  # as after a run that was killed between its two files
+    other.save(folder / "network.npz")
     assert "are of two networks" in refused(["predict", str(folder), cars], capsys)
