@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -77,7 +77,7 @@ class HeatMapDisplay(Display):
     value_name: str = NAMES["iterations"]
     boundary: tuple[ArrayLike, ArrayLike] | None = None
     boundary_name: str = "limit of stability"
-    partial: ArrayLike | None = None
+    partial: ArrayLike | None = field(default=None, kw_only=True)
 
     def _draw(self, ax: Axes) -> None:
         from matplotlib.colors import LogNorm, Normalize  # noqa: PLC0415  (heavy)

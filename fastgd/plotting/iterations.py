@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
@@ -86,8 +86,8 @@ class IterationsDisplay(Display):
     y_name: str = NAMES["iterations"]
     curve_name: str = "closed form"
     connected: bool = True
-    errors: Mapping[str, ArrayLike] | None = None
-    partial: Mapping[str, ArrayLike] | None = None
+    errors: Mapping[str, ArrayLike] | None = field(default=None, kw_only=True)
+    partial: Mapping[str, ArrayLike] | None = field(default=None, kw_only=True)
 
     def _draw(self, ax: Axes) -> None:
         x = np.asarray(self.x, np.float64)

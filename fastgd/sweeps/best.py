@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -59,11 +59,11 @@ class BestRun:
     regime: str
     metric: float | None = None
     network: MLP | None = None
-    average: float | None = None
-    standard_error: float | None = None
-    seeds: int = 1
-    converged: float | None = None
-    diverged: float | None = None
+    average: float | None = field(default=None, kw_only=True)
+    standard_error: float | None = field(default=None, kw_only=True)
+    seeds: int = field(default=1, kw_only=True)
+    converged: float | None = field(default=None, kw_only=True)
+    diverged: float | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True)
