@@ -11,6 +11,7 @@ squared errors it is exact: half of g'H⁻¹g. Reference: Boyd and Vandenberghe 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +27,7 @@ Reals = NDArray[np.float64]
 _MOST_UNKNOWNS = 1000  # a direct solution takes their third power
 _MOST_WORK = 2e10  # rows times unknowns squared
 _STEPS = 50  # of conjugate gradients, where there are more
+_CALL = 1e5  # multiplications that take as long as the calls of an epoch
 _ROUNDING = 1e-9  # of a gradient, relative to the sum of its terms' sizes
 
 
@@ -100,6 +102,17 @@ class DualityGap:
     def is_large(self, unknowns: int) -> bool:
         """Whether a direct solution would take too long."""
         return unknowns > _MOST_UNKNOWNS or len(self.rows) * unknowns**2 > _MOST_WORK
+
+    def cost(self, params: Sequence[Array]) -> float:
+        """About how many epochs take as long as `at`, from counts of multiplications and what calls take besides."""
+        n, unknowns = len(self.rows), params[0].size + params[1].size
+        epoch = 4.0 * n * unknowns + _CALL
+        if self._quadratic or self.is_large(unknowns):
+            return (
+                _STEPS * epoch if self.is_large(unknowns) else 4.0 * n * unknowns + 3 * _CALL
+            ) / epoch
+        together = unknowns if self.loss.coupled else unknowns / len(params[1])
+        return (unknowns * together * (n + 10.0 * together) + 10 * _CALL) / epoch
 
     def targets(self, outputs: int) -> Reals:
         """The targets in columns, class numbers as indicators."""

@@ -52,8 +52,9 @@ class GDRegressor(NetworkRegressor, LinearEstimator):
         of an optimizer object. For "sgd", "momentum", "heavyball" and "nag" it follows from the loss's curvature by the
         rule of `fastgd.minimize`: from the eigenvalues of the inputs' second moments if every update uses all rows,
         else from the largest squared length of a row, and for "poisson" also from the largest target. With
-        `standardize`, it falls from 0.1 to 0 along a cosine for Adam and its kind (0.5 for "adagrad", 0.03 for "lion");
-        else it is the class's default.
+        `standardize`, it falls from 0.1 to 0 along a cosine for Adam and its kind (0.5 for "adagrad", 0.03 for "lion"),
+        and to kinks for all: of "absolute_error", and of "huber" with a delta far below the spread of y. Else it is
+        the class's default.
     batch_size : int or None, default None
         Rows of an update; None takes all.
     l1, l2 : float, default 0
@@ -78,8 +79,9 @@ class GDRegressor(NetworkRegressor, LinearEstimator):
         half of g'H⁻¹g with gradient g and Hessian H. So it has no unit, and no swing of momentum is taken for the end.
         With more than 1000 columns that gap is estimated, by 50 steps of conjugate gradients.
     n_iter_no_change : int or inf, default 20
-        In batches and for absolute errors, where the objective has not become lower by that share in so many epochs, a
-        proof of 0.001 is enough; constant rates come no nearer. Without it training goes on.
+        In batches and at kinks (see `learning_rate`) a proof of 0.001 is enough where the objective has not become
+        lower by the share `tol` in so many epochs, or `max_iter` is reached; inf asks for `tol` there too. Without a
+        proof training goes on.
     shuffle : bool, default True
         Permute the rows before each epoch, if it has several batches.
     random_state : int, RandomState instance or None, default None

@@ -30,7 +30,7 @@ from fastgd.estimators.base import NetworkEstimator, warn_caller
 from fastgd.estimators.callbacks import FitTasks, with_callbacks
 from fastgd.estimators.epochs import diverged
 from fastgd.estimators.linear_epochs import LinearEpochs
-from fastgd.estimators.rates import rate_of_adaptive
+from fastgd.estimators.rates import falling_rate, rate_of_adaptive
 from fastgd.estimators.scaled_model import ScaledModel
 from fastgd.estimators.scaling import Scaling
 from fastgd.estimators.stopping import Stopping
@@ -209,7 +209,7 @@ class LinearEstimator(NetworkEstimator):
         """Epochs until the stopping rule, a callback, Ctrl-C or `max_iter`; then the best parameters."""
         bounded = model.loss not in ("mae", "poisson")
         steepest = self._bend(model, in_batches=False).largest if bounded else math.inf
-        settles = epochs.whole and model.loss != "mae"
+        settles = epochs.whole and not model.kink
         patience = math.inf if settles else self.n_iter_no_change
         stopping = Stopping(model.gap, model.null, steepest, self.tol, patience)
         stopped = False
@@ -225,7 +225,7 @@ class LinearEstimator(NetworkEstimator):
             warn_caller("training was interrupted; the weights are the best so far")
         epochs.finish(self.n_iter_, stopping)
         self.dual_gap_ = float(stopping.left.gap.sum()) * self._scaling.factor
-        if not stopped and not stopping.is_close(self.tol):
+        if not stopped and not stopping.is_over():
             self._warn(model, epochs, stopping)
 
     def _warn(self, model: ScaledModel, epochs: LinearEpochs, stopping: Stopping) -> None:
@@ -288,9 +288,12 @@ class LinearEstimator(NetworkEstimator):
         if not math.isfinite(curvature.largest):
             raise ValueError("X holds numbers whose squares are not finite; scale them")
         rate = default_rate(optimizer, curvature)
+        updates = self.max_iter * -(-len(model.rows) // batch)
+        if rate is not None and model.kink and self.standardize:
+            return falling_rate(optimizer, model.kink, updates)
         if rate is not None or not self.standardize:
             return rate
-        return rate_of_adaptive(self.optimizer, self.max_iter * -(-len(model.rows) // batch))
+        return rate_of_adaptive(self.optimizer, updates)
 
     def _bend(self, model: ScaledModel, *, in_batches: bool) -> Curvature:
         """The curvature of the objective: of all rows, or of any batch."""

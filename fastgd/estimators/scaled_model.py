@@ -16,6 +16,8 @@ from fastgd.network.mlp import MLP
 
 __all__ = ["ScaledModel"]
 
+_SMALL = 0.3  # a delta of Huber's loss, relative to the spread of the targets
+
 
 class ScaledModel:
     """A linear network in the user's units, its twin that is trained, and the twin's rows and penalties.
@@ -90,6 +92,16 @@ class ScaledModel:
         with np.errstate(all="ignore"):
             losses = shares(self.rows) @ loss.value(np.broadcast_to(best, y.shape), y)
         return np.atleast_1d(losses)
+
+    @property
+    def kink(self) -> float:
+        """The slope of a loss that turns it within a residual that is small; 0 of a loss that bends slowly.
+
+        That is 1 for absolute errors, and Huber's delta where it is far below the targets' spread, 1.
+        """
+        if self.loss == "mae":
+            return 1.0
+        return self._delta if self.loss == "huber" and self._delta < _SMALL else 0.0
 
     @property
     def _delta(self) -> float:

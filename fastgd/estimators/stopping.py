@@ -18,8 +18,10 @@ CLOSE = 1e-3  # a gap, relative to the objective, that is good enough where a de
 _FLOOR = (
     0.01  # of the objective of the best constant: what relative means where the objective is lower
 )
-_AGAIN = 1.1  # a proof that failed is tried again after so many times the epochs
-_EARLY = 10  # epochs within which it is tried whenever it may succeed
+_SHARE, _LATER = (
+    0.5,
+    0.1,
+)  # a proof that failed is tried again after so many times its cost, or the epochs so far
 
 
 class Stopping:
@@ -95,8 +97,7 @@ class Stopping:
         resting = self._waited >= self.patience
         if gradients is None or epoch < self._next_proof or not (self._promising or resting):
             return False
-        if epoch > _EARLY:
-            self._next_proof = max(epoch + 1, int(_AGAIN * epoch))
+        self._next_proof = epoch + max(1, int(_SHARE * self.gap.cost(params)), int(_LATER * epoch))
         self._promising = False
         return self.is_close(self.tol) or (resting and self.is_close(CLOSE))
 
@@ -117,6 +118,10 @@ class Stopping:
         """Whether the gap is at most a share `tol` of the objective, for each output."""
         left = self.left
         return bool((left.gap <= self._allowed(tol, left.objective, self.null)).all())
+
+    def is_over(self) -> bool:
+        """Whether the parameters are good enough at the end of all epochs."""
+        return self.is_close(self.tol) or (self.patience < math.inf and self.is_close(CLOSE))
 
     def distance(self) -> float:
         """The gap relative to the objective, of the worst output; inf if nothing is known."""

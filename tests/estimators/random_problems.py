@@ -150,9 +150,15 @@ def optimum(loss, basis, y):
         g = slopes(loss, z, y).reshape(n, outputs) * weight * unit
         return float(row_losses(loss, z, y).sum() * weight), (design.T @ g).ravel()
 
+    lowest = 1e-7 * objective(start.ravel())[0]
+
+    def near_nothing(intermediate_result):
+        if intermediate_result.fun < lowest:
+            raise StopIteration  # classes that can be separated
+
     best = minimize(
-        objective, start.ravel(), jac=True, method="L-BFGS-B",
-        options={"maxiter": 20000, "maxfun": 40000, "gtol": 1e-12, "ftol": 1e-15, "maxcor": 20},
+        objective, start.ravel(), jac=True, method="L-BFGS-B", callback=near_nothing,
+        options={"maxiter": 5000, "maxfun": 10_000, "gtol": 1e-10, "ftol": 1e-14, "maxcor": 20},
     )  # fmt: skip
     return float(best.fun / (weight * n))
 
