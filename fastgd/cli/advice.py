@@ -78,7 +78,7 @@ def _estimate(run: Unfinished) -> str:
     here = _curvature(run.task, optimizer, done.x)
     if here is None or not 1.0 <= here.condition < np.inf:
         return "Try --optimizer nag, --scale standard or a larger --max-iter."
-    slope = float(done.get("slope", np.abs(done.jac).max()))
+    slope = float(done.slope)
     most = done.nit + _iterations(optimizer, optimizer.lr, here, slope / tol)
     line = f"The condition number of the curvature is {here.condition:.2g}"
     wanted = _iterations(optimizer, optimizer.lr, here, _start(run.task) / tol)

@@ -63,7 +63,7 @@ def run(options: Namespace) -> Outcome:
     if status == Status.DIVERGED:
         parts.append(f"It diverged: {task.remedy()}.")
     else:
-        slope = np.abs(done.jac).max()
+        slope = done.slope  # penalties included, as it was tested
         end = f"loss {done.fun:.8g}, largest slope {slope:.3g}, {task.score(done.x)}"
         parts += [_parameters_table(task, done.x), end]
     if status == Status.MAX_ITER:

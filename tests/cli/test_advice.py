@@ -76,7 +76,7 @@ def test_more_iterations_where_nothing_else_is_better(tmp_path, capsys):
     ("table", "more", "says"),
     [
         ({"u": [0, 0.1, 0.9, 1], "y": ["no", "no", "yes", "yes"]}, ["--max-iter", "500"], "can be separated"),
-        ({"u": U, "v": V, "y": NOISE}, ["--l1", "9", "--max-iter", "500"], "swing about 0"),
+        ({"u": U, "v": V, "y": 3 * U + NOISE}, ["--l1", "0.3", "--max-iter", "500"], "swing about 0"),
         ({"u": U, "y": NOISE}, ["--batch-size", "8", "--max-iter", "500"], "leave out --batch-size"),
     ],
 )  # fmt: skip

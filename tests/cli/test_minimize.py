@@ -78,3 +78,9 @@ def test_batches(heights, capsys):
     assert "not converged after 500 iterations" in lines[1]
     arguments[-3] = "41"
     assert "batch_size" in refused(arguments, capsys)
+
+
+def test_with_a_penalty_the_slope_is_the_tested_one(heights, capsys):
+    lines = said(["minimize", heights, "--target", "weight", "--l2", "0.1"], capsys)
+    assert ": converged after" in lines[1]
+    assert float(lines[-1].split("largest slope ")[1].split(",")[0]) < 1e-8
