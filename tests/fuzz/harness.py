@@ -44,7 +44,7 @@ def target_of(name):
     return import_module(f"fuzz.{name}")
 
 
-def sometimes(*faults, one_in=6):
+def sometimes(*faults, one_in=10):
     """None most of the time, else one of these faults."""
     valid = [None] * ((one_in - 1) * len(faults))
     return st.sampled_from([*valid, *faults])

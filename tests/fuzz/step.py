@@ -142,7 +142,8 @@ def assert_refused(run, fault):
     elif fault == "other shape":
         grads[0] = np.zeros((*first.shape, 2), first.dtype)
     elif fault == "other dtype":
-        grads[-1] = grads[-1].astype({"f": "d", "d": "f"}[grads[-1].dtype.char])
+        other = {"f": "d", "d": "f"}[grads[-1].dtype.char]
+        grads[-1] = np.ones(grads[-1].shape, other)
     elif fault == "integers":
         params[0] = np.zeros(first.shape, np.int64)
     elif fault == "objects":
