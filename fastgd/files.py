@@ -24,6 +24,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO, cast
 
+from fastgd.text import as_cell
+
 if sys.platform != "win32":
     import fcntl
 
@@ -107,7 +109,7 @@ def atomic_text(path: str | PathLike[str]) -> Iterator[TextIO]:
                 text.detach()
 
 
-def write_csv(frame: Any, path: Any) -> None:
+def write_csv(frame: Any, path: Any, *, keep_formulas: bool = False) -> None:
     """Write a pandas DataFrame without its index, compressed if the name says so, whole or not at all.
 
     Parameters
@@ -115,12 +117,16 @@ def write_csv(frame: Any, path: Any) -> None:
     frame : pandas.DataFrame
     path : str, path-like or file
         A file, or a URL that pandas knows, is written as `pandas.DataFrame.to_csv` does.
+    keep_formulas : bool, default False
+        Write texts that a spreadsheet would run as they are, instead of with an apostrophe before them
+        (`fastgd.text.as_cell`).
 
     Raises
     ------
     OSError
         As for `atomic_write`.
     """
+    frame = frame if keep_formulas else _without_formulas(frame)
     if hasattr(path, "write") or "://" in str(path):
         frame.to_csv(path, index=False)
         return
@@ -131,6 +137,16 @@ def write_csv(frame: Any, path: Any) -> None:
         compression["archive_name"] = re.sub(r"(\.zip|\.tar(\.\w+)?)$", "", Path(path).name)
     with atomic_write(path) as file:  # the name of the file tells pandas the compression
         frame.to_csv(file.name, index=False, compression=compression)
+
+
+def _without_formulas(frame: Any) -> Any:
+    """A copy whose texts, those of the header too, are no formulas of a spreadsheet."""
+    frame = frame.copy(deep=False)
+    for k, dtype in enumerate(frame.dtypes):
+        if dtype.kind == "O":
+            frame.isetitem(k, frame.iloc[:, k].map(as_cell))
+    frame.columns = list(map(as_cell, frame.columns))
+    return frame
 
 
 # --- what is written as it is ---------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastgd.checks import as_finite, as_finite_positive
 from fastgd.cli.encoding import Encoding, Feature
 from fastgd.files import atomic_text
 
@@ -111,9 +112,33 @@ def _read_columns(path: Path) -> tuple[Encoding, Target, str | None]:
         content = json.loads(path.read_text(encoding="utf-8"))
         if content["format"] != _FORMAT:
             raise ValueError
-        target, features = Target(**content["target"]), content["features"]
-        encoding = Encoding(tuple(Feature(**{**f, "levels": tuple(f["levels"])}) for f in features))
-    except (ValueError, TypeError, KeyError):
+        target = _target(**content["target"])
+        encoding = Encoding(tuple(_feature(**feature) for feature in content["features"]))
+        return encoding, target, content.get("network")
+    except (ValueError, TypeError, KeyError, RecursionError):
         raise ValueError(f"{path} was not written by this version of fastgd train") from None
-    target = dataclasses.replace(target, classes=target.classes and tuple(target.classes))
-    return encoding, target, content.get("network")
+
+
+def _target(name: Any, classes: Any, offset: Any, width: Any) -> Target:
+    """A target from a file, checked."""
+    for label in classes or ():
+        if not isinstance(label, str | int | float):
+            raise TypeError
+    kept = None if classes is None else tuple(classes)
+    return Target(
+        _text(name), kept, as_finite("offset", offset), as_finite_positive("width", width)
+    )
+
+
+def _feature(name: Any, offset: Any, width: Any, levels: Any) -> Feature:
+    """A feature from a file, checked."""
+    if not isinstance(levels, list):
+        raise TypeError
+    offset, width = as_finite("offset", offset), as_finite_positive("width", width)
+    return Feature(_text(name), offset, width, tuple(map(_text, levels)))
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value

@@ -8,7 +8,6 @@ pandas goes by the file's name alone.
 from __future__ import annotations
 
 import csv
-import gzip
 import re
 import warnings
 import zlib
@@ -17,7 +16,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING
+
+from fastgd.archive import unpacked
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -80,8 +81,9 @@ def read(path: str | Path, *, decimal: str = ".", thousands: str | None = None) 
     path = Path(path)
     header = _header(path)
     separator = max(_SEPARATORS, key=re.sub(r'"[^"]*"', "", header).count)
+    names = _split(path, header, separator)
     frame = _parsed(path, separator, decimal, thousands)
-    _check_names(path, next(csv.reader([header], delimiter=separator, skipinitialspace=True)))
+    _check_names(path, names)
     frame.columns = [str(name).strip() for name in frame.columns]
     if not len(frame):
         raise ValueError(f"{path} has a header and no rows")
@@ -104,9 +106,9 @@ def _header(path: Path) -> str:
     if path.is_dir():
         raise ValueError(f"{path} is a folder; wanted a file with a table")
     try:
-        with _opened(path) as stream:
+        with unpacked(path) as stream:
             start = stream.read(1 << 20)
-    except (OSError, EOFError, zlib.error) as error:
+    except (ValueError, OSError, EOFError, zlib.error) as error:
         raise ValueError(f"{path} cannot be read: {error}") from None
     if start[:4] == b"PK\x03\x04":
         raise ValueError(f"{path} is a spreadsheet or an archive; save the table as CSV")
@@ -118,18 +120,24 @@ def _header(path: Path) -> str:
     return lines[0]
 
 
-def _opened(path: Path) -> BinaryIO:
-    """The content, unpacked if it is gzipped."""
-    with path.open("rb") as stream:
-        zipped = stream.read(2) == b"\x1f\x8b"
-    return cast("BinaryIO", gzip.open(path)) if zipped else path.open("rb")
+def _split(path: Path, header: str, separator: str) -> list[str]:
+    """The names in the first line."""
+    try:
+        return next(csv.reader([header], delimiter=separator, skipinitialspace=True))
+    except (
+        csv.Error
+    ):  # a field beyond the module's limit, perhaps because a quotation mark is missing
+        raise ValueError(
+            f"{path} has a name of more than {csv.field_size_limit():,} characters in its first line; "
+            "is it a table with a header line?"
+        ) from None
 
 
 def _parsed(path: Path, separator: str, decimal: str, thousands: str | None) -> pd.DataFrame:
     import pandas as pd  # noqa: PLC0415  (heavy)
 
     try:
-        with warnings.catch_warnings(), _opened(path) as stream:
+        with warnings.catch_warnings(), unpacked(path) as stream:
             # pandas only warns of rows that are longer than the header
             warnings.simplefilter("error", pd.errors.ParserWarning)
             return pd.read_csv(

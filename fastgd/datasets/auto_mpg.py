@@ -39,7 +39,13 @@ def _parse_auto_mpg(path: Path) -> tuple[Any, bytes]:
     # Some copies add a line of names.
     header = int(not first or not first[0].replace(".", "", 1).isdigit())
     table = pd.read_csv(
-        path, sep=r"\s+", header=None, skiprows=header, dtype=str, keep_default_na=False
+        path,
+        sep=r"\s+",
+        header=None,
+        skiprows=header,
+        dtype=str,
+        keep_default_na=False,
+        compression=None,
     )
     if table.shape[1] != 9:
         raise Unusable(f"must have nine columns, has {table.shape[1]}")

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from fastgd.archive import unpacked
 from fastgd.checks import is_integer
 from fastgd.datasets.files import (
     RAW,
@@ -36,9 +37,10 @@ def _parse_heights_weights(path: Path) -> tuple[Any, bytes]:
     require("fastgd.datasets.load_heights_weights", "pandas")
     import pandas as pd  # noqa: PLC0415
 
-    table = pd.read_csv(
-        path, skipinitialspace=True, dtype=str, keep_default_na=False, encoding="utf-8-sig"
-    )
+    with unpacked(path) as stream:
+        table = pd.read_csv(
+            stream, skipinitialspace=True, dtype=str, keep_default_na=False, encoding="utf-8-sig"
+        )
     if table.shape[1] != 3 or not len(table):
         raise Unusable(
             f"must have three columns (Index, Height, Weight) and rows, has shape {table.shape}"

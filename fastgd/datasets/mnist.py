@@ -3,26 +3,36 @@
 from __future__ import annotations
 
 import gzip
+import math
 import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from fastgd.archive import most_unpacked
 from fastgd.datasets.files import RAW, Dataset, File, Unusable, find_or_stand_in
 from fastgd.extras import require
 
 
 def _parse_idx(path: Path) -> tuple[Any, bytes]:
+    most = most_unpacked(path.stat().st_size)
     with gzip.open(path) as stream:
-        content = stream.read()
-    rank = content[3] if len(content) >= 4 and content[:3] == b"\0\0\x08" else 0
-    if rank not in (1, 3) or len(content) < 4 + 4 * rank:
-        raise Unusable("is not an IDX file of unsigned bytes")
-    shape = tuple(int(n) for n in np.frombuffer(content, ">u4", rank, 4))
-    pixels = np.frombuffer(content, np.uint8, -1, 4 + 4 * rank)
-    if pixels.size != int(np.prod(shape, dtype=np.int64)):
-        raise Unusable(f"is cut short: its header says {shape}, it holds {pixels.size} bytes")
+        head = stream.read(4)
+        rank = head[3] if len(head) == 4 and head[:3] == b"\0\0\x08" else 0
+        sizes = stream.read(4 * rank)
+        if rank not in (1, 3) or len(sizes) < 4 * rank:
+            raise Unusable("is not an IDX file of unsigned bytes")
+        shape = tuple(np.frombuffer(sizes, ">u4").tolist())
+        wanted = math.prod(shape)
+        if wanted > most:
+            raise Unusable(f"says that it holds {wanted:,} bytes, more than {most:,}")
+        pixels = np.frombuffer(body := stream.read(wanted + 1), np.uint8)
+    if pixels.size != wanted:
+        raise Unusable(
+            f"does not fit its header, which says {shape}: it holds {pixels.size} bytes or more"
+        )
+    content = head + sizes + body
     return pixels.reshape(shape).copy(), content
 
 

@@ -16,20 +16,17 @@ the file, and those of the network.
 from __future__ import annotations
 
 import json
-import math
-import os
 import re
-import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
-from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from fastgd.archive import Archive
 from fastgd.checks import as_count, as_dtype, as_flag, as_seed
 from fastgd.engines.protocol.networks import Architecture
 from fastgd.files import atomic_write
@@ -58,11 +55,6 @@ _FIELDS = (  # of the text, beside format and version
     "steps",
     "within_epoch",  # updates of the epoch that is not complete
 )
-_LONGEST = 1 << 20  # bytes of the text
-_HEADERS: dict[tuple[int, int], Callable[..., Any]] = {
-    (1, 0): npy.read_array_header_1_0,
-    (2, 0): npy.read_array_header_2_0,
-}
 _STATE = re.compile(r"state\.\w+\[(0|[1-9]\d*)\]")
 _TEXTS = {"optimizer": 0, "hyperparameters": 0, "rules": 1, "params": 1}  # by their dimensions
 
@@ -140,70 +132,12 @@ def read(path: str | PathLike[str]) -> SavedNetwork:
     """Read a network; whatever is wrong with an opened file is a ValueError that names the path."""
     with Path(path).open("rb") as file:
         try:
-            return _read(_Archive(file))
+            return _read(Archive(file))
         except Exception as error:  # a damaged or hostile file may raise anything
             raise ValueError(f"path: {str(path)!r} is not a saved network ({error})") from error
 
 
-class _Archive:
-    """The members of an .npz file, each checked before it is read."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        size = os.fstat(file.fileno()).st_size
-        self.zip = zipfile.ZipFile(file)
-        members = self.zip.infolist()
-        self.members = {info.filename.removesuffix(".npy"): info for info in members}
-        if len(self.members) != len(members):
-            raise ValueError("it holds a name twice")
-        # Uncompressed, and together no longer than the file: no member grows when it is read.
-        compressed = any(m.compress_type != zipfile.ZIP_STORED for m in members)
-        if compressed or sum(m.file_size for m in members) > size:
-            raise ValueError("it is compressed, or claims to hold more than it does")
-
-    def check(self, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-        """Refuse a member of another shape or dtype."""
-        found = self._header(name)
-        if found[0] != shape or found[1].newbyteorder("=") != dtype:
-            raise ValueError(f"{name!r} is {found[0]} of {found[1]}, wanted {shape} of {dtype}")
-
-    def array(self, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-        """A member of this shape and dtype, in native byte order."""
-        self.check(name, shape, dtype)
-        return self._read(name).astype(dtype, copy=False)
-
-    def text(self, name: str, dimensions: int) -> Array:
-        """A member of text."""
-        shape, dtype = self._header(name)
-        if dtype.kind != "U" or len(shape) != dimensions:
-            raise ValueError(f"{name!r} is {shape} of {dtype}, wanted {dimensions}-d text")
-        return self._read(name)
-
-    def _header(self, name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
-        """Shape and dtype of a member, which must agree with its size."""
-        if name not in self.members:
-            raise ValueError(f"{name!r} is missing")
-        info = self.members[name]
-        with self.zip.open(info) as member:
-            version = npy.read_magic(member)
-            if version not in _HEADERS:
-                raise ValueError(f"{name!r} has the version {version}")
-            shape, _, dtype = _HEADERS[version](member)
-            numbers = info.file_size - member.tell()
-        if dtype.hasobject or not dtype.itemsize or any(n < 0 for n in shape):
-            raise ValueError(f"{name!r} is not a plain array")
-        wanted = math.prod((*shape, dtype.itemsize))  # Python's integers do not overflow
-        if wanted != numbers:
-            raise ValueError(f"{name!r} has {numbers} bytes of numbers, wanted {wanted}")
-        return shape, dtype
-
-    def _read(self, name: str) -> Array:
-        with self.zip.open(self.members[name]) as member:
-            found: Array = npy.read_array(member, allow_pickle=False)
-            member.read(1)  # at the end of the member, zipfile compares the checksum
-            return found
-
-
-def _read(archive: _Archive) -> SavedNetwork:
+def _read(archive: Archive) -> SavedNetwork:
     about = _about(archive)
     dtype, sizes = as_dtype(about["dtype"]), checked_sizes(about["sizes"])
     names, shapes = _names(len(sizes) - 1), parameter_shapes(sizes)
@@ -224,15 +158,9 @@ def _read(archive: _Archive) -> SavedNetwork:
     )
 
 
-def _about(archive: _Archive) -> dict[str, Any]:
+def _about(archive: Archive) -> dict[str, Any]:
     """The text of the file, with all its fields."""
-    if "about" in archive.members and archive.members["about"].file_size > _LONGEST:
-        raise ValueError("'about' is too long")
-    about = json.loads(str(archive.text("about", 0)))
-    if not isinstance(about, dict) or about.get("format") != _FORMAT:
-        raise ValueError("something else wrote it")
-    if about.get("version") != _VERSION:
-        raise ValueError(f"its format has version {about.get('version')!r}, wanted {_VERSION}")
+    about = archive.described(_FORMAT, version=_VERSION)
     for name in _FIELDS:
         if name not in about:
             raise ValueError(f"{name!r} is missing")
@@ -265,7 +193,7 @@ def _constant(name: str, about: Mapping[str, Any], *, owner: str, of: str) -> An
 
 
 def _optimizer_state(
-    archive: _Archive, params: list[Array], known: set[str]
+    archive: Archive, params: list[Array], known: set[str]
 ) -> dict[str, Array] | None:
     """The optimizer's state, each array of the shape of its parameter; None where there is none."""
     state: dict[str, Array] = {}

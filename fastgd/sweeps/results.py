@@ -29,6 +29,7 @@ from fastgd.sweeps.axis_values import as_column, plain_axes, shown_axes
 from fastgd.sweeps.best import BestRun, Values, best_of_combinations
 from fastgd.sweeps.regimes import RegimeNames
 from fastgd.sweeps.seeds import AVERAGES, SeedAverages, averages_of, combinations
+from fastgd.text import printable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -209,7 +210,7 @@ class SweepResult:
             if counts.size:
                 span = f"iterations {_span(counts)}" if status != Status.NOT_RUN else ""
                 lines.append(f"  {status.label:<12}{counts.size:>12,}  {span}".rstrip())
-        return "\n".join(lines)
+        return "\n".join(map(printable, lines))
 
     def best(
         self,
@@ -419,7 +420,13 @@ class SweepResult:
                 columns[f"final_{name}" if name in columns else name] = rows[:, k]
         return pd.DataFrame(columns, index=range(self.size))
 
-    def to_csv(self, path: str | PathLike[str], *, parameters: bool | None = None) -> None:
+    def to_csv(
+        self,
+        path: str | PathLike[str],
+        *,
+        parameters: bool | None = None,
+        keep_formulas: bool = False,
+    ) -> None:
         """Write the table of `to_pandas` as comma-separated text.
 
         Parameters
@@ -428,12 +435,15 @@ class SweepResult:
             The file to write; an older one is replaced.
         parameters : bool, optional
             As in `to_pandas`.
+        keep_formulas : bool, default False
+            Write texts that begin with ``=``, ``+``, ``-``, ``@`` and are no numbers as they are; a spreadsheet may run
+            them. Otherwise they, and such names of columns, get an apostrophe before them.
 
         Examples
         --------
         >>> out.to_csv("sweep.csv")  # doctest: +SKIP
         """
-        write_csv(self.to_pandas(parameters=parameters), path)
+        write_csv(self.to_pandas(parameters=parameters), path, keep_formulas=keep_formulas)
 
     # --- plots --------------------------------------------------------------------------------
 
@@ -523,12 +533,15 @@ class SweepResult:
         files.write(path, self.shown_axes, arrays, {name: getattr(self, name) for name in _SCALARS})
 
     @classmethod
-    def load(cls, path: str | PathLike[str]) -> SweepResult:
-        """Read a sweep that `save` wrote.
+    def load(cls, path: str | PathLike[str], *, max_bytes: int | None = None) -> SweepResult:
+        """Read a sweep that `save` wrote; no code in the file is run.
 
         Parameters
         ----------
         path : str or path-like
+        max_bytes : int, optional
+            The most that the file may unpack to; by default 64 MiB and 100 times its size, within which all files of
+            this version are. Those of older versions may need more.
 
         Returns
         -------
@@ -539,14 +552,14 @@ class SweepResult:
         FileNotFoundError
             If the file does not exist.
         ValueError
-            If the file is not a saved sweep.
+            If the file is not a saved sweep, is damaged, or would unpack to more.
 
         Examples
         --------
         >>> out = SweepResult.load("sweep.npz")  # doctest: +SKIP
         """
         try:
-            return cls(**files.read(path))
+            return cls(**files.read(path, max_bytes))
         except FileNotFoundError:
             raise
         except Exception as error:
