@@ -233,7 +233,16 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
         help="maximum updates of a descent (default: 100000)",
     )  # fmt: skip
     parser.add_argument("--max-seconds", metavar="S", type=_by(_one), help="time limit")
-    parser.add_argument("--out", metavar="FOLDER", help="write tables as CSV, and a figure")
+    _add_out(parser, "FOLDER", "write tables as CSV, and a figure")
+
+
+def _add_out(parser: argparse.ArgumentParser, what: str, text: str) -> None:
+    parser.add_argument("--out", metavar=what, help=text)
+    parser.add_argument(
+        "--keep-formulas", action="store_true",
+        help="write names and texts that begin with =, +, - or @ as they are; otherwise an apostrophe before them "
+        "keeps a spreadsheet from running them",
+    )  # fmt: skip
 
 
 def _add_train(parser: argparse.ArgumentParser) -> None:
@@ -336,7 +345,7 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
         "--threads", metavar="N", type=whole, help="number of threads (default: all processors)"
     )
     parser.add_argument("--max-seconds", metavar="S", type=one, help="time limit of a training")
-    parser.add_argument("--out", metavar="FOLDER", help="write tables, a figure and the network")
+    _add_out(parser, "FOLDER", "write tables, a figure and the network")
 
 
 def _hidden(text: str) -> tuple[int, ...]:
@@ -363,5 +372,5 @@ def _add_predict(parser: argparse.ArgumentParser) -> None:
         "folder", metavar="FOLDER", help="the --out folder of fastgd train or compare"
     )
     _add_table(parser)
-    parser.add_argument("--out", metavar="FILE", help="write all predictions as CSV")
+    _add_out(parser, "FILE", "write all predictions as CSV")
     parser.epilog = "Example: fastgd predict cars new-cars.csv --out predictions.csv"

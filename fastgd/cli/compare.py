@@ -44,7 +44,7 @@ def run(options: Namespace) -> Outcome:
     if plan.folder is not None:
         written = _write_trainings(plan.folder, task, trainings, rows)
         if best is not None:
-            written += _write_best(plan.folder, task, best, found)
+            written += _write_best(plan.folder, task, best, found, options.keep_formulas)
         parts += settled(plan.folder, "compare", written)
     finished = len(trainings) == len(plan.optimizers)
     return Outcome(parts, finished and trainings[-1].status != Status.INTERRUPTED)
@@ -109,10 +109,10 @@ def _write_trainings(
 
 
 def _write_best(
-    folder: Path, task: Task, best: Training, found: Mapping[str, Evaluation]
+    folder: Path, task: Task, best: Training, found: Mapping[str, Evaluation], keep_formulas: bool
 ) -> list[Path]:
     """The predictions of all networks, and the best network."""
     path = folder / "predictions.csv"
     guesses = {name: evaluation.predictions["predicted"] for name, evaluation in found.items()}
-    write_predictions(path, task, guesses)
+    write_predictions(path, task, guesses, keep_formulas)
     return [path, *task.model(best.network).save(folder)]

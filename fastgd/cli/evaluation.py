@@ -85,11 +85,13 @@ def write_rows(path: Path, names: Iterable[str], rows: Iterable[Sequence[Any]]) 
     write_csv(pd.DataFrame(rows, columns=[name.replace("²", "2") for name in names]), path)
 
 
-def write_predictions(path: Path, task: Task, columns: Mapping[str, Any]) -> None:
+def write_predictions(
+    path: Path, task: Task, columns: Mapping[str, Any], keep_formulas: bool
+) -> None:
     """Write the judged rows as CSV: their numbers, the target, and the columns of predictions."""
     import pandas as pd  # noqa: PLC0415  (heavy)
 
     part = task.judged
     first = {"row": task.row_numbers(part), task.target.name: task.true_values(part)}
     others = {f"{name} of the network" if name in first else name: v for name, v in columns.items()}
-    write_csv(pd.DataFrame({**first, **others}), path)
+    write_csv(pd.DataFrame({**first, **others}), path, keep_formulas=keep_formulas)

@@ -15,6 +15,7 @@ from fastgd.cli.words import BAD_INPUT, INTERRUPTED
 from fastgd.extras import EXTRAS, MissingExtra, require
 from fastgd.signals import of_the_process
 from fastgd.studies import reproduce
+from fastgd.text import printable
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -71,7 +72,7 @@ def _run(options: Namespace) -> int:
     except BrokenPipeError:
         raise
     except (ValueError, OSError, MissingExtra) as error:
-        print(f"fastgd: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"fastgd: {printable(' '.join(str(error).split()))}", file=sys.stderr)
         return BAD_INPUT
     except KeyboardInterrupt:
         print("fastgd: interrupted", file=sys.stderr)

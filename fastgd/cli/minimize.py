@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import time
 from argparse import Namespace
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,7 @@ from fastgd.cli.show import Outcome, Table
 from fastgd.cli.words import ENDED
 from fastgd.engines.protocol.outcomes import Status
 from fastgd.files import atomic_text, write_csv
+from fastgd.text import as_cell
 
 if TYPE_CHECKING:
     from scipy.optimize import OptimizeResult
@@ -76,7 +78,8 @@ def run(options: Namespace) -> Outcome:
             with suppress(KeyboardInterrupt):  # what was found is written without a curve
                 again = _descended(task, optimizer, limits, record=every, max_iter=done.nit)
                 history = again.history
-        parts += _write(folder, task, done, history, repr(optimizer))
+        cell = str if options.keep_formulas else as_cell
+        parts += _write(folder, task, done, history, repr(optimizer), cell=cell)
     return Outcome(parts, status != Status.INTERRUPTED)
 
 
@@ -114,15 +117,22 @@ def _parameters_table(task: problem.Task, x: NDArray[Any]) -> Table:
 
 
 def _write(
-    folder: Path, task: problem.Task, done: OptimizeResult, history: History | None, name: str
+    folder: Path,
+    task: problem.Task,
+    done: OptimizeResult,
+    history: History | None,
+    name: str,
+    *,
+    cell: Callable[[str], str],
 ) -> list[str]:
-    """The parameters, and the loss curve."""
+    """The parameters, their names as `cell` spells them, and the loss curve."""
     written = []
     if done.status != Status.DIVERGED:
         names, rows = _parameters(task, done.x)
         written.append(folder / "parameters.csv")
         with atomic_text(written[0]) as stream:
-            csv.writer(stream).writerows([names, *rows])
+            named = [[cell(label), *numbers] for label, *numbers in rows]
+            csv.writer(stream).writerows([list(map(cell, names)), *named])
     if history is not None:
         from fastgd.plotting import LossCurveDisplay  # noqa: PLC0415
 

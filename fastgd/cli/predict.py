@@ -40,7 +40,7 @@ def run(options: Namespace) -> Outcome:
     if unknown:
         summary += f"; {unknown_levels(unknown)}"
     if options.out is not None:
-        write_csv(done, options.out)
+        write_csv(done, options.out, keep_formulas=options.keep_formulas)
         return Outcome([summary, written_line([options.out])], True)
     return Outcome([summary, _table(done)], True)
 

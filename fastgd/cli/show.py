@@ -1,10 +1,12 @@
-"""What a command returns, and how it is printed."""
+"""What a command returns, and how it is printed: names and texts of a user's file without control characters."""
 
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from fastgd.text import printable
 
 if TYPE_CHECKING:
     from fastgd.studies import Reproduced
@@ -45,11 +47,16 @@ def show(outcome: Outcome) -> None:
     """Print lines, and tables: drawn by rich on a terminal, otherwise as plain text."""
     for part in outcome.parts:
         if isinstance(part, str):
-            print(part)
+            print(printable(part))
         elif sys.stdout.isatty():
-            _show_rich(part)
+            _show_rich(_printable(part))
         else:
-            _show_plain(part)
+            _show_plain(_printable(part))
+
+
+def _printable(table: Table) -> Table:
+    names, *rows = [[printable(cell) for cell in row] for row in [table.names, *table.rows]]
+    return replace(table, title=printable(table.title), names=names, rows=rows)
 
 
 def _widths(table: Table) -> list[int]:
@@ -92,16 +99,17 @@ def show_studies(done: Reproduced) -> None:
     """Print the data, the outcome of each study and where the report is."""
     statements = dict.fromkeys(section.data for section in done.sections if section.data)
     for data in statements or ("none is needed.",):
-        print(f"Data: {data}")
+        print(f"Data: {printable(data)}")
     if sys.stdout.isatty():
         from rich.console import Console  # noqa: PLC0415  (heavy)
         from rich.table import Table as RichTable  # noqa: PLC0415
+        from rich.text import Text  # noqa: PLC0415
 
         table = RichTable("study", "outcome")
         for section in done.sections:
-            table.add_row(section.name, section.summary)
+            table.add_row(section.name, Text(printable(section.summary)))
         Console().print(table)
     else:
         for section in done.sections:
-            print(f"{section.name}: {section.summary}")
-    print(f"Report: {done.report}")
+            print(f"{section.name}: {printable(section.summary)}")
+    print(f"Report: {printable(str(done.report))}")

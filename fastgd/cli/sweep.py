@@ -57,7 +57,7 @@ def run(options: Namespace) -> Outcome:
         parts.append(f"Plain descent converges at rates below {limit:.6g} (2 / largest curvature).")
     parts += _best_lines(task, out)
     if folder is not None:
-        parts += _write(folder, out)
+        parts += _write(folder, out, options.keep_formulas)
     return Outcome(parts, not _was_interrupted(out))
 
 
@@ -127,10 +127,10 @@ def _best_line(best: BestRun) -> str:
     return f"{which} by its loss of {best.loss:.6g} after {best.iterations:,} iterations; none converged"
 
 
-def _write(folder: Path, out: SweepResult) -> list[str]:
+def _write(folder: Path, out: SweepResult, keep_formulas: bool) -> list[str]:
     """The table as CSV, and a figure unless too much is varied."""
     table, figure = folder / "sweep.csv", folder / "sweep.png"
-    out.to_csv(table)
+    out.to_csv(table, keep_formulas=keep_formulas)
     for kind in ("auto", "heatmap"):  # a heat map shows what needs too many lines
         try:
             save_figure(figure, functools.partial(out.plot, kind))

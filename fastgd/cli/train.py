@@ -38,7 +38,7 @@ def run(options: Namespace) -> Outcome:
     elif found:
         parts.append(_scores_table(task, training, found))
     if plan.folder is not None:
-        parts += _write(plan.folder, task, training, found)
+        parts += _write(plan.folder, task, training, found, options.keep_formulas)
     return Outcome(parts, training.status != Status.INTERRUPTED)
 
 
@@ -52,7 +52,11 @@ def _scores_table(task: Task, training: Training, found: Mapping[str, Evaluation
 
 
 def _write(
-    folder: Path, task: Task, training: Training, found: Mapping[str, Evaluation]
+    folder: Path,
+    task: Task,
+    training: Training,
+    found: Mapping[str, Evaluation],
+    keep_formulas: bool,
 ) -> list[str]:
     """Records and loss curves; of a usable network also scores, predictions and the network."""
     written = []
@@ -65,6 +69,7 @@ def _write(
         written += [folder / "metrics.csv", folder / "predictions.csv"]
         rows = [[part, len(task.parts[part]), *e.scores.values()] for part, e in found.items()]
         write_rows(folder / "metrics.csv", ["rows", "number", *task.score_names], rows)
-        write_predictions(folder / "predictions.csv", task, found[task.judged].predictions)
+        predictions = found[task.judged].predictions
+        write_predictions(folder / "predictions.csv", task, predictions, keep_formulas)
         written += task.model(training.network).save(folder)
     return settled(folder, "train", written)

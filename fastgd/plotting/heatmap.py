@@ -22,7 +22,7 @@ from fastgd.plotting.common import (
     spans_decades,
 )
 from fastgd.plotting.display import Display
-from fastgd.plotting.labels import axis_label, is_numeric, shortened
+from fastgd.plotting.labels import as_drawn, axis_label, is_numeric, shortened
 from fastgd.plotting.result import Result, shown, two_axes
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class HeatMapDisplay(Display):
             label_1_2_5(bar.ax.yaxis)
         for axis, values, place in ((ax.xaxis, self.x, places[0]), (ax.yaxis, self.y, places[1])):
             if not is_numeric(tuple(values)):
-                axis.set_ticks(place, [shortened(axis_label(v)) for v in values])
+                axis.set_ticks(place, [as_drawn(shortened(axis_label(v))) for v in values])
         if is_geometric(self.x):
             ax.set_xscale("log")
         if is_geometric(self.y):
@@ -193,8 +193,8 @@ class HeatMapDisplay(Display):
             unfinished=~found & ~diverged,
             partial=(fewest > 0) & found if over is not None else None,
             best=best,
-            x_name=NAMES.get(x, x),
-            y_name=NAMES.get(y, y),
+            x_name=NAMES.get(x, as_drawn(x)),
+            y_name=NAMES.get(y, as_drawn(y)),
             value_name=what.name,
             boundary=boundary,
         )

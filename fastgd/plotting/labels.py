@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastgd.text import printable
+
 
 def axis_label(value: Any) -> str:
     """One value as text: numbers to 10 digits, tuples in parentheses, a function by its name."""
@@ -14,6 +16,11 @@ def axis_label(value: Any) -> str:
     if isinstance(value, str):
         return value
     return str(getattr(value, "__name__", None) or value)
+
+
+def as_drawn(text: str) -> str:
+    """A name from data, in a figure: control characters as escapes, and no `$` begins a formula."""
+    return printable(text).replace("$", r"\$")
 
 
 def is_numeric(values: tuple[Any, ...]) -> bool:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fastgd.engines.protocol.outcomes import Status
 from fastgd.plotting.common import NAMES
-from fastgd.plotting.labels import axis_label, is_numeric, shortened
+from fastgd.plotting.labels import as_drawn, axis_label, is_numeric, shortened
 
 
 class Result(Protocol):
@@ -147,7 +147,7 @@ def shown(result: Result, quantity: str, over: str | None, average: str) -> Show
         found.standard_error,
         found.without / found.runs,
         np.asarray(found.diverged == 1),
-        f"{name}, {average} over {NAMES.get(over, over)}s",
+        f"{name}, {average} over {NAMES.get(over, as_drawn(over))}s",
     )
 
 
@@ -167,7 +167,7 @@ def quantity_name(result: Result, quantity: str) -> str:
     if quantity == "iterations" and np.isfinite(result.tol):
         return f"iterations until max |slope| < {result.tol:g}"
     if quantity == "metric":
-        return f"{result.metric_name or 'metric'} at the end"
+        return as_drawn(f"{result.metric_name or 'metric'} at the end")
     return NAMES[quantity]
 
 
@@ -208,6 +208,6 @@ def combinations(axes: Mapping[str, tuple[Any, ...]], without: str) -> list[str]
     names = [""]
     for axis, values in axes.items():
         if axis != without and len(values) > 1:
-            labels = [f"{axis} {shortened(axis_label(v))}" for v in values]
+            labels = [as_drawn(f"{axis} {shortened(axis_label(v))}") for v in values]
             names = [f"{name}, {label}" if name else label for name in names for label in labels]
     return names

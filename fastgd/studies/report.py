@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastgd.files import atomic_text, atomic_write
+from fastgd.text import printable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as MatplotlibFigure
@@ -227,7 +228,7 @@ def _write_gif(animation: Animation, path: Path) -> None:
 
 def _data_line(sections: Iterable[Section]) -> str:
     statements = dict.fromkeys(section.data for section in sections if section.data)
-    return "Data: " + (" ".join(statements) or "none is needed.")
+    return "Data: " + (" ".join(map(_literal, statements)) or "none is needed.")
 
 
 # --- pages ------------------------------------------------------------------------------------------
@@ -259,6 +260,11 @@ def _markdown_block(section: Section, block: Block) -> str:
     rows = [[column.name for column in block.columns], rule, *block.texts()]
     lines = [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in rows]
     return "\n".join([f"**{block.caption}** ([{file}]({file}))", "", *lines])
+
+
+def _literal(text: str) -> str:
+    """A text that may hold paths and what a server answered: no Markdown, which could draw in any file, in it."""
+    return re.sub(r"[\\`*\[\]<>!]", r"\\\g<0>", printable(text))
 
 
 def _plain(text: str) -> str:
