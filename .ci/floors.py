@@ -13,6 +13,8 @@ PROJECT = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))
 EXTRAS = ("numba", "sklearn", "plot", "cli", "test")
 FLOOR = re.compile(r"([\w.-]+)>=([\w.]+)")
 LINTERS = ("mypy", "import-linter")
+#: Of packages that these bring along: Matplotlib 3.9 calls what pyparsing 3.3 deprecates, and tests allow no warning.
+CAPS = ("pyparsing<3.3",)
 
 
 def main() -> None:
@@ -25,6 +27,7 @@ def main() -> None:
     for name, version in sorted(floors.items()):
         if name not in LINTERS:
             print(f"{name}=={version}")
+    print(*CAPS, sep="\n")
 
 
 if __name__ == "__main__":
