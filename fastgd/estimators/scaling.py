@@ -14,10 +14,8 @@ __all__ = ["Scaling", "null_outputs"]
 
 Reals = NDArray[np.float64]
 _BLOCK = 1 << 20  # numbers of a block of rows that is converted at a time
-_SQUARED, _LINEAR = (
-    ("half_squares", "huber"),
-    ("mae",),
-)  # by how their losses grow with the unit of y
+# Losses by how they grow with the unit of y.
+_SQUARED, _LINEAR = ("half_squares", "huber"), ("mae",)
 
 
 @dataclass(frozen=True)
@@ -116,9 +114,8 @@ class Scaling:
             x = np.empty(rows.x.shape, dtype)
             many = max(1, _BLOCK // max(1, rows.x.shape[1]))
             for k in range(0, len(x), many):
-                x[k : k + many] = (
-                    rows.x[k : k + many].astype(np.float64) - self.center
-                ) / self.scale
+                block = rows.x[k : k + many].astype(np.float64)
+                x[k : k + many] = (block - self.center) / self.scale
         if y.ndim == 2 and (self.unit != 1 or self.offset.any()):
             y = ((y.astype(np.float64) - self.offset) / self.unit).astype(dtype)
         return replace(rows, x=x, y=y)

@@ -15,13 +15,10 @@ from fastgd.estimators.duality import DualityGap, Left
 __all__ = ["CLOSE", "Stopping"]
 
 CLOSE = 1e-3  # a gap, relative to the objective, that is good enough where a descent has stopped improving
-_FLOOR = (
-    0.01  # of the objective of the best constant: what relative means where the objective is lower
-)
-_SHARE, _LATER = (
-    0.5,
-    0.1,
-)  # a proof that failed is tried again after so many times its cost, or the epochs so far
+# A share of the objective of the best constant: what relative means where the objective is lower.
+_FLOOR = 0.01
+# A proof that failed is tried again after so many times its cost, or the epochs so far.
+_SHARE, _LATER = 0.5, 0.1
 
 
 class Stopping:
@@ -57,20 +54,13 @@ class Stopping:
         tol: float,
         patience: float,
     ) -> None:
-        self.gap, self.null, self.steepest, self.tol, self.patience = (
-            gap,
-            null,
-            steepest,
-            tol,
-            patience,
-        )
+        self.gap, self.null, self.steepest = gap, null, steepest
+        self.tol, self.patience = tol, patience
         self.best = self.first = self.last = math.inf
         self.kept: list[Array] = []
         self._left: Left | None = None  # at the best parameters, once it was computed
-        self._counted, self._waited = (
-            math.inf,
-            0,
-        )  # the last objective that was lower by what counts; looks since
+        self._counted = math.inf  # the last objective that was lower by what counts
+        self._waited = 0  # looks since then
         self._promising = False  # whether the best parameters are new and may be good enough
         self._next_proof = 0
 
@@ -87,9 +77,8 @@ class Stopping:
         allowed = self._allowed(self.tol, value, self.null.sum())
         if value < self.best:
             self.best, self._left, self.kept = value, None, [p.copy() for p in params]
-            if (
-                gradients is not None
-            ):  # the objective is above its minimum by |g|² / (2 steepest) at least
+            if gradients is not None:
+                # The objective is above its minimum by |g|² / (2 steepest) at least.
                 squares = sum(float(np.vdot(g, g)) for g in gradients)
                 self._promising = squares <= 2.0 * self.steepest * allowed
         lower = value < self._counted - allowed
