@@ -20,6 +20,7 @@ from fastgd.problems.curvature import Curvature, of_matrix, of_rows
 
 Cost = Literal["1/2m", "1/m", "1/2", "sum"]
 AT_ONCE = 1 << 14  # rows whose losses are computed together
+_COLLINEAR = 1e-4  # ratio of singular values below which a direction nearly vanishes
 _FACTORS = {"1/2m": (0.5, True), "1/m": (1.0, True), "1/2": (0.5, False), "sum": (1.0, False)}
 
 
@@ -239,14 +240,30 @@ class LeastSquares(LinearModel):
         return np.asarray(self._scale(len(self.X)) * (self.X.T @ self.y))
 
     @cached_property
+    def _least_squares(self) -> tuple[NDArray[np.float64], bool]:
+        """The parameters of least cost, and whether columns are nearly, but not quite, collinear."""
+        solution, _, rank, singular = np.linalg.lstsq(self.X, self.y)
+        return np.asarray(solution), bool(rank and singular[rank - 1] < _COLLINEAR * singular[0])
+
+    @property
     def solution(self) -> NDArray[np.float64]:
         """The parameters of least cost (of several, those of least norm)."""
-        return np.asarray(np.linalg.lstsq(self.X, self.y)[0])
+        return self._least_squares[0]
 
     @cached_property
-    def _least(self) -> float:
-        half = 0.5 * self._scale(len(self.X))
-        return float(half * np.sum((self.X @ self.solution - self.y) ** 2))
+    def _reference(self) -> tuple[NDArray[np.float64], float, NDArray[np.float64] | None]:
+        """A point from which losses are counted, the loss there, and the gradient, None for the solution's 0.
+
+        Nearly collinear columns have a solution so far away that a quadratic form around it is all rounding; then it is
+        the solution without the directions that nearly vanish.
+        """
+        point, collinear = self._least_squares
+        if collinear:
+            point = np.asarray(np.linalg.lstsq(self.X, self.y, rcond=_COLLINEAR)[0])
+        residuals = self.X @ point - self.y
+        scale = self._scale(len(self.X))
+        gradient = scale * (self.X.T @ residuals) if collinear else None
+        return point, float(0.5 * scale * np.sum(residuals**2)), gradient
 
     def curvature(self, x0: ArrayLike | None = None) -> Curvature:  # noqa: D102
         if not self._sequential or self.batches is not None:
@@ -269,10 +286,12 @@ class LeastSquares(LinearModel):
         return super().slopes(x)
 
     def losses(self, x: Array) -> NDArray[np.float64]:
-        """Losses at the points, as the least loss plus a quadratic form, which avoids cancellation."""
+        """Losses at the points, as that of one point plus a quadratic form, which avoids cancellation."""
+        point, loss, gradient = self._reference
         with np.errstate(all="ignore"):
-            d = x.astype(np.float64) - self.solution[:, None]
-            return np.asarray(self._least + 0.5 * quadratic_form(self.hessian, d))
+            d = x.astype(np.float64) - point[:, None]
+            losses = np.asarray(loss + 0.5 * quadratic_form(self.hessian, d))
+            return losses if gradient is None else losses + gradient @ d
 
 
 def check_cost(cost: Any, known: tuple[str, ...]) -> None:

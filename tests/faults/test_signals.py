@@ -136,9 +136,9 @@ def test_a_second_signal_kills():
     """A call that does not come to its end: its callback takes for ever."""
     program = """
         def stay(*_):
-            begin()
             while True:
                 try:
+                    begin()
                     time.sleep(9)
                 except KeyboardInterrupt:
                     print("asked", flush=True)

@@ -197,3 +197,18 @@ def test_refused(make, error, message):
 def test_zero_hessian_is_a_plane():
     plane = gd.Quadratic(np.zeros((2, 2)), [1.0, 2.0])
     assert plane.gradient([5.0, 6.0]).tolist() == [-1.0, -2.0]
+
+
+@pytest.mark.parametrize("digits", [6, 8, 16])
+@pytest.mark.parametrize("rows", [10, 60, 500])
+def test_losses_where_columns_are_nearly_collinear(rows, digits):
+    """A sum of two columns, rounded: the solution may lie 10^8 away, where a quadratic form is all rounding."""
+    rng = np.random.default_rng(rows)
+    x = rng.normal(size=(rows, 2))
+    x = np.column_stack([x, np.round(x.sum(axis=1), digits)])
+    y = x @ [1.0, 2.0, 3.0] + rng.normal(size=rows)
+    problem = gd.LeastSquares(x, y)
+    points = rng.normal(size=(4, 20))
+    residuals = problem.X @ points - y[:, None]
+    wanted = (residuals**2).mean(axis=0) / 2
+    np.testing.assert_allclose(problem.losses(points), wanted, rtol=1e-9)

@@ -223,7 +223,7 @@ def test_files(written):
 
 def test_markdown(written):
     text = written["report.md"].read_text(encoding="utf-8")
-    assert text.startswith("Data: some < data.\n\n# ")
+    assert text.startswith("Data: some \\< data.\n\n# ")
     assert "| a \\| b | 1.00 | +3 |" in text
     assert "| <script> | −0.50 | 0 |" in text
     assert "| c | never | −2 |" in text
@@ -235,7 +235,7 @@ def test_markdown(written):
 def test_data_line_where_some_or_all_studies_need_none(tmp_path):
     none = replace(section(), data="")
     write_report([none, section()], tmp_path, "")
-    assert (tmp_path / "report.md").read_text().startswith("Data: some < data.\n")
+    assert (tmp_path / "report.md").read_text().startswith("Data: some \\< data.\n")
     write_report([none], tmp_path, "")
     assert (tmp_path / "report.md").read_text().startswith("Data: none is needed.\n")
 

@@ -48,6 +48,8 @@ class Outcomes:
 
     def __init__(self, runs: int, count: int, dtype: np.dtype[Any]) -> None: ...
 
+def table_of(what: str, values: Any, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]: ...
+
 class Block:
     lanes: int
     n: int
