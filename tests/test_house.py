@@ -81,6 +81,22 @@ def test_no_function_is_too_long():
     assert not found
 
 
+def test_no_function_has_two_docstrings():
+    found = []
+    for path in MODULES:
+        for node in ast.walk(tree_of(path)):
+            if isinstance(node, ast.FunctionDef):
+                texts = [
+                    statement
+                    for statement in node.body[1:]
+                    if isinstance(statement, ast.Expr)
+                    and isinstance(statement.value, ast.Constant)
+                    and isinstance(statement.value.value, str)
+                ]
+                found += [f"{name_of(path)}:{text.lineno}: {node.name}" for text in texts]
+    assert not found
+
+
 def is_private(name):
     return name.startswith("_") and not name.startswith("__")
 

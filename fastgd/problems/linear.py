@@ -295,7 +295,6 @@ class LeastSquares(LinearModel):
 
 
 def check_cost(cost: Any, known: tuple[str, ...]) -> None:
-    """Raise an error for an unknown cost."""
     """Refuse a cost that is not among the known ones."""
     if not isinstance(cost, str) or cost not in known:
         raise ValueError(f"cost is {cost!r}, wanted one of {', '.join(map(repr, known))}")
