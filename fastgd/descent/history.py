@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from fastgd.descent.objective import Place
 from fastgd.descent.optimize_result import as_result
 from fastgd.descent.run import Follower, Recorded
 from fastgd.engines.layout import SMALL_STEP
@@ -146,12 +147,23 @@ class Recording:
                 return f"Diverged at the start: the value at x0 is {loss:g}."
             return f"Diverged: a parameter is not finite or beyond {limits.bound:g}."
         if status == Status.MAX_ITER:
-            why = run.objective.obstacle(run.x, self.here()[1], limits.tol)
+            why = self._why()
             return f"Not converged after max_iter={limits.max_iter} updates{why and ': '}{why}."
         return {
             Status.CONVERGED: self._converged(slope, limits.tol),
             Status.MAX_SECONDS: "Stopped after max_seconds.",
         }.get(status, "")
+
+    def _why(self) -> str:
+        """What kept the run from converging, and what helps, as far as it is known."""
+        run, problem = self.run, self.problem
+        g = self.here()[1]
+
+        def gradient(x: Array) -> Array:
+            # A Python function's evaluations are counted, and may take long: its slopes here will do.
+            return g if run.backend == "python" else problem.slopes(x[:, None])[:, 0]
+
+        return run.objective.obstacle(Place(run.x, g, run.n), gradient)
 
     def _converged(self, slope: float, tol: float) -> str:
         if not slope < tol:

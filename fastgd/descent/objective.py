@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastgd.descent.rates import longest_swing
 from fastgd.engines.protocol.sweeps import Descents
 from fastgd.engines.reference.steepness import minimized_at, penalties_at, steepest_of
+from fastgd.optimizers import Optimizer
+from fastgd.optimizers.loops import schedule_of
 
 Array = NDArray[np.floating[Any]]
 _NO_SLOPE = (
     "no slope tells where this rule brings weights to rest that decay apart from the gradient; "
-    "give step_tol, or l2 in place of weight_decay"
 )
-_STEADY_RATE = (
-    "weights that decay apart from the gradient come to rest under this rule only as the rate falls; "
-    "give a schedule, or l2 in place of weight_decay"
-)
-_KINK = (
-    "{} of {} parameters belong at 0, which the steps of l1 pass to and fro; "
-    "let the rate fall by a schedule, and take what is left of them as 0"
-)
+_MOVING = "weights that decay apart from the gradient come to rest under this rule only as the rate falls; "
+_KINK = "{} of {} parameters belong at 0, which the steps of l1 pass to and fro; "
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a run ended: the point, the function's gradient there (both (n_parameters,)), and the updates done."""
+
+    x: Array
+    g: Array
+    n: int
 
 
 class Objective:
@@ -34,7 +41,8 @@ class Objective:
         Whether penalties are part of it.
     """
 
-    def __init__(self, runs: Descents) -> None:
+    def __init__(self, runs: Descents, optimizer: Optimizer) -> None:
+        self._optimizer = optimizer
         self.penalized = runs.penalized
         self._minimized, self._penalties = runs.minimized, runs.penalties
 
@@ -58,14 +66,33 @@ class Objective:
         """What is minimized at points (n_parameters, points), whose losses are known."""
         return minimized_at(x, loss, self._minimized)
 
-    def obstacle(self, x: Array, g: Array, tol: float) -> str:
-        """Why penalties keep a run from converging near a point, and what helps; empty if they do not."""
+    def obstacle(self, end: Place, gradient: Callable[[Array], Array]) -> str:
+        """Why penalties keep a run from converging near its end, and what helps; empty if they do not."""
         if self._penalties is None:
             return ""
-        each = np.array([self.slope(x[k : k + 1], g[k : k + 1]) for k in range(len(x))])
-        if np.isnan(each).any() and np.isfinite(g).all():
-            return _NO_SLOPE
-        held = (each >= tol) & (np.abs(g) < self._minimized[2, 0])
-        if held.any():
-            return _KINK.format(np.count_nonzero(held), len(x))
-        return _STEADY_RATE if self._minimized[3, 0] > 0 else ""
+        if np.isnan(self.slope(end.x, end.g)) and np.isfinite(end.g).all():
+            return f"{_NO_SLOPE}give step_tol, or {self._coupled()}"
+        scheduled = schedule_of(self._optimizer) is not None
+        held = np.count_nonzero(self._at_kink(end, gradient))
+        if held:
+            falls = "give step_tol" if scheduled else "let the rate fall by a schedule"
+            return f"{_KINK.format(held, len(end.x))}{falls}, and take what is left of them as 0"
+        if self._minimized[3, 0] > 0:
+            falls = "let the schedule go on to lower rates" if scheduled else "give a schedule"
+            return f"{_MOVING}{falls}, or {self._coupled()}"
+        return ""
+
+    def _coupled(self) -> str:
+        """Advice to decay weights by the gradient alone."""
+        if self._optimizer.l2:
+            return "set weight_decay=0 and leave the decay to l2"
+        return "give l2 in place of weight_decay"
+
+    def _at_kink(self, end: Place, gradient: Callable[[Array], Array]) -> NDArray[np.bool_]:
+        """Which parameters are about 0, but not there, and would stay if they were: l1 outweighs the slope."""
+        l1 = self._minimized[2, 0]
+        near = np.abs(end.x) <= longest_swing(self._optimizer, np.abs(end.g) + l1, end.n)
+        if not (l1 > 0 and near.any()):
+            return np.zeros(len(end.x), bool)
+        slopes = gradient(np.where(near, 0, end.x).astype(end.x.dtype))
+        return np.asarray(near & (end.x != 0) & (np.abs(slopes) <= l1))

@@ -12,12 +12,16 @@ from __future__ import annotations
 from typing import TypeVar
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from fastgd.optimizers import NAG, SGD, Momentum, Optimizer
+from fastgd.optimizers.loops import schedule_of
 from fastgd.problems import Problem
 from fastgd.problems.curvature import Curvature
 from fastgd.theory import steady_rate
+
+_SWING = 3.0  # steps: how far velocities and averages carry a parameter beyond a kink
+_SHORTEST_MEMORY = 1e-6  # of 1 - momentum
 
 AnOptimizer = TypeVar("AnOptimizer", bound=Optimizer)
 
@@ -67,6 +71,22 @@ def is_plain(optimizer: Optimizer) -> bool:
 def is_nesterov(optimizer: Optimizer) -> bool:
     """Whether the optimizer's momentum is Nesterov's."""
     return isinstance(optimizer, NAG) or bool(getattr(optimizer, "nesterov", False))
+
+
+def longest_swing(optimizer: Optimizer, slope: ArrayLike, n: int) -> NDArray[np.float64]:
+    """About how far parameters of slopes up to `slope` swing at update `n`: some steps.
+
+    Those of plain descent are the rate times the slope, summed up by the velocity; those of adaptive rules are the
+    rate, whatever the slope.
+    """
+    schedule = schedule_of(optimizer)
+    rate = optimizer.lr if schedule is None else schedule(n)
+    sizes = np.abs(np.asarray(slope, np.float64))
+    if is_plain(optimizer):
+        sizes /= max(1.0 - optimizer.momentum, _SHORTEST_MEMORY)
+    else:
+        sizes = np.ones_like(sizes)
+    return np.asarray(_SWING * rate * sizes)
 
 
 def with_default_rate(

@@ -108,7 +108,7 @@ class _Uncounted:
 
     def __init__(self, request: Request, runs: Descents) -> None:
         self.problem, self.limits = request.problem, request.limits
-        self.lookahead, self.objective = runs.lookahead, Objective(runs)
+        self.lookahead, self.objective = runs.lookahead, Objective(runs, request.optimizer)
         self.n, self.status = 0, RUNNING
 
     def last(self) -> tuple[float, Array] | None:
@@ -250,7 +250,7 @@ class _Stepped:
         self, problem: Function, request: Request, runs: Descents, step_tol: float
     ) -> None:
         self.problem, self.limits, self.step_tol = problem, request.limits, step_tol
-        self.objective = Objective(runs)
+        self.objective = Objective(runs, request.optimizer)
         self.optimizer = with_settings(
             request.optimizer, flush_subnormals=request.flush, n_threads=1
         )

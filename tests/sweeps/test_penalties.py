@@ -261,6 +261,49 @@ def test_to_and_fro_across_zero_says_so():
     assert "schedule" in run.message
 
 
+ROUND = gd.Quadratic(np.eye(2), [1.0, 0.05])  # with l1=0.1 its optimum is [0.9, 0]
+
+
+def _round(x, grad):
+    grad[:] = x - [1.0, 0.05]
+    return float(x @ x / 2 - x @ [1.0, 0.05])
+
+
+@pytest.mark.parametrize("problem", [ROUND, _round], ids=["problem", "function"])
+@pytest.mark.parametrize(
+    "make",
+    [gd.Adam, gd.SGD, gd.Momentum, gd.NAG, gd.RMSprop, gd.Lion, gd.NAdam],
+)
+def test_only_parameters_at_the_kink_are_said_to_belong_at_zero(make, problem):
+    for count in range(1990, 2000):  # wherever in their swing
+        run = gd.minimize(problem, [1.0, 1.0], make(lr=0.05, l1=0.1), max_iter=count)
+        assert "1 of 2 parameters belong at 0" in run.message, run.x
+        assert "by a schedule" in run.message
+    if problem is ROUND:  # 0.01 is near 0, too, but no kink holds it there
+        off = gd.Quadratic(np.eye(2), [1.0, 0.11])
+        run = gd.minimize(off, [1.0, 1.0], make(lr=0.05, l1=0.1), max_iter=50)
+        assert "belong at 0" not in run.message, run.x
+
+
+def test_advice_is_not_what_was_followed():
+    falling = gd.schedules.exponential(0.05, 0.999)
+    run = gd.minimize(ROUND, [1.0, 1.0], gd.SGD(lr=falling, l1=0.1), max_iter=2000)
+    assert "1 of 2 parameters belong at 0" in run.message
+    assert "schedule" not in run.message
+    again = gd.minimize(ROUND, [1.0, 1.0], gd.SGD(lr=falling, l1=0.1), step_tol=1e-5)
+    assert again.success  # as the message says
+    np.testing.assert_allclose(again.x, [0.9, 0.0], atol=1e-4)
+
+    decaying = gd.AdamW(lr=falling, weight_decay=0.1)
+    run = gd.minimize(ROUND, [1.0, 1.0], decaying, max_iter=500)
+    assert "let the schedule go on" in run.message
+    assert "give l2" in run.message
+    for rule in (decaying, gd.Lion(lr=0.05, weight_decay=0.1)):
+        run = gd.minimize(ROUND, [1.0, 1.0], rule.with_options(l2=0.1), max_iter=500)
+        assert "set weight_decay=0" in run.message
+        assert "give l2" not in run.message
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_regimes_go_by_what_is_minimized(backend):
     """From the objective's optimum the loss rises all the way to the penalized one."""
