@@ -13,7 +13,7 @@ from fastgd.optimizers import NAG, SGD, Momentum, Optimizer
 from fastgd.optimizers.loops import schedule_of
 from fastgd.theory import mode_iterations
 
-__all__ = ["Course", "advice"]
+__all__ = ["Course", "advice", "lost_in_rounding"]
 
 _SWINGS = 1e-3  # of the objective: how far above the best the last one is if the descent swings
 _UNEQUAL = 10.0  # ratio of the columns' scales from which on they are worth a word
@@ -56,10 +56,23 @@ class Course:
 def advice(course: Course) -> str:
     """The message of the warning."""
     distance = course.stopping.distance()
-    percent = float(f"{100 * distance:.2g}")
-    left = f"up to {percent:g} % of the loss" if distance < 1 else "an unknown part of the loss"
+    left = (
+        f"up to {_percent(distance)} of the loss" if distance < 1 else "an unknown part of the loss"
+    )
     reached = f"training reached max_iter={course.max_iter} epochs before it converged"
     return f"{reached}; {left} is left to gain: {_obstacle(course) or _pace(course)}"
+
+
+def lost_in_rounding(distance: float) -> str:
+    """The message of a fit that converged to what float32 does not hold."""
+    return (
+        f"float32 cannot hold the model: rounded to it, the loss is up to {_percent(distance)} above its minimum; set "
+        "dtype='float64', or subtract from the columns of X their means"
+    )
+
+
+def _percent(distance: float) -> str:
+    return f"{float(f'{100 * distance:.2g}'):g} %"
 
 
 def _obstacle(course: Course) -> str:

@@ -116,7 +116,11 @@ class DualityGap:
 
     def targets(self, outputs: int) -> Reals:
         """The targets in columns, class numbers as indicators."""
-        y = self.rows.y
+        return self.indicators(self.rows.y, outputs)
+
+    @staticmethod
+    def indicators(y: Array, outputs: int) -> Reals:
+        """Targets in columns, class numbers as indicators."""
         return np.eye(outputs)[y] if y.ndim == 1 else np.asarray(y, np.float64)
 
     def design(self) -> Reals:

@@ -14,7 +14,7 @@ from sklearn.utils import check_random_state
 
 from fastgd.descent.rates import default_rate
 from fastgd.engines.protocol.networks import Architecture, Array, Rows
-from fastgd.estimators.advice import Course, advice
+from fastgd.estimators.advice import Course, advice, lost_in_rounding
 from fastgd.estimators.arguments import (
     COMMON,
     POSITIVE,
@@ -33,7 +33,7 @@ from fastgd.estimators.linear_epochs import LinearEpochs
 from fastgd.estimators.rates import falling_rate, rate_of_adaptive
 from fastgd.estimators.scaled_model import ScaledModel
 from fastgd.estimators.scaling import Scaling
-from fastgd.estimators.stopping import Stopping
+from fastgd.estimators.stopping import CLOSE, Stopping
 from fastgd.network.mlp import MLP
 from fastgd.optimizers import Optimizer
 from fastgd.optimizers.fields import Rate
@@ -224,9 +224,24 @@ class LinearEstimator(NetworkEstimator):
             stopped = True
             warn_caller("training was interrupted; the weights are the best so far")
         epochs.finish(self.n_iter_, stopping)
-        self.dual_gap_ = float(stopping.left.gap.sum()) * self._scaling.factor
-        if not stopped and not stopping.is_over():
+        lost = self._lost_in_rounding(model, stopping)
+        self.dual_gap_ = float((stopping.left.gap + lost).sum()) * self._scaling.factor
+        enough = max(self.tol, CLOSE)
+        if stopping.is_close(enough) and not stopping.is_close(enough, lost):
+            warn_caller(lost_in_rounding(stopping.distance(lost)), ConvergenceWarning)
+        elif not stopped and not stopping.is_over():
             self._warn(model, epochs, stopping)
+
+    def _lost_in_rounding(self, model: ScaledModel, stopping: Stopping) -> Any:
+        """By how much the objective grows where the parameters are rounded to float32 in the user's units."""
+        if model.network.architecture.dtype != np.float32:
+            return 0.0
+        model.give_back()
+        if not all(np.isfinite(p).all() for p in model.net.params):
+            return 0.0  # `_train` refuses them
+        given = model.objective_given_back() / self._scaling.factor
+        lost = np.maximum(given - stopping.left.objective, 0.0)
+        return np.where(np.isnan(lost), math.inf, lost)
 
     def _warn(self, model: ScaledModel, epochs: LinearEpochs, stopping: Stopping) -> None:
         """Of a fit that did not converge."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fastgd.engines.protocol.networks import Rows
 from fastgd.estimators.conjugates import conjugate_of
 from fastgd.estimators.duality import DualityGap
-from fastgd.estimators.scaling import Scaling, null_outputs, shares
+from fastgd.estimators.scaling import BLOCK, Scaling, null_outputs, shares
 from fastgd.network.mlp import MLP
 
 __all__ = ["ScaledModel"]
@@ -37,7 +37,8 @@ class ScaledModel:
     Attributes
     ----------
     network : MLP
-    rows : Rows
+    rows, given : Rows
+        The twin's and the user's.
     penalties : Penalties
     """
 
@@ -53,6 +54,7 @@ class ScaledModel:
     ) -> None:
         a = net.architecture
         self.net, self.scaling, self.intercept, self.loss = net, scaling, intercept, str(a.loss)
+        self.given = rows
         self.rows = scaling.rows(rows, a.dtype)
         self.penalties = scaling.penalties(a.l1, a.l2)
         # In batches the engine adds penalties if it can; else `LinearEpochs` does, with l1's shortest subgradient.
@@ -77,6 +79,26 @@ class ScaledModel:
         if self.network is not self.net:
             coef, intercept = self.scaling.back(self.network.params)
             self.net.params[0][...], self.net.params[1][...] = coef.T, intercept
+
+    def objective_given_back(self) -> NDArray[np.float64]:
+        """The objective in the user's units, by output or of all where they are coupled, as the network holds it.
+
+        The larger of two: with the network's own arithmetic, which predicts, and with that of float64.
+        """
+        w, b = (p.astype(np.float64) for p in self.net.params)
+        delta = self.net.architecture.loss_constants[0] if self.loss == "huber" else 1.0
+        loss, y = conjugate_of(self.loss, delta), DualityGap.indicators(self.given.y, len(b))
+        many = max(1, BLOCK // max(1, len(w)))
+        exact = np.empty((len(y), len(b)))
+        with np.errstate(all="ignore"):
+            for k in range(0, len(y), many):
+                exact[k : k + many] = self.given.x[k : k + many].astype(np.float64) @ w + b
+            own = self.net.engine.forward(self.net.params, self.given.x, 1.0).astype(np.float64)
+            share = shares(self.given)
+            means = np.maximum(*(np.atleast_1d(share @ loss.value(z, y)) for z in (exact, own)))
+            a = self.net.architecture
+            penalty = (a.l1 * np.abs(w) + 0.5 * a.l2 * w * w).sum(axis=0)
+        return np.asarray(means + (penalty.sum() if loss.coupled else penalty))
 
     @cached_property
     def gap(self) -> DualityGap:

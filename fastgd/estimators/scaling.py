@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from fastgd.engines.protocol.networks import Architecture, Array, Rows
 from fastgd.estimators.penalties import Penalties
 
-__all__ = ["Scaling", "null_outputs"]
+__all__ = ["BLOCK", "Scaling", "null_outputs", "shares"]
 
 Reals = NDArray[np.float64]
-_BLOCK = 1 << 20  # numbers of a block of rows that is converted at a time
+BLOCK = 1 << 20  # numbers of a block of rows that is converted at a time
 # Losses by how they grow with the unit of y.
 _SQUARED, _LINEAR = ("half_squares", "huber"), ("mae",)
 
@@ -112,7 +112,7 @@ class Scaling:
         x, y = rows.x, rows.y
         if self.center.any() or not (self.scale == 1).all():
             x = np.empty(rows.x.shape, dtype)
-            many = max(1, _BLOCK // max(1, rows.x.shape[1]))
+            many = max(1, BLOCK // max(1, rows.x.shape[1]))
             for k in range(0, len(x), many):
                 block = rows.x[k : k + many].astype(np.float64)
                 x[k : k + many] = (block - self.center) / self.scale
@@ -134,12 +134,16 @@ class Scaling:
     # --- and back ---------------------------------------------------------------------------------
 
     def back(self, params: list[Array]) -> tuple[Array, Array]:
-        """The weights (outputs, features) and intercepts in the user's units, of the parameters' dtype."""
+        """The weights (outputs, features) and intercepts in the user's units, of the parameters' dtype.
+
+        The intercepts make good how the weights were rounded.
+        """
         dtype = params[0].dtype
-        with np.errstate(over="ignore"):
-            coef = params[0].T.astype(np.float64) * (self.gain / self.scale)
-            intercept = self.shift + self.gain * params[1].astype(np.float64) - coef @ self.center
-            return coef.astype(dtype), intercept.astype(dtype)
+        with np.errstate(over="ignore", invalid="ignore"):
+            coef = (params[0].T.astype(np.float64) * (self.gain / self.scale)).astype(dtype)
+            moved = coef.astype(np.float64) @ self.center
+            intercept = self.shift + self.gain * params[1].astype(np.float64) - moved
+            return coef, intercept.astype(dtype)
 
 
 def shares(rows: Rows) -> Reals:
@@ -185,7 +189,7 @@ def _moments(x: Array, share: Reals, intercept: bool) -> tuple[Reals, Reals]:
     Differences are divided by the largest before they are squared, which neither overflows nor underflows.
     """
     n, features = x.shape
-    many = max(1, _BLOCK // max(1, features))
+    many = max(1, BLOCK // max(1, features))
     blocks = [slice(k, k + many) for k in range(0, n, many)]
     with np.errstate(all="ignore"):
         center = np.zeros(features)

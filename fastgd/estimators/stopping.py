@@ -90,10 +90,6 @@ class Stopping:
         self._promising = False
         return self.is_close(self.tol) or (resting and self.is_close(CLOSE))
 
-    def restart(self) -> None:
-        """Forget how long there was no improvement."""
-        self._counted, self._waited = math.inf, 0
-
     # --- the best parameters ----------------------------------------------------------------------
 
     @property
@@ -103,20 +99,20 @@ class Stopping:
             self._left = self.gap.at(*self.kept)
         return self._left
 
-    def is_close(self, tol: float) -> bool:
-        """Whether the gap is at most a share `tol` of the objective, for each output."""
+    def is_close(self, tol: float, lost: Any = 0.0) -> bool:
+        """Whether the gap, and what was lost after it, is at most a share `tol` of the objective, for each output."""
         left = self.left
-        return bool((left.gap <= self._allowed(tol, left.objective, self.null)).all())
+        return bool((left.gap + lost <= self._allowed(tol, left.objective, self.null)).all())
 
     def is_over(self) -> bool:
         """Whether the parameters are good enough at the end of all epochs."""
         return self.is_close(self.tol) or (self.patience < math.inf and self.is_close(CLOSE))
 
-    def distance(self) -> float:
-        """The gap relative to the objective, of the worst output; inf if nothing is known."""
+    def distance(self, lost: Any = 0.0) -> float:
+        """The gap, and what was lost after it, relative to the objective, of the worst output; inf if not known."""
         left = self.left
         size = np.maximum(self._allowed(1.0, left.objective, self.null), 1e-300)
-        return float((left.gap / size).max())
+        return float(((left.gap + lost) / size).max())
 
     def allowed_gap(self) -> float:
         """The gap that `tol` allows there, of the output with the largest."""

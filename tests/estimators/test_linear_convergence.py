@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from functools import partial
 
 import numpy as np
 import pytest
@@ -273,6 +274,40 @@ def test_the_warning_says_why():
     assert "the loss has grown; lower learning_rate" in fitted(fast, X, y)[1][0]
     doubled = np.c_[X[:, :3], X[:, 0] + 1e-4 * X[:, 4]]
     assert "collinear" in fitted(gd.GDRegressor(), doubled, X[:, 0] + 10 * X[:, 4])[1][0]
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "absolute_error", "huber", None])
+@pytest.mark.parametrize("center", [0.0, 1e3, 1e7])
+def test_what_float32_cannot_hold_warns(loss, center):
+    """Far from 0 a rounded intercept alone moves the predictions by more than their noise."""
+    rng = np.random.default_rng(0)
+    X = (center + 2 * rng.normal(size=(400, 1))).astype(np.float32)
+    y = 3 * (X[:, 0].astype(float) - center) + 0.25 * rng.normal(size=400)
+    y = y if loss else y + 3 * rng.normal(size=400) > 0
+    make = gd.GDClassifier if loss is None else partial(gd.GDRegressor, loss)
+    model, messages = fitted(make(), X, y)
+    assert model.coef_.dtype == np.float32
+    if center < 1e7:
+        assert not messages
+    else:
+        assert "float32 cannot hold the model" in messages[0]
+        assert "dtype='float64'" in messages[0]
+    centred = X.astype(float) - np.mean(X, axis=0, dtype=float)
+    assert not fitted(make(), centred.astype(np.float32), y)[1]
+    better, messages = fitted(make(dtype="float64"), X, y)
+    assert not messages
+    if loss == "squared_error":
+        assert better.score(X, y) - 1e-4 < model.score(X, y) + (center == 1e7)
+        left = 0.5 * np.mean((model.predict(X) - y) ** 2 - (better.predict(X) - y) ** 2)
+        assert left <= 1.001 * model.dual_gap_ + 1e-6
+
+
+def test_intercepts_make_good_how_weights_were_rounded():
+    X = (1e5 + np.random.default_rng(0).normal(size=(400, 3))).astype(np.float32)
+    y = X.astype(float) @ [3.1, 2.3, -1.7] - 3e5
+    model = fitted(gd.GDRegressor(), X, y)[0]
+    z = X.astype(float) @ model.coef_.astype(float) + float(model.intercept_)
+    assert abs(np.mean(z - y)) <= abs(np.spacing(model.intercept_))
 
 
 # --- no third way -------------------------------------------------------------------------------------
