@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from fastgd.descent.objective import Place
 from fastgd.descent.optimize_result import as_result
+from fastgd.descent.pace import End, advice
 from fastgd.descent.run import Follower, Recorded
 from fastgd.engines.layout import SMALL_STEP
 from fastgd.engines.protocol.outcomes import Status
@@ -147,14 +148,14 @@ class Recording:
                 return f"Diverged at the start: the value at x0 is {loss:g}."
             return f"Diverged: a parameter is not finite or beyond {limits.bound:g}."
         if status == Status.MAX_ITER:
-            why = self._why()
+            why = self._why(slope, limits.tol)
             return f"Not converged after max_iter={limits.max_iter} updates{why and ': '}{why}."
         return {
             Status.CONVERGED: self._converged(slope, limits.tol),
             Status.MAX_SECONDS: "Stopped after max_seconds.",
         }.get(status, "")
 
-    def _why(self) -> str:
+    def _why(self, slope: float, tol: float) -> str:
         """What kept the run from converging, and what helps, as far as it is known."""
         run, problem = self.run, self.problem
         g = self.here()[1]
@@ -163,7 +164,10 @@ class Recording:
             # A Python function's evaluations are counted, and may take long: its slopes here will do.
             return g if run.backend == "python" else problem.slopes(x[:, None])[:, 0]
 
-        return run.objective.obstacle(Place(run.x, g, run.n), gradient)
+        why = run.objective.obstacle(Place(run.x, g, run.n), gradient)
+        end = End(self.start, run.x, slope, run.n, tol)
+        with np.errstate(all="ignore"):
+            return why or advice(problem, run.objective.optimizer, end)
 
     def _converged(self, slope: float, tol: float) -> str:
         if not slope < tol:

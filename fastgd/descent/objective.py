@@ -39,10 +39,12 @@ class Objective:
     ----------
     penalized : bool
         Whether penalties are part of it.
+    optimizer : Optimizer
+        By which it is minimized.
     """
 
     def __init__(self, runs: Descents, optimizer: Optimizer) -> None:
-        self._optimizer = optimizer
+        self.optimizer = optimizer
         self.penalized = runs.penalized
         self._minimized, self._penalties = runs.minimized, runs.penalties
 
@@ -72,7 +74,7 @@ class Objective:
             return ""
         if np.isnan(self.slope(end.x, end.g)) and np.isfinite(end.g).all():
             return f"{_NO_SLOPE}give step_tol, or {self._coupled()}"
-        scheduled = schedule_of(self._optimizer) is not None
+        scheduled = schedule_of(self.optimizer) is not None
         held = np.count_nonzero(self._at_kink(end, gradient))
         if held:
             falls = "give step_tol" if scheduled else "let the rate fall by a schedule"
@@ -84,14 +86,14 @@ class Objective:
 
     def _coupled(self) -> str:
         """Advice to decay weights by the gradient alone."""
-        if self._optimizer.l2:
+        if self.optimizer.l2:
             return "set weight_decay=0 and leave the decay to l2"
         return "give l2 in place of weight_decay"
 
     def _at_kink(self, end: Place, gradient: Callable[[Array], Array]) -> NDArray[np.bool_]:
         """Which parameters are about 0, but not there, and would stay if they were: l1 outweighs the slope."""
         l1 = self._minimized[2, 0]
-        near = np.abs(end.x) <= longest_swing(self._optimizer, np.abs(end.g) + l1, end.n)
+        near = np.abs(end.x) <= longest_swing(self.optimizer, np.abs(end.g) + l1, end.n)
         if not (l1 > 0 and near.any()):
             return np.zeros(len(end.x), bool)
         slopes = gradient(np.where(near, 0, end.x).astype(end.x.dtype))
