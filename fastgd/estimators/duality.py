@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from fastgd.engines.protocol.networks import Array, Rows
 from fastgd.estimators.conjugates import Conjugate, conjugate_of
 from fastgd.estimators.penalties import Penalties
+from fastgd.problems.curvature import Curvature, of_matrix, of_rows
 
 __all__ = ["DualityGap", "Left", "Spectrum"]
 
@@ -28,6 +30,10 @@ _MOST_UNKNOWNS = 1000  # a direct solution takes their third power
 _MOST_WORK = 2e10  # rows times unknowns squared
 _STEPS = 50  # of conjugate gradients, where there are more
 _CALL = 1e5  # multiplications that take as long as the calls of an epoch
+_ENOUGH = 1e-3  # they end where one adds less than this share of the estimate
+# From so many multiplications on, a Gram matrix takes the place of a QR decomposition, which is some ten times slower;
+# eigenvalues that rounding has not touched are above this share of the largest.
+_MANY, _SAFE = 1e7, 1e-8
 _ROUNDING = 1e-9  # of a gradient, relative to the sum of its terms' sizes
 
 
@@ -128,6 +134,21 @@ class DualityGap:
         x = np.asarray(self.rows.x, np.float64)
         return np.concatenate([x, np.ones((len(x), 1))], axis=1) if self.intercept else x
 
+    @cached_property
+    def moments(self) -> Reals:
+        """The mean products of the design's columns."""
+        weighted = self.design() * np.sqrt(self.share)[:, None]
+        return np.asarray(weighted.T @ weighted)
+
+    @cached_property
+    def curvature(self) -> Curvature:
+        """That of half the mean square of an output."""
+        with np.errstate(all="ignore"):
+            columns = self.features + self.intercept
+            if columns > len(self.rows):
+                return of_rows(self.design(), self.rows.weights)
+            return of_matrix(self.moments, summed=len(self.rows))
+
     def at(self, weights: Array, intercepts: Array) -> Left:
         """The gap at some parameters, of shapes (features, outputs) and (outputs,)."""
         w, b = np.asarray(weights, np.float64), np.asarray(intercepts, np.float64)
@@ -151,6 +172,34 @@ class DualityGap:
         """Of the curvature for one output by the parameters that are active."""
         if self._quadratic and self._spectrum is not None:
             return self._spectrum
+        found = None
+        unknowns = int(active.sum())
+        if len(design) > 2 * unknowns and len(design) * unknowns**2 > _MANY:
+            found = self._of_gram(design, metric, active)
+        if found is None:
+            found = self._of_triangle(design, metric, active)
+        if self._quadratic:
+            self._spectrum = found
+        return found
+
+    def _of_gram(self, design: Reals, metric: Reals, active: NDArray[np.bool_]) -> Spectrum | None:
+        """By the curvature's own eigenvalues; None where rounding may have touched the small ones."""
+        if self._quadratic:
+            hessian = self.moments.copy()
+        else:
+            rows = design[:, active] * np.sqrt(self.share * metric)[:, None]
+            hessian = rows.T @ rows
+        hessian[np.diag_indices_from(hessian)] += self._l2()[active]
+        if not np.isfinite(hessian).all():
+            return None
+        values, vectors = np.linalg.eigh(hessian)
+        zero = len(values) * np.finfo(float).eps * values[-1]
+        if ((values > zero) & (values < _SAFE * values[-1])).any():
+            return None
+        return Spectrum(values[values > zero], vectors.T[values > zero])
+
+    def _of_triangle(self, design: Reals, metric: Reals, active: NDArray[np.bool_]) -> Spectrum:
+        """By the singular values of its root."""
         rows = design[:, active] * np.sqrt(self.share * metric)[:, None]
         ridge = np.sqrt(self._l2())[active]
         if ridge.any():
@@ -158,10 +207,7 @@ class DualityGap:
         triangle = np.linalg.qr(rows, mode="r")
         _, s, vectors = np.linalg.svd(triangle, full_matrices=False)
         kept = s > (s[0] if s.size else 0.0) * max(rows.shape) * np.finfo(float).eps
-        found = Spectrum(s[kept] ** 2, vectors[kept])
-        if self._quadratic:
-            self._spectrum = found
-        return found
+        return Spectrum(s[kept] ** 2, vectors[kept])
 
     def _l2(self) -> Reals:
         """The l2 penalty of each column of the design."""
@@ -262,7 +308,7 @@ class _Output:
         g = np.where(self.active, g, 0.0)
         v, residual = np.zeros_like(g), g.copy()
         direction, size = residual.copy(), float((residual * residual).sum())
-        begin = size
+        begin, gained = size, 0.0
         for _ in range(_STEPS):
             if size <= 1e-20 * begin:
                 break
@@ -272,6 +318,9 @@ class _Output:
             if not along > 0:
                 return math.inf
             v += size / along * direction
+            gained += size * size / along
+            if size * size / along < _ENOUGH * gained:
+                break
             residual -= size / along * curved
             before, size = size, float((residual * residual).sum())
             direction = residual + size / before * direction

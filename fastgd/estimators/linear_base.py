@@ -313,7 +313,9 @@ class LinearEstimator(NetworkEstimator):
     def _bend(self, model: ScaledModel, *, in_batches: bool) -> Curvature:
         """The curvature of the objective: of all rows, or of any batch."""
         rows, l2 = model.rows, model.penalties.l2
-        inputs = of_rows(model.gap.design(), rows.weights, in_batches=in_batches)
+        inputs = model.gap.curvature
+        if in_batches:
+            inputs = of_rows(model.gap.design(), rows.weights, in_batches=True)
         bend = self._curvature(inputs, rows.y)
         return replace(
             bend,

@@ -135,6 +135,26 @@ def test_the_gap_bounds_what_is_left(loss, l2, l1, standardize):
     assert best.dual_gap_ < (1e-6 if loss in ("squared_error", "huber") else 1e-3) * objective(best)
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_many_rows_are_proved_by_their_gram_matrix(monkeypatch):
+    """Which is fast; only where its rounding would matter the rows are decomposed."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(4000, 60))
+    X[:, 7] = 0.0
+    y = X @ rng.normal(size=60) + 5 * rng.normal(size=4000)
+    slow, qr = [], np.linalg.qr
+    monkeypatch.setattr(np.linalg, "qr", lambda *a, **k: slow.append(1) or qr(*a, **k))
+    gd.GDClassifier(max_iter=3).fit(X, y > 0)
+    model = gd.GDRegressor(max_iter=3).fit(X, y)
+    assert not slow
+    errors = [m.predict(X) - y for m in (model, LinearRegression().fit(X, y))]
+    left = 0.5 * np.mean(errors[0] ** 2) - 0.5 * np.mean(errors[1] ** 2)
+    assert model.dual_gap_ == pytest.approx(left, rel=1e-8)
+    X[:, 7] = X[:, 8] + 1e-6 * rng.normal(size=4000)
+    gd.GDRegressor(max_iter=3).fit(X, y)
+    assert slow
+
+
 @pytest.mark.parametrize("optimizer", ["sgd", "momentum", "nag", "adam", "lion"])
 @pytest.mark.parametrize("loss", ["absolute_error", "huber"])
 def test_kinks_are_come_to(loss, optimizer):
