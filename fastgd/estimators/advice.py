@@ -94,10 +94,21 @@ def _pace(course: Course) -> str:
     if not course.standardized and course.scales > _UNEQUAL:
         return _unscaled(course)
     if not course.whole:
-        return "the batches differ; let a schedule lower learning_rate, or raise batch_size or max_iter"
+        return _noisy(course)
     if stopping.last > stopping.best + _SWINGS * abs(stopping.best):
         return f"the loss swings; lower learning_rate, by a schedule for example{_other(course)}"
     return _slow(course)
+
+
+def _noisy(course: Course) -> str:
+    """Of batches."""
+    stopping, optimizer = course.stopping, course.optimizer
+    if stopping.last <= stopping.best:
+        return "the loss still falls; raise max_iter"
+    such = ""
+    if schedule_of(optimizer) is None:
+        such = f", such as fastgd.schedules.cosine({optimizer.lr:.2g}, {optimizer.t})"
+    return f"the batches differ; lower learning_rate by a schedule{such}, or raise batch_size or max_iter"
 
 
 def _unscaled(course: Course) -> str:

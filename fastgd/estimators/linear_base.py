@@ -38,7 +38,7 @@ from fastgd.network.mlp import MLP
 from fastgd.optimizers import Optimizer
 from fastgd.optimizers.fields import Rate
 from fastgd.optimizers.loops import groups_of, with_groups
-from fastgd.problems.curvature import Curvature, of_rows
+from fastgd.problems.curvature import Curvature, of_batches, of_rows
 from fastgd.signals import interruptible
 
 __all__ = ["LinearEstimator"]
@@ -208,7 +208,7 @@ class LinearEstimator(NetworkEstimator):
     def _descend(self, model: ScaledModel, epochs: LinearEpochs, tasks: FitTasks) -> None:
         """Epochs until the stopping rule, a callback, Ctrl-C or `max_iter`; then the best parameters."""
         bounded = model.loss not in ("mae", "poisson")
-        steepest = self._bend(model, in_batches=False).largest if bounded else math.inf
+        steepest = self._bend(model).largest if bounded else math.inf
         settles = epochs.whole and not model.kink
         patience = math.inf if settles else self.n_iter_no_change
         stopping = Stopping(model.gap, model.null, steepest, self.tol, patience)
@@ -299,7 +299,7 @@ class LinearEstimator(NetworkEstimator):
 
     def _auto_rate(self, optimizer: Optimizer, model: ScaledModel, batch: int) -> Any:
         """The rate "auto" of a named optimizer; None for the class's own default."""
-        curvature = self._bend(model, in_batches=batch < len(model.rows))
+        curvature = self._bend(model, batch)
         if not math.isfinite(curvature.largest):
             raise ValueError("X holds numbers whose squares are not finite; scale them")
         rate = default_rate(optimizer, curvature)
@@ -310,12 +310,14 @@ class LinearEstimator(NetworkEstimator):
             return rate
         return rate_of_adaptive(self.optimizer, updates)
 
-    def _bend(self, model: ScaledModel, *, in_batches: bool) -> Curvature:
-        """The curvature of the objective: of all rows, or of any batch."""
+    def _bend(self, model: ScaledModel, batch: int | None = None) -> Curvature:
+        """The curvature of the objective: of all rows, or of what a batch has of them."""
         rows, l2 = model.rows, model.penalties.l2
         inputs = model.gap.curvature
-        if in_batches:
-            inputs = of_rows(model.gap.design(), rows.weights, in_batches=True)
+        if batch is not None and batch < len(rows):
+            worst = of_rows(model.gap.design(), rows.weights, in_batches=True)
+            mixed = self.standardize and self.shuffle and rows.weights is None
+            inputs = of_batches(inputs, worst, len(rows), batch) if mixed else worst
         bend = self._curvature(inputs, rows.y)
         return replace(
             bend,

@@ -7,7 +7,8 @@ from functools import partial
 import numpy as np
 import pytest
 from estimators.random_problems import random_problem
-from sklearn.datasets import load_breast_cancer, load_diabetes
+from sklearn.base import clone
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import (
     Lasso,
@@ -328,6 +329,59 @@ def test_intercepts_make_good_how_weights_were_rounded():
     model = fitted(gd.GDRegressor(), X, y)[0]
     z = X.astype(float) @ model.coef_.astype(float) + float(model.intercept_)
     assert abs(np.mean(z - y)) <= abs(np.spacing(model.intercept_))
+
+
+# --- batches ------------------------------------------------------------------------------------------
+
+
+def test_rare_pixels_do_not_slow_batches_down():
+    X, y = load_digits(return_X_y=True)
+    model = fitted(gd.GDClassifier(batch_size=32, max_iter=50, random_state=0), X[:1300], y[:1300])
+    rare = fitted(
+        gd.GDClassifier(batch_size=32, max_iter=50, random_state=0, shuffle=False),
+        X[:1300],
+        y[:1300],
+    )
+    assert model[0].dual_gap_ < 0.5 * rare[0].dual_gap_
+    assert model[0].loss_curve_[-1] < 0.5 * rare[0].loss_curve_[-1]
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "nag"])
+def test_batches_do_not_diverge(optimizer):
+    """A rate for the mean batch is stable: a swing ends below the best constant."""
+    for number in (*range(30), 54):
+        problem = random_problem(number)
+        if problem.loss in ("absolute_error", "poisson"):
+            continue  # their rates have other rules
+        classes = problem.loss in ("logistic", "softmax")
+        options = {} if classes else {"loss": problem.loss}
+        make = gd.GDClassifier if classes else gd.GDRegressor
+        for batch_size in (2, 8):
+            model = make(
+                optimizer=optimizer,
+                batch_size=batch_size,
+                max_iter=20,
+                random_state=0,
+                tol=0,
+                n_iter_no_change=np.inf,
+                **options,
+            ).fit(problem.X, problem.y)
+            curve = np.array(model.loss_curve_)
+            start = max(curve[0], problem.null)
+            assert curve.max() <= 4 * start, problem.name
+            assert curve[-5:].mean() <= 1.25 * start, problem.name
+
+
+def test_the_advice_for_batches_helps():
+    X, y = load_diabetes(return_X_y=True)
+    model = gd.GDRegressor(learning_rate=0.1, batch_size=8, max_iter=60, random_state=0)
+    model, (message,) = fitted(model, X, y)
+    found = re.search(r"fastgd\.schedules\.cosine\(([\d.e-]+), (\d+)\)", message)
+    schedule = gd.schedules.cosine(float(found[1]), int(found[2]))
+    assert not fitted(clone(model).set_params(learning_rate=schedule), X, y)[1]
+    short = gd.GDRegressor(learning_rate=1e-4, batch_size=8, max_iter=10, random_state=0)
+    assert "the loss still falls; raise max_iter" in fitted(short, X, y)[1][0]
 
 
 # --- no third way -------------------------------------------------------------------------------------
