@@ -67,7 +67,8 @@ class Scaling:
         features, outputs = architecture.sizes
         scaling = cls.none(features, outputs)
         scaling = scaling._with_targets(rows, share, str(architecture.loss), intercept)
-        ridge = architecture.l2 * scaling.gain**2 / scaling.factor / bend
+        ratio = scaling.gain * (scaling.gain / scaling.factor) if architecture.l2 else 0.0
+        ridge = architecture.l2 * ratio / bend
         scale = np.hypot(deviation, np.sqrt(ridge))
         scale[scale == 0] = 1.0
         if not np.isfinite(scale).all():
@@ -94,10 +95,12 @@ class Scaling:
             unit = largest * float(np.sqrt((share @ sizes**2).mean()))
         else:
             unit = largest * float((share @ sizes).mean())
-        return replace(
-            self, offset=offset, shift=offset, unit=unit, gain=unit,
-            factor=unit if loss in _LINEAR else unit * unit,
-        )  # fmt: skip
+        factor = unit if loss in _LINEAR else unit * unit
+        if loss in _SQUARED and not np.finfo(np.float64).tiny <= factor < np.inf:
+            raise ValueError(
+                f"y has a spread of {unit:.2g}, whose square is beyond the numbers of float64; scale it"
+            )
+        return replace(self, offset=offset, shift=offset, unit=unit, gain=unit, factor=factor)
 
     @property
     def changes_nothing(self) -> bool:
@@ -122,8 +125,13 @@ class Scaling:
 
     def penalties(self, l1: float, l2: float) -> Penalties:
         """Those of the user's weights, by the weights of training, in the loss of training."""
-        factors = self.gain / self.scale[:, None]
-        return Penalties(l1 * factors / self.factor, l2 * factors**2 / self.factor)
+        none = np.zeros((len(self.scale), 1))  # of tiny columns also where the factors are infinite
+        with np.errstate(over="ignore"):
+            factors = self.gain / self.scale[:, None]
+            return Penalties(
+                l1 * factors / self.factor if l1 else none,
+                l2 * factors**2 / self.factor if l2 else none,
+            )
 
     def put(self, coef: Array, intercept: Array, params: list[Array]) -> None:
         """Write a user's weights (outputs, features) and intercepts into [weights, intercepts] of training."""

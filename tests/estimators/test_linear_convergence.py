@@ -261,6 +261,24 @@ def test_numbers_too_large_are_refused():
         gd.GDRegressor(dtype="float32").fit([[1e-44], [2e-44], [0.0]], [1e20, 2e20, 3e20])
 
 
+@pytest.mark.parametrize("unit", [1e-300, 1e-160, 1e160, 1e300])
+def test_units_at_the_ends_of_float64(unit):
+    """Where the loss is a number they make no difference, else y is refused."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(50, 2))
+    y = X @ [1.0, 2.0] + rng.normal(size=50)
+    kinds = y + 2 * rng.normal(size=50) > 0
+    for make, targets in ((gd.GDRegressor, y), (gd.GDClassifier, kinds)):
+        plain, other = make().fit(X, targets), make().fit(unit * X, targets)
+        np.testing.assert_allclose(other.coef_ * unit, plain.coef_, rtol=1e-2)
+    plain = gd.GDRegressor("absolute_error").fit(X, y)
+    other = gd.GDRegressor("absolute_error").fit(X, unit * y)
+    np.testing.assert_allclose(other.coef_ / unit, plain.coef_, rtol=1e-2)
+    for loss in ("squared_error", "huber"):
+        with pytest.raises(ValueError, match="y has a spread of .* scale it"):
+            gd.GDRegressor(loss).fit(X, unit * y)
+
+
 def test_partial_fit_goes_on_in_the_coordinates_of_the_fit():
     X, y = incomes()
     model = gd.GDRegressor().fit(X, y)
