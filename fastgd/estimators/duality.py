@@ -63,7 +63,8 @@ class Left:
     objective : ndarray of shape (outputs,), or (1,) where outputs are coupled
         Loss and penalties.
     gap : ndarray of the same shape
-        How far the objective is above its minimum, at most; infinite where nothing is known.
+        How far the objective is above its minimum: a bound, of large problems an estimate; infinite where nothing is
+        known.
     spectrum : Spectrum or None
         The curvature at this point, of the output with the largest gap; None of very large problems.
     gradient : ndarray

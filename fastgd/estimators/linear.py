@@ -79,11 +79,12 @@ class GDRegressor(NetworkRegressor, LinearEstimator):
         hundredth of the best constant's loss, where that is more), for each output. The proof is the gap to the
         objective of the dual problem at a point that one of Newton's steps leads to; for squared errors it is exact,
         half of g'H⁻¹g with gradient g and Hessian H. So it has no unit, and no swing of momentum is taken for the end.
-        With more than 1000 columns that gap is estimated, by 50 steps of conjugate gradients.
+        With more than 1000 unknowns (columns, with many classes times those) that gap is estimated, by at most 50 steps
+        of conjugate gradients.
     n_iter_no_change : int or inf, default 20
         In batches and at kinks (see `learning_rate`) a proof of 0.001 is enough where the objective has not become
-        lower by the share `tol` in so many epochs, or `max_iter` is reached; inf asks for `tol` there too. Without a
-        proof training goes on.
+        lower by the share `tol` in so many epochs, or `max_iter` is reached; inf asks for `tol` there too. While the
+        proof is missing, the fit does not end before `max_iter`, however long nothing has improved.
     shuffle : bool, default True
         Permute the rows before each epoch, if it has several batches.
     random_state : int, RandomState instance or None, default None
@@ -109,7 +110,9 @@ class GDRegressor(NetworkRegressor, LinearEstimator):
         Loss of each epoch, penalties included: the mean of its batches' losses, each before its update. The losses of
         several outputs are summed.
     dual_gap_ : float
-        How far the objective is above its minimum, at most; inf if nothing is known.
+        How far the objective is above its minimum: a bound, or an estimate where that would take too long, which is
+        with more than 1000 unknowns, or where the rows times their square are more than 2e10. Where the model was
+        rounded to float32, what that lost is counted. inf if nothing is known.
     n_features_in_ : int
     feature_names_in_ : ndarray of str
         Names of the columns, if X has any.

@@ -136,6 +136,17 @@ def test_the_gap_bounds_what_is_left(loss, l2, l1, standardize):
     assert best.dual_gap_ < (1e-6 if loss in ("squared_error", "huber") else 1e-3) * objective(best)
 
 
+def test_without_a_proof_patience_does_not_end_a_fit():
+    """As the docstring of `n_iter_no_change` says."""
+    X, y = load_diabetes(return_X_y=True)
+    noisy = gd.GDRegressor(
+        learning_rate=0.3, batch_size=2, n_iter_no_change=1, max_iter=30, random_state=0
+    )
+    model, messages = fitted(noisy, X, y)
+    assert model.n_iter_ == 30
+    assert messages
+
+
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_many_rows_are_proved_by_their_gram_matrix(monkeypatch):
     """Which is fast; only where its rounding would matter the rows are decomposed."""
@@ -275,7 +286,7 @@ def test_units_at_the_ends_of_float64(unit):
     other = gd.GDRegressor("absolute_error").fit(X, unit * y)
     np.testing.assert_allclose(other.coef_ / unit, plain.coef_, rtol=1e-2)
     for loss in ("squared_error", "huber"):
-        with pytest.raises(ValueError, match="y has a spread of .* scale it"):
+        with pytest.raises(ValueError, match=r"y has a spread of .* scale it"):
             gd.GDRegressor(loss).fit(X, unit * y)
 
 
