@@ -51,7 +51,8 @@ class GDRegressor(NetworkRegressor, LinearEstimator):
         Replaces the rate of the optimizer; it is one in the coordinates that `standardize` leads to. "auto" keeps that
         of an optimizer object. For "sgd", "momentum", "heavyball" and "nag" it follows from the loss's curvature by the
         rule of `fastgd.minimize`: from the eigenvalues of the inputs' second moments if every update uses all rows,
-        else from the largest squared length of a row (where shuffled batches of rows without weights are standardized,
+        else from the largest squared length of a row (but of Poisson losses, where shuffled
+        batches without weights are standardized,
         from a mean of both that is the nearer to the first the larger the batch), and for "poisson" also from the
         largest target. With
         `standardize`, it falls from 0.1 to 0 along a cosine for Adam and its kind (0.5 for "adagrad", 0.03 for "lion"),

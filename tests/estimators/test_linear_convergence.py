@@ -376,6 +376,14 @@ def test_rare_pixels_do_not_slow_batches_down():
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_poisson_losses_in_batches_stay_below_their_start():
+    problem = random_problem(123)
+    model = gd.GDRegressor("poisson", batch_size=32, max_iter=50, random_state=0)
+    curve = model.fit(problem.X, problem.y).loss_curve_
+    assert max(curve) <= 1.01 * curve[0]
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("optimizer", ["sgd", "momentum", "nag"])
 def test_batches_do_not_diverge(optimizer):
     """A rate for the mean batch is stable: a swing ends below the best constant."""
