@@ -464,7 +464,7 @@ class SweepResult:
             ``"iterations"``, ``"loss"`` or ``"metric"`` against one numeric axis, a line for each
             combination of the others, or a point for each run if the axes are paired; ``"heatmap"``
             of two axes. ``"auto"`` draws a heat map if two axes have five or more values, and
-            otherwise iterations, or for networks the loss.
+            otherwise iterations, or the loss for networks and where no tolerance ends a run.
         ax : matplotlib Axes, optional
             Axes to draw on; a new figure by default.
         over : str, optional
@@ -498,7 +498,8 @@ class SweepResult:
         self._check_average(over, average)
         if kind == "metric" and self.metric is None:
             raise ValueError('kind="metric" is for sweeps of networks; this one has no metric')
-        usual: Literal["iterations", "loss"] = "iterations" if self.metric is None else "loss"
+        counted = self.metric is None and self.tol != 0
+        usual: Literal["iterations", "loss"] = "iterations" if counted else "loss"
         if kind == "auto":
             long = [name for name, values in self.axes.items() if len(values) >= 5 and name != over]
             kind = "heatmap" if len(long) >= 2 and not self.paired else usual

@@ -185,3 +185,10 @@ def test_as_pandas_groups(out, by, how):
     group = table["known"].iloc[grouped.indices[own.name]].dropna()
     value = getattr(best, by)
     assert abs(value - best.average) <= np.abs(group - best.average).min() + 1e-12
+
+
+def test_without_a_tolerance_the_loss_is_drawn():
+    """Nothing converges in batches, so there are no iterations to count."""
+    rows = gd.LeastSquares(np.arange(12.0), np.arange(12.0) ** 2, batch_size=4)
+    out = gd.sweep(rows, gd.SGD(), {"lr": [1e-4, 1e-3], "rng": [0, 1, 2]}, max_iter=9)
+    assert "loss" in out.plot().ax_.get_ylabel()
