@@ -13,6 +13,7 @@ import pytest
 import scipy.optimize
 from cases import CASES
 from grids import SAMPLED_CASES, SAMPLED_DTYPES, sampled
+from same_bits import bits
 from scipy.optimize import OptimizeResult, rosen, rosen_der
 
 import fastgd as gd
@@ -46,12 +47,6 @@ def bowl(x, grad):
 
 def start(problem):
     return np.linspace(0.7, 1.3, problem.n_parameters)
-
-
-def bits(array):
-    array = np.asarray(array)
-    plain = np.where(np.isnan(array), array.dtype.type(np.nan), array)
-    return plain.view({4: np.uint32, 8: np.uint64}[array.dtype.itemsize]).tolist()
 
 
 def assert_as_in_sweep(problem, optimizer, run, **options):

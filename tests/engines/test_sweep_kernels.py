@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from cases import CASES
 from grids import SAMPLED_CASES, sampled
+from same_bits import bits
 
 import fastgd as gd
 
@@ -38,15 +39,6 @@ PROBLEMS = {
 }
 AHEAD_OF_TIME = ("line", "quadratic1", "quadratic2", "quadratic3", "quadratic6", "polynomial")
 RATES = np.geomspace(2e-3, 3.0, 7)
-
-
-def bits(array):
-    """Every bit counts but those that tell one NaN from another."""
-    array = np.ascontiguousarray(array)
-    if array.dtype.kind != "f":
-        return array.tolist()
-    plain = np.where(np.isnan(array), array.dtype.type(np.nan), array)
-    return plain.view({4: np.uint32, 8: np.uint64}[array.dtype.itemsize]).tolist()
 
 
 def assert_same(one, other, fields=("iterations", "status", "x", "regime", "loss", "slope")):

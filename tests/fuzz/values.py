@@ -2,6 +2,7 @@
 
 import numpy as np
 from hypothesis import strategies as st
+from same_bits import bits
 
 KINDS = ("normal", "special", "huge", "tiny", "zeros")
 LAYOUTS = ("C", "F", "strided", "reversed", "unaligned")
@@ -43,15 +44,6 @@ def laid_out(values, layout):
         array = np.empty((*outer, inner * abs(step)), values.dtype)[..., ::step]
     array[...] = values
     return array
-
-
-def bits(array):
-    """Every bit counts but those that tell one NaN from another."""
-    array = np.ascontiguousarray(array)
-    if array.dtype.kind != "f":
-        return array.tolist()
-    plain = np.where(np.isnan(array), array.dtype.type(np.nan), array)
-    return plain.view({4: np.uint32, 8: np.uint64}[array.dtype.itemsize]).tolist()
 
 
 def assert_same_bits(found, wanted, what):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from same_bits import bits
 
 import fastgd as gd
 
@@ -16,14 +17,6 @@ QUICK = settings(max_examples=100, deadline=None, suppress_health_check=[HealthC
 
 
 # --- random problems ----------------------------------------------------------------------------------
-
-
-def bits(array):
-    array = np.ascontiguousarray(array)
-    if array.dtype.kind != "f":
-        return array.tolist()
-    plain = np.where(np.isnan(array), array.dtype.type(np.nan), array)
-    return plain.view({4: np.uint32, 8: np.uint64}[array.dtype.itemsize]).tolist()
 
 
 numbers = st.floats(-1e3, 1e3, width=32) | st.sampled_from([0.0, -0.0, 1e-310, -1e-40, 1e29, 1e90])
