@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from fastgd.checks import as_count, as_dtype, as_finite, as_finite_positive, as_number, is_integer
+from fastgd.checks import (
+    as_count,
+    as_dtype,
+    as_finite,
+    as_finite_positive,
+    as_flag,
+    as_number,
+    is_integer,
+)
 from fastgd.engines.protocol.networks import ACTIVATIONS, LOSSES, Architecture
 
+DEFAULT_LEAK = 0.01
+CHANGEABLE = ("hidden", "activation", "leak", "bias", "l1", "l2", "dropout")
 _LARGEST_LAYER = 2**31 - 1
 
 
@@ -26,6 +36,7 @@ def checked_architecture(
     l2: Any,
     dropout: Any,
     dtype: Any,
+    bias: Any = True,
 ) -> Architecture:
     """The architecture that the arguments of `fastgd.MLP` describe."""
     return Architecture(
@@ -39,17 +50,26 @@ def checked_architecture(
         l1=as_finite("l1", l1, 0),
         l2=as_finite("l2", l2, 0),
         dropout=checked_share("dropout", dropout),
+        bias=as_flag("bias", bias),
     )
 
 
-def changed_architecture(
-    a: Architecture, hidden: Any = None, dropout: float | None = None
-) -> Architecture:
-    """The architecture with other hidden layers or another dropout; None keeps what is there."""
-    if hidden is not None:
-        units = [hidden] if is_integer(hidden) else hidden
-        a = replace(a, sizes=_with_hidden(a.sizes, units))
-    return a if dropout is None else replace(a, dropout=checked_share("dropout", dropout))
+def changed_architecture(a: Architecture, changes: Mapping[str, Any]) -> Architecture:
+    """The architecture with other options, those of `CHANGEABLE`."""
+    new: dict[str, Any] = {}
+    for name, value in changes.items():
+        if name == "hidden":
+            new["sizes"] = _with_hidden(a.sizes, [value] if is_integer(value) else value)
+        elif name == "activation":
+            new["activation"] = checked_function(name, value, ACTIVATIONS)
+        elif name != "leak":
+            new[name] = _CHECKS[name](name, value)
+    if "activation" in changes or "leak" in changes:
+        activation = new.get("activation", a.activation)
+        leak = changes.get("leak", *(a.constants or (DEFAULT_LEAK,)))
+        leak = as_finite("leak", leak)
+        new["constants"] = (leak,) if activation == "leaky_relu" else ()
+    return replace(a, **new)
 
 
 def checked_sizes(sizes: Any) -> tuple[int, ...]:
@@ -91,3 +111,11 @@ def checked_share(name: str, value: Any) -> float:
     if not 0 <= x < 1:
         raise ValueError(f"{name} must be at least 0 and below 1, got {x!r}")
     return x
+
+
+_CHECKS: dict[str, Callable[[str, Any], Any]] = {
+    "bias": as_flag,
+    "l1": lambda name, value: as_finite(name, value, 0),
+    "l2": lambda name, value: as_finite(name, value, 0),
+    "dropout": checked_share,
+}

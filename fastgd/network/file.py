@@ -4,7 +4,7 @@ The archive holds, uncompressed:
 
 - ``about``, a text in JSON: the format and its version, the architecture, the initialization, the seed, and the
   position (epochs, updates, updates of an epoch that was not completed);
-- ``W0``, ``b0``, ``W1``, ...: the parameters;
+- ``W0``, ``b0``, ``W1``, ...: the parameters; ``W0``, ``W1``, ... of a network without biases;
 - ``optimizer.*``: what `Optimizer.state_dict` returned, where the network was trained. Older files have no
   ``optimizer.hyperparameters``.
 
@@ -27,11 +27,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.archive import Archive
-from fastgd.checks import as_count, as_dtype, as_flag, as_seed
+from fastgd.checks import as_count, as_finite, as_flag, as_seed
 from fastgd.engines.protocol.networks import Architecture
 from fastgd.files import atomic_write
-from fastgd.network.arguments import checked_architecture, checked_sizes
-from fastgd.network.parameters import init_named, parameter_shapes
+from fastgd.network.arguments import checked_architecture
+from fastgd.network.parameters import init_named
 from fastgd.optimizers.state import check_state
 
 Array = NDArray[Any]
@@ -55,6 +55,7 @@ _FIELDS = (  # of the text, beside format and version
     "steps",
     "within_epoch",  # updates of the epoch that is not complete
 )
+_LATER = {"bias": True, "init_scale": 1.0}  # fields that older files lack, as those networks were
 _STATE = re.compile(r"state\.\w+\[(0|[1-9]\d*)\]")
 _TEXTS = {"optimizer": 0, "hyperparameters": 0, "rules": 1, "params": 1}  # by their dimensions
 
@@ -66,19 +67,20 @@ class SavedNetwork:
     Attributes
     ----------
     architecture : Architecture
-    init : str
+    init, init_scale : str, float
         How weights are initialized.
     seed : int
     epochs, steps, steps_in_epoch : int
         Complete epochs, updates, and updates of the epoch that is not complete.
     params : list of ndarray
-        [W0, b0, W1, b1, ...].
+        [W0, b0, W1, b1, ...], or [W0, W1, ...].
     optimizer_state : mapping of str to ndarray, or None
         As `Optimizer.state_dict` returns it; None for a network that was not trained.
     """
 
     architecture: Architecture
     init: str
+    init_scale: float
     seed: int
     epochs: int
     steps: int
@@ -93,7 +95,7 @@ class SavedNetwork:
 def write(path: str | PathLike[str], network: SavedNetwork) -> None:
     """Write a network to a file, which appears whole or not at all."""
     arrays = {"about": np.array(json.dumps(_description(network)))}
-    arrays.update(zip(_names(network.architecture.layers), network.params, strict=True))
+    arrays.update(zip(network.architecture.names, network.params, strict=True))
     for key, array in (network.optimizer_state or {}).items():
         arrays[f"optimizer.{key}"] = array
     with atomic_write(path) as file:
@@ -112,17 +114,14 @@ def _description(network: SavedNetwork) -> dict[str, Any]:
     values = vars(a) | {
         "dtype": a.dtype.name,
         "init": network.init,
+        "init_scale": network.init_scale,
         "seed": network.seed,
         "epochs": network.epochs,
         "steps": network.steps,
         "within_epoch": network.steps_in_epoch,
     }
-    return {"format": _FORMAT, "version": _VERSION, **{name: values[name] for name in _FIELDS}}
-
-
-def _names(layers: int) -> list[str]:
-    """The parameters' names in the archive."""
-    return [f"{kind}{layer}" for layer in range(layers) for kind in "Wb"]
+    fields = (*_FIELDS, *_LATER)
+    return {"format": _FORMAT, "version": _VERSION, **{name: values[name] for name in fields}}
 
 
 # --- reading ------------------------------------------------------------------------------------------
@@ -139,16 +138,16 @@ def read(path: str | PathLike[str]) -> SavedNetwork:
 
 def _read(archive: Archive) -> SavedNetwork:
     about = _about(archive)
-    dtype, sizes = as_dtype(about["dtype"]), checked_sizes(about["sizes"])
-    names, shapes = _names(len(sizes) - 1), parameter_shapes(sizes)
+    architecture = _architecture(about)
+    names, shapes, dtype = architecture.names, architecture.shapes, architecture.dtype
     for name, shape in zip(names, shapes, strict=True):  # all of them before any memory is taken
         archive.check(name, shape, dtype)
-    architecture = _architecture(about)
     init, seed = init_named(about["init"]), as_seed("rng", about["seed"])
     params = [archive.array(name, s, dtype) for name, s in zip(names, shapes, strict=True)]
     return SavedNetwork(
         architecture=architecture,
         init=init,
+        init_scale=as_finite("init_scale", about["init_scale"]),
         seed=seed,
         epochs=as_count("epochs", about["epochs"]),
         steps=as_count("steps", about["steps"]),
@@ -164,7 +163,7 @@ def _about(archive: Archive) -> dict[str, Any]:
     for name in _FIELDS:
         if name not in about:
             raise ValueError(f"{name!r} is missing")
-    return about
+    return {**_LATER, **about}
 
 
 def _architecture(about: Mapping[str, Any]) -> Architecture:
@@ -173,7 +172,7 @@ def _architecture(about: Mapping[str, Any]) -> Architecture:
     huber_delta = _constant("loss_constants", about, owner="huber", of="loss")
     for name in ("sum_outputs", "penalty_per_row"):
         as_flag(name, about[name])
-    plain = ("activation", "loss", "sum_outputs", "l1", "l2", "dropout", "dtype")
+    plain = ("activation", "loss", "sum_outputs", "l1", "l2", "dropout", "dtype", "bias")
     architecture = checked_architecture(
         about["sizes"],
         leak=leak,

@@ -12,13 +12,18 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from fastgd.checks import as_flag, as_seed
+from fastgd.checks import as_finite, as_flag, as_seed
 from fastgd.engines import config
 from fastgd.engines.networks import engine_for
 from fastgd.engines.protocol.networks import Architecture, Engine, Rows
 from fastgd.engines.protocol.outcomes import Status
 from fastgd.network import training
-from fastgd.network.arguments import changed_architecture, checked_architecture
+from fastgd.network.arguments import (
+    CHANGEABLE,
+    DEFAULT_LEAK,
+    changed_architecture,
+    checked_architecture,
+)
 from fastgd.network.history import TrainingHistory
 from fastgd.network.outputs import linked, metric_of, predicted
 from fastgd.network.parameters import init_named, initialize, parameter_views
@@ -57,6 +62,10 @@ class MLP:
         Initial weights: "he" is normal with variance 2 / inputs (He et al., 2015), "glorot" uniform with variance
         2 / (inputs + outputs) (Glorot & Bengio, 2010); "auto" is "he" for layers that feed "relu", "leaky_relu", "gelu"
         or "softplus", else "glorot". Biases start at 0.
+    init_scale : float, default 1.0
+        Factor of all initial weights.
+    bias : bool, default True
+        Whether layers have biases.
     l1, l2 : float, default 0
         Penalties l1 Σ|W| + l2/2 Σ W² on all weights, not on biases. An alternative is the optimizer's `weight_decay`.
     dropout : float, default 0
@@ -76,7 +85,8 @@ class MLP:
     Attributes
     ----------
     params : list of ndarray
-        [W0, b0, W1, b1, ...], W of shape (inputs, outputs). They may be written to, not replaced.
+        [W0, b0, W1, b1, ...], W of shape (inputs, outputs); without biases [W0, W1, ...]. They may be written to, not
+        replaced.
     history_ : TrainingHistory
         Records of the last `fit`.
     status_ : Status
@@ -89,7 +99,7 @@ class MLP:
         Everything that determines the outputs and the loss, except the parameters.
     engine : Engine
         Computes outputs, gradients and updates on the chosen backend.
-    seed, init, backend, n_threads, tf32
+    seed, init, init_scale, backend, n_threads, tf32
         As in the constructor; `seed` is the number of `rng`.
     loaded_state_ : mapping of str to ndarray, or None
         State of an optimizer that `load` read and the next `fit` takes over.
@@ -119,9 +129,11 @@ class MLP:
         activation: str | Callable[..., Any] = "relu",
         loss: str | Callable[..., Any] = "cross_entropy",
         sum_outputs: bool | None = None,
-        leak: float = 0.01,
+        leak: float = DEFAULT_LEAK,
         huber_delta: float = 1.0,
         init: str = "auto",
+        init_scale: float = 1.0,
+        bias: bool = True,
         l1: float = 0.0,
         l2: float = 0.0,
         dropout: float = 0.0,
@@ -142,13 +154,17 @@ class MLP:
             l2=l2,
             dropout=dropout,
             dtype=dtype,
+            bias=bias,
         )
-        self._start(architecture, init, rng, backend=backend, n_threads=n_threads, tf32=tf32)
+        self._start(
+            architecture, init, init_scale, rng, backend=backend, n_threads=n_threads, tf32=tf32
+        )
 
     def _start(
         self,
         architecture: Architecture,
         init: str,
+        init_scale: float,
         rng: int | np.random.Generator,
         *,
         backend: str | None,
@@ -157,7 +173,7 @@ class MLP:
     ) -> None:
         """All that follows from a checked architecture."""
         self.architecture = architecture
-        self.init = init_named(init)
+        self.init, self.init_scale = init_named(init), as_finite("init_scale", init_scale)
         self.seed = as_seed("rng", rng)
         config.get_num_threads(n_threads)  # checks it
         self.backend, self.n_threads, self.tf32 = backend, n_threads, as_flag("tf32", tf32)
@@ -172,6 +188,7 @@ class MLP:
         architecture: Architecture,
         *,
         init: str = "auto",
+        init_scale: float = 1.0,
         rng: int | np.random.Generator = 0,
         backend: str | None = None,
         n_threads: int | None = None,
@@ -182,7 +199,7 @@ class MLP:
         Parameters
         ----------
         architecture : fastgd.engines.protocol.networks.Architecture
-        init, rng, backend, n_threads, tf32
+        init, init_scale, rng, backend, n_threads, tf32
             As in the constructor.
 
         Returns
@@ -190,7 +207,9 @@ class MLP:
         MLP
         """
         new = object.__new__(cls)
-        new._start(architecture, init, rng, backend=backend, n_threads=n_threads, tf32=tf32)
+        new._start(
+            architecture, init, init_scale, rng, backend=backend, n_threads=n_threads, tf32=tf32
+        )
         return new
 
     # --- parameters -------------------------------------------------------------------------------
@@ -203,7 +222,7 @@ class MLP:
         MLP
             The network.
         """
-        initialize(self.params, self.architecture, self.init, self.seed)
+        initialize(self.params, self.architecture, self.init, self.seed, self.init_scale)
         if self.optimizer_ is not None:
             self.optimizer_.reset()
         self.loaded_state_: Mapping[str, Array] | None = None
@@ -367,7 +386,8 @@ class MLP:
             Its own by default.
         **changes
             Options that differ from this network's: `hidden` (units of the hidden layers, an integer or a sequence of
-            them), `dropout`, `backend`, `n_threads`, `tf32`.
+            them), `activation`, `leak`, `bias`, `l1`, `l2`, `dropout`, `init`, `init_scale`, `backend`, `n_threads`,
+            `tf32`.
 
         Returns
         -------
@@ -379,16 +399,15 @@ class MLP:
         >>> gd.MLP([784, 500, 10]).fresh(rng=1, hidden=(300, 100)).sizes
         (784, 300, 100, 10)
         """
-        described = {name: changes.pop(name) for name in ("hidden", "dropout") if name in changes}
-        running = {"backend": self.backend, "n_threads": self.n_threads, "tf32": self.tf32}
+        described = {name: changes.pop(name) for name in CHANGEABLE if name in changes}
+        others = ("init", "init_scale", "backend", "n_threads", "tf32")
         for name in changes:
-            if name not in running:
+            if name not in others:
                 raise TypeError(f"fresh has no argument {name!r}")
         return self.from_architecture(
-            changed_architecture(self.architecture, **described),
-            init=self.init,
+            changed_architecture(self.architecture, described),
             rng=self.seed if rng is None else rng,
-            **(running | changes),
+            **({name: getattr(self, name) for name in others} | changes),
         )
 
     # --- files ------------------------------------------------------------------------------------
@@ -426,6 +445,7 @@ class MLP:
         saved = file.SavedNetwork(
             architecture=self.architecture,
             init=self.init,
+            init_scale=self.init_scale,
             seed=self.seed,
             epochs=self.epochs_,
             steps=self.steps_,
@@ -469,7 +489,9 @@ class MLP:
         from fastgd.network import file  # noqa: PLC0415  (see save)
 
         saved = file.read(path)
-        new = cls.from_architecture(saved.architecture, init=saved.init, rng=saved.seed)
+        new = cls.from_architecture(
+            saved.architecture, init=saved.init, init_scale=saved.init_scale, rng=saved.seed
+        )
         for p, value in zip(new.params, saved.params, strict=True):
             p[...] = value
         new.epochs_, new.steps_ = saved.epochs, saved.steps
@@ -482,7 +504,7 @@ class MLP:
         return {name: value for name, value in vars(self).items() if name != "engine"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
+        vars(self).update({"init_scale": 1.0, **state})  # which an earlier version did not have
         self.engine = engine_for(self.architecture, self.backend, self.n_threads, self.tf32)
         self.params = parameter_views(self.architecture)
         for p, value in zip(self.params, state["params"], strict=True):

@@ -16,9 +16,9 @@ _CACHE_LINE = 64  # bytes
 
 
 def parameter_views(a: Architecture) -> list[Array]:
-    """Zeros of the shapes [W0, b0, W1, b1, ...], side by side in one block; each begins on a cache line."""
+    """Zeros of the shapes of the parameters, side by side in one block; each begins on a cache line."""
     line = _CACHE_LINE // a.dtype.itemsize
-    shapes = parameter_shapes(a.sizes)
+    shapes = a.shapes
     starts = np.cumsum([0, *(-(-math.prod(s) // line) * line for s in shapes)])
     raw = np.zeros(int(starts[-1]) + line, a.dtype)
     block = raw[-raw.ctypes.data % _CACHE_LINE // a.dtype.itemsize :][: int(starts[-1])]
@@ -28,21 +28,20 @@ def parameter_views(a: Architecture) -> list[Array]:
     ]
 
 
-def parameter_shapes(sizes: tuple[int, ...]) -> list[tuple[int, ...]]:
-    """The shapes of [W0, b0, W1, b1, ...]."""
-    return [s for k in range(len(sizes) - 1) for s in (sizes[k : k + 2], sizes[k + 1 : k + 2])]
-
-
-def initialize(params: Sequence[Array], a: Architecture, init: str, seed: int) -> None:
-    """Draw the weights and set the biases to 0, in place."""
+def initialize(
+    params: Sequence[Array], a: Architecture, init: str, seed: int, scale: float = 1.0
+) -> None:
+    """Draw the weights, `scale` times as large as `init` says, and set the biases to 0, in place."""
     rng = np.random.default_rng(seed)
-    for layer, (w, b) in enumerate(zip(params[::2], params[1::2], strict=True)):
+    for layer in range(a.layers):
+        w, *biases = (params[k] for k in a.layer(layer))
         kind = init
         if init == "auto":
             feeds_rectifier = layer < a.layers - 1 and a.activation in _RECTIFIED
             kind = "he" if feeds_rectifier else "glorot"
-        w[...] = _initial_weights(rng, w.shape, kind)
-        b[...] = 0
+        w[...] = _initial_weights(rng, w.shape, kind) * scale
+        for b in biases:
+            b[...] = 0
 
 
 def _initial_weights(

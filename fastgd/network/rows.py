@@ -16,13 +16,15 @@ _AT_ONCE = 1 << 20  # how many numbers are tested for being finite at a time
 
 
 def checked_parameters(params: Any, a: Architecture) -> list[Array]:
-    """[W0, b0, ...] in the form that engines need; a user may have replaced arrays in the list."""
-    wanted = 2 * a.layers
-    if not isinstance(params, list | tuple) or len(params) != wanted:
-        raise ValueError(f"params must be the {wanted} arrays [W0, b0, ...], got {params!r:.60}")
+    """The parameters in the form that engines need; a user may have replaced arrays in the list."""
+    shapes = a.shapes
+    if not isinstance(params, list | tuple) or len(params) != len(shapes):
+        names = ", ".join(a.names[:2])
+        raise ValueError(
+            f"params must be the {len(shapes)} arrays [{names}, ...], got {params!r:.60}"
+        )
     found = []
-    for k, given in enumerate(params):
-        shape = a.sizes[k // 2 + k % 2 : k // 2 + 2]
+    for k, (given, shape) in enumerate(zip(params, shapes, strict=True)):
         array = as_plain_array(f"params[{k}]", given)
         if array.dtype != a.dtype or array.shape != shape:
             raise ValueError(

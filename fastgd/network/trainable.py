@@ -20,7 +20,7 @@ class Trainable(Protocol):
     engine : Engine
         Computes outputs, gradients and updates from `params`.
     params : list of ndarray
-        [W0, b0, W1, b1, ...], trained in place.
+        [W0, b0, W1, b1, ...], or [W0, W1, ...] without biases; trained in place.
     seed : int
         Of the orders of rows and of dropout.
     optimizer_ : Optimizer or None

@@ -114,7 +114,7 @@ def _runs(
         if "epochs" in own:
             updates = own["epochs"] * batches.updates
         changes = {name: own[name] for name in _OF_NETWORKS if name in own}
-        layers = changed_architecture(problem.network.architecture, **changes).layers
+        layers = changed_architecture(problem.network.architecture, changes).layers
         runs.append(_Run(seed, optimizers.of(k, own, layers), batches, int(updates), changes))
     return runs
 

@@ -28,6 +28,7 @@ CASES = st.fixed_dictionaries(
         "loss": st.sampled_from(sorted(LOSSES)),
         "penalties": st.sampled_from([{}, {"l2": 0.1}, {"l1": 0.01, "l2": 0.1}]),
         "dropout": st.sampled_from([0.0, 0.0, 0.5]),
+        "bias": st.sampled_from([True, True, False]),
         "dtype": st.sampled_from(values.DTYPES),
         "rows": st.one_of(st.integers(1, 12), st.integers(60, 300)),
         "input": st.sampled_from(["float32", "float64", "uint8", "strided"]),
@@ -63,7 +64,12 @@ def network(case, backend, n_threads=1, **changes):
         rng=case["seed"],
         backend=backend,
         n_threads=n_threads,
-        **{"dropout": case["dropout"], **case["penalties"], **changes},
+        **{
+            "dropout": case["dropout"],
+            "bias": case["bias"],
+            **case["penalties"],
+            **changes,
+        },
     )
 
 

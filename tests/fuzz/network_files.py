@@ -20,6 +20,8 @@ CASES = st.fixed_dictionaries(
         "activation": st.sampled_from(ACTIVATIONS),
         "loss": st.sampled_from(LOSSES),
         "dropout": st.sampled_from([0.0, 0.25]),
+        "bias": st.sampled_from([True, True, False]),
+        "init_scale": st.sampled_from([1.0, 0.3, -2.0]),
         "dtype": st.sampled_from(values.DTYPES),
         "optimizer": st.sampled_from(["SGD", "Adam", "NAdam", "Rprop", "RMSprop", "Adadelta"]),
         "steps": st.integers(0, 9),
@@ -43,6 +45,8 @@ def check(case):
         activation=case["activation"],
         loss=case["loss"],
         dropout=case["dropout"],
+        bias=case["bias"],
+        init_scale=case["init_scale"],
         dtype=case["dtype"],
         rng=case["seed"],
     )

@@ -360,6 +360,9 @@ def test_members_that_do_not_fit_are_refused(name, value, says, saved):
         ("steps", 1.5, "steps must be an integer >= 0"),
         ("within_epoch", True, "within_epoch must be an integer >= 0"),
         ("within_epoch", 2**64, "within_epoch must be an integer >= 0"),
+        ("bias", 1, "bias must be True or False"),
+        ("bias", False, "b0"),
+        ("init_scale", None, "init_scale must be a finite number"),
         ("version", None, "version None"),
     ],
 )
@@ -373,10 +376,20 @@ def test_descriptions_that_do_not_fit_are_refused(field, value, says, saved):
 def test_every_field_is_needed(saved):
     arrays = members(saved)
     about = about_of(arrays)
-    for field in about:
+    for field in about.keys() - {"bias", "init_scale"}:
         less = {name: value for name, value in about.items() if name != field}
         np.savez(saved, **(arrays | {"about": np.array(json.dumps(less))}))
         refused(saved)
+
+
+def test_fields_that_older_files_lack(saved):
+    arrays = members(saved)
+    about = about_of(arrays)
+    del about["bias"], about["init_scale"]
+    np.savez(saved, **(arrays | {"about": np.array(json.dumps(about))}))
+    loaded = gd.MLP.load(saved)
+    assert loaded.architecture.bias
+    assert loaded.init_scale == 1.0
 
 
 def test_compressed_archives_are_refused_before_they_grow(saved):

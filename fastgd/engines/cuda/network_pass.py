@@ -90,9 +90,9 @@ class Pass:
         grads: Sequence[int] = (),
     ) -> None:
         self.architecture, self.products, self.batch = architecture, products, batch
-        self.params, self.grads = list(params), list(grads)
         a = architecture
         self._arrays: list[Any] = []
+        self.params, self.grads = self._pairs(params), self._pairs(grads)
         self.values = [
             self._room(batch * n) for n in a.sizes
         ]  # the input of each layer, then the outputs
@@ -111,6 +111,17 @@ class Pass:
         self.row_losses = self._room(batch, np.float64)
         self._lay_out_sums()
         self._lay_out_penalties()
+
+    def _pairs(self, addresses: Sequence[int]) -> list[int]:
+        """Addresses of weights and biases in turn; biases that the network does not have are zeros of their own."""
+        a = self.architecture
+        if a.bias:
+            return list(addresses)
+        pairs = []
+        for address, n in zip(addresses, a.sizes[1:], strict=False):  # there may be no gradients
+            self._arrays.append(device.to_device(np.zeros(n, a.dtype)))
+            pairs += [address, device.address(self._arrays[-1])]
+        return pairs
 
     def _room(self, size: int, dtype: Any = None) -> int:
         """Allocate memory; returns its address."""

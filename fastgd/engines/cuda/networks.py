@@ -113,12 +113,11 @@ class _Passing:
         self.form, self._stream = form, stream
         batch, back, kind, scale, _ = form
         a = architecture
-        shapes = [s for k in range(a.layers) for s in (a.sizes[k : k + 2], a.sizes[k + 1 : k + 2])]
-        forms = [(shape, a.dtype) for shape in shapes]
+        forms = [(shape, a.dtype) for shape in a.shapes]
         self._params, self._grads = Mirror(forms), Mirror(forms if back else [])
         grads = self._grads.addresses
         self._pass = Pass(a, products, batch, self._params.addresses, grads)
-        self._fetched = [np.empty(shape, a.dtype) for shape in shapes] if back else []
+        self._fetched = [np.empty(shape, a.dtype) for shape in a.shapes] if back else []
         self._results = device.empty(2, np.float64)
         self._settings = Settings(a, scale)
         self._clock, self._totals = device.empty(5, np.int64), device.empty(1, np.float64)

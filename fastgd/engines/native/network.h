@@ -34,7 +34,7 @@ typedef struct {
     /* the network */
     int layers;
     ptrdiff_t sizes[FGD_MOST_LAYERS + 1];
-    void *parameters[2 * FGD_MOST_LAYERS];
+    void *parameters[2 * FGD_MOST_LAYERS]; /* weights, biases (NULL: a network without any), weights, ... */
     void *gradients[2 * FGD_MOST_LAYERS]; /* full size, if they are results or summed over parts of a batch */
     fgd_update updates[2 * FGD_MOST_LAYERS];
     fgd_loop activation; /* (z, value, slope) */

@@ -15,6 +15,7 @@ class Network:
     architecture: Architecture
     dtype: np.dtype[Any]
     sizes: tuple[int, ...]
+    shapes: tuple[tuple[int, ...], ...]
     panel: int
     outputs: int
 

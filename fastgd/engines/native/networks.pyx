@@ -14,7 +14,7 @@ from libc.string cimport memset
 cimport numpy as cnp
 from fastgd.engines.native.network cimport (
     FGD_BYTES, FGD_DOUBLE_ROWS, FGD_FORWARD_ONLY, FGD_GRADIENT, FGD_MOST_ARRAYS, FGD_MOST_LAYERS, FGD_ROWS,
-    FGD_SINGLE_ROWS, FGD_STRIP, FGD_TRAIN, fgd_network, loop_t, room_t, run_t,
+    FGD_SINGLE_ROWS, FGD_STRIP, FGD_TRAIN, fgd_network, fgd_update, loop_t, room_t, run_t,
 )
 from fastgd.engines.native.steps cimport Entry, GroupEntry, Stepper, finish
 from fastgd.engines.native.team cimport team_gather, team_together
@@ -183,7 +183,8 @@ cdef class Network:
 
     cdef readonly object architecture
     cdef readonly object dtype
-    cdef readonly tuple sizes
+    cdef readonly tuple sizes, shapes
+    cdef int apart  # of two arrays among the pairs of weights and biases: 2 without biases
     cdef readonly Py_ssize_t panel
     cdef object n_threads
     cdef run_t run
@@ -200,6 +201,7 @@ cdef class Network:
         self.architecture, self.dtype = architecture, architecture.dtype
         self.outputs = architecture.sizes[len(architecture.sizes) - 1]
         self.sizes, self.n_threads, self.spare = architecture.sizes, n_threads, []
+        self.shapes, self.apart = tuple(architecture.shapes), 1 if architecture.bias else 2
         if len(self.sizes) - 1 > FGD_MOST_LAYERS:
             raise ValueError(f"sizes names {len(self.sizes) - 1} layers; there can be {FGD_MOST_LAYERS}")
         letter = self.dtype.char
@@ -248,10 +250,12 @@ cdef class Network:
         cdef fgd_network* net = space.net
         cdef int k
         a = self.architecture
-        if len(params) != 2 * net.layers:
-            raise ValueError(f"params must hold {2 * net.layers} arrays, got {len(params)}")
+        if len(params) != len(self.shapes):
+            raise ValueError(f"params must hold {len(self.shapes)} arrays, got {len(params)}")
+        for k in range(2 * net.layers):
+            net.parameters[k] = NULL
         for k in range(len(params)):
-            net.parameters[k] = self._parameter(params, k)
+            net.parameters[k * self.apart] = self._parameter(params, k)
         net.activation = <loop_t>self.activation_loop
         net.activation_constants = cnp.PyArray_DATA(self.activation_constants)
         net.loss = <loop_t>self.loss_loop
@@ -269,7 +273,7 @@ cdef class Network:
 
     cdef void* _parameter(self, list params, int k) except NULL:
         array = params[k]
-        shape = self.sizes[k // 2:k // 2 + 2] if k % 2 == 0 else self.sizes[k // 2 + 1:k // 2 + 2]
+        shape = self.shapes[k]
         if not (isinstance(array, np.ndarray) and array.dtype == self.dtype and array.shape == shape
                 and array.flags.carray):
             raise ValueError(
@@ -348,7 +352,7 @@ cdef class Network:
             net.order, net.n = <const int64_t*>cnp.PyArray_DATA(order), n
         net.mode = FGD_GRADIENT
         for k, g in enumerate(grads):
-            net.gradients[k] = cnp.PyArray_DATA(g)
+            net.gradients[k * self.apart] = cnp.PyArray_DATA(g)
         net.batch, net.first, net.last = n, 0, 1
         net.losses, net.penalties = &loss, &penalty
         self._go(space, members)
@@ -415,22 +419,23 @@ cdef class Network:
         """Describe each array's update; returns memory for gradients, if these are complete before any update."""
         cdef int k
         cdef Entry* e
+        cdef fgd_update* update
         grads = []
         for k in range(len(params)):
-            e = &stepper.plan.entries[k]
-            e.arrays[0] = net.parameters[k]
+            e, update = &stepper.plan.entries[k], &net.updates[k * self.apart]
+            e.arrays[0] = net.parameters[k * self.apart]
             group = stepper.groups[stepper.slots[k].group]
-            net.updates[k].loop = <loop_t>e.loop
-            net.updates[k].arrays = e.arrays
-            net.updates[k].count = 2 + len(stepper.slots[k].state)
-            net.updates[k].coefficients = e.coefficients
-            net.updates[k].plain = group.rule is RULES["sgd"] and not group.prepared
+            update.loop = <loop_t>e.loop
+            update.arrays = e.arrays
+            update.count = 2 + len(stepper.slots[k].state)
+            update.coefficients = e.coefficients
+            update.plain = group.rule is RULES["sgd"] and not group.prepared
             if separate:
                 g = np.empty(params[k].shape, self.dtype)
                 grads.append(g)
-                net.gradients[k] = cnp.PyArray_DATA(g)
+                net.gradients[k * self.apart] = cnp.PyArray_DATA(g)
             else:
-                e.arrays[1] = net.parameters[k]  # never read: the loops pass their own
+                e.arrays[1] = e.arrays[0]  # never read: the loops pass their own
         stepper.disjoint = False
         return grads
 

@@ -181,6 +181,7 @@ static ptrdiff_t FGD_(gradients)(const fgd_network *net, ptrdiff_t m, const ptrd
                 FGD_(train_strip)(net, layer, m, k, rows, used, inputs, share, room, net->penalty_parts + parts);
         }
         parts += panels;
+        if (!net->parameters[2 * layer + 1]) continue;
         panels = FGD_PANELS(net->sizes[layer + 1]);
         ptrdiff_t groups = (panels + FGD_BIAS_PANELS - 1) / FGD_BIAS_PANELS;
         for (ptrdiff_t q = rank; q < groups; q += members) {
@@ -194,6 +195,7 @@ static ptrdiff_t FGD_(gradients)(const fgd_network *net, ptrdiff_t m, const ptrd
 /* --- gradients that are complete before any update ------------------------------------------------------------------ */
 
 static inline ptrdiff_t FGD_(length)(const fgd_network *net, int k) {
+    if (!net->parameters[k]) return 0; /* no biases */
     return net->sizes[k / 2 + 1] * (k % 2 ? 1 : net->sizes[k / 2]);
 }
 
@@ -201,7 +203,7 @@ static void FGD_(clear_gradients)(const fgd_network *net, int rank) {
     for (int k = 0; k < 2 * net->layers; k++) {
         ptrdiff_t n = FGD_(length)(net, k), lo = fgd_share(n, rank, net->barrier.members);
         ptrdiff_t hi = fgd_share(n, rank + 1, net->barrier.members);
-        memset((FGD_T *)net->gradients[k] + lo, 0, (size_t)(hi - lo) * sizeof(FGD_T));
+        if (n) memset((FGD_T *)net->gradients[k] + lo, 0, (size_t)(hi - lo) * sizeof(FGD_T));
     }
 }
 

@@ -112,7 +112,7 @@ static FGD_HOT void FGD_(sums)(const fgd_network *net, int layer, ptrdiff_t m, p
     ptrdiff_t n = net->sizes[layer + 1], panel = m * FGD_NR;
     const FGD_T *w = (const FGD_T *)net->parameters[2 * layer], *bias = (const FGD_T *)net->parameters[2 * layer + 1];
     FGD_T begin[FGD_ABREAST * FGD_NR];
-    for (ptrdiff_t j = 0; j < count * FGD_NR; j++) begin[j] = p * FGD_NR + j < n ? bias[p * FGD_NR + j] : 0;
+    for (ptrdiff_t j = 0; j < count * FGD_NR; j++) begin[j] = bias && p * FGD_NR + j < n ? bias[p * FGD_NR + j] : 0;
     for (ptrdiff_t k = 0; k < inputs || k == 0; k += FGD_DEPTH) {
         ptrdiff_t depth = inputs - k < FGD_DEPTH ? inputs - k : FGD_DEPTH;
         const FGD_T *a = (const FGD_T *)net->values[layer] + k / FGD_NR * panel;

@@ -38,8 +38,9 @@ static void FGD_(add_rows)(const FGD_T *w, ptrdiff_t n, FGD_(half_t) part, const
 static void FGD_(single_sums)(const fgd_network *net, int layer, int half, ptrdiff_t *list) {
     ptrdiff_t n = net->sizes[layer + 1];
     FGD_T *z = (FGD_T *)net->halves[half];
-    if (half) memset(z, 0, (size_t)n * sizeof(FGD_T));
-    else memcpy(z, net->parameters[2 * layer + 1], (size_t)n * sizeof(FGD_T));
+    const void *bias = net->parameters[2 * layer + 1];
+    if (half || !bias) memset(z, 0, (size_t)n * sizeof(FGD_T));
+    else memcpy(z, bias, (size_t)n * sizeof(FGD_T));
     FGD_(add_rows)((const FGD_T *)net->parameters[2 * layer], n, FGD_(half)(net->sizes[layer], half),
                    (const FGD_T *)net->values[layer], list, z);
 }
@@ -112,6 +113,7 @@ static double FGD_(single_backward)(const fgd_network *net, int layer, int half,
             if (layer && slope[k] != 0) before[k] = FGD_(dot)(w + k * n, d, n) * slope[k];
             if (!separate || x[k] != 0) penalty += FGD_(single_row)(net, layer, k, x[k], d, separate, share, row);
         }
+    if (!net->parameters[2 * layer + 1]) return penalty;
     if (half == 0 && separate) memcpy(net->gradients[2 * layer + 1], d, (size_t)n * sizeof(FGD_T));
     else if (half == 0) FGD_(update)(&net->updates[2 * layer + 1], 0, n, d);
     return penalty;

@@ -157,13 +157,13 @@ class NumbaNetwork(Reference):
         values, slopes = [np.ascontiguousarray(x)], []
         last = self.architecture.layers - 1
         for k in range(last):
-            z = self._passes.sums(values[-1], params[2 * k], params[2 * k + 1])
+            z = self._passes.sums(values[-1], *self.layer(params, k))
             z, slope = self._activated_rows(z, self._numbers)
             if masks is not None:
                 z, slope = z * masks[k], slope * masks[k]
             values.append(z)
             slopes.append(slope)
-        values.append(self._passes.sums(values[-1], params[2 * last], params[2 * last + 1]))
+        values.append(self._passes.sums(values[-1], *self.layer(params, last)))
         return values, slopes
 
     def row_losses(self, z: Array, y: Array) -> tuple[NDArray[np.float64], Array]:
@@ -178,10 +178,11 @@ class NumbaNetwork(Reference):
     def backward_pass(
         self, params: list[Array], values: list[Array], slopes: list[Array], delta: Array
     ) -> list[Array]:
-        grads: list[Array] = [np.empty(0)] * len(params)
+        grads: list[Array] = []
         delta = np.ascontiguousarray(delta)
         for k in range(self.architecture.layers - 1, -1, -1):
-            grads[2 * k], grads[2 * k + 1] = self._passes.gradients(values[k], delta)
+            own = self._passes.gradients(values[k], delta)
+            grads = [*own[: 1 + self.architecture.bias], *grads]
             if k:
-                delta = self._passes.back(delta, params[2 * k], slopes[k - 1])
+                delta = self._passes.back(delta, self.layer(params, k)[0], slopes[k - 1])
         return grads

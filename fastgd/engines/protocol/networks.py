@@ -59,6 +59,8 @@ class Architecture:
         such a limit, because they clip probabilities at eps.
     dropout : float
         The fraction of hidden units dropped in an update; the others are scaled by 1 / (1 - dropout).
+    bias : bool
+        Whether layers have biases. Without them the parameters are [W0, W1, ...].
     """
 
     sizes: tuple[int, ...]
@@ -73,11 +75,28 @@ class Architecture:
     penalty_per_row: bool = False
     loss_cap: float = math.inf
     dropout: float = 0.0
+    bias: bool = True
 
     @property
     def layers(self) -> int:
         """How many weight matrices there are."""
         return len(self.sizes) - 1
+
+    @property
+    def shapes(self) -> list[tuple[int, ...]]:
+        """The shapes of the parameters, [W0, b0, W1, b1, ...] or [W0, W1, ...]."""
+        pairs = zip(self.sizes[:-1], self.sizes[1:], strict=True)
+        return [s for k, n in pairs for s in ((k, n), (n,))[: 1 + self.bias]]
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the parameters: W0, b0, W1, ..."""
+        return [f"{kind}{k}" for k in range(self.layers) for kind in "Wb"[: 1 + self.bias]]
+
+    def layer(self, k: int) -> range:
+        """Which of the parameters belong to layer k."""
+        each = 1 + self.bias
+        return range(each * k, each * (k + 1))
 
     @cached_property
     def link(self) -> str:
@@ -182,7 +201,7 @@ class Stretch:
 
 
 class Engine(Protocol):
-    """A network's arithmetic; parameters [W0, b0, W1, b1, ...] are given at every call."""
+    """A network's arithmetic; its parameters, as in `Architecture.shapes`, are given at every call."""
 
     def forward(self, params: list[Array], x: Array, scale: float) -> Array:
         """The outputs before their link, shape (n, outputs)."""

@@ -38,8 +38,14 @@ class Reference:
         self._loss = None if loss is None else _in_numpy(loss)
         self._constants = tuple(map(a.dtype.type, a.constants))
         self._loss_constants = tuple(map(a.dtype.type, a.loss_constants))
+        self._zeros = [] if a.bias else [np.zeros(n, a.dtype) for n in a.sizes[1:]]
 
     # --- passes over some rows --------------------------------------------------------------------
+
+    def layer(self, params: list[Array], k: int) -> tuple[Array, Array]:
+        """Weights and biases of a layer; biases that the network does not have are zeros."""
+        w, *bias = (params[i] for i in self.architecture.layer(k))
+        return w, bias[0] if bias else self._zeros[k]
 
     def _inputs(self, x: Array, scale: float) -> Array:
         real = self.architecture.dtype.type
@@ -55,7 +61,8 @@ class Reference:
         """The input of each layer and the outputs; the derivatives of the hidden units."""
         values, slopes = [x], []
         for layer in range(self.architecture.layers):
-            z = values[-1] @ params[2 * layer] + params[2 * layer + 1]
+            w, bias = self.layer(params, layer)
+            z = values[-1] @ w + bias
             if layer < self.architecture.layers - 1:
                 z, slope = self._activated(z)
                 if masks is not None:
@@ -85,12 +92,12 @@ class Reference:
     def backward_pass(
         self, params: list[Array], values: list[Array], slopes: list[Array], delta: Array
     ) -> list[Array]:
-        grads: list[Array] = [np.empty(0)] * len(params)
+        grads: list[Array] = []
         for layer in range(self.architecture.layers - 1, -1, -1):
-            grads[2 * layer] = values[layer].T @ delta
-            grads[2 * layer + 1] = delta.sum(axis=0)
+            own = [values[layer].T @ delta, delta.sum(axis=0)]
+            grads = own[: 1 + self.architecture.bias] + grads
             if layer:
-                delta = (delta @ params[2 * layer].T) * slopes[layer - 1]
+                delta = (delta @ self.layer(params, layer)[0].T) * slopes[layer - 1]
         return grads
 
     def _penalized(self, params: list[Array], grads: list[Array], total: float) -> float:
@@ -100,7 +107,8 @@ class Reference:
             return 0.0
         share = 1.0 / total if a.penalty_per_row and total else 1.0
         penalty = 0.0
-        for w, g in zip(params[::2], grads[::2], strict=True):
+        each = 1 + a.bias
+        for w, g in zip(params[::each], grads[::each], strict=True):
             real = w.dtype.type
             np.add(g, real(a.l2 * share) * w + real(a.l1 * share) * np.sign(w), out=g)
             wide = np.asarray(w, np.float64)

@@ -58,8 +58,7 @@ def architecture(activation="tanh", loss="cross_entropy", dtype=DOUBLE, sizes=(3
 
 def drawn(a, seed=0):
     rng = np.random.default_rng(seed)
-    shapes = [s for k in range(a.layers) for s in (a.sizes[k : k + 2], a.sizes[k + 1 : k + 2])]
-    return [rng.normal(size=s).astype(a.dtype) for s in shapes]
+    return [rng.normal(size=s).astype(a.dtype) for s in a.shapes]
 
 
 def rows_for(a, weights=WEIGHTS, x=X, scale=1.0):
@@ -119,6 +118,11 @@ def test_more_outputs_than_a_row_has_threads_and_more_layers():
     assert_same_pass(a, Rows(X, y))
     a = replace(a, loss="cross_entropy")
     assert_same_pass(a, Rows(X, np.array([0, 3, 19, 7, 7, 4, 12], np.int32)))
+
+
+def test_without_biases():
+    a = architecture(loss="mse", sizes=(3, 4, 3, 2), l2=0.1, bias=False)
+    assert_same_pass(a, rows_for(a))
 
 
 @pytest.mark.parametrize("kind", ["uint8", "float32", "float64"])
@@ -200,6 +204,7 @@ FITS = {
     "weights": ({}, adam, {"sample_weight": WEIGHTS}),
     "penalties": ({"l1": 0.01, "l2": 0.1}, adam, {}),
     "dropout": ({"dropout": 0.4}, adam, {}),
+    "without biases": ({"bias": False}, lambda: gd.Adam(lr=0.05, clip_norm=0.3), {}),
     "uint8": ({}, adam, {"x": (X * 40 + 128).astype(np.uint8)}),
     "all rows": ({}, adam, {"batch_size": 100}),
     "one row": ({}, adam, {"batch_size": 1, "epochs": 1}),
