@@ -94,6 +94,11 @@ class Kind:
                     f"{self.name} has no hyperparameter {name!r}; it has {', '.join(self.fields)}"
                 )
 
+    def column(self, name: str, values: Sequence[Any] | NDArray[Any]) -> NDArray[Any]:
+        """Many values of one hyperparameter, checked."""
+        self._check_known((name,))
+        return self.fields[name].column(name, values)
+
     def replaced(self, values: Values, options: Values) -> dict[str, Any]:
         """Values with some replaced; raise where they do not go together."""
         new = {**values, **self.checked(options)}
@@ -135,11 +140,10 @@ class Kind:
         return self.formula(flags).method(numbers, decoupled, norm_eps, runs)
 
     def methods(
-        self, values: Values, columns: Mapping[str, Sequence[Any]]
+        self, values: Values, columns: Mapping[str, Sequence[Any] | NDArray[Any]]
     ) -> list[tuple[NDArray[np.intp], Method]]:
         """See `fastgd.optimizers.loops.methods`; `values` are those that do not differ."""
-        self._check_known(columns)
-        checked = {n: self.fields[n].column(n, column) for n, column in columns.items()}
+        checked = {name: self.column(name, column) for name, column in columns.items()}
         lengths = {name: column.shape[-1] for name, column in checked.items()}
         runs = next(iter(lengths.values()), 1)
         for name, length in lengths.items():

@@ -26,7 +26,7 @@ AnOptimizer = TypeVar("AnOptimizer", bound=Optimizer)
 
 
 def methods(
-    optimizer: Optimizer, columns: Mapping[str, Sequence[Any]]
+    optimizer: Optimizer, columns: Mapping[str, Sequence[Any] | NDArray[Any]]
 ) -> list[tuple[NDArray[np.intp], Method]]:
     """The update for n runs whose hyperparameters differ, checked and read as whole columns.
 
@@ -44,6 +44,11 @@ def methods(
         Runs whose flags select the same rule, as their indices in order, and their numbers.
     """
     return optimizer._kind.methods(optimizer._options, columns)
+
+
+def check_column(optimizer: Optimizer, name: str, column: Sequence[Any] | NDArray[Any]) -> None:
+    """Raise TypeError or ValueError if a value is none of this hyperparameter, whatever the others are."""
+    optimizer._kind.column(name, column)
 
 
 def schedule_of(optimizer: Optimizer) -> Schedule | None:
@@ -69,9 +74,10 @@ def groups_of(optimizer: Optimizer) -> dict[Path, dict[str, Any]]:
     }
 
 
-def check_groups(optimizer: Optimizer, paths: Sequence[Path]) -> None:
-    """Raise ValueError if a group leads to none of the arrays with these paths."""
-    group_numbers(optimizer._groups, paths)
+def options_of(optimizer: Optimizer, paths: Sequence[Path]) -> list[dict[str, Any]]:
+    """For each array, by its path, the options of its group; ValueError if a group leads to none of them."""
+    of_group = [{}, *groups_of(optimizer).values()]
+    return [of_group[number] for number in group_numbers(optimizer._groups, paths)]
 
 
 def with_groups(optimizer: AnOptimizer, groups: Mapping[Path, Mapping[str, Any]]) -> AnOptimizer:

@@ -11,34 +11,30 @@ import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.batches import Batches
-from fastgd.checks import as_count, as_dtype, as_flag, as_seed
+from fastgd.checks import as_dtype, as_flag
 from fastgd.descent.axes import Places
-from fastgd.descent.request import Options, check_optimizers
+from fastgd.descent.request import Options
 from fastgd.engines import blas, config
 from fastgd.engines.networks import chosen_backend
 from fastgd.engines.protocol.outcomes import Regime, Standing, Status
-from fastgd.network.arguments import changed_architecture
 from fastgd.network.mlp import MLP
 from fastgd.network.problem import NetworkProblem
 from fastgd.network.trainer import Trainer
 from fastgd.optimizers import Optimizer
-from fastgd.optimizers.loops import check_groups, described, with_settings
+from fastgd.optimizers.loops import described, with_settings
 from fastgd.progress import Progress
 from fastgd.sweeps.axis_values import plain_axes
 from fastgd.sweeps.best import Values
 from fastgd.sweeps.kept import KeptNetworks, in_order
+from fastgd.sweeps.network_runs import NetworkRuns
 from fastgd.sweeps.results import SweepResult
 from fastgd.sweeps.seeds import Combinations, combinations
 
-_OF_NETWORKS = ("hidden", "dropout")  # axes that change the architecture
-_OWN_AXES = ("optimizer", "rng", "batch_size", "epochs", "max_iter", *_OF_NETWORKS)
 _LOOK_EVERY = 0.1  # seconds between two updates of the progress bar
 
 
@@ -50,11 +46,11 @@ def sweep_networks(
     places = Places(axes)
     deadline, show = options.deadline, options.show
     threads = min(config.get_num_threads(options.n_threads), places.total)
-    runs = _runs(problem, optimizer, places, options)
+    runs = NetworkRuns(problem, optimizer, places, options)
     taken = combinations(plain_axes(places.given), "rng", paired=places.paired)
     work = _Work(problem, runs, taken, deadline, options.backend)
-    most = max(run.updates for run in runs)
-    with Progress(len(runs), show, deadline=deadline, max_iter=most) as watcher, blas.one_thread:
+    most = int(runs.updates.max())
+    with Progress(runs.total, show, deadline=deadline, max_iter=most) as watcher, blas.one_thread:
         work.go(threads, watcher)
     return work.result(
         places,
@@ -79,75 +75,6 @@ def _check_options(problem: NetworkProblem[MLP], options: Options) -> None:
         raise ValueError("flush_subnormals is not for networks; give it to the optimizer")
 
 
-# --- which runs ---------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Run:
-    """The settings of a run; `changes` are those of its architecture."""
-
-    seed: int
-    optimizer: Optimizer
-    batches: Batches
-    updates: int
-    changes: dict[str, Any]
-
-
-def _runs(
-    problem: NetworkProblem[MLP], optimizer: Any, places: Places, options: Options
-) -> list[_Run]:
-    """All runs, checked before the first begins."""
-    values, max_iter = places.values, options.most_updates
-    if "epochs" in values and "max_iter" in values:
-        raise ValueError("axes['epochs'] and axes['max_iter'] both say how long; give one of them")
-    for name in {"epochs", "max_iter"} & values.keys():
-        for k, value in enumerate(values[name]):
-            as_count(f"axes[{name!r}][{k}]", value)
-    seeds, optimizers = _seeds(problem, places, options.rng), _Optimizers(optimizer, places)
-    runs = []
-    for k in range(places.total):
-        own = places.at(k)
-        seed = seeds[places.of["rng"][k] if "rng" in places.of else 0]
-        size = own.get("batch_size", problem.batch_size)
-        batches = problem.batches(size, seed, "axes['batch_size']")
-        updates = own.get("max_iter", max_iter)
-        if "epochs" in own:
-            updates = own["epochs"] * batches.updates
-        changes = {name: own[name] for name in _OF_NETWORKS if name in own}
-        layers = changed_architecture(problem.network.architecture, changes).layers
-        runs.append(_Run(seed, optimizers.of(k, own, layers), batches, int(updates), changes))
-    return runs
-
-
-def _seeds(problem: NetworkProblem[MLP], places: Places, rng: Any) -> list[int]:
-    if "rng" not in places.values:
-        return [problem.network.seed if rng is None else as_seed("rng", rng)]
-    if rng is not None:
-        raise ValueError("rng and axes['rng'] both say which seeds the runs have; give one of them")
-    return [as_seed("axes['rng']", value) for value in places.values["rng"]]
-
-
-class _Optimizers:
-    """The optimizers of the runs, each a template to copy; runs with the same options share one."""
-
-    def __init__(self, optimizer: Any, places: Places) -> None:
-        self.optimizer, self.places = optimizer, places
-        self.names = [name for name in places.values if name not in _OWN_AXES]
-        self.known: dict[tuple[Any, ...], Optimizer] = {}
-        check_optimizers(optimizer, places)
-
-    def of(self, run: int, own: Mapping[str, Any], layers: int) -> Optimizer:
-        """The optimizer of a run with these axis values, for a network of `layers` layers."""
-        concerned = [name for name in ("optimizer", *self.names) if name in own]
-        key = (layers, *(int(self.places.of[name][run]) for name in concerned))
-        if key not in self.known:
-            options = {name: own[name] for name in self.names}
-            one = own.get("optimizer", self.optimizer).with_options(**options)
-            check_groups(one, [(k,) for k in range(2 * layers)])
-            self.known[key] = one
-        return self.known[key]
-
-
 # --- training ------------------------------------------------------------------------------------------
 
 
@@ -157,14 +84,14 @@ class _Work:
     def __init__(
         self,
         problem: NetworkProblem[MLP],
-        runs: list[_Run],
+        runs: NetworkRuns,
         taken: Combinations,
         deadline: float,
         backend: str | None,
     ) -> None:
         self.problem, self.runs, self.deadline = problem, runs, deadline
-        self.changes = {} if backend is None else {"backend": backend}
-        n = len(runs)
+        self.running = {} if backend is None else {"backend": backend}
+        n = runs.total
         self.iterations = np.zeros(n, np.int64)
         self.status = np.full(n, Status.NOT_RUN, np.int8)
         self.loss, self.metric = np.full(n, math.nan), np.full(n, math.nan)
@@ -178,7 +105,7 @@ class _Work:
         )
         self.stopped = False
         self.error: BaseException | None = None
-        first = self._network(runs[0])  # raises if the backend cannot train it
+        first = self._network(0)  # raises if the backend cannot train it
         self.backend = chosen_backend(first.backend)
         if self.backend == "cuda":
             raise ValueError(
@@ -186,8 +113,8 @@ class _Work:
                 "choose another backend, or call fit for each network"
             )
 
-    def _network(self, run: _Run) -> MLP:
-        return self.problem.network.fresh(run.seed, n_threads=1, **self.changes, **run.changes)
+    def _network(self, k: int) -> MLP:
+        return self.runs.network(k, n_threads=1, **self.running)
 
     def go(self, threads: int, watcher: Progress) -> None:
         """Train all networks, or those that are trained before Ctrl-C or the deadline."""
@@ -210,30 +137,30 @@ class _Work:
             under_way = dict(self.under_way)
             ended = self.begun - len(under_way)
             diverged = int(np.count_nonzero(self.status == Status.DIVERGED))
-        shares = [done / max(1, self.runs[k].updates) for k, done in under_way.items()]
+        shares = [done / max(1, int(self.runs.updates[k])) for k, done in under_way.items()]
         furthest = max(under_way.values(), default=0)
         return Standing(ended, len(under_way), diverged, ended + sum(shares), furthest)
 
     def _take_runs(self) -> None:
         try:
             while (k := self._next()) is not None:
-                self._do(k, self.runs[k])
+                self._do(k)
         except BaseException as error:  # raised again by the waiting thread
             self.error, self.stopped = self.error or error, True
 
     def _next(self) -> int | None:
         with self.lock:
-            if self.begun == len(self.runs) or self.stopped or time.perf_counter() > self.deadline:
+            if self.begun == self.runs.total or self.stopped or time.perf_counter() > self.deadline:
                 return None
             k = int(self.order[self.begun])
             self.begun += 1
             self.under_way[k] = 0
             return k
 
-    def _do(self, k: int, run: _Run) -> None:
-        network, optimizer = self._network(run), with_settings(run.optimizer, n_threads=1)
-        trainer = Trainer(network, self.problem.rows, optimizer, run.batches.size)
-        status, regime = self._train(k, run, trainer)
+    def _do(self, k: int) -> None:
+        network, optimizer = self._network(k), with_settings(self.runs.optimizer(k), n_threads=1)
+        trainer = Trainer(network, self.problem.rows, optimizer, self.runs.batches_at(k).size)
+        status, regime = self._train(k, trainer)
         loss = metric = math.nan
         if status is not Status.DIVERGED:
             loss, metric = network.assess(self.problem.judged)
@@ -243,21 +170,26 @@ class _Work:
             self.loss[k], self.metric[k] = loss, metric
             self.kept.add(k, network, optimizer)
 
-    def _train(self, k: int, run: _Run, trainer: Trainer) -> tuple[Status, Regime]:
+    def _train(self, k: int, trainer: Trainer) -> tuple[Status, Regime]:
         """Train a run to its end; returns its status and its regime."""
-        done, per_epoch = 0, run.batches.updates
-        recent = _Recent(min(per_epoch, run.updates // 2))
-        while done < run.updates:
+        seed, batches, updates = (
+            self.runs.seed(k),
+            self.runs.batches_at(k),
+            int(self.runs.updates[k]),
+        )
+        done, per_epoch = 0, batches.updates
+        recent = _Recent(min(per_epoch, updates // 2))
+        while done < updates:
             epoch, first = divmod(done, per_epoch)
-            last = min(per_epoch, first + run.updates - done)
-            order = run.batches.orders(run.seed, epoch, epoch + 1)[0].astype(np.int64)
+            last = min(per_epoch, first + updates - done)
+            order = batches.orders(seed, epoch, epoch + 1)[0].astype(np.int64)
             for stretch in trainer.stretches(order, first, last):
                 done += stretch.done
                 self.under_way[k] = done
                 recent.add((stretch.losses + stretch.penalties)[: stretch.done])
                 if stretch.diverged:
                     return Status.DIVERGED, Regime.DIVERGED
-                early = self._early() if done < run.updates else None
+                early = self._early() if done < updates else None
                 if early is not None:
                     return early, recent.regime()
             # Tested once per epoch in every run, so that the count does not depend on timing.
@@ -300,13 +232,12 @@ class _Work:
 
     def _handed_over(self, k: int, network: MLP, optimizer: Optimizer) -> MLP:
         """The network as `MLP.fit` would have trained it, with threads and backend of the problem's network."""
-        run, done = self.runs[k], int(self.iterations[k])
-        whole = self.problem.network.fresh(run.seed, **run.changes)
+        done, whole = int(self.iterations[k]), self.runs.network(k)
         for target, source in zip(whole.params, network.params, strict=True):
             target[...] = source
         whole.steps_, whole.status_ = done, Status(int(self.status[k]))
-        whole.epochs_, whole.steps_in_epoch_ = divmod(done, run.batches.updates)
-        whole.optimizer_ = run.optimizer.fresh()
+        whole.epochs_, whole.steps_in_epoch_ = divmod(done, self.runs.batches_at(k).updates)
+        whole.optimizer_ = self.runs.optimizer(k)
         whole.optimizer_.load_state_dict(optimizer.state_dict())
         return whole
 

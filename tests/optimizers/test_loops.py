@@ -25,9 +25,9 @@ def test_groups_as_they_were_given():
 
 def test_groups_must_lead_to_parameters():
     optimizer = gd.SGD(groups={1: {"lr": 0.0}})
-    loops.check_groups(optimizer, [(0,), (1,)])
+    assert loops.options_of(optimizer, [(0,), (1,)]) == [{}, {"lr": 0.0}]
     with pytest.raises(ValueError, match="groups has 1, but no parameter lies there"):
-        loops.check_groups(optimizer, [(0,)])
+        loops.options_of(optimizer, [(0,)])
     with pytest.raises(ValueError, match="mu"):
         loops.with_groups(optimizer, {(1,): {"mu": 0.5}})
 

@@ -1,0 +1,198 @@
+"""The runs of a sweep of networks, as columns: a number for each run, and what many of them share once.
+
+A sweep has up to millions of runs, and most differ in a rate alone. Nothing here is an object of one run until that
+run is asked for: seeds, batches and updates are arrays over the runs, and `network_groups` has the numbers of the
+optimizer as rows over those runs that one compiled loop can train side by side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastgd.batches import Batches
+from fastgd.checks import LARGEST_COUNT, as_count, as_finite, as_seed
+from fastgd.descent.axes import Places
+from fastgd.descent.request import Options, check_optimizers
+from fastgd.engines.protocol.networks import Architecture, Array
+from fastgd.network.arguments import CHANGEABLE, changed_architecture
+from fastgd.network.mlp import MLP
+from fastgd.network.parameters import init_named, initialize, parameter_views
+from fastgd.network.problem import NetworkProblem
+from fastgd.optimizers import Optimizer
+from fastgd.optimizers.loops import with_groups
+from fastgd.sweeps.network_axes import OF_STARTS, OptimizerAxis, choices, optimizer_axes
+from fastgd.sweeps.network_groups import RunGroup, groups_of_runs, parts_of
+
+
+@dataclass(frozen=True)
+class Start:
+    """How the weights of a run begin: drawn by its seed."""
+
+    init: str
+    init_scale: float
+
+    def write(self, params: Sequence[Array], a: Architecture, seed: int) -> None:
+        """Write the initial parameters of a network."""
+        initialize(params, a, self.init, seed, self.init_scale)
+
+
+class NetworkRuns:
+    """All runs of a sweep of networks, checked.
+
+    Parameters
+    ----------
+    problem : NetworkProblem
+    optimizer : Optimizer
+        Ignored if there is an axis "optimizer".
+    places : Places
+        The axes.
+    options : Options
+        `rng` and `max_iter` of the sweep.
+
+    Attributes
+    ----------
+    total : int
+        The number of runs.
+    seeds : list of int
+        The different seeds; `seed_of`, ndarray of int, has each run's place among them.
+    batches : list of Batches
+        The different sizes of batches, and `batches_of`.
+    updates : ndarray of int64
+        The most updates of each run.
+    architectures : list of Architecture
+        The different ones, and `architecture_of`.
+    starts : list of Start
+        The different ways to begin, and `start_of`.
+    groups : list of RunGroup
+        The same runs as engines take them; each run is in one of them.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a run could not be trained; the message names the axis.
+    """
+
+    def __init__(
+        self, problem: NetworkProblem[MLP], optimizer: Any, places: Places, options: Options
+    ) -> None:
+        self.problem, self.places, self.total = problem, places, places.total
+        check_optimizers(optimizer, places)
+        self.seeds = _seeds(problem, places, options.rng)
+        self.seed_of = self._place("rng")
+        self.batches = [
+            problem.batches(size, 0, "axes['batch_size']")
+            for size in places.values.get("batch_size", (problem.batch_size,))
+        ]
+        self.batches_of = self._place("batch_size")
+        self.updates = self._updates(options.most_updates)
+        self._choose_networks()
+        self._optimizers: tuple[Optimizer, ...] = places.values.get("optimizer", (optimizer,))
+        self._optimizer_of = self._place("optimizer")
+        self._axes = optimizer_axes(places.values)
+        self.groups = list(self._grouped())
+
+    def _grouped(self) -> Iterator[RunGroup]:
+        """The runs by architecture and optimizer, and by the rules that its hyperparameters select."""
+        both = self.architecture_of * len(self._optimizers) + self._optimizer_of
+        order = np.argsort(both, kind="stable")
+        for index in np.split(order, np.flatnonzero(np.diff(both[order])) + 1):
+            architecture = self.architectures[self.architecture_of[index[0]]]
+            optimizer = self._optimizers[self._optimizer_of[index[0]]]
+            yield from groups_of_runs(optimizer, architecture, self._axes, self.places, index)
+
+    def _place(self, name: str) -> NDArray[np.intp]:
+        """Each run's place on an axis; 0 if there is no such axis."""
+        of = self.places.of.get(name)
+        return np.zeros(self.total, np.intp) if of is None else of
+
+    def _updates(self, max_iter: int) -> NDArray[np.int64]:
+        values = self.places.values
+        if "epochs" in values and "max_iter" in values:
+            raise ValueError(
+                "axes['epochs'] and axes['max_iter'] both say how long; give one of them"
+            )
+        counts = {
+            name: [as_count(f"axes[{name!r}][{k}]", v) for k, v in enumerate(values[name])]
+            for name in ("epochs", "max_iter")
+            if name in values
+        }
+        if "epochs" not in counts:
+            updates = np.array(counts.get("max_iter", [max_iter]), np.int64)
+            return updates[self._place("max_iter")]
+        each = [b.updates for b in self.batches]
+        table = [[min(n * epoch, LARGEST_COUNT) for n in each] for epoch in counts["epochs"]]
+        return np.array(table, np.int64)[self._place("epochs"), self.batches_of]
+
+    def _choose_networks(self) -> None:
+        """The architectures and starts of the runs."""
+        network = self.problem.network
+        changes, self.architecture_of = choices(self.places, CHANGEABLE)
+        self.architectures = [changed_architecture(network.architecture, own) for own in changes]
+        if "leak" in self.places.values and not any(a.constants for a in self.architectures):
+            raise ValueError("axes['leak'] has no effect: no run has the activation 'leaky_relu'")
+        changes, self.start_of = choices(self.places, OF_STARTS)
+        default = {"init": network.init, "init_scale": network.init_scale}
+        self.starts = [_start(**(default | own)) for own in changes]
+
+    # --- one run ----------------------------------------------------------------------------------
+
+    def seed(self, k: int) -> int:
+        """Of a run's weights, orders of rows and dropout."""
+        return self.seeds[int(self.seed_of[k])]
+
+    def batches_at(self, k: int) -> Batches:
+        """How a run's rows are dealt out; the seed of the orders is `seed`."""
+        return self.batches[int(self.batches_of[k])]
+
+    def network(self, k: int, **running: Any) -> MLP:
+        """The network of a run as it begins; `running` replaces the problem's `backend` and `n_threads`."""
+        network, start = self.problem.network, self.starts[int(self.start_of[k])]
+        settings = {name: getattr(network, name) for name in ("backend", "n_threads", "tf32")}
+        return network.from_architecture(
+            self.architectures[int(self.architecture_of[k])],
+            init=start.init,
+            init_scale=start.init_scale,
+            rng=self.seed(k),
+            **(settings | running),
+        )
+
+    def start(self, k: int) -> list[Array]:
+        """The initial parameters of a run, in new arrays."""
+        a = self.architectures[int(self.architecture_of[k])]
+        params = parameter_views(a)
+        self.starts[int(self.start_of[k])].write(params, a, self.seed(k))
+        return params
+
+    def optimizer(self, k: int) -> Optimizer:
+        """The optimizer of a run, new."""
+        given = {axis: self._value(axis, k) for axis in self._axes}
+        own = {axis.option: value for axis, value in given.items() if axis.part == "all"}
+        one = self._optimizers[int(self._optimizer_of[k])].with_options(**own)
+        if len(own) == len(given):
+            return one
+        parts = parts_of(one, self.architectures[int(self.architecture_of[k])], self._axes)
+        groups = {
+            (array,): part.options | {axis.option: given[axis] for axis in part.axes}
+            for array, part in enumerate(parts)
+        }
+        return with_groups(one, {path: options for path, options in groups.items() if options})
+
+    def _value(self, axis: OptimizerAxis, k: int) -> Any:
+        return self.places.values[axis.name][self.places.of[axis.name][k]]
+
+
+def _seeds(problem: NetworkProblem[MLP], places: Places, rng: Any) -> list[int]:
+    if "rng" not in places.values:
+        return [problem.network.seed if rng is None else as_seed("rng", rng)]
+    if rng is not None:
+        raise ValueError("rng and axes['rng'] both say which seeds the runs have; give one of them")
+    return [as_seed("axes['rng']", value) for value in places.values["rng"]]
+
+
+def _start(init: Any, init_scale: Any) -> Start:
+    return Start(init_named(init), as_finite("init_scale", init_scale))
