@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.plotting.labels import is_numeric
+from fastgd.plotting.labels import as_drawn, is_numeric
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,8 +26,25 @@ NAMES = {
     "iterations": "iterations until the slope is below the tolerance",
     "loss": "loss at the end",
     "batch_size": "batch size",
+    "init_scale": "scale of the initial weights",
 }
 MOST_LINES = len(COLOURS)
+_PART = re.compile(
+    r"(layers|groups)\.(-?\d+)\.(\w+)"
+)  # an option of the optimizer for some parameters
+
+
+def axis_name(name: str) -> str:
+    """The label of an axis of a sweep: "learning rate of layer 0" for "layers.0.lr"."""
+    part = _PART.fullmatch(name)
+    if part is None:
+        return NAMES.get(name, as_drawn(name))
+    whose, number, option = part.groups()
+    if number == "-1":
+        number, noun = "", "the last layer" if whose == "layers" else "the last array"
+    else:
+        noun = "layer " if whose == "layers" else "array "
+    return f"{NAMES.get(option, as_drawn(option))} of {noun}{number}"
 
 
 def dress(ax: Axes) -> None:

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastgd.plotting.common import (
     INK,
     NAMES,
+    axis_name,
     draw_hatched,
     draw_star,
     increasing,
@@ -193,8 +194,8 @@ class HeatMapDisplay(Display):
             unfinished=~found & ~diverged,
             partial=(fewest > 0) & found if over is not None else None,
             best=best,
-            x_name=NAMES.get(x, as_drawn(x)),
-            y_name=NAMES.get(y, as_drawn(y)),
+            x_name=axis_name(x),
+            y_name=axis_name(y),
             value_name=what.name,
             boundary=boundary,
         )

@@ -15,6 +15,7 @@ from fastgd.plotting.common import (
     MARKERS,
     MOST_LINES,
     NAMES,
+    axis_name,
     cell_edges,
     dress,
     is_geometric,
@@ -24,7 +25,6 @@ from fastgd.plotting.common import (
     stretches_of,
 )
 from fastgd.plotting.display import Display
-from fastgd.plotting.labels import as_drawn
 from fastgd.plotting.result import (
     Result,
     combinations,
@@ -268,7 +268,7 @@ class IterationsDisplay(Display):
             errors=None if what.error is None else by_line(in_rows(what.error)),
             partial=None if what.error is None else by_line(in_rows(what.partial)),
             curve=predicted,
-            x_name=NAMES.get(x, as_drawn(x)),
+            x_name=axis_name(x),
             y_name=what.name,
             connected=not result.paired,
         )

@@ -15,6 +15,7 @@ from fastgd.plotting.common import (
     DASHES,
     INK,
     NAMES,
+    axis_name,
     draw_hatched,
     draw_star,
     increasing,
@@ -22,7 +23,7 @@ from fastgd.plotting.common import (
     placed_marks,
 )
 from fastgd.plotting.display import Display
-from fastgd.plotting.labels import as_drawn, is_numeric
+from fastgd.plotting.labels import is_numeric
 from fastgd.plotting.result import Result
 
 if TYPE_CHECKING:
@@ -168,8 +169,8 @@ class PhaseDiagramDisplay(Display):
         (x_name, x), (y_name, y) = axes.items()
         cells = np.ix_(increasing(x), increasing(y))
         names = {
-            "x_name": NAMES.get(x_name, as_drawn(x_name)),
-            "y_name": NAMES.get(y_name, as_drawn(y_name)),
+            "x_name": axis_name(x_name),
+            "y_name": axis_name(y_name),
         }
         display = cls(
             x=sorted(x),

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.engines.protocol.outcomes import Status
-from fastgd.plotting.common import NAMES
+from fastgd.plotting.common import NAMES, axis_name
 from fastgd.plotting.labels import as_drawn, axis_label, is_numeric, shortened
 
 
@@ -147,7 +147,7 @@ def shown(result: Result, quantity: str, over: str | None, average: str) -> Show
         found.standard_error,
         found.without / found.runs,
         np.asarray(found.diverged == 1),
-        f"{name}, {average} over {NAMES.get(over, as_drawn(over))}s",
+        f"{name}, {average} over {axis_name(over)}s",
     )
 
 

@@ -9,6 +9,7 @@ import fastgd as gd
 from fastgd.descent.axes import Places
 from fastgd.descent.request import Options
 from fastgd.engines.protocol.outcomes import Status
+from fastgd.plotting.common import axis_name
 from fastgd.sweeps.network_runs import NetworkRuns
 
 RNG = np.random.default_rng(5)
@@ -196,3 +197,42 @@ def test_a_million_runs_are_arrays():
 def test_refused_axes(axes, says):
     with pytest.raises((TypeError, ValueError), match=says):
         gd.sweep(problem(), gd.SGD(), axes, max_iter=1)
+
+
+# --- what is told about them ------------------------------------------------------------------------
+
+
+def test_tables_files_and_figures(tmp_path):
+    axes = {
+        "layers.0.lr": [1e-3, 0.01, 0.1],
+        "layers.-1.lr": [0.01, 0.1],
+        "activation": ["tanh", "relu"],
+    }
+    out = gd.sweep(problem(), gd.SGD(), axes, max_iter=5)
+    best = out.best()
+    assert set(best.axes) == set(axes)
+    assert best.network.architecture.activation == best.axes["activation"]
+    out.save(tmp_path / "out.npz")
+    back = gd.SweepResult.load(tmp_path / "out.npz")
+    assert back.axes == out.axes
+    assert back.best().index == best.index
+    out.to_csv(tmp_path / "out.csv")
+    assert (tmp_path / "out.csv").read_text().startswith("layers.0.lr,layers.-1.lr,activation,")
+    drawn = out.plot("heatmap", x="layers.0.lr", y="layers.-1.lr").ax_
+    assert drawn.get_xlabel() == "learning rate of layer 0"
+    assert drawn.get_ylabel() == "learning rate of the last layer"
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [
+        ("lr", "learning rate"),
+        ("layers.2.momentum", "momentum of layer 2"),
+        ("layers.-2.lr", "learning rate of layer -2"),
+        ("groups.3.weight_decay", "weight_decay of array 3"),
+        ("groups.-1.lr", "learning rate of the last array"),
+        ("a$b", r"a\$b"),
+    ],
+)
+def test_labels(name, label):
+    assert axis_name(name) == label
