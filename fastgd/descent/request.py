@@ -39,7 +39,7 @@ DEFAULT_TOL = {"float32": 1e-4, "float64": 1e-8}
 class Options:
     """The arguments that `minimize` and `sweep` share, as they were given."""
 
-    x0: ArrayLike | None
+    x0: Any
     rng: int | np.random.Generator | None
     max_iter: int
     tol: float | None

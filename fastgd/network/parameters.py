@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastgd.checks import as_real_array
 from fastgd.engines.protocol.networks import Architecture, Array
 
 _RECTIFIED = ("relu", "leaky_relu", "gelu", "softplus")  # activations for which "auto" means "he"
@@ -28,6 +29,15 @@ def parameter_views(a: Architecture) -> list[Array]:
     ]
 
 
+def numbered_names(a: Architecture) -> tuple[str, ...]:
+    """A name for each single parameter: "W0[0, 0]", ..., "b0[0]", ..."""
+    return tuple(
+        f"{name}[{', '.join(map(str, place))}]"
+        for name, shape in zip(a.names, a.shapes, strict=True)
+        for place in np.ndindex(shape)
+    )
+
+
 def initialize(
     params: Sequence[Array], a: Architecture, init: str, seed: int, scale: float = 1.0
 ) -> None:
@@ -42,6 +52,34 @@ def initialize(
         w[...] = _initial_weights(rng, w.shape, kind) * scale
         for b in biases:
             b[...] = 0
+
+
+def given_parameters(name: str, value: Any, a: Architecture) -> list[Array]:
+    """Parameters that a caller gives, as a list of arrays or all in one flat array; copies in the network's dtype."""
+    shapes = a.shapes
+    sizes = [math.prod(shape) for shape in shapes]
+    arrays = value if isinstance(value, list | tuple) and any(map(np.ndim, value)) else None
+    if arrays is None:
+        flat = as_real_array(name, value)
+        if flat.shape != (sum(sizes),):
+            raise ValueError(
+                f"{name} must be the {len(shapes)} arrays of the network's params or its {sum(sizes):,} numbers, "
+                f"got shape {flat.shape}"
+            )
+        parts = np.split(flat, np.cumsum(sizes)[:-1])
+        arrays = [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
+    if len(arrays) != len(shapes):
+        raise ValueError(f"{name} must be {len(shapes)} arrays {a.names}, got {len(arrays)}")
+    found = []
+    for own, given, shape in zip(a.names, arrays, shapes, strict=True):
+        array = as_real_array(f"{name}, {own},", given)
+        if array.shape != shape:
+            raise ValueError(f"{name}, {own}, must have shape {shape}, got {array.shape}")
+        with np.errstate(over="ignore"):
+            found.append(np.array(array, a.dtype, order="C"))
+        if not np.isfinite(found[-1]).all():
+            raise ValueError(f"{name}, {own}, must be finite in {a.dtype.name}")
+    return found
 
 
 def _initial_weights(

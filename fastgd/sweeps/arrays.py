@@ -23,14 +23,15 @@ def checked_array(name: str, given: Any, dtype: Any, shape: tuple[int, ...]) -> 
     return array
 
 
-def checked_x(given: Any, shape: tuple[int, ...]) -> NDArray[Any]:
-    """The last iterates, with one axis more than the others."""
+def checked_x(name: str, given: Any, shape: tuple[int, ...]) -> NDArray[Any]:
+    """The last iterates, or the history, with one axis more than the others."""
     x: NDArray[Any] = np.asarray(given)
     if x.dtype.kind != "f":
         x = x.astype(np.float64)
     if x.ndim != len(shape) + 1 or x.shape[:-1] != shape:
-        wanted = f"({', '.join([*map(str, shape), 'n_parameters'])})"
-        raise ValueError(f"x must have the shape {wanted}, got {x.shape}")
+        last = "n_parameters" if name == "x" else "records"
+        wanted = f"({', '.join([*map(str, shape), last])})"
+        raise ValueError(f"{name} must have the shape {wanted}, got {x.shape}")
     return x
 
 

@@ -125,8 +125,12 @@ def _checked_arrays(archive: Archive, shape: tuple[int, ...], form: str) -> list
     names, text = archive.form("parameter_names")
     if tuple(of_axes) != shape or real.kind != "f" or names != (count,) or text.kind != "U":
         raise ValueError(f"'x' is {(*of_axes, count)} of {real} for {names} of parameter names")
-    metric = ["metric"] if "metric" in archive.members else []
-    return [*ARRAYS, "regime", *metric, "x", "parameter_names"]
+    given = [name for name in ("metric", "history") if name in archive.members]
+    if "history" in given:
+        (*of_axes, count), real = archive.form("history")
+        if tuple(of_axes) != shape or real.kind != "f":
+            raise ValueError(f"'history' is {(*of_axes, count)} of {real}")
+    return [*ARRAYS, "regime", *given, "x", "parameter_names"]
 
 
 def _checked_scalars(scalars: dict[str, Any]) -> dict[str, Any]:
@@ -135,6 +139,7 @@ def _checked_scalars(scalars: dict[str, Any]) -> dict[str, Any]:
         "seconds": lambda name, value: as_finite(name, value, 0.0),
         "tol": as_number,
         "max_iter": as_count,
+        "record": as_count,
         "vector_width": lambda name, value: as_count(name, value, 1),
         "paired": as_flag,
         "dtype": lambda name, value: as_dtype(_checked_text(name, value)).name,

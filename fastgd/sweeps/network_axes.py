@@ -14,7 +14,7 @@ from fastgd.descent.axes import Places
 from fastgd.engines.protocol.networks import Architecture
 from fastgd.network.arguments import CHANGEABLE
 
-OF_STARTS = ("init", "init_scale")
+OF_STARTS = ("init", "init_scale", "x0")
 OF_TRAINING = ("optimizer", "rng", "batch_size", "epochs", "max_iter")
 _OWN = frozenset((*CHANGEABLE, *OF_STARTS, *OF_TRAINING))
 _PART = re.compile(r"(layers|groups)\.(-?\d+)\.(\w+)")

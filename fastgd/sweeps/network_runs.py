@@ -21,7 +21,12 @@ from fastgd.descent.request import Options, check_optimizers
 from fastgd.engines.protocol.networks import Architecture, Array
 from fastgd.network.arguments import CHANGEABLE, changed_architecture
 from fastgd.network.mlp import MLP
-from fastgd.network.parameters import init_named, initialize, parameter_views
+from fastgd.network.parameters import (
+    given_parameters,
+    init_named,
+    initialize,
+    parameter_views,
+)
 from fastgd.network.problem import NetworkProblem
 from fastgd.optimizers import Optimizer
 from fastgd.optimizers.loops import with_groups
@@ -29,16 +34,21 @@ from fastgd.sweeps.network_axes import OF_STARTS, OptimizerAxis, choices, optimi
 from fastgd.sweeps.network_groups import RunGroup, groups_of_runs, parts_of
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Start:
-    """How the weights of a run begin: drawn by its seed."""
+    """How the parameters of a run begin: drawn by its seed, or as they are given."""
 
     init: str
     init_scale: float
+    given: list[Array] | None = None
 
     def write(self, params: Sequence[Array], a: Architecture, seed: int) -> None:
         """Write the initial parameters of a network."""
-        initialize(params, a, self.init, seed, self.init_scale)
+        if self.given is None:
+            initialize(params, a, self.init, seed, self.init_scale)
+            return
+        for p, value in zip(params, self.given, strict=True):
+            p[...] = value
 
 
 class NetworkRuns:
@@ -52,7 +62,7 @@ class NetworkRuns:
     places : Places
         The axes.
     options : Options
-        `rng` and `max_iter` of the sweep.
+        `x0`, `rng` and `max_iter` of the sweep.
 
     Attributes
     ----------
@@ -90,7 +100,7 @@ class NetworkRuns:
         ]
         self.batches_of = self._place("batch_size")
         self.updates = self._updates(options.most_updates)
-        self._choose_networks()
+        self._choose_networks(options.x0)
         self._optimizers: tuple[Optimizer, ...] = places.values.get("optimizer", (optimizer,))
         self._optimizer_of = self._place("optimizer")
         self._axes = optimizer_axes(places.values)
@@ -128,7 +138,7 @@ class NetworkRuns:
         table = [[min(n * epoch, LARGEST_COUNT) for n in each] for epoch in counts["epochs"]]
         return np.array(table, np.int64)[self._place("epochs"), self.batches_of]
 
-    def _choose_networks(self) -> None:
+    def _choose_networks(self, x0: Any) -> None:
         """The architectures and starts of the runs."""
         network = self.problem.network
         changes, self.architecture_of = choices(self.places, CHANGEABLE)
@@ -136,8 +146,39 @@ class NetworkRuns:
         if "leak" in self.places.values and not any(a.constants for a in self.architectures):
             raise ValueError("axes['leak'] has no effect: no run has the activation 'leaky_relu'")
         changes, self.start_of = choices(self.places, OF_STARTS)
-        default = {"init": network.init, "init_scale": network.init_scale}
+        if x0 is not None or "x0" in self.places.values:
+            changes = self._given_starts(x0, changes)
+        default: dict[str, Any] = {"init": network.init, "init_scale": network.init_scale}
         self.starts = [_start(**(default | own)) for own in changes]
+
+    def _given_starts(self, x0: Any, changes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Starts with checked parameters."""
+        says = [f"axes[{name!r}]" for name in OF_STARTS if name in self.places.values]
+        says += ["x0"] if x0 is not None else []
+        if len(says) > 1:
+            raise ValueError(f"{' and '.join(says)} both say where runs start; give one of them")
+        a = self.one_form(says[0])
+        name, found = says[0], []
+        for k, own in enumerate(changes):
+            value, where = (own["x0"], f"{name}[{k}]") if own else (x0, name)
+            value = value.params if isinstance(value, MLP) else value
+            found.append({"x0": given_parameters(where, value, a)})
+        return found
+
+    def one_form(self, wanted_by: str) -> Architecture:
+        """An architecture of whose arrays all networks have the like; ValueError if they differ."""
+        first = self.architectures[0]
+        for other in self.architectures[1:]:
+            if other.shapes != first.shapes:
+                raise ValueError(
+                    f"{wanted_by} needs networks of the same arrays, but there are {first.shapes} and {other.shapes}"
+                )
+        return first
+
+    def template(self) -> MLP:
+        """An untrained network like those of the sweep; it differs from a run's in what the axes vary."""
+        network = self.problem.network
+        return network.fresh(self.seeds[0] if len(self.seeds) == 1 else None)
 
     # --- one run ----------------------------------------------------------------------------------
 
@@ -153,13 +194,16 @@ class NetworkRuns:
         """The network of a run as it begins; `running` replaces the problem's `backend` and `n_threads`."""
         network, start = self.problem.network, self.starts[int(self.start_of[k])]
         settings = {name: getattr(network, name) for name in ("backend", "n_threads", "tf32")}
-        return network.from_architecture(
+        new = network.from_architecture(
             self.architectures[int(self.architecture_of[k])],
             init=start.init,
             init_scale=start.init_scale,
             rng=self.seed(k),
             **(settings | running),
         )
+        if start.given is not None:
+            start.write(new.params, new.architecture, new.seed)
+        return new
 
     def start(self, k: int) -> list[Array]:
         """The initial parameters of a run, in new arrays."""
@@ -194,5 +238,5 @@ def _seeds(problem: NetworkProblem[MLP], places: Places, rng: Any) -> list[int]:
     return [as_seed("axes['rng']", value) for value in places.values["rng"]]
 
 
-def _start(init: Any, init_scale: Any) -> Start:
-    return Start(init_named(init), as_finite("init_scale", init_scale))
+def _start(init: Any, init_scale: Any, x0: list[Array] | None = None) -> Start:
+    return Start(init_named(init), as_finite("init_scale", init_scale), x0)

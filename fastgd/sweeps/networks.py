@@ -16,13 +16,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.checks import as_dtype, as_flag
+from fastgd.checks import as_count, as_dtype, as_flag
 from fastgd.descent.axes import Places
 from fastgd.descent.request import Options
 from fastgd.engines import blas, config
 from fastgd.engines.networks import chosen_backend
 from fastgd.engines.protocol.outcomes import Regime, Standing, Status
 from fastgd.network.mlp import MLP
+from fastgd.network.parameters import numbered_names
 from fastgd.network.problem import NetworkProblem
 from fastgd.network.trainer import Trainer
 from fastgd.optimizers import Optimizer
@@ -34,12 +35,19 @@ from fastgd.sweeps.kept import KeptNetworks, in_order
 from fastgd.sweeps.network_runs import NetworkRuns
 from fastgd.sweeps.results import SweepResult
 from fastgd.sweeps.seeds import Combinations, combinations
+from fastgd.sweeps.tables import table
 
 _LOOK_EVERY = 0.1  # seconds between two updates of the progress bar
 
 
 def sweep_networks(
-    problem: NetworkProblem[MLP], optimizer: Optimizer, axes: Mapping[str, Any], options: Options
+    problem: NetworkProblem[MLP],
+    optimizer: Optimizer,
+    axes: Mapping[str, Any],
+    options: Options,
+    *,
+    keep: Any = None,
+    record: Any = None,
 ) -> SweepResult:
     """Train a network for every combination of the axes' values; see `fastgd.sweep`."""
     _check_options(problem, options)
@@ -48,7 +56,8 @@ def sweep_networks(
     threads = min(config.get_num_threads(options.n_threads), places.total)
     runs = NetworkRuns(problem, optimizer, places, options)
     taken = combinations(plain_axes(places.given), "rng", paired=places.paired)
-    work = _Work(problem, runs, taken, deadline, options.backend)
+    work = _Work(runs, taken, deadline, options.backend)
+    work.keep(keep, record)
     most = int(runs.updates.max())
     with Progress(runs.total, show, deadline=deadline, max_iter=most) as watcher, blas.one_thread:
         work.go(threads, watcher)
@@ -62,8 +71,6 @@ def sweep_networks(
 
 def _check_options(problem: NetworkProblem[MLP], options: Options) -> None:
     """Refuse options that do not apply to networks."""
-    if options.x0 is not None:
-        raise ValueError("x0 is not for networks: a run starts at weights drawn by its seed, rng")
     if options.tol is not None and options.tol != 0:
         raise ValueError(
             f"tol is not for networks, whose runs go on to max_iter; got {options.tol!r:.60}"
@@ -83,13 +90,12 @@ class _Work:
 
     def __init__(
         self,
-        problem: NetworkProblem[MLP],
         runs: NetworkRuns,
         taken: Combinations,
         deadline: float,
         backend: str | None,
     ) -> None:
-        self.problem, self.runs, self.deadline = problem, runs, deadline
+        self.problem, self.runs, self.deadline = runs.problem, runs, deadline
         self.running = {} if backend is None else {"backend": backend}
         n = runs.total
         self.iterations = np.zeros(n, np.int64)
@@ -103,6 +109,10 @@ class _Work:
         self.kept = KeptNetworks(
             taken, Values(self.loss, self.iterations, self.status, self.metric)
         )
+        self.parameter_names: tuple[str, ...] = ()
+        self.params = np.zeros((n, 0), runs.problem.network.architecture.dtype)
+        self.history: NDArray[Any] | None = None
+        self.record = 0
         self.stopped = False
         self.error: BaseException | None = None
         first = self._network(0)  # raises if the backend cannot train it
@@ -112,6 +122,21 @@ class _Work:
                 "backend 'cuda' trains one network at a time, and a sweep of networks has a run on every thread; "
                 "choose another backend, or call fit for each network"
             )
+
+    def keep(self, what: Any, record: Any) -> None:
+        """Make room for what is kept of every run: parameters, losses of every `record`-th update."""
+        real = self.problem.network.architecture.dtype
+        if what not in (None, "params"):
+            raise ValueError(f"keep must be 'params' or None, got {what!r:.60}")
+        if what is not None:
+            a = self.runs.one_form("keep='params'")
+            self.parameter_names = numbered_names(a)
+            numbers = len(self.parameter_names)
+            self.params = table("keep='params'", self.runs.total, numbers, real)
+        if record is not None:
+            self.record = as_count("record", record, 1)
+            records = -(-int(self.runs.updates.max()) // self.record)
+            self.history = table(f"record={record}", self.runs.total, records, real)
 
     def _network(self, k: int) -> MLP:
         return self.runs.network(k, n_threads=1, **self.running)
@@ -162,6 +187,8 @@ class _Work:
         trainer = Trainer(network, self.problem.rows, optimizer, self.runs.batches_at(k).size)
         status, regime = self._train(k, trainer)
         loss = metric = math.nan
+        if self.parameter_names:
+            np.concatenate([p.ravel() for p in network.params], out=self.params[k])
         if status is not Status.DIVERGED:
             loss, metric = network.assess(self.problem.judged)
         with self.lock:
@@ -184,9 +211,11 @@ class _Work:
             last = min(per_epoch, first + updates - done)
             order = batches.orders(seed, epoch, epoch + 1)[0].astype(np.int64)
             for stretch in trainer.stretches(order, first, last):
+                losses = (stretch.losses + stretch.penalties)[: stretch.done]
+                self._record(k, done, losses)
                 done += stretch.done
                 self.under_way[k] = done
-                recent.add((stretch.losses + stretch.penalties)[: stretch.done])
+                recent.add(losses)
                 if stretch.diverged:
                     return Status.DIVERGED, Regime.DIVERGED
                 early = self._early() if done < updates else None
@@ -196,6 +225,13 @@ class _Work:
             if not all(np.isfinite(p).all() for p in trainer.network.params):
                 return Status.DIVERGED, Regime.DIVERGED
         return Status.MAX_ITER, recent.regime()
+
+    def _record(self, k: int, done: int, losses: NDArray[np.float64]) -> None:
+        """Take those of a run's next losses that its history has."""
+        if self.history is not None:
+            every = losses[-done % self.record :: self.record]
+            first = -(-done // self.record)
+            self.history[k, first : first + every.size] = every
 
     def _early(self) -> Status | None:
         """The status of a run that must end before its last update, or None."""
@@ -219,7 +255,11 @@ class _Work:
             metric=self.metric.reshape(shape),
             metric_name="accuracy" if a.link in {"softmax", "sigmoid"} else "R²",
             slope=np.full(shape, math.nan),
-            x=np.zeros((*shape, 0), a.dtype),
+            x=self.params.reshape(*shape, self.params.shape[1]),
+            parameter_names=self.parameter_names,
+            history=None if self.history is None else self.history.reshape(*shape, -1),
+            record=self.record,
+            template=self.runs.template(),
             networks={
                 tuple(int(i) for i in np.unravel_index(k, shape)): self._handed_over(k, *found)
                 for k, found in self.kept.networks().items()

@@ -25,10 +25,12 @@ from fastgd.sweeps.arrays import (
     checked_names,
     checked_x,
 )
-from fastgd.sweeps.axis_values import as_column, plain_axes, shown_axes
+from fastgd.sweeps.axis_values import plain_axes, shown_axes
 from fastgd.sweeps.best import BestRun, Values, best_of_combinations
 from fastgd.sweeps.regimes import RegimeNames
 from fastgd.sweeps.seeds import AVERAGES, SeedAverages, averages_of, combinations
+from fastgd.sweeps.tables import columns_of
+from fastgd.sweeps.trained import Trained
 from fastgd.text import printable
 
 if TYPE_CHECKING:
@@ -43,7 +45,7 @@ _MOST_PARAMETER_COLUMNS = 20
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class SweepResult:
+class SweepResult(Trained):
     """The outcome of every run of a sweep.
 
     `fastgd.sweep` returns it. Every array is shaped like the axes, in their order; `x` has one
@@ -68,7 +70,7 @@ class SweepResult:
         The largest absolute component of the gradient there, penalties included, which is compared with `tol`; nan
         where no slope tells that a run has converged (see the notes of `sweep`).
     x : ndarray of shape (*axes, n_parameters), float32 or float64
-        The last iterates.
+        The last iterates; of networks those that ``keep="params"`` asks for, else none, shape (*axes, 0).
     parameter_names : sequence of str, optional
         One name per parameter; ``p0, p1, ...`` by default.
     seconds : float, default 0
@@ -95,6 +97,13 @@ class SweepResult:
     networks : dict of tuple of int to MLP, optional
         In a sweep of networks: the trained networks that were kept, by index: those that `best` may return. They are
         not saved with the sweep; `MLP.save` writes them.
+    history : ndarray of shape (*axes, records), optional
+        In a sweep of networks with `record`: the training loss, penalties included, of the batch of update 0, `record`,
+        2 `record`, ... before that update; nan from the end of a run on.
+    record : int, default 0
+        Updates between two entries of `history`.
+    template : MLP, optional
+        In a sweep of networks: an untrained one, of which `network` makes others. It is not saved.
 
     Raises
     ------
@@ -143,6 +152,9 @@ class SweepResult:
     metric: NDArray[np.float64] | None = None
     metric_name: str = ""
     networks: Mapping[tuple[int, ...], MLP] = field(default_factory=dict)
+    history: NDArray[Any] | None = None
+    record: int = 0
+    template: MLP | None = None
 
     def __post_init__(self) -> None:
         self._set("axes", plain_axes(checked_axes(self.axes)))
@@ -153,7 +165,9 @@ class SweepResult:
         self._set("regime", checked_array("regime", self.regime_codes, np.uint8, self.shape))
         if self.metric is not None:
             self._set("metric", checked_array("metric", self.metric, np.float64, self.shape))
-        self._set("x", checked_x(self.x, self.shape))
+        self._set("x", checked_x("x", self.x, self.shape))
+        if self.history is not None:
+            self._set("history", checked_x("history", self.history, self.shape))
         self._set("parameter_names", checked_names(self.parameter_names, self.x.shape[-1]))
         check_members("status", self.status, [int(s) for s in Status])
 
@@ -356,7 +370,7 @@ class SweepResult:
     def _run(self, index: tuple[int, ...]) -> BestRun:
         return BestRun(
             index=index,
-            axes=self._values_at(index),
+            axes=self.axes_at(index),
             x=self.x[index].copy(),
             loss=float(self.loss[index]),
             iterations=int(self.iterations[index]),
@@ -366,7 +380,8 @@ class SweepResult:
             network=self.networks.get(index),
         )
 
-    def _values_at(self, index: tuple[int, ...]) -> dict[str, Any]:
+    def axes_at(self, index: tuple[int, ...]) -> dict[str, Any]:
+        """The values of one run on all axes."""
         places = index * len(self.axes) if self.paired else index
         return {name: v[i] for (name, v), i in zip(self.axes.items(), places, strict=True)}
 
@@ -403,22 +418,10 @@ class SweepResult:
         require("SweepResult.to_pandas", "pandas")
         import pandas as pd  # noqa: PLC0415  (heavy)
 
-        columns: dict[str, Any] = {}
-        repeats = np.indices(self.shape, dtype=np.int64).reshape(len(self.shape), self.size)
-        if self.paired:
-            repeats = np.broadcast_to(repeats, (len(self.axes), self.size))
-        for (name, values), index in zip(self.shown_axes.items(), repeats, strict=True):
-            columns[name] = as_column(values)[index]
-        labels = {int(s): s.label for s in Status}
-        columns["status"] = [labels[s] for s in self.status.ravel().tolist()]
-        last = "slope" if self.metric is None else "metric"
-        for name in ("regime", "iterations", "loss", last):
-            columns[name] = getattr(self, name).ravel()
-        if parameters or (parameters is None and self.x.shape[-1] <= _MOST_PARAMETER_COLUMNS):
-            rows = self.x.reshape(self.size, self.x.shape[-1])
-            for k, name in enumerate(self.parameter_names):
-                columns[f"final_{name}" if name in columns else name] = rows[:, k]
-        return pd.DataFrame(columns, index=range(self.size))
+        if parameters is None:
+            parameters = self.x.shape[-1] <= _MOST_PARAMETER_COLUMNS
+        names = self.parameter_names if parameters else ()
+        return pd.DataFrame(columns_of(self, self.x, names), index=range(self.size))
 
     def to_csv(
         self,
@@ -530,8 +533,13 @@ class SweepResult:
         arrays["regime"] = self.regime_codes
         if self.metric is not None:
             arrays["metric"] = self.metric
+        scalars = {name: getattr(self, name) for name in _SCALARS}
+        if self.history is None:
+            del scalars["record"]  # which an earlier version does not know
+        else:
+            arrays["history"] = self.history
         arrays["parameter_names"] = np.array(self.parameter_names, dtype=np.str_)
-        files.write(path, self.shown_axes, arrays, {name: getattr(self, name) for name in _SCALARS})
+        files.write(path, self.shown_axes, arrays, scalars)
 
     @classmethod
     def load(cls, path: str | PathLike[str], *, max_bytes: int | None = None) -> SweepResult:
@@ -567,7 +575,9 @@ class SweepResult:
             raise ValueError(f"path: {str(path)!r} is not a saved sweep ({error})") from error
 
 
-_NO_SCALARS = (*ARRAYS, "regime", "axes", "x", "parameter_names", "metric", "networks")
+_NO_SCALARS = (
+    *ARRAYS, "regime", "axes", "x", "parameter_names", "metric", "networks", "history", "template"
+)  # fmt: skip
 _SCALARS = tuple(f.name for f in fields(SweepResult) if f.name not in _NO_SCALARS)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -17,13 +17,16 @@ from fastgd.sweeps.descents import sweep_descents
 from fastgd.sweeps.networks import sweep_networks
 from fastgd.sweeps.results import SweepResult
 
+if TYPE_CHECKING:
+    from fastgd.network.mlp import MLP
+
 
 def sweep(
     problem: Problem | NetworkProblem[Any],
     optimizer: Optimizer,
     axes: Mapping[str, Sequence[Any] | NDArray[Any]],
     *,
-    x0: ArrayLike | None = None,
+    x0: ArrayLike | Sequence[ArrayLike] | MLP | None = None,
     rng: int | np.random.Generator | None = None,
     max_iter: int = 10_000,
     tol: float | None = None,
@@ -33,6 +36,8 @@ def sweep(
     n_threads: int | None = None,
     flush_subnormals: bool = True,
     progress: bool | None = None,
+    keep: Literal["params"] | None = None,
+    record: int | None = None,
 ) -> SweepResult:
     """Descend a problem once for every combination of the axes' values.
 
@@ -82,6 +87,11 @@ def sweep(
         Whether to show progress on standard error after one second: runs done, running and diverged, runs per
         second, and the time left if all active runs go on to `max_iter`. By default a bar on a terminal and nothing
         elsewhere; True writes a line every ten seconds where there is no terminal; False is silent.
+    keep : {"params"}, optional
+        Of networks: keep the final parameters of every run, as `SweepResult.params`. (Of other problems they are always
+        kept.) All networks must have the same arrays.
+    record : int, optional
+        Of networks: keep the loss of every `record`-th update of every run, as `SweepResult.history`.
 
     Returns
     -------
@@ -113,13 +123,20 @@ def sweep(
 
     Axes of a sweep of networks are the optimizer's hyperparameters, "optimizer", "rng" (seeds of the weights, the
     orders of rows and dropout; the network's by default), "batch_size", "epochs" or "max_iter" (instead of
-    `max_iter`), "hidden" (units of the hidden layers: integers or tuples) and "dropout". `x0`, `tol` and
+    `max_iter`), "hidden" (units of the hidden layers: integers or tuples), and `activation`, `leak`, `bias`, `l1`,
+    `l2`, `dropout`, `init` and `init_scale` of `MLP`; "l1" and "l2" are the network's penalties on its weights, not the
+    optimizer's. A hyperparameter of the optimizer for some parameters alone is an axis such as "layers.0.lr", for the
+    weights and biases of layer 0, or "groups.3.lr", for array 3 of `MLP.params`; negative numbers count from the end.
+    An axis of an array wins over one of its layer, and both win over groups of the optimizer.
+
+    All networks start at `x0`, if it is given, or at those of an axis "x0": another network, or parameters as a list of
+    arrays like `MLP.params` or all in one flat array. Seeds then choose the orders of rows and dropout alone. `tol` and
     `flush_subnormals` do not apply to networks, and the dtype is the network's.
 
     The networks that `SweepResult.best` may return are kept: by loss and by metric, of all runs, and of the
     combinations that are the best on average over the axis "rng". While it runs, a sweep holds those of all seeds of a
-    combination. The parameters of all others would fill the memory, and networks of different sizes fit no table, so
-    `x` is empty.
+    combination. The parameters of all others might fill the memory, and networks of different sizes fit no table, so
+    `x` is empty without ``keep="params"``. What `keep` and `record` keep may take half of the machine's memory at most.
 
     On the GPU every run has one thread, or a block of threads if it has many parameters. The results are those of
     ``backend="numpy", flush_subnormals=False`` bit for bit: subnormal numbers are never flushed there. A function of
@@ -167,6 +184,13 @@ def sweep(
     [[[400], [40]], [[400], [40]]]
     >>> bool(out.best(by="metric").network.score(X[200:], X[200:, 0] > 0) == out.metric.max() > 0.9)
     True
+
+    A rate for each layer, and how the loss falls:
+
+    >>> axes = {"layers.0.lr": [0.01, 0.1], "layers.1.lr": [0.01, 0.1, 1.0]}
+    >>> out = gd.sweep(problem, gd.SGD(), axes, max_iter=100, record=10)
+    >>> out.history.shape
+    (2, 3, 10)
     """
     options = Options(
         x0=x0, rng=rng, max_iter=max_iter, tol=tol, dtype=dtype, max_seconds=max_seconds,
@@ -174,10 +198,13 @@ def sweep(
     )  # fmt: skip
     if isinstance(problem, NetworkProblem):
         with interruptible():
-            return sweep_networks(problem, optimizer, axes, options)
+            return sweep_networks(problem, optimizer, axes, options, keep=keep, record=record)
     if not isinstance(problem, Problem):
         raise TypeError(
             f"problem must be a fastgd.Problem, got {type(problem).__name__}; of a network it is net.problem(X, y)"
         )
+    for name, value in (("keep", keep), ("record", record)):
+        if value is not None:
+            raise ValueError(f"{name} is for sweeps of networks, got {value!r:.60}")
     with interruptible():
         return sweep_descents(Request.of(problem, optimizer, axes, options, cuda=True))
