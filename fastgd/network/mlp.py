@@ -25,7 +25,7 @@ from fastgd.network.arguments import (
     checked_architecture,
 )
 from fastgd.network.history import TrainingHistory
-from fastgd.network.outputs import linked, metric_of, predicted
+from fastgd.network.outputs import linked, predicted
 from fastgd.network.parameters import init_named, initialize, parameter_views
 from fastgd.network.problem import NetworkProblem
 from fastgd.network.rows import checked_inputs, checked_parameters, checked_rows
@@ -355,19 +355,11 @@ class MLP:
 
     def metric(self, rows: Rows) -> float:
         """As `score`, for rows that are checked."""
-        return metric_of(self.architecture, self._outputs(rows.x, rows.scale), rows)
+        return self.assess(rows)[1]
 
     def assess(self, rows: Rows) -> tuple[float, float]:
-        """Loss and metric of rows that are checked, from one pass over them.
-
-        The engine computes the outputs; the mean loss of them is computed by NumPy on every backend.
-        """
-        from fastgd.engines.reference.networks import Reference  # noqa: PLC0415
-
-        z = self._outputs(rows.x, rows.scale)
-        return Reference(self.architecture).mean_loss(z, rows), metric_of(
-            self.architecture, z, rows
-        )
+        """Loss and metric of rows that are checked, from one pass over them; see `Engine.assess` for the sums."""
+        return self.engine.assess(checked_parameters(self.params, self.architecture), rows)
 
     # --- training ---------------------------------------------------------------------------------
 

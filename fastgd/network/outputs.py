@@ -1,12 +1,10 @@
-"""From a network's outputs to predictions, and their score."""
+"""From a network's outputs to predictions."""
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
-from fastgd.engines.protocol.networks import Architecture, Array, Rows
+from fastgd.engines.protocol.networks import Architecture, Array
 
 
 def linked(link: str, z: Array) -> Array:
@@ -27,16 +25,3 @@ def predicted(a: Architecture, z: Array) -> Array:
         return np.asarray(z.argmax(axis=1))
     guess: Array = (z >= 0).astype(np.int64) if a.link == "sigmoid" else linked(a.link, z)
     return guess[:, 0] if z.shape[1] == 1 else guess
-
-
-def metric_of(a: Architecture, z: Array, rows: Rows) -> float:
-    """Accuracy for classes and labels, else the coefficient of determination R² (nan for constant targets)."""
-    guess = predicted(a, z)
-    y = rows.y[:, 0] if rows.y.ndim == 2 and guess.ndim == 1 else rows.y
-    if a.link in {"softmax", "sigmoid"}:
-        return float(np.mean(guess == y))
-    y = np.asarray(y, np.float64)
-    with np.errstate(all="ignore"):
-        total = float(np.sum(np.square(y - y.mean(axis=0))))
-        residual = float(np.sum(np.square(y - guess)))
-    return 1.0 - residual / total if total else math.nan

@@ -18,6 +18,7 @@ from fastgd.engines.cuda.network_pass import Feed, Pass, Settings
 from fastgd.engines.cuda.network_training import Task, Training
 from fastgd.engines.cuda.products import Products, products
 from fastgd.engines.protocol.networks import Architecture, Array, Rows, Stretch
+from fastgd.engines.reference.networks import Reference
 
 _AT_ONCE = 8192  # rows on the GPU at a time in a pass without updates
 
@@ -60,6 +61,10 @@ class CudaNetwork:
             part = slice(start, start + _AT_ONCE)
             passing.forward(rows, part, out[part])
         return out
+
+    def assess(self, params: list[Array], rows: Rows) -> tuple[float, float]:
+        z = self.forward(params, rows.x, rows.scale)
+        return Reference(self.architecture).assessed(z, rows)
 
     def loss_and_grad(
         self, params: list[Array], rows: Rows, index: NDArray[np.int64] | None = None

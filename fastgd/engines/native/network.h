@@ -27,7 +27,8 @@ typedef struct { /* how one parameter array is updated */
     int plain; /* p - lr g only: nothing to do where g is 0 */
 } fgd_update;
 
-enum { FGD_FORWARD_ONLY, FGD_GRADIENT, FGD_TRAIN };
+enum { FGD_FORWARD_ONLY, FGD_ASSESS, FGD_GRADIENT, FGD_TRAIN };
+enum { FGD_CLASSES, FGD_LABELS, FGD_COUNTS, FGD_VALUES }; /* what the outputs predict */
 enum { FGD_BYTES, FGD_SINGLE_ROWS, FGD_DOUBLE_ROWS };
 
 typedef struct {
@@ -60,6 +61,9 @@ typedef struct {
     int separate;            /* gradients first, then the updates: their norm is needed */
     ptrdiff_t batch, first, last;
     void *outputs; /* of FGD_FORWARD_ONLY */
+    int predicts;  /* of FGD_ASSESS, like the next two */
+    double *means; /* of each output's targets */
+    double loss_sum, right, residual, spread; /* right: correct predictions; the last two: squares */
     double *losses, *penalties, *norms;
     ptrdiff_t done;
     int diverged;

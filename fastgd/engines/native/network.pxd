@@ -13,7 +13,8 @@ cdef extern from "network.h" nogil:
     enum: FGD_MOST_LAYERS
     enum: FGD_MOST_ARRAYS
     enum: FGD_STRIP
-    enum: FGD_FORWARD_ONLY, FGD_GRADIENT, FGD_TRAIN
+    enum: FGD_FORWARD_ONLY, FGD_ASSESS, FGD_GRADIENT, FGD_TRAIN
+    enum: FGD_CLASSES, FGD_LABELS, FGD_COUNTS, FGD_VALUES
     enum: FGD_BYTES, FGD_SINGLE_ROWS, FGD_DOUBLE_ROWS
     ctypedef struct fgd_barrier:
         int members
@@ -45,6 +46,9 @@ cdef extern from "network.h" nogil:
         int mode, flush, sparse, separate
         Py_ssize_t batch, first, last
         void* outputs
+        int predicts
+        double* means
+        double loss_sum, right, residual, spread
         double* losses
         double* penalties
         double* norms

@@ -5,6 +5,7 @@ Long because engine, memory and steps share C structs; their declarations are in
 that Numba cannot compile takes it, once a step.
 """
 
+from cpython.exc cimport PyErr_CheckSignals
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from cpython.object cimport PyObject
 from libc.math cimport sqrt
@@ -13,8 +14,9 @@ from libc.string cimport memset
 
 cimport numpy as cnp
 from fastgd.engines.native.network cimport (
-    FGD_BYTES, FGD_DOUBLE_ROWS, FGD_FORWARD_ONLY, FGD_GRADIENT, FGD_MOST_ARRAYS, FGD_MOST_LAYERS, FGD_ROWS,
-    FGD_SINGLE_ROWS, FGD_STRIP, FGD_TRAIN, fgd_network, fgd_update, loop_t, room_t, run_t,
+    FGD_ASSESS, FGD_BYTES, FGD_CLASSES, FGD_COUNTS, FGD_DOUBLE_ROWS, FGD_FORWARD_ONLY, FGD_GRADIENT, FGD_LABELS,
+    FGD_MOST_ARRAYS, FGD_MOST_LAYERS, FGD_ROWS, FGD_SINGLE_ROWS, FGD_STRIP, FGD_TRAIN, FGD_VALUES, fgd_network,
+    fgd_update, loop_t, room_t, run_t,
 )
 from fastgd.engines.native.steps cimport Entry, GroupEntry, Stepper, finish
 from fastgd.engines.native.team cimport team_gather, team_together
@@ -34,6 +36,7 @@ cnp.import_array()
 # between two checks for Ctrl-C.
 cdef double WORTH_A_TEAM = 4e5
 cdef Py_ssize_t AT_ONCE = 1 << 15
+cdef dict PREDICTS = {"softmax": FGD_CLASSES, "sigmoid": FGD_LABELS, "exp": FGD_COUNTS}
 
 
 # --- an optimizer's steps inside the loop -------------------------------------------------------------
@@ -336,6 +339,29 @@ cdef class Network:
         self._go(space, members)
         self.spare.append(space)
         return 0
+
+    def assess(self, params, rows):
+        """Weighted mean loss of the rows, and accuracy or R²."""
+        cdef Py_ssize_t k, n = len(rows)
+        cdef int members = self._threads(1, n)
+        cdef Workspace space = self._memory_for(n, members)
+        cdef fgd_network* net = space.net
+        means = np.empty(self.outputs)
+        self._describe(space, list(params), rows)
+        link = self.architecture.link
+        net.mode, net.predicts = FGD_ASSESS, PREDICTS.get(link, FGD_VALUES)
+        net.means = <double*>cnp.PyArray_DATA(means)
+        net.loss_sum, net.right, net.residual, net.spread = 0, 0, 0, 0
+        net.batch = AT_ONCE
+        for k in range((n + AT_ONCE - 1) // AT_ONCE):
+            net.first, net.last = k, k + 1
+            self._go(space, members)
+            PyErr_CheckSignals()
+        self.spare.append(space)
+        if net.predicts == FGD_CLASSES or net.predicts == FGD_LABELS:
+            count = n if net.predicts == FGD_CLASSES else n * self.outputs
+            return net.loss_sum, net.right / count
+        return net.loss_sum, 1.0 - net.residual / net.spread if net.spread else float("nan")
 
     def loss_and_grad(self, params, rows, index=None):
         """Weighted mean loss, penalties, and the gradients of their sum; of all rows or those in `index`."""

@@ -31,6 +31,7 @@ static FGD_(room) FGD_(room_of)(const fgd_network *net, int rank) {
 
 #include "passes_forward.h"
 #include "passes_backward.h"
+#include "passes_assess.h"
 
 /* --- a batch ------------------------------------------------------------------------------------------------------- */
 
@@ -70,6 +71,11 @@ static double FGD_(part)(fgd_network *net, ptrdiff_t first, ptrdiff_t m, ptrdiff
     FGD_(losses)(net, first, m, total, rank, net->barrier.members);
     fgd_meet(&net->barrier);
     for (ptrdiff_t b = 0; b < m; b++) before += net->share[b] * ((double *)net->row_losses)[b];
+    if (net->mode == FGD_ASSESS) {
+        if (rank == 0) FGD_(judge)(net, first, m);
+        fgd_meet(&net->barrier);
+        return before;
+    }
     if (net->mode == FGD_TRAIN && (net->failed || !isfinite(before))) {
         fgd_meet(&net->barrier);
         return before;
@@ -85,17 +91,33 @@ static double FGD_(part)(fgd_network *net, ptrdiff_t first, ptrdiff_t m, ptrdiff
 
 #include "single.h"
 
+/* Rows start..stop of the data without an update: their outputs, or what they add to the sums of FGD_ASSESS. */
+static void FGD_(look)(fgd_network *net, ptrdiff_t start, ptrdiff_t stop, ptrdiff_t place, int rank) {
+    double total = FGD_(weight_of)(net, 0, net->n), loss = net->loss_sum;
+    ptrdiff_t tasks = 0;
+    for (ptrdiff_t k = start; k < stop; k += FGD_ROWS) {
+        ptrdiff_t m = stop - k < FGD_ROWS ? stop - k : FGD_ROWS;
+        loss = FGD_(part)(net, k, m, k - start, place, total, loss, 0, 1.0, rank, &tasks);
+    }
+    if (rank == 0) net->loss_sum = loss;
+    fgd_meet(&net->barrier);
+}
+
 /* Make update number `update` of the stretch; returns 0 if training ends with it. */
 static int FGD_(batch)(fgd_network *net, ptrdiff_t update, int rank) {
     ptrdiff_t start = update * net->batch, stop = start + net->batch < net->n ? start + net->batch : net->n;
     ptrdiff_t place = update - net->first, tasks = 0;
     double loss = 0, total = FGD_(weight_of)(net, start, stop), penalty = 0, squares = 0;
     double share = net->penalty_per_row ? (total > 0 ? 1.0 / total : 1.0) : 1.0;
+    if (net->mode < FGD_GRADIENT) {
+        FGD_(look)(net, start, stop, place, rank);
+        return 1;
+    }
     int whole = net->mode == FGD_GRADIENT;
     int separate = whole || net->separate || stop - start > FGD_ROWS;
     if (net->mode == FGD_TRAIN && rank == 0) net->failed = !net->begin(net->owner, place);
-    if (net->mode != FGD_FORWARD_ONLY && separate) FGD_(clear_gradients)(net, rank);
-    int one = net->mode != FGD_FORWARD_ONLY && stop - start == 1;
+    if (separate) FGD_(clear_gradients)(net, rank);
+    int one = stop - start == 1;
     if (one) {
         loss = FGD_(single)(net, start, place, total, separate, share, rank);
         tasks = 2;
@@ -105,7 +127,6 @@ static int FGD_(batch)(fgd_network *net, ptrdiff_t update, int rank) {
         loss = FGD_(part)(net, k, m, k - start, place, total, loss, separate, share, rank, &tasks);
     }
     if (net->failed) return 0;
-    if (net->mode == FGD_FORWARD_ONLY) return 1;
     if (rank == 0) net->losses[place] = loss;
     if (net->mode == FGD_TRAIN && !isfinite(loss)) {
         if (rank == 0) net->diverged = 1;

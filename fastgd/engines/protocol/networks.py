@@ -206,6 +206,14 @@ class Engine(Protocol):
     def forward(self, params: list[Array], x: Array, scale: float) -> Array:
         """The outputs before their link, shape (n, outputs)."""
 
+    def assess(self, params: list[Array], rows: Rows) -> tuple[float, float]:
+        """Weighted mean loss without penalties, and accuracy or R² (nan for constant targets), of all rows.
+
+        Each sum is one chain of additions in double, over the rows in their order and over the outputs of a row in
+        theirs: of weights; of each row's loss times its weight divided by their sum, which is the loss that training
+        reports for one batch of all rows; of targets, squared distances from their mean, and squared errors.
+        """
+
     def loss_and_grad(
         self, params: list[Array], rows: Rows, index: NDArray[np.int64] | None
     ) -> tuple[float, float, list[Array]]:

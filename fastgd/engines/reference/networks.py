@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.engines.protocol.networks import ACTIVATIONS, LOSSES, Architecture, Array, Rows, Stretch
+from fastgd.engines.reference.metrics import metric_of, summed
 from fastgd.engines.vocabulary import bound, numpy_vocabulary
 
 _AT_ONCE = 4096  # rows in memory at a time in a pass without updates
@@ -126,13 +127,17 @@ class Reference:
                 out[part] = self.forward_pass(params, self._inputs(x[part], scale))[0][-1]
         return out
 
-    def mean_loss(self, z: Array, rows: Rows) -> float:
-        """The weighted mean loss of rows, given their outputs."""
+    def assess(self, params: list[Array], rows: Rows) -> tuple[float, float]:
+        return self.assessed(self.forward(params, rows.x, rows.scale), rows)
+
+    def assessed(self, z: Array, rows: Rows) -> tuple[float, float]:
+        """Mean loss and metric of rows, given their outputs."""
+        w = np.ones(len(z)) if rows.weights is None else rows.weights
+        total = summed(w)
         with np.errstate(all="ignore"):
             losses, _ = self.row_losses(z, rows.y)
-        w = np.ones(len(z)) if rows.weights is None else rows.weights
-        total = float(w.sum())
-        return float(losses @ w) / total if total else math.nan
+            loss = summed(w / total * losses) if total else 0.0
+            return loss, metric_of(self.architecture, z, rows.y)
 
     def loss_and_grad(
         self,
