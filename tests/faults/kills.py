@@ -43,14 +43,13 @@ def sweep_npz():
     return lambda folder, k: made[k].save(folder / "sweep.npz")
 
 
-def sweep_csv():
+def sweep_csv(name="sweep.csv"):
     made = sweeps()
-    return lambda folder, k: made[k].to_csv(folder / "sweep.csv")
+    return lambda folder, k: made[k].to_csv(folder / name)
 
 
 def sweep_csv_xz():
-    made = sweeps()
-    return lambda folder, k: made[k].to_csv(folder / "sweep.csv.xz")
+    return sweep_csv("sweep.csv.xz")
 
 
 def network():

@@ -94,3 +94,11 @@ def read_or_refuse(load, size, errors=(ValueError,)):
         tracemalloc.stop()
     assert taken < _MODEST + 8 * size, f"{taken:,} bytes of memory for a file of {size:,}"
     return found
+
+
+def load_damaged(load, path, how, place):
+    """Damage an archive, in its bytes or in a member; then what `read_or_refuse` finds in it."""
+    harm = harmed if how in MEMBERS else damaged
+    content = harm(path.read_bytes(), how, place)
+    path.write_bytes(content)
+    return read_or_refuse(lambda: load(path), len(content))
