@@ -1,8 +1,8 @@
-"""Reading .npz files that somebody else may have written: all claims are checked before any memory is taken.
+""".npz files, written, and read where somebody else may have written them: claims are checked before memory is taken.
 
-`Archive` reads the arrays of `MLP.save` and `SweepResult.save` without pickle. What a packed file may unpack to is
-limited by its size (`most_unpacked`), so that a small file cannot fill the memory; `unpacked` does the same for gzipped
-tables.
+`Archive` reads the arrays of `MLP.save` and `SweepResult.save`, which `write_arrays` wrote, without pickle. What a
+packed file may unpack to is limited by its size (`most_unpacked`), so that a small file cannot fill the memory;
+`unpacked` does the same for gzipped tables.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import json
 import math
 import os
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
@@ -123,6 +123,18 @@ class Archive:
             found: Array = npy.read_array(member, allow_pickle=False)
             member.read(1)  # at the end of the member, zipfile compares the checksum
             return found
+
+
+def write_arrays(file: BinaryIO, arrays: Mapping[str, Any], *, packed: bool = False) -> None:
+    """Write an .npz file that `Archive` reads.
+
+    `numpy.savez` of older NumPy (2.0) leaves its archive open where a write fails, and complains of it later.
+    """
+    method = zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED
+    with zipfile.ZipFile(file, "w", method) as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                npy.write_array(member, np.asanyarray(array), allow_pickle=False)
 
 
 class _Bounded(io.RawIOBase):

@@ -19,7 +19,6 @@ from pathlib import Path
 OTHERS = (
     "numba", "scipy", "sklearn", "pandas", "matplotlib", "rich", "pooch", "threadpoolctl", "markdown_it",
 )  # fmt: skip
-os.environ.pop("FASTGD_DATA", None)  # data sets in a folder at hand need no pooch
 if "--blocked" in sys.argv:
     sys.modules.update(dict.fromkeys(OTHERS))  # None: an import fails as if nothing were there
 
@@ -279,6 +278,7 @@ CHECKS = (
 
 def main():
     warnings.simplefilter("error")
+    os.environ.pop("FASTGD_DATA", None)  # data sets in a folder at hand need no pooch
     if "--blocked" not in sys.argv:
         installed = {each.metadata["Name"].lower() for each in importlib.metadata.distributions()}
         assert installed <= {"numpy", "fastgd", "pip", "setuptools"}, installed

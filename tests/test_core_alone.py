@@ -36,6 +36,16 @@ def test_what_works_with_numpy_alone(tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_the_script_may_be_imported():
+    """As pytest does, which looks for examples in it: the other tests find their environment as it was."""
+    code = "import os; before = {**os.environ}; import core_alone; assert os.environ == before"
+    environment = {**os.environ, "FASTGD_DATA": "data", "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=HERE, env=environment, capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.skipif(not PROJECT.exists(), reason="the source tree is not here")
 def test_extras_are_those_of_the_project_file():
     project = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["project"]

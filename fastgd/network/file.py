@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.archive import Archive
+from fastgd.archive import Archive, write_arrays
 from fastgd.checks import as_count, as_finite, as_flag, as_seed
 from fastgd.engines.protocol.networks import Architecture
 from fastgd.files import atomic_write
@@ -99,7 +99,7 @@ def write(path: str | PathLike[str], network: SavedNetwork) -> None:
     for key, array in (network.optimizer_state or {}).items():
         arrays[f"optimizer.{key}"] = array
     with atomic_write(path) as file:
-        np.savez(file, **arrays)  # type: ignore[arg-type]
+        write_arrays(file, arrays)
 
 
 def _description(network: SavedNetwork) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.archive import Archive, most_unpacked
+from fastgd.archive import Archive, most_unpacked, write_arrays
 from fastgd.checks import as_count, as_dtype, as_finite, as_flag, as_number
 from fastgd.files import atomic_write
 from fastgd.sweeps.arrays import ARRAYS
@@ -44,12 +44,12 @@ def write(
         members[f"axis{k}"] = as_array(values)
     with atomic_write(path) as file:
         start = file.tell() if file.seekable() else None
-        np.savez_compressed(file, **members)
+        write_arrays(file, members, packed=True)
         unpacked = sum(np.asarray(array).nbytes + _HEADER for array in members.values())
         if start is not None and unpacked > most_unpacked(file.tell() - start):
             file.seek(start)
             file.truncate()
-            np.savez(file, **members)
+            write_arrays(file, members)
 
 
 def read(path: str | PathLike[str], max_bytes: int | None = None) -> dict[str, Any]:

@@ -108,7 +108,7 @@ def laid_out(layout, shape, dtype, tmp):
         return np.ones((0, *shape[1:]), dtype)
     elif layout == "masked":
         return np.ma.masked_array(plain)
-    elif layout == "mapped":
+    elif layout == "mapped" and plain.size:  # NumPy 2.0 maps no empty file
         mapped = np.memmap(tmp, dtype, "w+", shape=shape or (1,))
         mapped[...] = 1
         return mapped

@@ -49,8 +49,10 @@ class Reference:
         return w, bias[0] if bias else self._zeros[k]
 
     def _inputs(self, x: Array, scale: float) -> Array:
+        """The rows in the network's dtype and in one order: BLAS may round a product by the layout of its operands."""
         real = self.architecture.dtype.type
-        return np.asarray(x, real) * real(scale) if scale != 1.0 else np.asarray(x, real)
+        rows = np.ascontiguousarray(x, real)
+        return rows * real(scale) if scale != 1.0 else rows
 
     def _activated(self, z: Array) -> tuple[Array, Array]:
         value, slope = self._activation(z, *self._constants)
