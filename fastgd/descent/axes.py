@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 
 from fastgd.checks import as_count, as_generator, shown
 
+Runs = range | NDArray[np.intp]  # runs of a sweep, by their places in it
+Column = tuple[Any, ...] | NDArray[Any]  # the values of an axis
 _COUNTABLE = 2**62  # combinations up to which NumPy can draw without replacement
 
 
@@ -40,7 +43,7 @@ class SampledAxes(Mapping[str, tuple[Any, ...]]):
 
     def __init__(self, values: Mapping[str, Sequence[Any] | NDArray[Any]]) -> None:
         self.checked = checked_axes(values)
-        lengths = {name: len(column) for name, column in self.checked.items()}
+        lengths = dict(zip(self.checked, self.checked.lengths, strict=True))
         if not lengths:
             raise ValueError("values is empty; wanted at least one name")
         if len(set(lengths.values())) > 1:
@@ -105,29 +108,71 @@ def sample_axes(
         raise ValueError("axes is empty; wanted at least one name")
     samples, draw = as_count("samples", samples, 1), as_generator("rng", rng)
     lists = checked_axes({n: v for n, v in axes.items() if not hasattr(v, "rvs")})
-    total = math.prod(map(len, lists.values()))
+    lengths = lists.lengths
+    total = math.prod(lengths)
     if len(lists) == len(axes) and total < _COUNTABLE:
         if samples > total:
             raise ValueError(f"samples is {samples}, but axes have only {total} combinations")
         places = draw.choice(total, size=samples, replace=False)
-        index = np.unravel_index(places, tuple(map(len, lists.values())))
+        index = np.unravel_index(places, lengths)
         return SampledAxes(
-            {n: [v[k] for k in i] for (n, v), i in zip(lists.items(), index, strict=True)}
+            {n: _taken(lists.columns[n], i) for n, i in zip(lists, index, strict=True)}
         )
     drawn: dict[str, Any] = {}
     for name, given in axes.items():
         if name in lists:
-            drawn[name] = [lists[name][k] for k in draw.integers(len(lists[name]), size=samples)]
+            column = lists.columns[name]
+            drawn[name] = _taken(column, draw.integers(len(column), size=samples))
         else:
             drawn[name] = np.asarray(given.rvs(size=samples, random_state=draw))
     return SampledAxes(drawn)
 
 
+def _taken(column: Column, places: NDArray[np.integer[Any]]) -> Column:
+    """The values at these places."""
+    return column[places] if isinstance(column, np.ndarray) else tuple(column[k] for k in places)
+
+
 # --- checks -----------------------------------------------------------------------------------------
 
 
-class CheckedAxes(dict[str, tuple[Any, ...]]):
-    """Names with at least one value each, in plain tuples; no second check is needed."""
+class CheckedAxes(Mapping[str, tuple[Any, ...]]):
+    """Names with at least one value each; no second check is needed.
+
+    Numbers that came as an array stay one in `columns`; as a mapping they are tuples like all others, which are made
+    when they are asked for.
+    """
+
+    def __init__(self, columns: Mapping[str, Column]) -> None:
+        self.columns = dict(columns)
+        self._tuples: dict[str, tuple[Any, ...]] = {}
+
+    def __getitem__(self, name: str) -> tuple[Any, ...]:
+        column = self.columns[name]
+        if isinstance(column, tuple):
+            return column
+        if name not in self._tuples:
+            self._tuples[name] = tuple(column.tolist())
+        return self._tuples[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.columns
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.columns)
+
+    def __len__(self) -> int:
+        return len(self.columns)
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """How many values each name has."""
+        return tuple(map(len, self.columns.values()))
+
+    def at(self, name: str, place: int) -> Any:
+        """One value, as it stands in the tuple."""
+        column = self.columns[name]
+        return column[place] if isinstance(column, tuple) else column[place].tolist()
 
 
 def checked_axes(axes: Any) -> CheckedAxes:
@@ -141,15 +186,15 @@ def checked_axes(axes: Any) -> CheckedAxes:
             f"axes must be a dict of names to values, for example {{'lr': [0.1, 0.2]}}, "
             f"got {type(axes).__name__}"
         )
-    checked = CheckedAxes()
+    checked = {}
     for name, values in axes.items():
         if not isinstance(name, str):
             raise TypeError(f"axes has the key {name!r}; wanted the name of a hyperparameter")
         checked[name] = _checked_values(f"axes[{name!r}]", values)
-    return checked
+    return CheckedAxes(checked)
 
 
-def _checked_values(name: str, values: Any) -> tuple[Any, ...]:
+def _checked_values(name: str, values: Any) -> Column:
     if hasattr(values, "rvs"):
         raise TypeError(
             f"{name} is a distribution: draw from it by gd.sample_axes(axes, samples), and sweep what that returns"
@@ -157,12 +202,21 @@ def _checked_values(name: str, values: Any) -> tuple[Any, ...]:
     try:
         if isinstance(values, str | bytes | Mapping | set) or not hasattr(values, "__len__"):
             raise TypeError
-        found = tuple(values.tolist() if isinstance(values, np.ndarray) else values)
+        found = _column(values) if isinstance(values, np.ndarray) else tuple(values)
     except TypeError:
         raise TypeError(f"{name} must be a sequence of values, got {shown(values)}") from None
-    if not found:
+    if not len(found):
         raise ValueError(f"{name} is empty; wanted at least one value")
     return found
+
+
+def _column(values: NDArray[Any]) -> Column:
+    """Numbers, or vectors of numbers, in a read-only copy; everything else as a tuple."""
+    if values.dtype.kind not in "iuf" or values.dtype.itemsize > 8 or values.ndim not in (1, 2):
+        return tuple(values.tolist())
+    column = np.array(values, order="C", subok=False)
+    column.flags.writeable = False
+    return column
 
 
 # --- which runs ---------------------------------------------------------------------------------------
@@ -173,12 +227,10 @@ class Places:
 
     Attributes
     ----------
-    given : mapping of str to tuple
-        The axes, checked.
-    values : mapping of str to tuple
+    given : CheckedAxes
+        The axes.
+    values : CheckedAxes
         The same; sampled axes hold each optimizer once here.
-    of : dict of str to ndarray of int
-        By axis, the position in `values` of each run's value.
     shape : tuple of int
         The shape of the results.
     total : int
@@ -188,22 +240,43 @@ class Places:
     """
 
     def __init__(self, axes: Any) -> None:
-        self.given: CheckedAxes = checked_axes(axes)
-        self.values: Mapping[str, tuple[Any, ...]] = self.given
+        self.given = self.values = checked_axes(axes)
         self.paired = isinstance(axes, SampledAxes)
-        self.shape = (axes.runs,) if self.paired else tuple(map(len, self.given.values()))
+        self.shape = (axes.runs,) if self.paired else self.given.lengths
         self.total = math.prod(self.shape)
-        if not self.paired:
-            grid = np.unravel_index(np.arange(self.total), self.shape) if self.shape else ()
-            self.of = dict(zip(self.values, grid, strict=True))
-            return
-        self.of = {name: np.arange(self.total) for name in self.values}
-        if "optimizer" in self.values:  # runs of one optimizer share compiled loops
-            once = {id(one): one for one in self.values["optimizer"]}
+        self._one_of = np.zeros(0, np.intp)  # which of several optimizers, of sampled axes
+        if self.paired and "optimizer" in self.values:  # runs of one optimizer share compiled loops
+            optimizers = self.given.columns["optimizer"]
+            once = {id(one): one for one in optimizers}
             where = {key: k for k, key in enumerate(once)}
-            self.of["optimizer"] = np.array([where[id(one)] for one in self.values["optimizer"]])
-            self.values = {**self.values, "optimizer": tuple(once.values())}
+            self._one_of = np.array([where[id(one)] for one in optimizers], np.intp)
+            columns = {**self.given.columns, "optimizer": tuple(once.values())}
+            self.values = CheckedAxes(columns)
+
+    @cached_property
+    def of(self) -> dict[str, NDArray[np.intp]]:
+        """By axis, the position in `values` of each run's value."""
+        every = np.arange(self.total)
+        return {name: np.asarray(self.positions(name, every)) for name in self.values}
+
+    def positions(self, name: str, runs: Runs) -> slice | NDArray[np.intp]:
+        """Where in `values` the values of these runs stand on one axis."""
+        axis = 0 if self.paired else list(self.values).index(name)
+        inner = 1 if self.paired else math.prod(self.shape[axis + 1 :])  # runs of one value
+        several = self.paired and name == "optimizer"
+        if isinstance(runs, range) and not several and axis == 0 and inner == 1:
+            return slice(runs.start, runs.stop)
+        index = np.arange(runs.start, runs.stop) if isinstance(runs, range) else runs
+        if several:
+            return self._one_of[index]
+        found = index if inner == 1 else index // inner
+        return found if axis == 0 else found % self.shape[axis]
+
+    def numbered(self, name: str, runs: Runs) -> NDArray[np.intp]:
+        """The same as an array."""
+        found = self.positions(name, runs)
+        return np.arange(found.start, found.stop) if isinstance(found, slice) else found
 
     def at(self, run: int) -> dict[str, Any]:
         """The values of one run."""
-        return {name: values[self.of[name][run]] for name, values in self.values.items()}
+        return {name: self.values.at(name, self.of[name][run]) for name in self.values}

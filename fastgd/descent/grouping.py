@@ -2,66 +2,158 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.checks import as_number
-from fastgd.descent.axes import Places
+from fastgd.descent.axes import Column, Places
+from fastgd.descent.starts import Starts
 from fastgd.engines.layout import PENALTIES
-from fastgd.engines.protocol.steps import Method
-from fastgd.engines.protocol.sweeps import Descents
+from fastgd.engines.protocol.steps import Method, table_of
+from fastgd.engines.protocol.sweeps import Descents, Schedule
 from fastgd.engines.registry import RULES
 from fastgd.optimizers import NAG, Optimizer
-from fastgd.optimizers.loops import methods, schedule_of
+from fastgd.optimizers.kind import Varied
+from fastgd.optimizers.loops import schedule_of, varied
 from fastgd.schedules import as_schedule
 
 _NO_HYPERPARAMETERS = ("optimizer", "x0", "rng")
+_PENALTIES = ("l1", "l2", "weight_decay")
 
 
-def grouped_descents(
-    optimizer: Optimizer,
-    places: Places,
-    starts: NDArray[Any],
-    begin: NDArray[np.bool_] | None = None,
-) -> Iterator[tuple[NDArray[np.intp], Descents]]:
-    """Groups of runs with one rule, and the index of each run in the sweep; of all runs, or of those that `begin`."""
-    chosen = np.ones(places.total, bool) if begin is None else begin
-    optimizers = places.values.get("optimizer", (optimizer,))
-    which = places.of.get("optimizer", np.zeros(places.total, np.intp))
-    for k, given in enumerate(optimizers):
-        one = given.fresh()  # a used optimizer's schedule would start at its last step
-        own_runs = np.flatnonzero((which == k) & chosen)
-        if not own_runs.size:
-            continue
-        for index, method, schedules, rate_of in _methods(one, places, own_runs):
-            runs = _descents(one, method, starts[:, index], len(index))
-            runs.schedules, runs.rate_of = schedules, rate_of
-            yield index, runs
+@dataclass(frozen=True)
+class Group:
+    """Runs that share a rule.
+
+    Attributes
+    ----------
+    index : range or ndarray of int
+        The places of the runs in the sweep.
+    places : Places
+    starts : Starts
+    varied : Varied
+        Their numbers.
+    flags : mapping of str to object
+        The hyperparameters of one of them, by which the rule is chosen.
+    schedules : list of schedule, optional
+        Those of the axis "lr".
+    lookahead : bool
+        Whether gradients are taken ahead of the point, as `fastgd.NAG` does.
+    """
+
+    index: range | NDArray[np.intp]
+    places: Places
+    starts: Starts
+    varied: Varied
+    flags: Mapping[str, Any]
+    schedules: list[Schedule] | None
+    lookahead: bool
+
+    @property
+    def total(self) -> int:
+        """The number of runs."""
+        return len(self.index)
+
+    def part(self, start: int, stop: int) -> Descents:
+        """Runs from `start` on, up to `stop`."""
+        index = self.index[start:stop]
+        count, places = len(index), self.places
+        at = {name: places.positions(name, index) for name in self.varied.columns}
+        method = self.varied.method(self.flags, at, count)
+        runs = self._descents(method, self.starts.of(index))
+        runs.seeds, runs.seed_of = self.starts.seeds, self.starts.seed_of(index)
+        if self.schedules is not None:
+            scheduled = "lr" in places.values
+            runs.rate_of = places.numbered("lr", index) if scheduled else np.zeros(count, np.int64)
+        return runs
+
+    def _descents(self, method: Method, x0: NDArray[Any]) -> Descents:
+        """A method with its numbers as rows, one column per run."""
+        count = x0.shape[1]
+        rule = RULES["momentum"] if self.lookahead else method.rule
+        shared, minimized = None, method.minimized
+        if method.prepared:
+            clips = np.isfinite(self.varied.every("clip_norm")).any()
+            clip = [method.clip_norm, method.norm_eps] if clips else []
+            shared = table_of([*method.shared, *clip], count)
+            if self.lookahead:
+                minimized = _beside(method.minimized, shared[5])
+        return Descents(
+            rule,
+            method.coefficients,
+            x0,
+            method.hyper,
+            table_of([method.initial.get(name, 0.0) for name in rule.state], count),
+            minimized,
+            shared,
+            schedules=self.schedules,
+            lookahead=self.lookahead,
+            penalized=method.prepared and any(np.any(self.varied.every(n)) for n in _PENALTIES),
+        )
 
 
-def _methods(
-    optimizer: Optimizer, places: Places, own_runs: NDArray[np.intp]
-) -> Iterator[tuple[NDArray[np.intp], Method, list[Any] | None, NDArray[np.int64]]]:
-    columns: dict[str, Any] = {}
-    for name, values in places.values.items():
-        if name not in _NO_HYPERPARAMETERS:
-            numbers = _first_rates(values) if name == "lr" else _column(values)
-            columns[name] = numbers[places.of[name][own_runs]]
-    rates = places.values.get("lr", (schedule_of(optimizer) or optimizer.lr,))
-    schedules = [as_schedule(rate) for rate in rates] if any(map(callable, rates)) else None
-    rate_of = places.of["lr"] if "lr" in places.values else np.zeros(places.total, np.intp)
-    if not columns:
-        columns["lr"] = np.full(len(own_runs), optimizer.lr)
-    for chosen, method in methods(optimizer, columns):
-        index = own_runs[chosen]
-        yield index, method, schedules, rate_of[index].astype(np.int64)
+def _beside(minimized: NDArray[np.float64], decay: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What runs that look ahead minimize.
+
+    One whose weights decay apart from the gradient rests beside the point where that is taken: no slope tells.
+    """
+    table = np.array(np.broadcast_to(minimized, (PENALTIES, len(decay))))
+    table[3] = np.where(decay > 0, np.nan, 0.0)
+    return table
 
 
-def _first_rates(rates: Sequence[Any]) -> NDArray[np.float64]:
+def groups_of(
+    optimizer: Optimizer, places: Places, starts: Starts, begin: NDArray[np.bool_] | None
+) -> Iterator[Group]:
+    """Groups of runs, of all or of those that `begin`."""
+    if "optimizer" not in places.values:
+        own = range(places.total) if begin is None else np.flatnonzero(begin)
+        yield from _of_one(optimizer, places, starts, own)
+        return
+    which = places.numbered("optimizer", range(places.total))
+    for k, one in enumerate(places.values["optimizer"]):
+        mine = which == k if begin is None else (which == k) & begin
+        yield from _of_one(one, places, starts, np.flatnonzero(mine))
+
+
+def _of_one(
+    given: Optimizer, places: Places, starts: Starts, own: range | NDArray[np.intp]
+) -> Iterator[Group]:
+    """Groups of one optimizer's runs."""
+    if not len(own):
+        return
+    optimizer = given.fresh()  # a used optimizer's schedule would start at its last step
+    columns = {
+        name: _first_rates(column) if name == "lr" else _numbers(column)
+        for name, column in places.values.columns.items()
+        if name not in _NO_HYPERPARAMETERS
+    }
+    numbers = varied(optimizer, columns)
+    schedules = _schedules(optimizer, places)
+    for chosen in numbers.alike(len(own), lambda name: places.positions(name, own)):
+        index = own if isinstance(chosen, range) else np.asarray(own)[chosen]
+        if len(starts.seeds) > 1:  # runs with one order of rows belong together
+            index = np.asarray(index)[np.argsort(starts.seed_of(index), kind="stable")]
+        flags = numbers.flags({name: places.numbered(name, index[:1])[0] for name in columns})
+        yield Group(index, places, starts, numbers, flags, schedules, isinstance(optimizer, NAG))
+
+
+def _schedules(optimizer: Optimizer, places: Places) -> list[Schedule] | None:
+    """The schedules of all rates, if there is one among them."""
+    rates = places.values.columns.get("lr", (schedule_of(optimizer),))
+    if isinstance(rates, np.ndarray) or not any(map(callable, rates)):
+        return None
+    return [as_schedule(rate) for rate in rates]
+
+
+def _first_rates(rates: Column) -> NDArray[Any]:
     """The rates of the first step; engines follow schedules from there."""
+    if isinstance(rates, np.ndarray):
+        return rates
     if set(map(type, rates)) == {float}:
         return np.array(rates, np.float64)
     return np.array([_first_rate(rate) for rate in rates], np.float64)
@@ -73,7 +165,7 @@ def _first_rate(rate: Any) -> float:
     return as_number("lr", rate)
 
 
-def _column(values: Sequence[Any]) -> NDArray[Any]:
+def _numbers(values: Column) -> NDArray[Any]:
     """One entry per value, of any kind; the optimizer's fields check them."""
     try:
         return np.asarray(values)
@@ -82,38 +174,3 @@ def _column(values: Sequence[Any]) -> NDArray[Any]:
         for k, value in enumerate(values):
             column[k] = value
         return column
-
-
-def _descents(optimizer: Optimizer, method: Method, starts: NDArray[Any], runs: int) -> Descents:
-    """A method with its numbers as rows, one column per run."""
-    lookahead = isinstance(optimizer, NAG)
-    rule = RULES["momentum"] if lookahead else method.rule
-    state = [np.broadcast_to(method.initial.get(name, 0.0), runs) for name in rule.state]
-    shared = None
-    if method.prepared:
-        clip = np.broadcast_to(method.clip_norm, runs)
-        rows = [clip, np.full(runs, method.norm_eps)] if np.isfinite(clip).any() else []
-        shared = np.vstack([np.broadcast_to(method.shared.reshape(6, -1), (6, runs)), *rows])
-    return Descents(
-        rule,
-        method.coefficients,
-        np.arange(runs),
-        starts,
-        np.broadcast_to(method.hyper.reshape(len(method.hyper), -1), (len(method.hyper), runs)),
-        np.array(state, np.float64).reshape(len(rule.state), runs),
-        _minimized(method, runs, lookahead=lookahead),
-        shared,
-        lookahead=lookahead,
-    )
-
-
-def _minimized(method: Method, runs: int, *, lookahead: bool) -> NDArray[np.float64]:
-    """What the runs minimize, one column per run.
-
-    A run that looks ahead and whose weights decay apart from the gradient rests beside the point where that is taken:
-    no slope tells.
-    """
-    columns = np.array(np.broadcast_to(method.minimized.reshape(PENALTIES, -1), (PENALTIES, runs)))
-    if lookahead:
-        columns[3] = np.where(method.shared[5] > 0, np.nan, 0.0)
-    return columns

@@ -150,7 +150,7 @@ def minimize(
     call = _checked_callback(callback)
     request = Request.of(problem, SGD() if optimizer is None else optimizer, {}, options)
     if optimizer is None:
-        own = with_default_rate(SGD(), problem, request.starts[:, 0])
+        own = with_default_rate(SGD(), problem, request.starts.points[:, 0])
         request = replace(request, optimizer=own)
     limits = request.limits
     run = follower(request, step_tol=shortest, observed=bool(every or call))

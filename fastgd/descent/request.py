@@ -9,26 +9,22 @@ from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike, NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from fastgd.checks import (
     as_count,
     as_dtype,
     as_finite,
     as_flag,
-    as_generator,
     as_positive,
-    as_real_array,
-    as_seed,
-    shown,
 )
 from fastgd.descent.axes import Places
-from fastgd.descent.grouping import grouped_descents
+from fastgd.descent.grouping import Group, groups_of
+from fastgd.descent.starts import Starts, checked_starts
 from fastgd.engines import config
 from fastgd.engines.backends import missing, resolve_backend
-from fastgd.engines.protocol.sweeps import Descents, Limits
-from fastgd.optimizers import Optimizer
-from fastgd.optimizers.loops import groups_of
+from fastgd.engines.protocol.sweeps import Limits
+from fastgd.optimizers import Optimizer, loops
 from fastgd.problems import Problem
 
 DIVERGED_BEYOND = {"float32": 1e30, "float64": 1e100}
@@ -75,21 +71,15 @@ class Request:
 
     Attributes
     ----------
-    starts : ndarray of shape (n_parameters, runs)
-        Starting points.
-    seeds : list of int
-        Seeds of the orders in which batches of rows are taken; empty for a problem without batches.
-    seed_of : ndarray of shape (runs,)
-        The position in `seeds` of each run's seed.
+    starts : Starts
+        Starting points, and seeds of the orders of rows.
     """
 
     problem: Problem
     optimizer: Optimizer
     places: Places
     limits: Limits
-    starts: NDArray[Any]
-    seeds: list[int]
-    seed_of: NDArray[np.int64]
+    starts: Starts
     backend: str
     n_threads: int
     flush: bool
@@ -122,17 +112,13 @@ class Request:
         n_threads = config.get_num_threads(options.n_threads)
         flush = as_flag("flush_subnormals", options.flush_subnormals)
         show = options.show
-        # Both may draw from the same generator: first the starting point, then the seed.
-        starts = _starting_points(problem, places, options.x0, options.rng, dtype)
-        seeds, seed_of = _order_seeds(problem, places, options.rng)
+        starts = checked_starts(problem, places, options.x0, options.rng, dtype)
         return cls(
             problem,
             optimizer,
             places,
             limits,
             starts,
-            seeds,
-            seed_of,
             backend,
             n_threads,
             flush,
@@ -141,31 +127,18 @@ class Request:
         )
 
     @cached_property
-    def distinct_starts(self) -> tuple[NDArray[Any], NDArray[np.intp]]:
-        """The starting points (n_parameters, k) by the axis that varies them, and which of them each run has."""
-        of = next((self.places.of[name] for name in ("x0", "rng") if name in self.places.of), None)
-        if of is None:  # all runs start at one point
-            of = np.zeros(self.places.total, np.intp)
-        _, first, which = np.unique(of, return_index=True, return_inverse=True)
-        return self.starts[:, first], which.reshape(-1)
+    def startable(self) -> NDArray[np.bool_]:
+        """Which starting points runs may begin at: a user's function, called once for each, may have no value there."""
+        return self.problem.may_begin(self.starts.points)
 
-    @cached_property
-    def may_begin(self) -> NDArray[np.bool_]:
-        """Which runs may begin: a user's function may have no value at a starting point. It is called once for each."""
-        points, which = self.distinct_starts
-        return self.problem.may_begin(points)[which]
-
-    def groups(
-        self, begin: NDArray[np.bool_] | None = None
-    ) -> Iterator[tuple[NDArray[np.intp], Descents]]:
-        """Groups of runs that share a rule, all or those that `begin`, and the index of each run."""
-        for index, runs in grouped_descents(self.optimizer, self.places, self.starts, begin):
-            if runs.lookahead and self.problem.kernel(self.limits.dtype).sequential:
+    def groups(self, begin: NDArray[np.bool_] | None = None) -> Iterator[Group]:
+        """Groups of runs that share a rule, of all runs or of those that `begin`."""
+        for group in groups_of(self.optimizer, self.places, self.starts, begin):
+            if group.lookahead and self.problem.kernel(self.limits.dtype).sequential:
                 raise ValueError(
                     "optimizer NAG looks ahead with all parameters at once; problem has update='sequential'"
                 )
-            runs.seeds, runs.seed_of = self.seeds, self.seed_of[index]
-            yield index, runs
+            yield group
 
 
 # --- optimizers -------------------------------------------------------------------------------------
@@ -179,74 +152,8 @@ def check_optimizers(optimizer: Any, places: Places, *, ungrouped: bool = False)
             raise TypeError(
                 f"{name} must be a fastgd optimizer, for example gd.SGD(), got {type(one).__name__}"
             )
-        if ungrouped and groups_of(one):
+        if ungrouped and loops.groups_of(one):
             raise ValueError(f"{name} has groups; a sweep descends one array of parameters")
-
-
-# --- starting points and seeds ------------------------------------------------------------------------
-
-
-def _starting_points(
-    problem: Problem,
-    places: Places,
-    x0: ArrayLike | None,
-    rng: int | np.random.Generator | None,
-    dtype: np.dtype[Any],
-) -> NDArray[Any]:
-    """Starting points (n_parameters, runs)."""
-    n = problem.n_parameters
-    _check_one_start(problem, places, x0, rng)
-    if "x0" in places.values:
-        points = [
-            _point(f"axes['x0'][{k}]", v, n, dtype) for k, v in enumerate(places.values["x0"])
-        ]
-        return np.array(points, dtype)[places.of["x0"]].T
-    if "rng" in places.values and x0 is None:
-        draws = [as_generator("axes['rng']", v).standard_normal(n) for v in places.values["rng"]]
-        return np.array(draws, dtype)[places.of["rng"]].T
-    start = np.zeros(n)
-    if x0 is not None:
-        start = _point("x0", x0, n, dtype)
-    elif rng is not None:
-        start = as_generator("rng", rng).standard_normal(n)
-    return np.broadcast_to(start.astype(dtype)[:, None], (n, places.total))
-
-
-def _check_one_start(problem: Problem, places: Places, x0: Any, rng: Any) -> None:
-    """Refuse two arguments that both say where runs start."""
-    given = [name for name, value in (("x0", x0), ("rng", rng)) if value is not None]
-    given += [f"axes[{name!r}]" for name in ("x0", "rng") if name in places.values]
-    if problem.batches is not None:  # then `rng` is the seed of the rows' orders as well
-        given = [name for name in given if "x0" in name] or given[:1]
-    if len(given) > 1:
-        raise ValueError(f"{' and '.join(given)} both say where runs start; give one of them")
-
-
-def _point(name: str, point: Any, n: int, dtype: np.dtype[Any]) -> NDArray[Any]:
-    array = as_real_array(name, point, "fiu")
-    array = array[None] if n == 1 and array.ndim == 0 else array  # a number for one parameter
-    if array.shape != (n,):
-        raise ValueError(f"{name} has shape {array.shape}, wanted ({n},)")
-    with np.errstate(over="ignore"):
-        converted = array.astype(dtype)
-    if not np.isfinite(converted).all():
-        raise ValueError(f"{name} must be finite in {dtype.name}, got {shown(point)}")
-    return converted
-
-
-def _order_seeds(
-    problem: Problem, places: Places, rng: int | np.random.Generator | None
-) -> tuple[list[int], NDArray[np.int64]]:
-    """Seeds of the rows' orders, and the position of each run's seed among them."""
-    if problem.batches is None:
-        return [], np.zeros(places.total, np.int64)
-    if "rng" in places.values:
-        if rng is not None:
-            raise ValueError("rng and axes['rng'] both say in which order rows come; give one")
-        seeds = [as_seed("axes['rng']", v) for v in places.values["rng"]]
-        return seeds, places.of["rng"].astype(np.int64)
-    seed = problem.batches.seed if rng is None else as_seed("rng", rng)
-    return [seed], np.zeros(places.total, np.int64)
 
 
 # --- limits and backend -------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from fastgd.descent.request import Request
 from fastgd.engines import sweeps
 from fastgd.engines.layout import RUNNING, SHARED, SMALL_STEP
 from fastgd.engines.native.crew import exact_parts
-from fastgd.engines.protocol.outcomes import NumpyOutcomes, Status
+from fastgd.engines.protocol.outcomes import NumpyOutcomes, Outcomes, Status
 from fastgd.engines.protocol.sweeps import Descents
 from fastgd.extras import present
 from fastgd.optimizers.loops import with_settings
@@ -78,13 +78,13 @@ class Follower(Protocol):
 
 def follower(request: Request, *, step_tol: float, observed: bool) -> Follower:
     """The follower of a request's only run; `observed` if iterates are recorded or called back."""
-    ((_, runs),) = request.groups()
-    problem = request.problem
+    (group,) = request.groups()
+    runs, problem = group.part(0, 1), request.problem
     backend = sweeps.engine_of(problem, request.backend)
     calls_python = request.backend != "numpy" and backend == "numpy"
     if calls_python and isinstance(problem, Function) and not runs.lookahead:
         return _Stepped(problem, request, runs, step_tol)
-    if not request.may_begin[0]:
+    if not request.startable[0]:
         return _NotBegun(request, runs)
     if problem.batches is not None and backend != "numpy" and not (observed or step_tol):
         return _Unobserved(request, runs, backend)
@@ -227,15 +227,28 @@ class _Unobserved(_Uncounted):
         self.x = np.array(runs.x0[:, 0], request.limits.dtype)
 
     def advance(self, stop: int, every: int) -> None:
-        out, self.backend, _ = sweeps.descend(
-            self.problem,
-            self.runs,
-            self.limits,
-            backend=self.backend,
-            n_threads=1,
-            flush=self.flush,
+        alone = _Alone(self.runs)
+        self.backend, _ = sweeps.descend(
+            self.problem, alone, self.limits, backend=self.backend, n_threads=1, flush=self.flush
         )
+        out = alone.outcomes
         self.x, self.n, self.status = out.x[0], int(out.iterations[0]), int(out.status[0])
+
+
+class _Alone:
+    """A run for an engine of sweeps."""
+
+    total = 1
+    outcomes: Outcomes
+
+    def __init__(self, runs: Descents) -> None:
+        self.runs = runs
+
+    def part(self, start: int, stop: int) -> Descents:
+        return self.runs
+
+    def take(self, start: int, runs: Descents, outcomes: Outcomes) -> None:
+        self.outcomes = outcomes
 
 
 # --- in Python ------------------------------------------------------------------------------------------

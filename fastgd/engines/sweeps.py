@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from fastgd.engines.backends import missing
 from fastgd.engines.layout import CLIP_PARTS, PENALTIES, SHARED, WINDOW
-from fastgd.engines.native.crew import Crew, cut_into_blocks
+from fastgd.engines.native.crew import Crew, part_length
 from fastgd.engines.parse import CoefficientFunction, Rule
 from fastgd.engines.protocol.outcomes import NumpyOutcomes, Outcomes, Watcher
-from fastgd.engines.protocol.sweeps import Descents, Kernel, Limits, Problem, numbers_of
+from fastgd.engines.protocol.sweeps import Descents, Kernel, Limits, Problem, Supply, numbers_of
 from fastgd.engines.reference.sweeps import run_watched
 from fastgd.extras import present, warn_slow
 
@@ -193,50 +193,58 @@ def engine_of(problem: Problem, backend: str) -> str:
 
 def descend(
     problem: Problem,
-    runs: Descents,
+    supply: Supply,
     limits: Limits,
     *,
     backend: str,
     n_threads: int,
     flush: bool,
     progress: Watcher | None = None,
-) -> tuple[Outcomes, str, int]:
-    """Runs all descents; returns their outcomes, the backend that ran them and its vector width in runs.
+) -> tuple[str, int]:
+    """Runs all descents; returns the backend that ran them and its vector width in runs.
 
     After a KeyboardInterrupt it returns normally: runs under way end as `Status.INTERRUPTED`, those that had not begun
-    stay `Status.NOT_RUN`. The deadline does the same with `Status.MAX_SECONDS`.
+    stay `Status.NOT_RUN`. The deadline does the same with `Status.MAX_SECONDS`. All are taken back by the supply.
     """
-    shape = (len(runs.index), len(runs.x0))
     backend = engine_of(problem, backend)
-    if backend == "cuda":
-        from fastgd.engines.cuda import sweeps as cuda_sweeps  # noqa: PLC0415
-
-        return cuda_sweeps.descend(problem, runs, limits, progress=progress)
-    if backend != "numpy":
-        from fastgd.engines.native import sweeps as native_sweeps  # noqa: PLC0415
-
+    length = supply.total
+    if backend not in {"cuda", "numpy"}:
+        length = part_length(length, n_threads, batched=problem.batches is not None)
+    first = supply.part(0, min(length, supply.total))
+    if backend not in {"cuda", "numpy"}:
         try:
-            chosen = choose(problem, runs, limits.dtype, backend)
+            chosen = choose(problem, first, limits.dtype, backend)
         except NotCompiled:
             if backend != "auto":
                 raise
-            warn_not_compiled("A sweep", problem, runs)
-            backend = "numpy"
-    if backend == "numpy":
-        from fastgd.engines.reference import sweeps as reference_sweeps  # noqa: PLC0415
+            warn_not_compiled("A sweep", problem, first)
+            backend, first = "numpy", supply.part(0, supply.total)
+        else:
+            crew = Crew(chosen.kernels, supply, first, limits, n_threads, flush=flush)
+            crew.work(progress)
+            return chosen.backend, chosen.vector
+    if backend == "cuda":
+        from fastgd.engines.cuda import sweeps as cuda_sweeps  # noqa: PLC0415
 
-        out = NumpyOutcomes.of(*shape, limits.dtype)
-        run_watched(
-            lambda stopped: reference_sweeps.descend(
-                problem, runs, limits, out, WINDOW, stopped=stopped, flush=flush
-            ),
-            limits,
-            out,
-            progress,
-        )
-        return out, "numpy", 1
-    outcomes = native_sweeps.Outcomes(*shape, limits.dtype)
-    blocks = cut_into_blocks(runs, n_threads)
-    crew = Crew(chosen.kernels, outcomes, runs, limits, blocks, flush=flush)
-    crew.work(min(n_threads, len(blocks)), progress)
-    return outcomes, chosen.backend, chosen.vector
+        supply.take(0, first, cuda_sweeps.descend(problem, first, limits, progress=progress))
+    else:
+        out = _on_numpy(problem, first, limits, flush=flush, progress=progress)
+        supply.take(0, first, out)
+    return backend, 1
+
+
+def _on_numpy(
+    problem: Problem, runs: Descents, limits: Limits, *, flush: bool, progress: Watcher | None
+) -> Outcomes:
+    from fastgd.engines.reference import sweeps as reference_sweeps  # noqa: PLC0415
+
+    out = NumpyOutcomes.of(len(runs), len(runs.x0), limits.dtype)
+    run_watched(
+        lambda stopped: reference_sweeps.descend(
+            problem, runs, limits, out, WINDOW, stopped=stopped, flush=flush
+        ),
+        limits,
+        out,
+        progress,
+    )
+    return out

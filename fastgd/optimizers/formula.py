@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fastgd.engines.parse import CoefficientFunction, Rule
-from fastgd.engines.protocol.steps import Method
+from fastgd.engines.protocol.steps import Method, table_of
 from fastgd.engines.registry import COEFFICIENTS, RULES
 
 Source = str | float | tuple[str, int]
@@ -25,6 +24,14 @@ _SOURCES: dict[str, Source] = {
     "smallest": ("step_sizes", 0),
     "largest": ("step_sizes", 1),
 }
+NEUTRAL = {
+    "weight_decay": 0.0,
+    "l1": 0.0,
+    "l2": 0.0,
+    "clip_value": math.inf,
+    "clip_norm": math.inf,
+    "maximize": False,
+}  # options with which `prepare` has nothing to do
 _SHORTEST = 2.0 / 3.0  # beta2 whose averages have the length 5, from which on RAdam is adaptive
 _EPS_INSIDE: dict[str, Source] = {**_SOURCES, "inside": "eps", "outside": 0.0}
 _EPS_OUTSIDE: dict[str, Source] = {**_SOURCES, "inside": 0.0, "outside": "eps"}
@@ -59,7 +66,7 @@ class Formula:
         """The numbers of one run, or, where options are columns, of `runs` runs."""
         decay = options["weight_decay"]
         shared = (
-            np.where(options["maximize"], -1.0, 1.0),
+            _where(options["maximize"], -1.0, 1.0),
             1.0,
             options["clip_value"],
             options["l2"] if decoupled else options["l2"] + decay,
@@ -74,13 +81,13 @@ class Formula:
         return Method(
             self.rule,
             self.coefficients,
-            _table([_read(self.sources.get(name, name), options) for name in names], runs),
-            _table(shared, runs),
+            table_of([_read(self.sources.get(name, name), options) for name in names], runs),
+            table_of(shared, runs),
             {name: _read(source, options) for name, source in self.initial.items()},
-            bool(np.any(prepares(options))),
+            prepares(options),
             options["clip_norm"],
             norm_eps,
-            _table(minimized, runs),
+            table_of(minimized, runs),
         )
 
 
@@ -94,7 +101,7 @@ def _penalties(rule: str, options: Mapping[str, Any], l2: Any, decay: Any) -> tu
     never converges.
     """
     l1, eps = options["l1"], options.get("eps", 0.0)
-    nothing, unknown = 0.0, np.where(decay > 0, np.nan, 0.0)
+    nothing, unknown = 0.0, _where(decay > 0, np.nan, 0.0)
     if rule == "sgd":
         return l2 + decay, l1, nothing, nothing
     if rule in {"momentum", "nesterov"}:
@@ -102,7 +109,7 @@ def _penalties(rule: str, options: Mapping[str, Any], l2: Any, decay: Any) -> tu
     if rule in {"adam", "nadam", "adamax"}:
         return l2, l1, decay, eps
     if rule == "radam":  # plain momentum for ever where the averages of squares are that short
-        return l2, l1, np.where(options["betas"][1] > _SHORTEST, decay, unknown), eps
+        return l2, l1, _where(options["betas"][1] > _SHORTEST, decay, unknown), eps
     return l2, l1, unknown, nothing
 
 
@@ -122,16 +129,15 @@ def formula(
     return Formula(RULES[rule], COEFFICIENTS[coefficients or rule], sources, initial)
 
 
-def prepares(options: Mapping[str, Any]) -> Any:
-    """Whether `prepare` has anything to do, for one run or for each run of columns."""
-    return (
-        (options["weight_decay"] != 0)
-        | (options["l1"] != 0)
-        | (options["l2"] != 0)
-        | (options["clip_value"] < math.inf)
-        | (options["clip_norm"] < math.inf)
-        | options["maximize"]
-    )
+def prepares(options: Mapping[str, Any], without: Collection[str] = ()) -> bool:
+    """Whether `prepare` has anything to do for a run, or for any of columns; some options may be left out."""
+    every = (prepares_each(name, options[name]) for name in NEUTRAL if name not in without)
+    return any(bool(each.any()) if isinstance(each, np.ndarray) else each for each in every)
+
+
+def prepares_each(name: str, values: Any) -> Any:
+    """Whether `prepare` has something to do because of this option, for one value or for each of a column."""
+    return values != NEUTRAL[name]
 
 
 def _read(source: Source, options: Mapping[str, Any]) -> Any:
@@ -143,7 +149,5 @@ def _read(source: Source, options: Mapping[str, Any]) -> Any:
     return options[name][component]
 
 
-def _table(values: Sequence[Any], runs: int | None) -> NDArray[np.float64]:
-    if runs is None:
-        return np.array(values, np.float64)
-    return np.array([np.broadcast_to(v, runs) for v in values], np.float64).reshape(-1, runs)
+def _where(condition: Any, yes: Any, no: Any) -> Any:
+    return np.where(condition, yes, no) if np.ndim(condition) else yes if condition else no

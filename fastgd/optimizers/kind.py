@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from fastgd.engines.protocol.steps import Method
 from fastgd.optimizers.common import COMMON_DEFAULTS
 from fastgd.optimizers.fields import Field, rate_at
-from fastgd.optimizers.formula import Formula, prepares
+from fastgd.optimizers.formula import NEUTRAL, Formula, prepares, prepares_each
 
 Values = Mapping[str, Any]
 
@@ -129,9 +130,9 @@ class Kind:
 
     def method(self, values: Values) -> Method:
         """The update for compiled loops; of these values `lr` must be a number."""
-        return self._method(values, values, None)
+        return self.method_of(values, values, None)
 
-    def _method(self, flags: Values, numbers: Values, runs: int | None) -> Method:
+    def method_of(self, flags: Values, numbers: Values, runs: int | None) -> Method:
         """The formula of one set of values with the numbers of one, or columns of so many runs."""
         convention = flags["convention"]
         decoupled = self.decoupled or convention == "keras"
@@ -139,31 +140,63 @@ class Kind:
         norm_eps = 0.0 if convention in {"optax", "keras"} else 1e-6
         return self.formula(flags).method(numbers, decoupled, norm_eps, runs)
 
-    def methods(
-        self, values: Values, columns: Mapping[str, Sequence[Any] | NDArray[Any]]
-    ) -> list[tuple[NDArray[np.intp], Method]]:
-        """See `fastgd.optimizers.loops.methods`; `values` are those that do not differ."""
+    def varied(self, values: Values, columns: Mapping[str, Sequence[Any] | NDArray[Any]]) -> Varied:
+        """The update for many runs, whose hyperparameters are `values` or stand in `columns`, checked."""
         checked = {name: self.column(name, column) for name, column in columns.items()}
-        lengths = {name: column.shape[-1] for name, column in checked.items()}
-        runs = next(iter(lengths.values()), 1)
-        for name, length in lengths.items():
-            if length != runs:
-                raise ValueError(f"{name} must have {runs} values as the others, got {length}")
-        values = {**values, "lr": rate_at(values["lr"], 0)}
-        switches = [self.fields[n].switches(column) for n, column in checked.items()]
-        keys = [s for s in [*switches, prepares({**values, **checked})] if np.ndim(s)]
-        batches = []
-        for index in _alike(keys, runs):
-            first = self.checked({name: column[index[0]] for name, column in columns.items()})
-            flags = {**values, **first}
-            numbers = {**flags, **{name: column[..., index] for name, column in checked.items()}}
-            batches.append((index, self._method(flags, numbers, index.size)))
-        return batches
+        return Varied(self, {**values, "lr": rate_at(values["lr"], 0)}, dict(columns), checked)
 
     def rules(self, several: Iterable[Values]) -> list[str]:
         """Names of the rules and coefficient functions that values select."""
         formulas = map(self.formula, several)
         return [f"{formula.rule.name}, {formula.coefficients.name}" for formula in formulas]
+
+
+@dataclass(frozen=True)
+class Varied:
+    """An optimizer of many runs, some of whose hyperparameters differ: each has a column of values to choose from.
+
+    Attributes
+    ----------
+    kind : Kind
+    values : mapping
+        The hyperparameters that do not differ.
+    given, columns : dict of str to column
+        Those that do, as they came and checked; pairs have two rows there.
+    """
+
+    kind: Kind
+    values: Values
+    given: dict[str, Any]
+    columns: dict[str, NDArray[Any]]
+
+    def alike(self, runs: int, places: Callable[[str], Any]) -> list[NDArray[np.intp] | range]:
+        """Sets of runs whose flags select the same rule, in order; `places` gives each run's place in a column."""
+        keys = []
+        for name, column in self.columns.items():
+            key = self.kind.fields[name].switches(column)
+            if key is not None and _differ(key):
+                keys.append(key[places(name)])
+        if not prepares(self.values, without=self.columns):
+            own = {n: prepares_each(n, c) for n, c in self.columns.items() if n in NEUTRAL}
+            if own and not any(each.all() for each in own.values()):
+                differing = [each[places(n)] for n, each in own.items() if each.any()]
+                if differing:
+                    keys.append(np.logical_or.reduce(differing))
+        return [*_alike(keys, runs)] if keys else [range(runs)]
+
+    def flags(self, places: Mapping[str, int]) -> dict[str, Any]:
+        """The hyperparameters of one run, by its place in each column."""
+        own = {name: column[places[name]] for name, column in self.given.items()}
+        return {**self.values, **self.kind.checked(own)}
+
+    def method(self, flags: Values, places: Mapping[str, Any], runs: int) -> Method:
+        """The update of runs of one set, with these flags; their places in each column."""
+        own = {name: column[..., places[name]] for name, column in self.columns.items()}
+        return self.kind.method_of(flags, {**flags, **own}, runs)
+
+    def every(self, name: str) -> Any:
+        """What a hyperparameter may be: one value, or a column of them."""
+        return self.columns.get(name, self.values.get(name))
 
 
 class SignatureOf:
@@ -172,6 +205,10 @@ class SignatureOf:
     def __get__(self, instance: object, owner: Any) -> inspect.Signature:
         kind: Kind = owner._kind
         return kind.signature
+
+
+def _differ(key: NDArray[Any]) -> bool:
+    return bool((key[1:] != key[:-1]).any())
 
 
 def _alike(keys: Sequence[NDArray[Any]], runs: int) -> list[NDArray[np.intp]]:

@@ -1,7 +1,7 @@
 """What loops that make an optimizer's updates themselves need of it: sweeps, descents, training.
 
 An optimizer's own `step` is for users. The rest of the package reads an optimizer's formula with its
-numbers (`methods`), or works on its state (`bound_to`), through the functions here alone.
+numbers (`varied`), or works on its state (`bound_to`), through the functions here alone.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from fastgd.engines.protocol.steps import Method
 from fastgd.optimizers.base import Optimizer
 from fastgd.optimizers.fields import Schedule
 from fastgd.optimizers.groups import checked_groups, group_numbers
+from fastgd.optimizers.kind import Varied
 from fastgd.optimizers.plan import Plan, backend_of_loop, checked_leaves
 from fastgd.optimizers.tree import Path, Tree
 
@@ -25,25 +26,42 @@ AnOptimizer = TypeVar("AnOptimizer", bound=Optimizer)
 # --- its formula --------------------------------------------------------------------------------------
 
 
-def methods(
-    optimizer: Optimizer, columns: Mapping[str, Sequence[Any] | NDArray[Any]]
-) -> list[tuple[NDArray[np.intp], Method]]:
-    """The update for n runs whose hyperparameters differ, checked and read as whole columns.
+def varied(optimizer: Optimizer, columns: Mapping[str, Sequence[Any] | NDArray[Any]]) -> Varied:
+    """The update for many runs whose hyperparameters differ, checked.
 
     Parameters
     ----------
     optimizer : Optimizer
         It has the hyperparameters that do not differ.
-    columns : dict of str to sequence of n values
-        The hyperparameters that differ; pairs as n tuples or an array of shape (n, 2). Of a
+    columns : dict of str to sequence
+        The values of those that do, of which each run has one; pairs as tuples or an array of shape (n, 2). Of a
         schedule in "lr" the rate at the first step is taken.
+    """
+    return optimizer._kind.varied(optimizer._options, columns)
+
+
+def methods(
+    optimizer: Optimizer, columns: Mapping[str, Sequence[Any] | NDArray[Any]]
+) -> list[tuple[NDArray[np.intp], Method]]:
+    """The updates of n runs, of which each has a value of its own in every column.
 
     Returns
     -------
     list of (ndarray of intp, Method)
         Runs whose flags select the same rule, as their indices in order, and their numbers.
     """
-    return optimizer._kind.methods(optimizer._options, columns)
+    several = varied(optimizer, columns)
+    lengths = {name: column.shape[-1] for name, column in several.columns.items()}
+    runs = next(iter(lengths.values()), 1)
+    for name, length in lengths.items():
+        if length != runs:
+            raise ValueError(f"{name} must have {runs} values as the others, got {length}")
+    found = []
+    for chosen in several.alike(runs, lambda _: np.arange(runs)):
+        index = np.asarray(chosen)
+        flags = several.flags(dict.fromkeys(columns, int(index[0])))
+        found.append((index, several.method(flags, dict.fromkeys(columns, index), index.size)))
+    return found
 
 
 def check_column(optimizer: Optimizer, name: str, column: Sequence[Any] | NDArray[Any]) -> None:

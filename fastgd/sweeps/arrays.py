@@ -44,7 +44,9 @@ def checked_names(given: Any, count: int) -> tuple[str, ...]:
 
 
 def check_members(name: str, array: NDArray[Any], allowed: list[Any]) -> None:
-    """Refuse values that are not allowed."""
+    """Refuse values that are not allowed, whole numbers without a gap."""
+    if not array.size or (array.min() >= min(allowed) and array.max() <= max(allowed)):
+        return
     unknown = array[~np.isin(array, allowed)]
     if unknown.size:
         raise ValueError(f"{name} must hold only {allowed}, got {unknown[0].item()!r}")

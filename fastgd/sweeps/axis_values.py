@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from fastgd.descent.axes import CheckedAxes, checked_axes
 from fastgd.optimizers import Optimizer
 from fastgd.optimizers.loops import described
 from fastgd.plotting.labels import axis_label, is_numeric
@@ -15,13 +16,36 @@ from fastgd.plotting.labels import axis_label, is_numeric
 Kind = Literal["plain", "tuple", "label"]
 
 
-def plain_axes(axes: Mapping[str, tuple[Any, ...]]) -> dict[str, tuple[Any, ...]]:
+class AxesAsGiven:
+    """An attribute that takes axes, keeps them under its name with an underscore, and gives a dict of tuples.
+
+    Axes of numbers are kept as arrays; a million Python floats are made when they are asked for.
+    """
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = "_" + name
+
+    def __get__(self, instance: Any, owner: type | None = None) -> dict[str, tuple[Any, ...]]:
+        if instance is None:
+            raise AttributeError(
+                self.name[1:]
+            )  # a dataclass takes it for a field without a default
+        return dict(instance.__dict__[self.name])
+
+    def __set__(self, instance: Any, given: Any) -> None:
+        instance.__dict__[self.name] = plain_axes(checked_axes(given))
+
+
+def plain_axes(axes: CheckedAxes) -> CheckedAxes:
     """NumPy scalars as Python numbers and vectors as tuples; other values as they are."""
-    plain = {}
-    for name, values in axes.items():
-        builtin = set(map(type, values)) <= {float, int}  # a million rates need no look at each
-        plain[name] = values if builtin else tuple(_plain(value) for value in values)
-    return plain
+    plain: dict[str, Any] = {}
+    for name, values in axes.columns.items():
+        numbers = isinstance(values, np.ndarray) and values.ndim == 1
+        if numbers or set(map(type, values)) <= {float, int}:  # a million need no look at each
+            plain[name] = values
+        else:
+            plain[name] = tuple(_plain(value) for value in values)
+    return CheckedAxes(plain)
 
 
 def _plain(value: Any) -> Any:

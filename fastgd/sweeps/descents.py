@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastgd.descent.grouping import Group
 from fastgd.descent.request import Request
 from fastgd.engines import sweeps
-from fastgd.engines.layout import PENALTIES
-from fastgd.engines.protocol.outcomes import Outcomes, Regime, Status
+from fastgd.engines.protocol.outcomes import NumpyOutcomes, Outcomes, Regime, Status
+from fastgd.engines.protocol.sweeps import Descents
 from fastgd.engines.reference.steepness import minimized_at, steepest_of
 from fastgd.optimizers.loops import described
 from fastgd.problems import LeastSquares, Quadratic
@@ -19,95 +22,136 @@ from fastgd.progress import Progress
 from fastgd.sweeps.regimes import unfinished_regimes
 from fastgd.sweeps.results import SweepResult
 
-_ENDED_EARLY = (Status.NOT_RUN, Status.MAX_SECONDS, Status.INTERRUPTED)
 _MOST_ROWS = 20_000_000  # rows x runs up to which the last gradients are summed row by row
+_UNKNOWN = -128  # the status of a run that has not come back
+_MONOTONE, _OSCILLATING = np.uint8(Regime.MONOTONE), np.uint8(Regime.OSCILLATING)
+_AT_ONCE = 1 << 16  # runs that are not begun, given results at once
 
 
 def sweep_descents(request: Request) -> SweepResult:
     """Descend all runs, or those that end before Ctrl-C or the deadline."""
-    limits = request.limits
-    found = _Found(request)
-    found.refuse(np.flatnonzero(~request.may_begin))
+    limits, found = request.limits, _Found(request)
+    begin = None if request.startable.all() else found.refuse()
     watcher = Progress(
         request.places.total, request.show, deadline=limits.deadline, max_iter=limits.max_iter
     )
-    refused = int(np.count_nonzero(~request.may_begin))
+    refused = 0 if begin is None else int(np.count_nonzero(~begin))
     watcher.close_group(refused, refused)
+    groups = list(request.groups(begin))
     try:
-        for index, runs in request.groups(request.may_begin):
-            outcome = sweeps.descend(
+        for group in groups:
+            backend, vector = sweeps.descend(
                 request.problem,
-                runs,
+                _Results(found, group),
                 limits,
                 backend=request.backend,
                 n_threads=request.n_threads,
                 flush=request.flush,
                 progress=watcher,
             )
-            found.take(index, runs.minimized, *outcome)
-            status = outcome[0].status
-            if np.isin(status, _ENDED_EARLY).any():
+            found.ran(backend, vector)
+            if found.ended_early:
                 break
-            watcher.close_group(len(index), int(np.count_nonzero(status == Status.DIVERGED)))
+            watcher.close_group(group.total, found.count_diverged(group))
     except KeyboardInterrupt:  # between two groups; within one, `descend` handles it
         pass
     finally:
         watcher.close()
+    found.complete(groups)
     return found.result(time.perf_counter() - request.started)
 
 
+class _Results:
+    """The runs of a group, which come back to the results of the sweep."""
+
+    def __init__(self, found: _Found, group: Group) -> None:
+        self.found, self.group, self.total, self.part = found, group, group.total, group.part
+
+    def take(self, start: int, runs: Descents, outcomes: Outcomes) -> None:
+        """Take a part that has ended."""
+        self.found.take(self.group.index[start : start + len(runs)], runs, outcomes)
+
+
 class _Found:
-    """Outcomes of all runs, in one dimension."""
+    """Results of all runs, in one dimension; parts of them are taken from several threads."""
 
     def __init__(self, request: Request) -> None:
-        self.request = request
-        shape = request.places.total, request.problem.n_parameters
-        self.x = np.zeros(shape, request.limits.dtype)
-        self.before = np.zeros(shape, request.limits.dtype)
-        self.iterations = np.zeros(shape[0], np.int64)
-        self.status = np.full(shape[0], Status.NOT_RUN, np.int8)
-        self.oscillating = np.zeros(shape[0], bool)
-        self.minimized = np.zeros((PENALTIES, shape[0]))  # as in `Descents`
-        self.minimized[0] = 1.0
+        self.request, self.problem = request, request.problem
+        total, dtype = request.places.total, request.limits.dtype
+        self.x = np.empty((total, self.problem.n_parameters), dtype)
+        self.iterations, self.status = np.empty(total, np.int64), np.full(total, _UNKNOWN, np.int8)
+        self.loss, self.slope = np.empty(total), np.empty(total)
+        self.regime = np.empty(total, np.uint8)
+        kernel = self.problem.kernel(dtype)
+        self.in_python = kernel.kind == "python"
+        self.by_matrix = kernel.size * total > _MOST_ROWS and isinstance(
+            self.problem, LeastSquares | Quadratic
+        )
+        self.ended_early = False
         self.backends: dict[str, None] = {}
         self.vector = 1
 
-    def take(
-        self,
-        index: NDArray[np.intp],
-        minimized: NDArray[np.float64],
-        outcomes: Outcomes,
-        backend: str,
-        vector: int,
-    ) -> None:
-        """Take the outcomes of one group, and what its runs minimize."""
-        self.minimized[:, index] = minimized
-        for name in ("x", "before", "iterations", "status", "oscillating"):
-            getattr(self, name)[index] = getattr(outcomes, name)
+    def refuse(self) -> NDArray[np.bool_]:
+        """End runs at their starts, where a user's function has no finite value; returns which others begin."""
+        request = self.request
+        begin = np.empty(request.places.total, bool)
+        begin[:] = request.startable[request.starts.which(range(request.places.total))]
+        for group in request.groups(~begin):
+            self.leave(group, Status.DIVERGED)
+        return begin
+
+    def ran(self, backend: str, vector: int) -> None:
+        """Note which backend ran a group, and how many runs a vector instruction of it advances."""
         self.backends[backend] = None
         self.vector = max(self.vector, vector)
 
-    def refuse(self, index: NDArray[np.intp]) -> None:
-        """End runs at their starts, where a user's function has no finite value."""
-        self.status[index] = Status.DIVERGED
-        self.x[index] = self.before[index] = self.request.starts.T[index]
+    def count_diverged(self, group: Group) -> int:
+        """How many runs of a group diverged."""
+        return int(np.count_nonzero(self.status[_places(group.index)] == Status.DIVERGED))
+
+    def complete(self, groups: list[Group]) -> None:
+        """Runs whose turn never came stand at their starts."""
+        if not (self.status == _UNKNOWN).any():
+            return
+        for group in groups:
+            left = np.asarray(group.index)[self.status[_places(group.index)] == _UNKNOWN]
+            self.leave(replace(group, index=left), Status.NOT_RUN)
+
+    def leave(self, group: Group, status: Status) -> None:
+        """Runs that end before their first update."""
+        for start in range(0, group.total, _AT_ONCE):
+            runs = group.part(start, min(start + _AT_ONCE, group.total))
+            out = NumpyOutcomes.of(len(runs), len(runs.x0), self.request.limits.dtype)
+            out.x[:], out.status[:] = runs.x0.T, status
+            self.take(group.index[start : start + len(runs)], runs, out)
+
+    def take(self, index: range | NDArray[np.intp], runs: Descents, outcomes: Outcomes) -> None:
+        """The outcomes of some runs, their losses, slopes and regimes."""
+        at, status = _places(index), outcomes.status
+        waiting = status == Status.NOT_RUN
+        if waiting.any():
+            outcomes.x[waiting] = runs.x0.T[waiting]
+            self.ended_early = True
+        loss, slope = self._last(runs, outcomes)
+        self.regime[at] = self._regimes(index, runs, outcomes, loss)
+        self.x[at], self.iterations[at] = outcomes.x, outcomes.iterations
+        self.status[at], self.loss[at], self.slope[at] = status, loss, slope
+        if (status >= Status.MAX_SECONDS).any():
+            self.ended_early = True
 
     def result(self, seconds: float) -> SweepResult:
         """The table of all runs."""
-        request, problem = self.request, self.request.problem
+        request, problem = self.request, self.problem
         places, limits = request.places, request.limits
         shape = places.shape
-        waiting = self.status == Status.NOT_RUN
-        self.x[waiting] = request.starts.T[waiting]
-        loss, slope = self._last()
         return SweepResult(
             axes=places.given,
             paired=places.paired,
             iterations=self.iterations.reshape(shape),
             status=self.status.reshape(shape),
-            regime=self._regimes(loss).reshape(shape),
-            loss=loss.reshape(shape),
-            slope=slope.reshape(shape),
+            regime=self.regime.reshape(shape),
+            loss=self.loss.reshape(shape),
+            slope=self.slope.reshape(shape),
             x=self.x.reshape(*shape, problem.n_parameters),
             parameter_names=problem.parameter_names,
             seconds=seconds,
@@ -122,47 +166,74 @@ class _Found:
             vector_width=self.vector,
         )
 
-    def _last(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    # --- at the ends ------------------------------------------------------------------------------
+
+    def _last(
+        self, runs: Descents, outcomes: Outcomes
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Losses and slopes at the end; a run that came to rest where they are not finite has diverged.
 
         After divergence a Python function is not called: the point may be outside its domain.
         """
-        problem = self.request.problem
-        gone = (self.status == Status.DIVERGED) & (self.iterations > 0)
-        loss, slope = np.full((2, len(gone)), np.nan)
-        kept = ~gone if problem.kernel(self.x.dtype).kind == "python" else slice(None)
-        loss[kept] = problem.losses(self.x[kept].T)
-        slope[kept] = self._last_slopes(self.x[kept].T, self.minimized[:, kept])
-        known = np.isfinite(loss) & np.isfinite(slope)
-        self.status[(self.status == Status.CONVERGED) & ~known] = Status.DIVERGED
+        x, status = outcomes.x.T, outcomes.status
+        gone = self.in_python and (status == Status.DIVERGED) & (outcomes.iterations > 0)
+        if np.any(gone):
+            loss, slope = np.full((2, len(runs)), np.nan)
+            kept, penalties = ~gone, runs.penalties
+            loss[kept] = self.problem.losses(x[:, kept])
+            own = None if penalties is None else penalties[:, kept]
+            slope[kept] = self._slopes(x[:, kept], own)
+        else:
+            loss, slope = self.problem.losses(x), self._slopes(x, runs.penalties)
+        unknown = ~(np.isfinite(loss) & np.isfinite(slope))
+        if unknown.any():
+            status[unknown & (status == Status.CONVERGED)] = Status.DIVERGED
         return loss, slope
 
-    def _regimes(self, loss: NDArray[np.float64]) -> NDArray[np.uint8]:
-        """Of converged runs by the signs of the last steps; of others by what they minimize, and minimized before."""
-        problem = self.request.problem
-        regimes = np.where(self.oscillating, Regime.OSCILLATING, Regime.MONOTONE).astype(np.uint8)
-        regimes[self.status == Status.DIVERGED] = Regime.DIVERGED
-        regimes[self.status == Status.NOT_RUN] = Regime.NONE
-        unfinished = np.isin(self.status, (Status.MAX_ITER, Status.MAX_SECONDS, Status.INTERRUPTED))
-        if unfinished.any():
-            points, which = self.request.distinct_starts
-            own, at = self.minimized[:, unfinished], which[unfinished]
-            before, now = self.before[unfinished].T, self.x[unfinished].T
-            regimes[unfinished] = unfinished_regimes(
-                minimized_at(points[:, at], problem.losses(points)[at], own),
-                minimized_at(before, problem.losses(before), own),
-                minimized_at(now, loss[unfinished], own),
-            )
-        return regimes
-
-    def _last_slopes(self, x: NDArray[Any], minimized: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _slopes(
+        self, x: NDArray[Any], penalties: NDArray[np.float64] | None
+    ) -> NDArray[np.float64]:
         """The largest slopes at the last points (n_parameters, runs)."""
-        problem = self.request.problem
-        rows = problem.kernel(x.dtype).size * x.shape[1]
-        if rows > _MOST_ROWS and isinstance(problem, LeastSquares | Quadratic):
+        problem: Any = self.problem
+        if self.by_matrix:
             with np.errstate(all="ignore"):
                 g = problem.hessian @ x.astype(np.float64) - problem.linear[:, None]
         else:
             g = sweeps.slopes(problem, x)
-        penalties = minimized if np.any(minimized[1:] != 0) else None
         return np.asarray(steepest_of(x, g, penalties), np.float64)
+
+    @cached_property
+    def first_losses(self) -> NDArray[np.float64]:
+        """Losses at the starting points."""
+        return self.problem.losses(self.request.starts.points)
+
+    def _regimes(
+        self,
+        index: range | NDArray[np.intp],
+        runs: Descents,
+        outcomes: Outcomes,
+        loss: NDArray[np.float64],
+    ) -> NDArray[np.uint8]:
+        """Of converged runs by the signs of the last steps; of others by what they minimize, and minimized before."""
+        status = outcomes.status
+        regimes = np.where(outcomes.oscillating, _OSCILLATING, _MONOTONE)
+        regimes[status == Status.DIVERGED] = Regime.DIVERGED
+        regimes[status == Status.NOT_RUN] = Regime.NONE
+        unfinished = (status == Status.MAX_ITER) | (status >= Status.MAX_SECONDS)
+        if unfinished.any():
+            some = slice(None) if unfinished.all() else unfinished
+            first = np.empty(len(runs))
+            first[:] = self.first_losses[self.request.starts.which(index)]
+            before = outcomes.before.T[:, some]
+            values = [first[some], self.problem.losses(before), loss[some]]
+            if runs.objective_changed:
+                own, x = runs.minimized[:, some], outcomes.x.T[:, some]
+                points = runs.x0[:, some], before, x
+                values = [minimized_at(p, v, own) for p, v in zip(points, values, strict=True)]
+            regimes[some] = unfinished_regimes(*values)
+        return regimes
+
+
+def _places(index: range | NDArray[np.intp]) -> slice | NDArray[np.intp]:
+    """Where in an array these runs stand."""
+    return slice(index.start, index.stop) if isinstance(index, range) else index

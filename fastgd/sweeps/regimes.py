@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from fastgd.engines.protocol.outcomes import Regime
 
 NAMES = np.array([regime.label for regime in Regime])
+_SLOW, _CYCLING, _GROWING = map(np.uint8, (Regime.SLOW, Regime.CYCLING, Regime.GROWING))
 _SORTED = np.argsort(NAMES)
 _ROUNDING = (
     1e-9  # relative to the first loss; a run that jumps to and fro between two points has not grown
@@ -54,5 +55,5 @@ def unfinished_regimes(
     """Of runs that have not converged, by what they minimize: at the start, some updates ago, and now."""
     with np.errstate(all="ignore"):
         bounded = now <= start + _ROUNDING * np.abs(start)  # a NaN is not
-    regimes = np.where(now < before, Regime.SLOW, Regime.CYCLING)
-    return np.where(bounded, regimes, Regime.GROWING).astype(np.uint8)
+        regimes = np.where(now < before, _SLOW, _CYCLING)
+    return np.where(bounded, regimes, _GROWING)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.descent.axes import checked_axes
+from fastgd.descent.axes import CheckedAxes
 from fastgd.engines.protocol.outcomes import Regime, Status
 from fastgd.extras import require
 from fastgd.files import write_csv
@@ -25,7 +25,7 @@ from fastgd.sweeps.arrays import (
     checked_names,
     checked_x,
 )
-from fastgd.sweeps.axis_values import plain_axes, shown_axes
+from fastgd.sweeps.axis_values import AxesAsGiven, shown_axes
 from fastgd.sweeps.best import BestRun, Values, best_of_combinations
 from fastgd.sweeps.regimes import RegimeNames
 from fastgd.sweeps.seeds import AVERAGES, SeedAverages, averages_of, combinations
@@ -132,7 +132,7 @@ class SweepResult(Trained):
     2  3.0   diverged         900  1.000000e+101
     """
 
-    axes: dict[str, tuple[Any, ...]]
+    axes: AxesAsGiven = AxesAsGiven()  # noqa: RUF009  (a descriptor, which a class has once)
     iterations: NDArray[np.int64]
     status: NDArray[np.int8]
     regime: RegimeNames = RegimeNames()  # noqa: RUF009  (a descriptor, which a class has once)
@@ -157,8 +157,7 @@ class SweepResult(Trained):
     template: MLP | None = None
 
     def __post_init__(self) -> None:
-        self._set("axes", plain_axes(checked_axes(self.axes)))
-        if self.paired and len({len(values) for values in self.axes.values()}) != 1:
+        if self.paired and len(set(self.kept_axes.lengths)) != 1:
             raise ValueError("axes must all be of one length where they are paired")
         for name, dtype in ARRAYS.items():
             self._set(name, checked_array(name, getattr(self, name), dtype, self.shape))
@@ -170,6 +169,12 @@ class SweepResult(Trained):
             self._set("history", checked_x("history", self.history, self.shape))
         self._set("parameter_names", checked_names(self.parameter_names, self.x.shape[-1]))
         check_members("status", self.status, [int(s) for s in Status])
+
+    @property
+    def kept_axes(self) -> CheckedAxes:
+        """The axes as they are kept: numbers as arrays."""
+        axes: CheckedAxes = self.__dict__["_axes"]
+        return axes
 
     @property
     def regime_codes(self) -> NDArray[np.uint8]:
@@ -184,7 +189,7 @@ class SweepResult(Trained):
     @property
     def shape(self) -> tuple[int, ...]:
         """The number of values on each axis; for paired axes the number of runs."""
-        lengths = tuple(len(values) for values in self.axes.values())
+        lengths = self.kept_axes.lengths
         return lengths[:1] if self.paired else lengths
 
     @property
@@ -212,9 +217,10 @@ class SweepResult(Trained):
         return np.asarray(self.status == Status.DIVERGED)
 
     def __repr__(self) -> str:
-        by = " x ".join(f"{name} ({len(values)})" for name, values in self.axes.items())
+        axes = self.kept_axes
+        by = " x ".join(f"{n} ({length})" for n, length in zip(axes, axes.lengths, strict=True))
         if self.paired:
-            by = f"{', '.join(self.axes)} together"
+            by = f"{', '.join(axes)} together"
         runs = "1 run" if self.size == 1 else f"{self.size:,} runs"
         lines = [f"SweepResult: {runs}" + (f" over {by}" if by else "")]
         about = (self.problem, self.optimizer, self.dtype, self.backend)
@@ -382,8 +388,9 @@ class SweepResult(Trained):
 
     def axes_at(self, index: tuple[int, ...]) -> dict[str, Any]:
         """The values of one run on all axes."""
-        places = index * len(self.axes) if self.paired else index
-        return {name: v[i] for (name, v), i in zip(self.axes.items(), places, strict=True)}
+        axes = self.kept_axes
+        places = index * len(axes) if self.paired else index
+        return {name: axes.at(name, i) for name, i in zip(axes, places, strict=True)}
 
     def _counts(self) -> str:
         found = [(s.label, int(np.count_nonzero(self.status == s))) for s in Status]

@@ -45,10 +45,10 @@ SHARE = 0.4  # of the free memory, for runs; rings get as much
 
 def descend(
     problem: Problem, runs: Descents, limits: Limits, *, progress: Watcher | None = None
-) -> tuple[NumpyOutcomes, str, int]:
-    """As `fastgd.engines.sweeps.descend`, on the current GPU."""
+) -> NumpyOutcomes:
+    """As `fastgd.engines.sweeps.descend`, on the current GPU; returns the outcomes."""
     kernel = problem.kernel(limits.dtype)
-    total = len(runs.index)
+    total = len(runs)
     out = NumpyOutcomes.of(total, len(runs.x0), limits.dtype)
     width = _chunk(problem, runs, limits)
     for start in range(0, total, width):
@@ -56,7 +56,7 @@ def descend(
         chunk = _Chunk(problem, kernel, _part(runs, columns), limits, out=out, columns=columns)
         if not chunk.run(progress):
             break
-    return out, "cuda", 1
+    return out
 
 
 def _chunk(problem: Problem, runs: Descents, limits: Limits) -> int:
@@ -74,7 +74,6 @@ def _part(runs: Descents, columns: slice) -> Descents:
     """Some of the runs."""
     return replace(
         runs,
-        index=runs.index[columns],
         x0=runs.x0[:, columns],
         hyper=runs.hyper[:, columns],
         state0=runs.state0[:, columns],
@@ -113,10 +112,10 @@ class _Ahead:
         self.runs, self.batches = runs, problem.batches
         self.coefficients = Coefficients(runs)
         layout = self.coefficients.layout
-        self.schedules, schedule_of = _used(runs.schedules, runs.rate_of, len(runs.index))
-        self.seeds, seed_of = [0], np.zeros(len(runs.index), np.int32)
+        self.schedules, schedule_of = _used(runs.schedules, runs.rate_of, len(runs))
+        self.seeds, seed_of = [0], np.zeros(len(runs), np.int32)
         if self.batches is not None and runs.seeds:
-            self.seeds, seed_of = _used(runs.seeds, runs.seed_of, len(runs.index))
+            self.seeds, seed_of = _used(runs.seeds, runs.seed_of, len(runs))
         self.done = 0
         groups, kept = self.coefficients.n_groups, 2 * WINDOW if tested else 0
         columns: dict[str, tuple[tuple[int, ...], Any]] = {
@@ -198,7 +197,7 @@ class _Chunk:
         columns: slice,
     ) -> None:
         self.limits, self.out, self.columns = limits, out, columns
-        self.total = len(runs.index)
+        self.total = len(runs)
         tested = limits.tol > 0
         self.ahead = _Ahead(problem, runs, limits, tested=tested)
         layout = self.ahead.coefficients.layout

@@ -1,10 +1,10 @@
-"""Threads that take blocks of runs and advance them until they end."""
+"""Threads that take parts of many runs, each of several blocks, and advance them until they end."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -13,76 +13,136 @@ from numpy.typing import NDArray
 
 from fastgd.engines.layout import SHARED, WIDTH, WINDOW
 from fastgd.engines.protocol.outcomes import SLICE, Standing, Status, Watcher, standing_of
-from fastgd.engines.protocol.sweeps import Descents, Limits
+from fastgd.engines.protocol.sweeps import Descents, Limits, Supply
 
-_SMALLEST_BLOCK = 64
+_SMALLEST_PART = 64
+_LARGEST_PART = 1 << 14  # runs whose numbers fit into a second-level cache
+_PARTS = 16  # that each thread takes of many runs, so that all threads end at about the same time
 _AT_FIRST = 1_000_000  # size of the data times parameters times updates in the first slice
 
 
-def cut_into_blocks(runs: Descents, n_threads: int) -> list[tuple[NDArray[np.int64], bool]]:
-    """Columns of each block, and whether its runs share all hyperparameters but the rate."""
-    others = runs.hyper[1:]
-    if runs.shared is not None:
-        others = np.vstack([others, runs.shared])
-    total = runs.hyper.shape[1]
-    width = int(np.clip(-(-total // (2 * n_threads)), _SMALLEST_BLOCK, WIDTH))
-    if runs.seeds:  # each block gathers its batches: as few blocks as there are threads
-        width = int(np.clip(-(-total // n_threads) + 15 & -16, 16, WIDTH))
+def part_length(total: int, n_threads: int, *, batched: bool) -> int:
+    """How many runs a thread takes at once."""
+    if batched:  # a block gathers its batches: as few blocks as there are threads
+        return int(min(max(-(-total // n_threads) + 15 & -16, 16), WIDTH))
+    if total <= 2 * n_threads * WIDTH:
+        return max(_SMALLEST_PART, -(-total // (2 * n_threads)))
+    blocks = -(-total // (_PARTS * n_threads * WIDTH))
+    return int(min(blocks * WIDTH, _LARGEST_PART))
+
+
+def queue_of(kernels: Any, runs: Descents) -> Any:
+    """The runs in blocks that share all hyperparameters but the rate, where that saves work."""
+    from fastgd.engines.native.sweeps import Queue  # noqa: PLC0415
+
+    hyper = _hyperparameters(runs, kernels.dtype)
     if len(runs.seeds) < 2:
-        return _alike(others, np.arange(total), width)
-    return [  # runs with different orders of rows are in different blocks
-        block
-        for seed in range(len(runs.seeds))
-        for block in _alike(others, np.flatnonzero(runs.seed_of == seed), width)
-    ]
+        return Queue(kernels, runs, hyper, *_cut(runs, np.arange(len(runs))))
+    orders, cuts, uniform = [], [np.zeros(1, np.int64)], []
+    for seed in np.unique(
+        runs.seed_of
+    ):  # runs with different orders of rows are in different blocks
+        order, own, alike = _cut(runs, np.flatnonzero(runs.seed_of == seed))
+        orders.append(order)
+        cuts.append(own[1:] + cuts[-1][-1])
+        uniform.append(alike)
+    return Queue(
+        kernels, runs, hyper, np.concatenate(orders), np.concatenate(cuts), np.concatenate(uniform)
+    )
 
 
-def _alike(
-    others: NDArray[np.float64], columns: NDArray[np.int64], width: int
-) -> list[tuple[NDArray[np.int64], bool]]:
-    """Blocks of at most `width` of these runs, with equal hyperparameters if there are enough such runs."""
-    others, total = others[:, columns], len(columns)
-    order = np.lexsort(others) if len(others) else np.arange(total)
-    ordered = others[:, order]
-    order = columns[order]
-    changes = np.any(ordered[:, 1:] != ordered[:, :-1], axis=0)
-    starts = np.concatenate([[0], np.flatnonzero(changes) + 1, [total]])
-    if len(starts) - 1 > total // 16:  # hardly any equal ones: mixed blocks
-        return [(order[i : i + width], False) for i in range(0, total, width)]
-    return [
-        (order[i : min(i + width, stop)], True)
-        for start, stop in pairwise(starts)
-        for i in range(start, stop, width)
-    ]
+def _hyperparameters(runs: Descents, dtype: np.dtype[Any]) -> NDArray[np.float64]:
+    """Arguments of the coefficient functions: first the rule's, then those of `prepare` and clipping."""
+    if runs.shared is None:
+        return runs.hyper
+    clip = [exact_parts(row, dtype) for row in runs.shared[SHARED:]]
+    return np.vstack([runs.hyper, runs.hyper[:1], runs.shared[:SHARED], *clip])
+
+
+def _cut(
+    runs: Descents, columns: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint8]]:
+    """Blocks of these runs: their order, the ends of the blocks, and whether each is uniform.
+
+    Blocks are uniform if there are enough runs with the same hyperparameters. Where coefficients do not change from
+    update to update, that saves next to nothing.
+    """
+    total, order = len(columns), columns
+    starts = np.array([0, total]) if total else np.zeros(1, np.int64)
+    others = [row for row in _others(runs) if _differs(row)]
+    if others:
+        starts = np.zeros(1, np.int64)
+        if not runs.coefficients.steady or runs.schedules is not None:
+            ordered = np.array([row[columns] for row in others])
+            sorting = np.lexsort(ordered)
+            order, ordered = columns[sorting], ordered[:, sorting]
+            changes = np.any(ordered[:, 1:] != ordered[:, :-1], axis=0)
+            starts = np.concatenate([[0], np.flatnonzero(changes) + 1, [total]])
+    if len(starts) == 1 or len(starts) - 1 > max(
+        1, total // 16
+    ):  # hardly any equal ones: mixed blocks
+        cuts = np.append(np.arange(0, total, WIDTH), total)
+        return columns, cuts, np.zeros(len(cuts) - 1, np.uint8)
+    within = [np.arange(start, stop, WIDTH) for start, stop in pairwise(starts)]
+    cuts = np.concatenate([*within, [total]])
+    return order, cuts, np.ones(len(cuts) - 1, np.uint8)
+
+
+def _others(runs: Descents) -> list[NDArray[np.float64]]:
+    """All hyperparameters but the rate."""
+    return [*runs.hyper[1:], *(() if runs.shared is None else runs.shared)]
+
+
+def _differs(row: NDArray[np.float64]) -> bool:
+    """Whether a number is not the same for all runs."""
+    return bool(row.strides[0] and (row[1:] != row[:-1]).any())
+
+
+class _Part:
+    """Runs that a thread has taken."""
+
+    def __init__(self, start: int, runs: Descents, outcomes: Any) -> None:
+        self.start, self.runs, self.outcomes = start, runs, outcomes
 
 
 class Crew:
-    """Threads that take blocks of runs and advance them until they end."""
+    """Threads that take parts of many runs and advance them until they end.
+
+    Parameters
+    ----------
+    kernels : Kernels
+    supply : Supply
+        The runs.
+    first : Descents
+        The first part of them.
+    """
 
     def __init__(
         self,
         kernels: Any,
-        outcomes: Any,
-        runs: Descents,
+        supply: Supply,
+        first: Descents,
         limits: Limits,
-        blocks: list[tuple[NDArray[np.int64], bool]],
+        n_threads: int,
         *,
         flush: bool,
     ) -> None:
-        self.kernels, self.outcomes, self.runs, self.limits = kernels, outcomes, runs, limits
-        self.flush = flush
-        self.waiting: Iterator[tuple[NDArray[np.int64], bool]] = iter(blocks)
+        self.kernels, self.supply, self.limits, self.flush = kernels, supply, limits, flush
+        self.first, self.length = first, len(first)
+        self.n_threads = min(n_threads, -(-supply.total // self.length))
+        self.starts = iter(range(0, supply.total, self.length))
         self.lock = threading.Lock()
-        self.under_way: dict[int, tuple[int, int]] = {}  # by thread: unfinished runs and their step
+        self.ended = self.diverged = 0  # runs that were handed back
+        self.under_way: dict[int, tuple[_Part, int, int]] = {}  # by thread: unfinished runs, step
         self.stop: Status | None = None  # how unfinished runs end, if early
         self.failure: BaseException | None = None
 
-    def work(self, n_threads: int, progress: Watcher | None) -> None:
-        """Run all blocks in `n_threads` threads, of which the caller's is one."""
+    def work(self, progress: Watcher | None) -> None:
+        """Run all parts in several threads, of which the caller's is one."""
         # Events, because until Python 3.12 a thread whose join was interrupted counts as ended.
         others: list[tuple[threading.Thread, threading.Event]] = []
         try:
-            for _ in range(n_threads - 1):
+            for _ in range(self.n_threads - 1):
                 ended = threading.Event()
                 thread = threading.Thread(target=self._guarded, args=(ended,), daemon=True)
                 others.append((thread, ended))
@@ -102,11 +162,21 @@ class Crew:
                 _await(thread, ended)
         if self.failure is not None:
             raise self.failure
+        for part, *_ in self.under_way.values():  # interrupted as they were handed back
+            self.supply.take(part.start, part.runs, part.outcomes)
 
     def standing(self) -> Standing:
         """The progress so far."""
         at = list(self.under_way.values())
-        return standing_of(self.outcomes.status, at, self.limits.max_iter)
+        status = np.concatenate([np.zeros(0, np.int8), *(part.outcomes.status for part, *_ in at)])
+        under_way = [(left, step) for _, left, step in at]
+        found = standing_of(status, under_way, self.limits.max_iter)
+        return replace(
+            found,
+            ended=found.ended + self.ended,
+            diverged=found.diverged + self.diverged,
+            work=found.work + self.ended,
+        )
 
     def _guarded(self, ended: threading.Event) -> None:
         try:
@@ -119,10 +189,9 @@ class Crew:
     def _run(self, progress: Watcher | None) -> None:
         from fastgd.engines.native.sweeps import Block  # noqa: PLC0415
 
-        updates, me, limits = self._first_slice(), threading.get_ident(), self.limits
+        me, limits, updates = threading.get_ident(), self.limits, self._first_slice()
         block = Block(
             self.kernels,
-            self.outcomes,
             max_iter=limits.max_iter,
             tol=limits.tol,
             limit=limits.bound,
@@ -130,58 +199,58 @@ class Crew:
         )
         while self._going_on():
             with self.lock:
-                task = next(self.waiting, None)
-            if task is None:
+                start = next(self.starts, None)
+            if start is None:
                 return
-            self._load(block, *task)
-            left = len(task[0])
-            self.under_way[me] = left, 0
-            try:
-                while left and self._going_on():
-                    start = time.perf_counter()
-                    left = block.advance(max(1, updates // WINDOW), min(updates, WINDOW))
-                    took = time.perf_counter() - start
-                    updates = paced_updates(updates, took)
-                    self.under_way[me] = left, block.n + block.part
-                    if progress is not None:
-                        progress.look(self.standing)
-            finally:
-                self.under_way.pop(me, None)
-                if left:
-                    block.stop(Status.INTERRUPTED if self.stop is None else self.stop)
+            part = self._part(start)
+            self.under_way[me] = part, len(part.runs), 0
+            updates = self._advance(block, part, updates, progress)
+            self._hand_back(me, part)
+
+    def _part(self, start: int) -> _Part:
+        from fastgd.engines.native.sweeps import Outcomes  # noqa: PLC0415
+
+        stop = min(start + self.length, self.supply.total)
+        runs = self.supply.part(start, stop) if start else self.first
+        return _Part(start, runs, Outcomes(len(runs), len(runs.x0), self.limits.dtype))
+
+    def _advance(self, block: Any, part: _Part, updates: int, progress: Watcher | None) -> int:
+        """Advance a part to its end, in slices of so many updates; returns how many the next may have."""
+        me = threading.get_ident()
+        block.take(queue_of(self.kernels, part.runs), part.outcomes)
+        left = len(part.runs)
+        try:
+            while left and self._going_on():
+                start = time.perf_counter()
+                left = block.advance(max(1, updates // WINDOW), min(updates, WINDOW))
+                updates = paced_updates(updates, time.perf_counter() - start)
+                self.under_way[me] = part, left, block.n + block.part
+                if progress is not None:
+                    progress.look(self.standing)
+        finally:
+            if left:
+                block.stop(Status.INTERRUPTED if self.stop is None else self.stop)
+        return updates
+
+    def _hand_back(self, me: int, part: _Part) -> None:
+        """Give a part's outcomes to the supply."""
+        self.supply.take(part.start, part.runs, part.outcomes)
+        self.under_way.pop(me, None)
+        diverged = int(np.count_nonzero(part.outcomes.status == Status.DIVERGED))
+        with self.lock:
+            self.ended += len(part.runs)
+            self.diverged += diverged
 
     def _first_slice(self) -> int:
         """Updates before the first look at the clock: few if an update reads much data."""
         kernels = self.kernels
-        return int(np.clip(_AT_FIRST // (max(1, kernels.size) * kernels.count), 1, 4 * WINDOW))
+        first = _AT_FIRST // (max(1, kernels.size) * kernels.count)
+        return int(min(max(first, 1), 4 * WINDOW))
 
     def _going_on(self) -> bool:
         if self.stop is None and time.perf_counter() > self.limits.deadline:
             self.stop = Status.MAX_SECONDS
         return self.stop is None
-
-    def _load(self, block: Any, columns: NDArray[np.int64], uniform: bool) -> None:
-        runs, dtype = self.runs, self.limits.dtype
-        hyper = runs.hyper[:, columns]
-        if runs.shared is not None:
-            shared = runs.shared[:, columns]
-            clip = [exact_parts(row, dtype) for row in shared[SHARED:]]
-            hyper = np.vstack([hyper, hyper[:1], shared[:SHARED], *clip])
-        schedules, rate_of = runs.schedules, None
-        if schedules is not None:  # only those that occur in this block
-            used, rate_of = np.unique(runs.rate_of[columns], return_inverse=True)
-            schedules = [schedules[k] for k in used]
-        block.load(
-            columns,
-            runs.x0[:, columns],
-            runs.state0[:, columns],
-            hyper,
-            penalties=runs.minimized[:, columns],
-            schedules=schedules,
-            rate_of=rate_of,
-            uniform=uniform,
-            seed=runs.seeds[runs.seed_of[columns[0]]] if runs.seeds else 0,
-        )
 
 
 def exact_parts(values: NDArray[np.float64], dtype: np.dtype[Any]) -> NDArray[np.float64]:

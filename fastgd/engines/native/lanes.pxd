@@ -30,6 +30,25 @@ cdef inline void fill(real* numbers, real value, Py_ssize_t n) noexcept nogil:
         numbers[l] = value
 
 
+cdef inline void put(
+    real* rows, const real[:, :] table, const int64_t* column, Py_ssize_t many, Py_ssize_t lanes
+) noexcept nogil:
+    """Copies these columns of a table to the first rows."""
+    cdef Py_ssize_t i, l
+    for i in range(many):
+        for l in range(lanes):
+            rows[i * WIDTH + l] = table[i, column[l]]
+
+
+cdef inline void put_row(
+    real* rows, Py_ssize_t row, const double[:, :] table, Py_ssize_t k, const int64_t* column, Py_ssize_t lanes
+) noexcept nogil:
+    """Copies these columns of the k-th row of a table to one row."""
+    cdef Py_ssize_t l
+    for l in range(lanes):
+        rows[row * WIDTH + l] = <real>table[k, column[l]]
+
+
 cdef inline void keep_smaller(real* kept, const real* other) noexcept nogil:
     cdef Py_ssize_t l
     for l in range(WIDTH):

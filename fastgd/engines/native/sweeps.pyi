@@ -1,10 +1,9 @@
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from fastgd.engines.protocol.sweeps import Batches, Schedule
+from fastgd.engines.protocol.sweeps import Batches, Descents
 
 class Kernels:
     dtype: np.dtype[Any]
@@ -50,34 +49,29 @@ class Outcomes:
 
 def table_of(what: str, values: Any, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]: ...
 
+class Queue:
+    runs: Descents
+    left: int
+
+    def __init__(
+        self,
+        kernels: Kernels,
+        runs: Descents,
+        hyper: NDArray[np.float64],
+        order: NDArray[np.int64],
+        cuts: NDArray[np.int64],
+        uniform: NDArray[np.uint8],
+    ) -> None: ...
+
 class Block:
     lanes: int
     n: int
     part: int
 
     def __init__(
-        self,
-        kernels: Kernels,
-        outcomes: Outcomes,
-        *,
-        max_iter: int,
-        tol: float,
-        limit: float,
-        flush: bool,
+        self, kernels: Kernels, *, max_iter: int, tol: float, limit: float, flush: bool
     ) -> None: ...
-    def load(
-        self,
-        run: NDArray[np.int64],
-        x0: NDArray[Any],
-        state0: NDArray[np.float64],
-        hyper: NDArray[np.float64],
-        *,
-        penalties: NDArray[np.float64] | None = None,
-        schedules: Sequence[Schedule] | None = None,
-        rate_of: NDArray[np.int64] | None = None,
-        seed: int = 0,
-        uniform: bool,
-    ) -> None: ...
+    def take(self, queue: Queue, outcomes: Outcomes) -> None: ...
     def advance(self, windows: int, most: int = ...) -> int: ...
     def stop(self, status: int) -> None: ...
 

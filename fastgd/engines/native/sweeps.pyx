@@ -15,7 +15,7 @@ from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint64_t, uintptr_t
 from libc.string cimport memcpy, memset
 
 from fastgd.engines.native.lanes cimport (
-    doubles, fill, gather, integers, keep_smaller, move, pick, pointer, row, turns_of,
+    doubles, fill, gather, integers, keep_smaller, move, pick, pointer, put, put_row, row, turns_of,
 )
 
 import numpy as np
@@ -60,6 +60,7 @@ cdef class Outcomes:
     """Results of all runs of a sweep, in arrays."""
 
     cdef readonly object x, before, iterations, status, oscillating
+    cdef readonly Py_ssize_t runs, count, itemsize
     cdef char *_x
     cdef char *_before
     cdef int64_t *_iterations
@@ -67,6 +68,7 @@ cdef class Outcomes:
     cdef uint8_t *_oscillating
 
     def __init__(self, Py_ssize_t runs, Py_ssize_t count, dtype):
+        self.runs, self.count, self.itemsize = runs, count, np.dtype(dtype).itemsize
         self.x = np.zeros((runs, count), dtype)
         self.before = np.zeros((runs, count), dtype)  # WINDOW updates before the end, of runs that did not converge
         self.iterations = np.zeros(runs, np.int64)
@@ -93,13 +95,54 @@ def table_of(what, values, shape, dtype):
     return table
 
 
+cdef class Queue:
+    """Runs that have not begun: their numbers, and the blocks in which they do.
+
+    Tables have a row for each number and a column for each run, and may be broadcast.
+    """
+
+    cdef readonly object runs
+    cdef readonly Py_ssize_t left  # runs that no block has taken
+    cdef const int64_t[::1] order, cuts
+    cdef const uint8_t[::1] uniform
+    cdef const float[:, :] x0_f
+    cdef const double[:, :] x0_d, state0, hyper, penalties
+    cdef Py_ssize_t next
+
+    def __init__(self, Kernels kernels, runs, hyper, order, cuts, uniform):
+        """Block k is made of the runs ``order[cuts[k] : cuts[k + 1]]``; `uniform` tells whether all but their rates are
+        alike. `hyper` are the arguments of all coefficient functions.
+        """
+        cdef Py_ssize_t total = len(order), last = len(cuts) - 1, k
+        self.runs, self.left, self.next = runs, total, 0
+        self.order, self.cuts, self.uniform = order, cuts, uniform
+        if kernels.dtype_size == 4:
+            self.x0_f = runs.x0
+        else:
+            self.x0_d = runs.x0
+        self.state0, self.hyper, self.penalties = runs.state0, hyper, runs.minimized
+        for table, rows in ((runs.x0, kernels.count), (runs.state0, kernels.n_state), (hyper, kernels.n_hyper),
+                            (runs.minimized, max(kernels.n_penalties, 1))):
+            if table.shape[0] < rows or table.shape[1] != total:
+                raise ValueError(f"a table of {table.shape} numbers, wanted ({rows}, {total})")
+        if last < 0 or self.uniform.shape[0] < last or self.cuts[0] != 0 or self.cuts[last] != total:
+            raise ValueError("the blocks are not those of all runs")
+        for k in range(last):
+            if not 0 < self.cuts[k + 1] - self.cuts[k] <= WIDTH:
+                raise ValueError(f"a block has {self.cuts[k + 1] - self.cuts[k]} runs, wanted 1 to {WIDTH}")
+        for k in range(total):
+            if not 0 <= self.order[k] < total:
+                raise ValueError(f"the order has run {self.order[k]} of {total}")
+
+
 cdef class Block:
-    """Up to WIDTH runs of one rule on one problem, all at the same step; `load` fills it."""
+    """Up to WIDTH runs of one rule on one problem, all at the same step, taken from a queue."""
 
     cdef readonly Py_ssize_t lanes, n, part  # updates done: before this window, and of it
     cdef Kernels kernels
     cdef Outcomes outcomes
-    cdef object schedules, _keep, _x, _reals, _whole, _rates, _orders
+    cdef Queue queue
+    cdef object schedules, _keep, _rates, _orders
     cdef Py_ssize_t max_iter, n_saved, n_older, rate_start, n_rates, rows, itemsize
     cdef double tol, limit
     cdef bint uniform, steady, scheduled, flush
@@ -117,11 +160,10 @@ cdef class Block:
     cdef row batch, lowest
     cdef object seed
 
-    def __init__(self, Kernels kernels, Outcomes outcomes, *, Py_ssize_t max_iter, double tol, double limit,
-                 bint flush):
+    def __init__(self, Kernels kernels, *, Py_ssize_t max_iter, double tol, double limit, bint flush):
         cdef Py_ssize_t count = kernels.count
         dtype = kernels.dtype
-        self.kernels, self.outcomes, self.max_iter = kernels, outcomes, max_iter
+        self.kernels, self.max_iter = kernels, max_iter
         self.tol, self.limit, self.flush = tol, limit, flush
         self.rows, self.itemsize = (1 + kernels.n_state) * count + kernels.n_penalties, dtype.itemsize
         # One buffer, in this order: Numba's kernels, which know the sizes, address all rows from `x`.
@@ -138,7 +180,6 @@ cdef class Block:
         for name, many in rows.items():
             at[name] = buffer[start : start + many]
             start += many
-        self._x, self._reals, self._whole = at["x"], reals, whole
         self.x, self.work = pointer(at["x"]), pointer(at["work"])
         self.low, self.high = pointer(at["low"]), pointer(at["high"])
         self.coefficients = pointer(at["coefficients"])
@@ -168,33 +209,77 @@ cdef class Block:
             self.batch, self.lowest = pointer(batch), pointer(lowest)
             self._keep += (batch, lowest)
 
-    def load(self, run, x0, state0, hyper, *, penalties=None, schedules=None, rate_of=None, seed=0, bint uniform):
-        """Copies in runs that have not begun: `run` numbers them; other arrays have a column for each."""
-        cdef Py_ssize_t count = self.kernels.count, lanes = len(run)
-        self.lanes, self.n, self.part, self.uniform, self.schedules = lanes, 0, 0, uniform, schedules
-        self.scheduled = schedules is not None
+    def take(self, Queue queue, Outcomes outcomes):
+        """Goes on with the runs of this queue, whose results stand at their columns in `outcomes`."""
+        if outcomes.count != self.kernels.count or outcomes.runs != queue.order.shape[0] or (
+            outcomes.itemsize != self.itemsize
+        ):
+            raise ValueError("the outcomes have no room for these runs")
+        self.queue, self.outcomes, self.lanes = queue, outcomes, 0
+        self.scheduled = queue.runs.schedules is not None
         self.steady = self.kernels.steady and not self.scheduled
-        self.seed, self.batch_of = seed, -1  # of the rows' order; no batch is gathered yet
-        self._x[:count, :lanes] = x0
-        for k in range(self.kernels.n_state):
-            self._x[(k + 1) * count : (k + 2) * count, :lanes] = state0[k]
-        if self.kernels.n_penalties:
-            self._x[self.rows - self.kernels.n_penalties :, :lanes] = penalties
-        self._reals[0] = 1.0
-        self._reals[4 : 4 + self.kernels.n_hyper, :lanes] = hyper
-        self._whole[0, :lanes] = run
-        if self.scheduled:
-            self._whole[1, :lanes] = rate_of
+
+    cdef void _load(self) noexcept nogil:
+        """Copies in the runs of the next block."""
+        cdef Py_ssize_t k, l, i, start = self.queue.cuts[self.queue.next]
+        cdef Py_ssize_t lanes = self.queue.cuts[self.queue.next + 1] - start
+        cdef Py_ssize_t count = self.kernels.count, own = self.rows - self.kernels.n_penalties
+        cdef const int64_t* column = &self.queue.order[start]
+        self.lanes, self.n, self.part, self.batch_of = lanes, 0, 0, -1  # no batch is gathered yet
+        self.uniform = self.queue.uniform[self.queue.next]
+        if self.itemsize == 4:
+            put[float](<float*>self.x, self.queue.x0_f, column, count, lanes)
+            for k in range(self.kernels.n_state):
+                for i in range(count):
+                    put_row[float](<float*>self.x, (k + 1) * count + i, self.queue.state0, k, column, lanes)
+            for k in range(self.kernels.n_penalties):
+                put_row[float](<float*>self.x, own + k, self.queue.penalties, k, column, lanes)
+        else:
+            put[double](<double*>self.x, self.queue.x0_d, column, count, lanes)
+            for k in range(self.kernels.n_state):
+                for i in range(count):
+                    put_row[double](<double*>self.x, (k + 1) * count + i, self.queue.state0, k, column, lanes)
+            for k in range(self.kernels.n_penalties):
+                put_row[double](<double*>self.x, own + k, self.queue.penalties, k, column, lanes)
+        for k in range(self.kernels.n_hyper):
+            put_row[double](self.hyper, k, self.queue.hyper, k, column, lanes)
+        for l in range(WIDTH):
+            self.carry[l] = 1.0
+        memcpy(self.run, column, lanes * sizeof(int64_t))
+        self.queue.next += 1
+        self.queue.left -= lanes
         self._save()
         self._save()
 
+    cdef _next(self):
+        """The next block, with what its updates ask of Python: schedules, and the seed of the rows' order."""
+        cdef Py_ssize_t l
+        cdef const int64_t[::1] own
+        runs, columns = self.queue.runs, np.asarray(self.queue.order)[self.queue.cuts[self.queue.next] :
+                                                                     self.queue.cuts[self.queue.next + 1]]
+        if self.scheduled:  # only those that occur in this block
+            used, places = np.unique(runs.rate_of[columns], return_inverse=True)
+            self.schedules = [runs.schedules[k] for k in used]
+            own = np.ascontiguousarray(places, np.int64)
+            for l in range(own.shape[0]):
+                self.rate_of[l] = own[l]
+        if self.batched:
+            self.seed = runs.seeds[runs.seed_of[columns[0]]]
+        self._load()
+
     def advance(self, Py_ssize_t windows, Py_ssize_t most=WINDOW):
-        """Runs up to `windows` windows without the GIL; returns how many runs have not ended.
+        """Runs up to `windows` windows without the GIL; returns how many runs have not ended, in the queue too.
 
         If an update takes long it returns within a window: `most` updates of one window.
         """
         cdef Py_ssize_t _k
         cdef uint64_t mode
+        cdef bint asks = self.scheduled or self.batched
+        if self.lanes == 0:
+            if self.queue.left == 0:
+                return 0
+            if asks:
+                self._next()
         if self.scheduled:
             stop = min(self.max_iter, self.n + windows * WINDOW)
             rates = np.stack([s.values(self.n_older, stop) for s in self.schedules], axis=1)
@@ -207,13 +292,15 @@ cdef class Block:
             mode = fgd_flush_subnormals(self.flush)
             for _k in range(windows):
                 if self.lanes == 0:
-                    break
+                    if asks or self.queue.left == 0:
+                        break
+                    self._load()
                 self._advance(most)
             fgd_restore_mode(mode)
-        return self.lanes
+        return self.lanes + self.queue.left
 
     def stop(self, int8_t status):
-        """Ends all remaining runs where they are."""
+        """Ends the runs of this block where they are; those in the queue are not begun."""
         self._stop(status)
 
     cdef Py_ssize_t _draw(self, Py_ssize_t windows):

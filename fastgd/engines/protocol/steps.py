@@ -8,7 +8,7 @@ plain NumPy (`fastgd.engines.reference.steps`) and on a GPU (`fastgd.engines.cud
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -117,3 +117,16 @@ class Method:
     clip_norm: Any
     norm_eps: float
     minimized: NDArray[np.float64]
+
+
+def table_of(values: Sequence[Any], runs: int | None) -> NDArray[np.float64]:
+    """A row for each value, with a column for each of `runs` runs; what is the same for all of them is not copied."""
+    if runs is None:
+        return np.array(values, np.float64)
+    if not any(isinstance(value, np.ndarray) and value.ndim for value in values):
+        numbers = np.array(values, np.float64)
+        return np.ndarray((len(values), runs), np.float64, numbers, strides=(8, 0))
+    table = np.empty((len(values), runs))
+    for row, value in zip(table, values, strict=True):
+        row[...] = value
+    return table

@@ -12,6 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 from fastgd.checks import shown
 from fastgd.engines.layout import SHARED
 from fastgd.engines.parse import CoefficientFunction, Rule
+from fastgd.engines.protocol.outcomes import Outcomes
 from fastgd.engines.registry import GRADIENTS, RESIDUALS
 
 
@@ -120,15 +121,15 @@ class Schedule(Protocol):
 class Descents:
     """Runs of one rule: numbers by row, runs by column.
 
-    `index` is the place of each run in the sweep, `x0` (n_parameters, runs) its start, `state0` the first value of each
-    state array; `hyper` are the arguments of the coefficient function after the step, the rate first; `shared` those of
-    `prepare` after the rate, and limit and eps of clipping by norm; None if neither is used; `minimized` those of
-    `steepness` after (p, g).
+    `x0` (n_parameters, runs) are their starts, `state0` the first value of each state array; `hyper` are the arguments
+    of the coefficient function after the step, the rate first; `shared` those of `prepare` after the rate, and limit
+    and eps of clipping by norm; None if neither is used; `minimized` those of `steepness` after (p, g). Numbers that
+    are the same for all runs may be broadcast. `penalized` says whether a run minimizes more than the objective, so
+    that the objective's slope alone does not end it.
     """
 
     rule: Rule
     coefficients: CoefficientFunction
-    index: NDArray[np.int64]
     x0: NDArray[Any]
     hyper: NDArray[np.float64]
     state0: NDArray[np.float64]
@@ -137,8 +138,13 @@ class Descents:
     schedules: list[Schedule] | None = None
     rate_of: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     lookahead: bool = False
+    penalized: bool = False
     seeds: list[int] = field(default_factory=list)  # of the order of rows, if there are batches
     seed_of: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+
+    def __len__(self) -> int:
+        """The number of runs."""
+        return int(self.x0.shape[1])
 
     @property
     def mode(self) -> Literal["plain", "prepared", "clipped"]:
@@ -147,15 +153,32 @@ class Descents:
             return "plain"
         return "prepared" if len(self.shared) == SHARED else "clipped"
 
-    @cached_property
-    def penalized(self) -> bool:
-        """Whether a run minimizes more than the objective, so that the objective's slope alone does not end it."""
-        return bool(np.any(self.minimized[1:] != 0))
+    @property
+    def objective_changed(self) -> bool:
+        """Whether the runs minimize something else than the objective: its negative, or a sum with penalties."""
+        return self.penalized or bool((self.minimized[0] != 1).any())
 
     @property
     def penalties(self) -> NDArray[np.float64] | None:
         """`minimized` where a run has penalties."""
         return self.minimized if self.penalized else None
+
+
+class Supply(Protocol):
+    """Runs that share a rule, handed out in parts, which come back when they have ended.
+
+    Parts that are not begun, because a sweep ends early, do not come back.
+    """
+
+    @property
+    def total(self) -> int:
+        """The number of runs."""
+
+    def part(self, start: int, stop: int) -> Descents:
+        """Runs from `start` on, up to `stop`."""
+
+    def take(self, start: int, runs: Descents, outcomes: Outcomes) -> None:
+        """A part that began at `start`, and how its runs ended."""
 
 
 @dataclass(frozen=True)

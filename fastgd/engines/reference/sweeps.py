@@ -78,7 +78,7 @@ class Columns:
         vocabulary = numpy_vocabulary()
         self.rule = bound(runs.rule.function, vocabulary)
         self.prepare = bound(PREPARE.function, vocabulary)
-        self.run = np.arange(len(runs.index))
+        self.run = np.arange(len(runs))
         self.x = np.array(runs.x0, limits.dtype)
         self.state = [np.tile(row.astype(limits.dtype), (len(self.x), 1)) for row in runs.state0]
         self.carry = np.ones(len(self.run))
