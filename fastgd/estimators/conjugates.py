@@ -35,6 +35,9 @@ class Conjugate(Protocol):
     def feasible_share(self, t: Reals, y: Reals) -> float:
         """The largest share of t, at most 1, that lies in the conjugate's domain; 0 if none does."""
 
+    def held(self, t: Reals) -> Reals | None:
+        """The slopes t, held at the loss's steepest ones; None where these are not numbers."""
+
     def excess(self, z: Reals, y: Reals, t: Reals) -> Reals:
         """f(z) + f*(t) - z t, never negative, of the shape of `value`."""
 
@@ -63,6 +66,9 @@ class _Robust:
     def feasible_share(self, t: Reals, y: Reals) -> float:
         return min(1.0, self.delta / max(float(np.abs(t).max()), 1e-300))
 
+    def held(self, t: Reals) -> Reals | None:
+        return None if self.delta == np.inf else np.clip(t, -self.delta, self.delta)
+
     def excess(self, z: Reals, y: Reals, t: Reals) -> Reals:
         error = z - y
         if self.delta == np.inf:
@@ -86,6 +92,9 @@ class _Absolute:
     def feasible_share(self, t: Reals, y: Reals) -> float:
         return min(1.0, 1.0 / max(float(np.abs(t).max()), 1e-300))
 
+    def held(self, t: Reals) -> Reals | None:
+        return np.clip(t, -1.0, 1.0)
+
     def excess(self, z: Reals, y: Reals, t: Reals) -> Reals:
         error = z - y
         return np.maximum(np.abs(error) - error * t, 0.0)
@@ -105,6 +114,9 @@ class _Logistic:
     def feasible_share(self, t: Reals, y: Reals) -> float:
         signed = np.where(y > 0, -t, t)
         return 0.0 if (signed < 0).any() else min(1.0, 1.0 / max(float(signed.max()), 1e-300))
+
+    def held(self, t: Reals) -> Reals | None:
+        return None
 
     def excess(self, z: Reals, y: Reals, t: Reals) -> Reals:
         signed = np.where(
@@ -132,6 +144,9 @@ class _Softmax:
         most = float(others.sum(axis=1).max())
         return 0.0 if (others < 0).any() else min(1.0, 1.0 / max(most, 1e-300))
 
+    def held(self, t: Reals) -> Reals | None:
+        return None
+
     def excess(self, z: Reals, y: Reals, t: Reals) -> Reals:
         return np.asarray(rel_entr(np.maximum(y + t, 0.0), softmax(z, axis=1)).sum(axis=1))
 
@@ -152,6 +167,9 @@ class _Poisson:
     def feasible_share(self, t: Reals, y: Reals) -> float:
         falling = t < 0
         return min(1.0, float((y[falling] / -t[falling]).min())) if falling.any() else 1.0
+
+    def held(self, t: Reals) -> Reals | None:
+        return None
 
     def excess(self, z: Reals, y: Reals, t: Reals) -> Reals:
         mean, dual = np.exp(z), np.maximum(y + t, 0.0)

@@ -80,8 +80,7 @@ class GDRegressor(NetworkRegressor, LinearEstimator):
         hundredth of the best constant's loss, where that is more), for each output. The proof is the gap to the
         objective of the dual problem at a point that one of Newton's steps leads to; for squared errors it is exact,
         half of g'H⁻¹g with gradient g and Hessian H. So it has no unit, and no swing of momentum is taken for the end.
-        With more than 1000 unknowns (columns, with many classes times those) that gap is estimated, by at most 50 steps
-        of conjugate gradients.
+        Proofs are tried where an estimate says that they can succeed, and take about a tenth of the time at most.
     n_iter_no_change : int or inf, default 20
         In batches and at kinks (see `learning_rate`) a proof of 0.001 is enough where the objective has not become
         lower by the share `tol` in so many epochs, or `max_iter` is reached; inf asks for `tol` there too. While the
@@ -111,9 +110,9 @@ class GDRegressor(NetworkRegressor, LinearEstimator):
         Loss of each epoch, penalties included: the mean of its batches' losses, each before its update. The losses of
         several outputs are summed.
     dual_gap_ : float
-        How far the objective is above its minimum: a bound, or an estimate where that would take too long, which is
-        with more than 1000 unknowns, or where the rows times their square are more than 2e10. Where the model was
-        rounded to float32, what that lost is counted. inf if nothing is known.
+        How far the objective is above its minimum, at most: a bound, and the objective itself where no other is known,
+        because the fit is far from its end and a proof would take too long. Where the model was rounded to float32,
+        what that lost is counted.
     n_features_in_ : int
     feature_names_in_ : ndarray of str
         Names of the columns, if X has any.

@@ -12,7 +12,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
-from fastgd.descent.rates import default_rate
+from fastgd.descent.rates import default_rate, is_plain
 from fastgd.engines.protocol.networks import Architecture, Array, Rows
 from fastgd.estimators.advice import Course, advice, lost_in_rounding
 from fastgd.estimators.arguments import (
@@ -38,7 +38,7 @@ from fastgd.network.mlp import MLP
 from fastgd.optimizers import Optimizer
 from fastgd.optimizers.fields import Rate
 from fastgd.optimizers.loops import groups_of, with_groups
-from fastgd.problems.curvature import Curvature, of_batches, of_rows
+from fastgd.problems.curvature import Curvature, of_batches
 from fastgd.signals import interruptible
 
 __all__ = ["LinearEstimator"]
@@ -157,8 +157,8 @@ class LinearEstimator(NetworkEstimator):
         Warns
         -----
         sklearn.exceptions.ConvergenceWarning
-            If `max_iter` was reached before the objective was proved to be near its minimum. The message says how far
-            it may be, why, and what to do.
+            If `max_iter` was reached before the objective was proved to be near its minimum: by 100 times `tol`, or
+            0.001 if that is less. The message says how far it may be, why, and what to do.
         """
         return self._fit_whole(X, y, sample_weight)
 
@@ -208,7 +208,7 @@ class LinearEstimator(NetworkEstimator):
     def _descend(self, model: ScaledModel, epochs: LinearEpochs, tasks: FitTasks) -> None:
         """Epochs until the stopping rule, a callback, Ctrl-C or `max_iter`; then the best parameters."""
         bounded = model.loss not in ("mae", "poisson")
-        steepest = self._bend(model).largest if bounded else math.inf
+        steepest = self._bend(model, model.gap.design.bound).largest if bounded else math.inf
         settles = epochs.whole and not model.kink
         patience = math.inf if settles else self.n_iter_no_change
         stopping = Stopping(model.gap, model.null, steepest, self.tol, patience)
@@ -229,12 +229,12 @@ class LinearEstimator(NetworkEstimator):
         enough = max(self.tol, CLOSE)
         if stopping.is_close(enough) and not stopping.is_close(enough, lost):
             warn_caller(lost_in_rounding(stopping.distance(lost)), ConvergenceWarning)
-        elif not stopped and not stopping.is_over():
+        elif not stopped and not stopping.is_close(stopping.enough):
             self._warn(model, epochs, stopping)
 
     def _lost_in_rounding(self, model: ScaledModel, stopping: Stopping) -> Any:
         """By how much the objective grows where the parameters are rounded to float32 in the user's units."""
-        if model.network.architecture.dtype != np.float32:
+        if model.network.architecture.dtype != np.float32 or not stopping.is_proved:
             return 0.0
         model.give_back()
         if not all(np.isfinite(p).all() for p in model.net.params):
@@ -299,7 +299,9 @@ class LinearEstimator(NetworkEstimator):
 
     def _auto_rate(self, optimizer: Optimizer, model: ScaledModel, batch: int) -> Any:
         """The rate "auto" of a named optimizer; None for the class's own default."""
-        curvature = self._bend(model, batch)
+        design = model.gap.design
+        inputs = self._seen(model, batch) if is_plain(optimizer) else design.bound
+        curvature = self._bend(model, inputs)
         if not math.isfinite(curvature.largest):
             raise ValueError("X holds numbers whose squares are not finite; scale them")
         rate = default_rate(optimizer, curvature)
@@ -310,17 +312,21 @@ class LinearEstimator(NetworkEstimator):
             return rate
         return rate_of_adaptive(self.optimizer, updates)
 
-    def _bend(self, model: ScaledModel, batch: int | None = None) -> Curvature:
-        """The curvature of the objective: of all rows, or of what a batch has of them."""
-        rows, l2 = model.rows, model.penalties.l2
-        inputs = model.gap.curvature
-        if batch is not None and batch < len(rows):
-            worst = of_rows(model.gap.design(), rows.weights, in_batches=True)
-            # A Poisson loss bends beyond its bound where a step leads too far: no room for the worst row's absence.
-            bound = model.loss != "poisson"
-            mixed = bound and self.standardize and self.shuffle and rows.weights is None
-            inputs = of_batches(inputs, worst, len(rows), batch) if mixed else worst
-        bend = self._curvature(inputs, rows.y)
+    def _seen(self, model: ScaledModel, batch: int) -> Curvature:
+        """The curvature of half the mean square of an output over what an update sees."""
+        rows, design = model.rows, model.gap.design
+        if batch >= len(rows):
+            return design.curvature
+        # A Poisson loss bends beyond its bound where a step leads too far: no room for the worst row's absence.
+        bound = model.loss != "poisson"
+        if not (bound and self.standardize and self.shuffle and rows.weights is None):
+            return design.longest
+        return of_batches(design.curvature_in_batches(batch), design.longest, len(rows), batch)
+
+    def _bend(self, model: ScaledModel, inputs: Curvature) -> Curvature:
+        """The curvature of the objective."""
+        l2 = model.penalties.l2
+        bend = self._curvature(inputs, model.rows.y)
         return replace(
             bend,
             largest=bend.largest + float(l2.max()),

@@ -16,7 +16,9 @@ from fastgd.optimizers import Optimizer
 
 __all__ = ["LinearEpochs"]
 
-_RARER = 20  # after so many times k epochs the objective is computed every k + 1 epochs
+# Of batches, the objective of all rows is computed every k + 1 epochs after so many times k epochs; and where it takes
+# so many multiplications, every second epoch, up to every eighth.
+_RARER, _WORK, _RAREST = 20, 1e6, 8
 
 
 class LinearEpochs:
@@ -52,7 +54,9 @@ class LinearEpochs:
         self.order = np.arange(len(rows), dtype=np.int64)
         built_in = network.architecture.l1 or network.architecture.l2
         self.penalties = penalties if penalties and not built_in else None
-        self._next_look, self.ended = 1, False
+        work = 2.0 * len(rows) * network.params[0].size
+        self._apart = max(1, int(min(_RAREST, work / _WORK)))
+        self._next_look, self.ended = self._apart, False
         self._epochs: Epochs | None = None
         if not self.whole and self.penalties is None:
             self._epochs = Epochs(
@@ -80,7 +84,7 @@ class LinearEpochs:
             return loss
         loss = self._in_batches() if self._epochs is None else self._epochs.run()
         if stopping is not None and epoch >= self._next_look:
-            self._next_look = epoch + 1 + epoch // _RARER
+            self._next_look = epoch + max(self._apart, 1 + epoch // _RARER)
             value, gradients = self._objective(None)
             self.ended = stopping.look(epoch, value, self.network.params, gradients)
         return loss
@@ -88,11 +92,13 @@ class LinearEpochs:
     def finish(self, epoch: int, stopping: Stopping) -> None:
         """Look at the last parameters, and return to the best."""
         try:
-            stopping.look(epoch, self._objective(None)[0], self.network.params)
+            value, gradients = self._objective(None)
+            stopping.look(epoch, value, self.network.params, gradients, final=True)
         except Diverged:
             if not stopping.kept:
                 raise
         self.back_to(stopping.kept)
+        stopping.conclude(epoch)
 
     def back_to(self, kept: list[Array]) -> None:
         """Return to earlier parameters."""

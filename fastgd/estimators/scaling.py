@@ -14,6 +14,8 @@ __all__ = ["BLOCK", "Scaling", "null_outputs", "shares"]
 
 Reals = NDArray[np.float64]
 BLOCK = 1 << 20  # numbers of a block of rows that is converted at a time
+_TINY, _FAR = 1e-200, 1e-3  # squares, and a variance beside them, that are computed at once
+_CACHED = 1 << 15  # of one that stays in the processor's cache, for several passes
 # Losses by how they grow with the unit of y.
 _SQUARED, _LINEAR = ("half_squares", "huber"), ("mae",)
 
@@ -115,10 +117,13 @@ class Scaling:
         x, y = rows.x, rows.y
         if self.center.any() or not (self.scale == 1).all():
             x = np.empty(rows.x.shape, dtype)
-            many = max(1, BLOCK // max(1, rows.x.shape[1]))
+            many = max(1, _CACHED // max(1, rows.x.shape[1]))
+            room = np.empty((many, rows.x.shape[1]))
             for k in range(0, len(x), many):
-                block = rows.x[k : k + many].astype(np.float64)
-                x[k : k + many] = (block - self.center) / self.scale
+                block = room[: len(x) - k]
+                np.subtract(rows.x[k : k + many], self.center, out=block)
+                np.divide(block, self.scale, out=block)
+                x[k : k + many] = block
         if y.ndim == 2 and (self.unit != 1 or self.offset.any()):
             y = ((y.astype(np.float64) - self.offset) / self.unit).astype(dtype)
         return replace(rows, x=x, y=y)
@@ -192,10 +197,47 @@ def _mean(x: Array, share: Reals) -> Reals:
 
 
 def _moments(x: Array, share: Reals, intercept: bool) -> tuple[Reals, Reals]:
-    """Means (0 without an intercept) and deviations from them of the columns; 0 for columns that are constant.
+    """Means (0 without an intercept) and deviations from them of the columns; 0 for columns that are constant."""
+    found = _moments_at_once(x, share, intercept)
+    return _moments_with_care(x, share, intercept) if found is None else found
 
-    Differences are divided by the largest before they are squared, which neither overflows nor underflows.
+
+def _moments_at_once(x: Array, share: Reals, intercept: bool) -> tuple[Reals, Reals] | None:
+    """In one pass, by the distances from the means of the first rows; None if that is not exact.
+
+    That is where squares overflow or underflow, or the means are far away from those of the first rows.
     """
+    n, features = x.shape
+    many = max(1, _CACHED // max(1, features))
+    guess = x[:many].astype(np.float64).mean(axis=0) if intercept else np.zeros(features)
+    room = np.empty((many, features))
+    first, second = np.zeros(features), np.zeros(features)
+    low, high = np.full(features, np.inf), np.full(features, -np.inf)
+    with np.errstate(all="ignore"):
+        for k in range(0, n, many):
+            part, block = share[k : k + many], room[: n - k]
+            np.subtract(x[k : k + many], guess, out=block)
+            np.maximum(high, block.max(axis=0), out=high)
+            np.minimum(low, block.min(axis=0), out=low)
+            first += part @ block
+            np.multiply(block, block, out=block)
+            second += part @ block
+        moved = first if intercept else np.zeros(features)
+        center, variance = guess + moved, second - moved**2
+        spread = np.maximum(high - moved, moved - low)
+        constant = _is_constant(spread, center)
+        exact = (second > _TINY) & (second < 1.0 / _TINY) & (variance > _FAR * second)
+        if not (exact | constant).all():
+            return None
+        return center, np.where(constant, 0.0, np.sqrt(variance))
+
+
+def _is_constant(spread: Reals, center: Reals) -> NDArray[np.bool_]:
+    return np.asarray(spread <= 8 * np.finfo(float).eps * np.abs(center))
+
+
+def _moments_with_care(x: Array, share: Reals, intercept: bool) -> tuple[Reals, Reals]:
+    """In several passes; differences are divided by the largest before they are squared."""
     n, features = x.shape
     many = max(1, BLOCK // max(1, features))
     blocks = [slice(k, k + many) for k in range(0, n, many)]
@@ -206,7 +248,7 @@ def _moments(x: Array, share: Reals, intercept: bool) -> tuple[Reals, Reals]:
         spread = np.zeros(features)
         for b in blocks:
             spread = np.maximum(spread, np.abs(x[b].astype(np.float64) - center).max(axis=0))
-        constant = spread <= 8 * np.finfo(float).eps * np.abs(center)
+        constant = _is_constant(spread, center)
         spread[constant] = 1.0  # and where all are 0 without an intercept
         squares = sum(share[b] @ ((x[b].astype(np.float64) - center) / spread) ** 2 for b in blocks)
         deviation = spread * np.sqrt(squares)

@@ -10,19 +10,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.engines.protocol.networks import Array
-from fastgd.estimators.duality import DualityGap, Left
+from fastgd.estimators.duality import DualityGap, Left, Point, nothing
 
 __all__ = ["CLOSE", "Stopping"]
 
 CLOSE = 1e-3  # a gap, relative to the objective, that is good enough where a descent has stopped improving
 # A share of the objective of the best constant: what relative means where the objective is lower.
 _FLOOR = 0.01
-# A proof that failed is tried again after so many times its cost, or the epochs so far.
-_SHARE, _LATER = 0.5, 0.1
+# A fit that ends at `max_iter` so many times above its tolerance is not worth a warning.
+_NEAR = 100.0
+_EPOCH = 1e5  # multiplications that take as long as the calls of an epoch
+# Work on proofs: a share of the training, and what is never too much (milliseconds). A proof that an estimate promises
+# may take a larger share; one that takes a smaller share needs no estimate.
+_SHARE, _FREE, _PROMISED, _CHEAP = 0.1, 2e7, 0.5, 0.01
+# A proof is tried again where the objective has come so much nearer to the minimum that the last attempt expects, for
+# its bound is the tighter the nearer it is made; or after so many times the epochs.
+_NEARER, _LATER = 0.1, 2.0
 
 
 class Stopping:
     """Keeps the parameters with the lowest objective, and ends the descent when they are proved to be good enough.
+
+    A proof is tried where a bound from below, and an estimate where the proof is dear, say that it can succeed; and
+    all attempts together take a small share of the training, as counts of multiplications say.
 
     Parameters
     ----------
@@ -34,7 +44,7 @@ class Stopping:
     tol : float
         The gap that is allowed, relative to the objective.
     patience : float
-        Looks without improvement after which a gap of `CLOSE` is allowed.
+        Epochs without improvement after which a gap of `CLOSE` is allowed.
 
     Attributes
     ----------
@@ -58,61 +68,136 @@ class Stopping:
         self.tol, self.patience = tol, patience
         self.best = self.first = self.last = math.inf
         self.kept: list[Array] = []
-        self._left: Left | None = None  # at the best parameters, once it was computed
-        self._counted = math.inf  # the last objective that was lower by what counts
-        self._waited = 0  # looks since then
-        self._promising = False  # whether the best parameters are new and may be good enough
-        self._next_proof = 0
+        self._point: Point | None = None  # at the best parameters, once it was computed
+        self._left: Left | None = None  # what was proved there
+        self._counted, self._since = (
+            math.inf,
+            0,
+        )  # the last objective that was lower by what counts, and its epoch
+        self._least = 0.0  # a bound from below of the gap at the best parameters
+        self._again = 0.0  # the epoch of the next attempt, if not the objective decides
+        self._expected, self._nearer = (
+            math.inf,
+            0.0,
+        )  # the minimum, and how near to it is worth another attempt
 
     def look(
         self,
         epoch: int,
         value: float,
         params: Sequence[Array],
-        gradients: Sequence[Array] | None = None,
+        gradients: Sequence[Array],
+        final: bool = False,
     ) -> bool:
-        """Whether the descent may end, given its objective; without gradients only keep the best parameters."""
+        """Whether the descent may end, given its objective; a final look only keeps the best parameters."""
         self.first = value if self.first == math.inf else self.first
         self.last = value
-        allowed = self._allowed(self.tol, value, self.null.sum())
         if value < self.best:
-            self.best, self._left, self.kept = value, None, [p.copy() for p in params]
-            if gradients is not None:
-                # The objective is above its minimum by |g|² / (2 steepest) at least.
-                squares = sum(float(np.vdot(g, g)) for g in gradients)
-                self._promising = squares <= 2.0 * self.steepest * allowed
-        lower = value < self._counted - allowed
-        self._counted, self._waited = (value, 0) if lower else (self._counted, self._waited + 1)
-        resting = self._waited >= self.patience
-        if gradients is None or epoch < self._next_proof or not (self._promising or resting):
+            self.best, self.kept = value, [p.copy() for p in params]
+            self._point = self._left = None
+            self._least = self.gap.at_least(gradients, self.steepest)
+        if value < self._counted - self._allowed(self.tol, value, self.null.sum()):
+            self._counted, self._since = value, epoch
+        if final:
             return False
-        self._next_proof = epoch + max(1, int(_SHARE * self.gap.cost(params)), int(_LATER * epoch))
-        self._promising = False
-        return self.is_close(self.tol) or (resting and self.is_close(CLOSE))
+        resting = epoch - self._since >= self.patience
+        return self._try(epoch, self.tol) or (resting and self._try(epoch, max(self.tol, CLOSE)))
+
+    def _try(self, epoch: int, tol: float) -> bool:
+        """Whether the best parameters are proved to be good enough, if it is worth an attempt."""
+        if self._left is not None:
+            return self.is_close(tol)
+        if not self._is_worth_it(epoch, tol):
+            return False
+        self._again = _LATER * epoch
+        enough = self._allowed(tol, self._at.objective, self.null)
+        cheap = self.gap.work(self.kept) <= _FREE + _CHEAP * self._trained(epoch)
+        if cheap or not self._is_far(enough):
+            self._left = self._at.prove(enough, self._budget(epoch))
+        gap = self.left.gap if self._left is not None else self.left.least
+        self._nearer = float(gap.sum())
+        self._expected = self.best - self._nearer
+        self._nearer *= _NEARER
+        return self._left is not None and self.is_close(tol)
+
+    def _is_worth_it(self, epoch: int, tol: float) -> bool:
+        """Whether a proof may succeed, and takes a small share of the training."""
+        trained = self._trained(epoch)
+        most = self._most(tol)
+        if self._least > most or self.gap.spent > _FREE + _SHARE * trained:
+            return False
+        if self.gap.work(self.kept) > _FREE + _PROMISED * trained:
+            return False
+        return epoch >= self._again or self.best - self._expected <= max(most, self._nearer)
+
+    def _is_far(self, enough: Any) -> bool:
+        """Whether an estimate says that no proof will succeed."""
+        return bool((self._at.estimate(enough) > enough).any())
+
+    def _budget(self, epoch: int) -> float:
+        """The work that a proof may take."""
+        return _FREE + _SHARE * self._trained(epoch)
+
+    def _trained(self, epoch: int) -> float:
+        """The work of so many epochs."""
+        return epoch * (2.0 * len(self.gap.rows) * self.kept[0].size + _EPOCH)
 
     # --- the best parameters ----------------------------------------------------------------------
 
     @property
+    def _at(self) -> Point:
+        if self._point is None:
+            self._point = self.gap.point(*self.kept)
+        return self._point
+
+    def conclude(self, epoch: int) -> None:
+        """After so many epochs, prove what can be proved at a small share of their work, or promises to end well."""
+        if self._left is not None:
+            return
+        budget, passes = self._budget(epoch), 4.0 * len(self.gap.rows) * self.kept[0].size
+        if self._least > self._most(self.enough) and passes > budget:
+            return
+        enough = self._allowed(self.enough, self._at.objective, self.null)
+        if self.gap.work(self.kept) <= budget or not self._is_far(enough):
+            self._left = self._at.prove(enough, budget)
+
+    @property
+    def is_proved(self) -> bool:
+        """Whether there was a proof at the best parameters, whatever it says."""
+        return self._left is not None
+
+    @property
     def left(self) -> Left:
         """What is left to gain there."""
-        if self._left is None:
-            self._left = self.gap.at(*self.kept)
-        return self._left
+        if self._left is not None:
+            return self._left
+        if self._point is None and self.null.size == 1:
+            return nothing(np.array([self.best]), np.zeros(1))
+        return nothing(self._at.objective, self._at.least)
+
+    @property
+    def enough(self) -> float:
+        """The share of the objective that may be left at the end of all epochs."""
+        most = CLOSE if self.patience < math.inf else min(_NEAR * self.tol, CLOSE)
+        return max(self.tol, most)
 
     def is_close(self, tol: float, lost: Any = 0.0) -> bool:
         """Whether the gap, and what was lost after it, is at most a share `tol` of the objective, for each output."""
         left = self.left
         return bool((left.gap + lost <= self._allowed(tol, left.objective, self.null)).all())
 
-    def is_over(self) -> bool:
-        """Whether the parameters are good enough at the end of all epochs."""
-        return self.is_close(self.tol) or (self.patience < math.inf and self.is_close(CLOSE))
-
     def distance(self, lost: Any = 0.0) -> float:
-        """The gap, and what was lost after it, relative to the objective, of the worst output; inf if not known."""
+        """The gap, and what was lost after it, relative to the objective, of the worst output."""
+        return self._relative(self.left.gap + lost)
+
+    def least(self) -> float:
+        """The gap relative to the objective by an estimate from below."""
+        return max(self._relative(self.left.least), self._least / max(self.best, 1e-300))
+
+    def _relative(self, gap: Any) -> float:
         left = self.left
         size = np.maximum(self._allowed(1.0, left.objective, self.null), 1e-300)
-        return float(((left.gap + lost) / size).max())
+        return float((gap / size).max())
 
     def allowed_gap(self) -> float:
         """The gap that `tol` allows there, of the output with the largest."""
@@ -120,6 +205,10 @@ class Stopping:
         return float(
             np.ravel(self._allowed(self.tol, left.objective, self.null))[left.gap.argmax()]
         )
+
+    def _most(self, tol: float) -> float:
+        """No less than what is allowed of all outputs together."""
+        return tol * (self.best + _FLOOR * float(self.null.sum()))
 
     @staticmethod
     def _allowed(tol: float, objective: Any, null: Any) -> Any:
