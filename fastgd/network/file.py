@@ -27,11 +27,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.archive import Archive, write_arrays
-from fastgd.checks import as_count, as_finite, as_flag, as_seed
+from fastgd.checks import as_count, as_flag, as_seed
 from fastgd.engines.protocol.networks import Architecture
 from fastgd.files import atomic_write
 from fastgd.network.arguments import checked_architecture
-from fastgd.network.parameters import init_named
+from fastgd.network.parameters import Initialization
 from fastgd.optimizers.state import check_state
 
 Array = NDArray[Any]
@@ -55,7 +55,11 @@ _FIELDS = (  # of the text, beside format and version
     "steps",
     "within_epoch",  # updates of the epoch that is not complete
 )
-_LATER = {"bias": True, "init_scale": 1.0}  # fields that older files lack, as those networks were
+_LATER = {
+    "bias": True,
+    "init_scale": 1.0,
+    "init_mean": 0.0,
+}  # fields that older files lack, as those networks were
 _STATE = re.compile(r"state\.\w+\[(0|[1-9]\d*)\]")
 _TEXTS = {"optimizer": 0, "hyperparameters": 0, "rules": 1, "params": 1}  # by their dimensions
 
@@ -67,7 +71,7 @@ class SavedNetwork:
     Attributes
     ----------
     architecture : Architecture
-    init, init_scale : str, float
+    initialization : Initialization
         How weights are initialized.
     seed : int
     epochs, steps, steps_in_epoch : int
@@ -79,8 +83,7 @@ class SavedNetwork:
     """
 
     architecture: Architecture
-    init: str
-    init_scale: float
+    initialization: Initialization
     seed: int
     epochs: int
     steps: int
@@ -113,8 +116,7 @@ def _description(network: SavedNetwork) -> dict[str, Any]:
             )
     values = vars(a) | {
         "dtype": a.dtype.name,
-        "init": network.init,
-        "init_scale": network.init_scale,
+        **vars(network.initialization),
         "seed": network.seed,
         "epochs": network.epochs,
         "steps": network.steps,
@@ -142,12 +144,14 @@ def _read(archive: Archive) -> SavedNetwork:
     names, shapes, dtype = architecture.names, architecture.shapes, architecture.dtype
     for name, shape in zip(names, shapes, strict=True):  # all of them before any memory is taken
         archive.check(name, shape, dtype)
-    init, seed = init_named(about["init"]), as_seed("rng", about["seed"])
+    initialization = Initialization.checked(
+        architecture, about["init"], about["init_scale"], about["init_mean"]
+    )
+    seed = as_seed("rng", about["seed"])
     params = [archive.array(name, s, dtype) for name, s in zip(names, shapes, strict=True)]
     return SavedNetwork(
         architecture=architecture,
-        init=init,
-        init_scale=as_finite("init_scale", about["init_scale"]),
+        initialization=initialization,
         seed=seed,
         epochs=as_count("epochs", about["epochs"]),
         steps=as_count("steps", about["steps"]),

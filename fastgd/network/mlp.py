@@ -12,7 +12,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from fastgd.checks import as_finite, as_flag, as_seed
+from fastgd.checks import as_flag, as_seed
 from fastgd.engines import config
 from fastgd.engines.networks import engine_for
 from fastgd.engines.protocol.networks import Architecture, Engine, Rows
@@ -26,7 +26,7 @@ from fastgd.network.arguments import (
 )
 from fastgd.network.history import TrainingHistory
 from fastgd.network.outputs import linked, predicted
-from fastgd.network.parameters import init_named, initialize, parameter_views
+from fastgd.network.parameters import Initialization, parameter_views
 from fastgd.network.problem import NetworkProblem
 from fastgd.network.rows import checked_inputs, checked_parameters, checked_rows
 from fastgd.optimizers import Optimizer
@@ -62,8 +62,8 @@ class MLP:
         Initial weights: "he" is normal with variance 2 / inputs (He et al., 2015), "glorot" uniform with variance
         2 / (inputs + outputs) (Glorot & Bengio, 2010); "auto" is "he" for layers that feed "relu", "leaky_relu", "gelu"
         or "softplus", else "glorot". Biases start at 0.
-    init_scale : float, default 1.0
-        Factor of all initial weights.
+    init_scale, init_mean : float or sequence of float, default 1.0 and 0.0
+        Factor of the initial weights, and what is added to them; one number, or one for each layer.
     bias : bool, default True
         Whether layers have biases.
     l1, l2 : float, default 0
@@ -99,7 +99,7 @@ class MLP:
         Everything that determines the outputs and the loss, except the parameters.
     engine : Engine
         Computes outputs, gradients and updates on the chosen backend.
-    seed, init, init_scale, backend, n_threads, tf32
+    seed, init, init_scale, init_mean, backend, n_threads, tf32
         As in the constructor; `seed` is the number of `rng`.
     loaded_state_ : mapping of str to ndarray, or None
         State of an optimizer that `load` read and the next `fit` takes over.
@@ -132,7 +132,8 @@ class MLP:
         leak: float = DEFAULT_LEAK,
         huber_delta: float = 1.0,
         init: str = "auto",
-        init_scale: float = 1.0,
+        init_scale: float | Sequence[float] = 1.0,
+        init_mean: float | Sequence[float] = 0.0,
         bias: bool = True,
         l1: float = 0.0,
         l2: float = 0.0,
@@ -156,15 +157,13 @@ class MLP:
             dtype=dtype,
             bias=bias,
         )
-        self._start(
-            architecture, init, init_scale, rng, backend=backend, n_threads=n_threads, tf32=tf32
-        )
+        start = Initialization.checked(architecture, init, init_scale, init_mean)
+        self._start(architecture, start, rng, backend=backend, n_threads=n_threads, tf32=tf32)
 
     def _start(
         self,
         architecture: Architecture,
-        init: str,
-        init_scale: float,
+        initialization: Initialization,
         rng: int | np.random.Generator,
         *,
         backend: str | None,
@@ -173,7 +172,7 @@ class MLP:
     ) -> None:
         """All that follows from a checked architecture."""
         self.architecture = architecture
-        self.init, self.init_scale = init_named(init), as_finite("init_scale", init_scale)
+        self.initialization = initialization
         self.seed = as_seed("rng", rng)
         config.get_num_threads(n_threads)  # checks it
         self.backend, self.n_threads, self.tf32 = backend, n_threads, as_flag("tf32", tf32)
@@ -188,7 +187,8 @@ class MLP:
         architecture: Architecture,
         *,
         init: str = "auto",
-        init_scale: float = 1.0,
+        init_scale: float | Sequence[float] = 1.0,
+        init_mean: float | Sequence[float] = 0.0,
         rng: int | np.random.Generator = 0,
         backend: str | None = None,
         n_threads: int | None = None,
@@ -199,7 +199,7 @@ class MLP:
         Parameters
         ----------
         architecture : fastgd.engines.protocol.networks.Architecture
-        init, init_scale, rng, backend, n_threads, tf32
+        init, init_scale, init_mean, rng, backend, n_threads, tf32
             As in the constructor.
 
         Returns
@@ -207,9 +207,8 @@ class MLP:
         MLP
         """
         new = object.__new__(cls)
-        new._start(
-            architecture, init, init_scale, rng, backend=backend, n_threads=n_threads, tf32=tf32
-        )
+        start = Initialization.checked(architecture, init, init_scale, init_mean)
+        new._start(architecture, start, rng, backend=backend, n_threads=n_threads, tf32=tf32)
         return new
 
     # --- parameters -------------------------------------------------------------------------------
@@ -222,7 +221,7 @@ class MLP:
         MLP
             The network.
         """
-        initialize(self.params, self.architecture, self.init, self.seed, self.init_scale)
+        self.initialization.write(self.params, self.architecture, self.seed)
         if self.optimizer_ is not None:
             self.optimizer_.reset()
         self.loaded_state_: Mapping[str, Array] | None = None
@@ -233,6 +232,21 @@ class MLP:
     def sizes(self) -> tuple[int, ...]:
         """Inputs, hidden units of each layer, outputs."""
         return self.architecture.sizes
+
+    @property
+    def init(self) -> str:
+        """How the initial weights are drawn."""
+        return self.initialization.init
+
+    @property
+    def init_scale(self) -> float | tuple[float, ...]:
+        """Factor of the initial weights, or one for each layer."""
+        return self.initialization.init_scale
+
+    @property
+    def init_mean(self) -> float | tuple[float, ...]:
+        """What is added to the initial weights, or one number for each layer."""
+        return self.initialization.init_mean
 
     @property
     def n_parameters(self) -> int:
@@ -378,8 +392,8 @@ class MLP:
             Its own by default.
         **changes
             Options that differ from this network's: `hidden` (units of the hidden layers, an integer or a sequence of
-            them), `activation`, `leak`, `bias`, `l1`, `l2`, `dropout`, `init`, `init_scale`, `backend`, `n_threads`,
-            `tf32`.
+            them), `activation`, `leak`, `bias`, `l1`, `l2`, `dropout`, `init`, `init_scale`, `init_mean`, `backend`,
+            `n_threads`, `tf32`.
 
         Returns
         -------
@@ -392,14 +406,15 @@ class MLP:
         (784, 300, 100, 10)
         """
         described = {name: changes.pop(name) for name in CHANGEABLE if name in changes}
-        others = ("init", "init_scale", "backend", "n_threads", "tf32")
+        running = {"backend": self.backend, "n_threads": self.n_threads, "tf32": self.tf32}
+        others = vars(self.initialization) | running
         for name in changes:
             if name not in others:
                 raise TypeError(f"fresh has no argument {name!r}")
         return self.from_architecture(
             changed_architecture(self.architecture, described),
             rng=self.seed if rng is None else rng,
-            **({name: getattr(self, name) for name in others} | changes),
+            **(others | changes),
         )
 
     # --- files ------------------------------------------------------------------------------------
@@ -436,8 +451,7 @@ class MLP:
         optimizer = self.optimizer_
         saved = file.SavedNetwork(
             architecture=self.architecture,
-            init=self.init,
-            init_scale=self.init_scale,
+            initialization=self.initialization,
             seed=self.seed,
             epochs=self.epochs_,
             steps=self.steps_,
@@ -482,7 +496,7 @@ class MLP:
 
         saved = file.read(path)
         new = cls.from_architecture(
-            saved.architecture, init=saved.init, init_scale=saved.init_scale, rng=saved.seed
+            saved.architecture, rng=saved.seed, **vars(saved.initialization)
         )
         for p, value in zip(new.params, saved.params, strict=True):
             p[...] = value
@@ -496,7 +510,7 @@ class MLP:
         return {name: value for name, value in vars(self).items() if name != "engine"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update({"init_scale": 1.0, **state})  # which an earlier version did not have
+        vars(self).update(state)
         self.engine = engine_for(self.architecture, self.backend, self.n_threads, self.tf32)
         self.params = parameter_views(self.architecture)
         for p, value in zip(self.params, state["params"], strict=True):

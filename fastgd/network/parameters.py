@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.checks import as_real_array
+from fastgd.checks import as_finite, as_real_array
 from fastgd.engines.protocol.networks import Architecture, Array
 
 _RECTIFIED = ("relu", "leaky_relu", "gelu", "softplus")  # activations for which "auto" means "he"
@@ -38,20 +39,57 @@ def numbered_names(a: Architecture) -> tuple[str, ...]:
     )
 
 
-def initialize(
-    params: Sequence[Array], a: Architecture, init: str, seed: int, scale: float = 1.0
-) -> None:
-    """Draw the weights, `scale` times as large as `init` says, and set the biases to 0, in place."""
-    rng = np.random.default_rng(seed)
-    for layer in range(a.layers):
-        w, *biases = (params[k] for k in a.layer(layer))
-        kind = init
-        if init == "auto":
-            feeds_rectifier = layer < a.layers - 1 and a.activation in _RECTIFIED
-            kind = "he" if feeds_rectifier else "glorot"
-        w[...] = _initial_weights(rng, w.shape, kind) * scale
-        for b in biases:
-            b[...] = 0
+@dataclass(frozen=True)
+class Initialization:
+    """How initial parameters are drawn: weights as `init` says, times `init_scale`, plus `init_mean`; biases are 0.
+
+    Attributes
+    ----------
+    init : str
+    init_scale, init_mean : float or tuple of float
+        One number, or one for each layer.
+    """
+
+    init: str
+    init_scale: float | tuple[float, ...] = 1.0
+    init_mean: float | tuple[float, ...] = 0.0
+
+    @classmethod
+    def checked(cls, a: Architecture, init: Any, init_scale: Any, init_mean: Any) -> Self:
+        """From the arguments of `fastgd.MLP`."""
+        if init not in ("auto", "he", "glorot"):
+            raise ValueError(f"init must be 'auto', 'he' or 'glorot', got {init!r:.60}")
+        scale = _number_or_one_for_each("init_scale", init_scale, a.layers)
+        return cls(str(init), scale, _number_or_one_for_each("init_mean", init_mean, a.layers))
+
+    def write(self, params: Sequence[Array], a: Architecture, seed: int) -> None:
+        """Draw initial parameters in place."""
+        rng = np.random.default_rng(seed)
+        scales, means = (spread(v, a.layers) for v in (self.init_scale, self.init_mean))
+        for layer in range(a.layers):
+            w, *biases = (params[k] for k in a.layer(layer))
+            kind = self.init
+            if kind == "auto":
+                feeds_rectifier = layer < a.layers - 1 and a.activation in _RECTIFIED
+                kind = "he" if feeds_rectifier else "glorot"
+            w[...] = _initial_weights(rng, w.shape, kind) * scales[layer] + means[layer]
+            for b in biases:
+                b[...] = 0
+
+
+def spread(value: float | tuple[float, ...], layers: int) -> tuple[float, ...]:
+    """One number for each layer."""
+    return value if isinstance(value, tuple) else (value,) * layers
+
+
+def _number_or_one_for_each(name: str, value: Any, layers: int) -> float | tuple[float, ...]:
+    if not isinstance(value, list | tuple | np.ndarray) or np.ndim(value) == 0:
+        return as_finite(name, value)
+    if len(value) != layers:
+        raise ValueError(
+            f"{name} must be a number or one for each of the {layers} layers, got {value!r:.60}"
+        )
+    return tuple(as_finite(f"{name}[{k}]", one) for k, one in enumerate(value))
 
 
 def given_parameters(name: str, value: Any, a: Architecture) -> list[Array]:
@@ -91,10 +129,3 @@ def _initial_weights(
         return rng.normal(0.0, math.sqrt(2.0 / fan_in), shape)
     limit = math.sqrt(6.0 / (fan_in + fan_out))
     return rng.uniform(-limit, limit, shape)
-
-
-def init_named(init: Any) -> str:
-    """The name of an initialization, checked."""
-    if init not in ("auto", "he", "glorot"):
-        raise ValueError(f"init must be 'auto', 'he' or 'glorot', got {init!r:.60}")
-    return str(init)

@@ -27,6 +27,7 @@ NAMES = {
     "loss": "loss at the end",
     "batch_size": "batch size",
     "init_scale": "scale of the initial weights",
+    "init_mean": "mean of the initial weights",
 }
 MOST_LINES = len(COLOURS)
 _PART = re.compile(

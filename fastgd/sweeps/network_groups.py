@@ -16,7 +16,7 @@ from fastgd.engines.protocol.sweeps import Schedule
 from fastgd.optimizers import Optimizer
 from fastgd.optimizers.loops import check_column, methods, options_of, schedule_of
 from fastgd.schedules import as_schedule
-from fastgd.sweeps.network_axes import OptimizerAxis
+from fastgd.sweeps.network_axes import Axis
 
 
 @dataclass(frozen=True)
@@ -69,12 +69,12 @@ class Part:
     """What an array has of its own: options of a group of the optimizer, and axes that replace some of them."""
 
     options: dict[str, Any]
-    axes: tuple[OptimizerAxis, ...]
+    axes: tuple[Axis, ...]
 
 
-def parts_of(optimizer: Optimizer, a: Architecture, axes: Sequence[OptimizerAxis]) -> list[Part]:
+def parts_of(optimizer: Optimizer, a: Architecture, axes: Sequence[Axis]) -> list[Part]:
     """Of each array of a network; an axis of the array wins over one of its layer, that over the optimizer's group."""
-    own: list[dict[str, OptimizerAxis]] = [{} for _ in a.shapes]
+    own: list[dict[str, Axis]] = [{} for _ in a.shapes]
     for part in ("layers", "groups"):
         for axis in axes:
             for k in axis.arrays(a) if axis.part == part else ():
@@ -98,7 +98,7 @@ def parts_of(optimizer: Optimizer, a: Architecture, axes: Sequence[OptimizerAxis
 def groups_of_runs(
     optimizer: Optimizer,
     a: Architecture,
-    axes: Sequence[OptimizerAxis],
+    axes: Sequence[Axis],
     places: Places,
     index: NDArray[np.intp],
 ) -> Iterator[RunGroup]:
@@ -121,7 +121,7 @@ class _Varied:
     """The hyperparameters of one parameter group, some of which axes vary."""
 
     def __init__(
-        self, optimizer: Optimizer, part: Part, every: Sequence[OptimizerAxis], places: Places
+        self, optimizer: Optimizer, part: Part, every: Sequence[Axis], places: Places
     ) -> None:
         self.optimizer, self.places = optimizer.with_options(**part.options), places
         self.axes = {axis.option: axis for axis in every if axis.option not in part.options}
@@ -131,7 +131,7 @@ class _Varied:
             for option, axis in self.axes.items()
         }
 
-    def _checked(self, axis: OptimizerAxis, column: NDArray[Any]) -> NDArray[Any]:
+    def _checked(self, axis: Axis, column: NDArray[Any]) -> NDArray[Any]:
         try:
             check_column(self.optimizer, axis.option, column)
         except (TypeError, ValueError) as error:

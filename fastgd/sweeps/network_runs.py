@@ -8,29 +8,30 @@ optimizer as rows over those runs that one compiled loop can train side by side.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.batches import Batches
-from fastgd.checks import LARGEST_COUNT, as_count, as_finite, as_seed
+from fastgd.checks import LARGEST_COUNT, as_count, as_seed
 from fastgd.descent.axes import Places
 from fastgd.descent.request import Options, check_optimizers
 from fastgd.engines.protocol.networks import Architecture, Array
 from fastgd.network.arguments import CHANGEABLE, changed_architecture
 from fastgd.network.mlp import MLP
-from fastgd.network.parameters import (
-    given_parameters,
-    init_named,
-    initialize,
-    parameter_views,
-)
+from fastgd.network.parameters import Initialization, given_parameters, parameter_views
 from fastgd.network.problem import NetworkProblem
 from fastgd.optimizers import Optimizer
 from fastgd.optimizers.loops import with_groups
-from fastgd.sweeps.network_axes import OF_STARTS, OptimizerAxis, choices, optimizer_axes
+from fastgd.sweeps.network_axes import (
+    Axis,
+    choices,
+    initialization_of,
+    optimizer_axes,
+    start_axes,
+)
 from fastgd.sweeps.network_groups import RunGroup, groups_of_runs, parts_of
 
 
@@ -38,14 +39,13 @@ from fastgd.sweeps.network_groups import RunGroup, groups_of_runs, parts_of
 class Start:
     """How the parameters of a run begin: drawn by its seed, or as they are given."""
 
-    init: str
-    init_scale: float
+    initialization: Initialization
     given: list[Array] | None = None
 
     def write(self, params: Sequence[Array], a: Architecture, seed: int) -> None:
         """Write the initial parameters of a network."""
         if self.given is None:
-            initialize(params, a, self.init, seed, self.init_scale)
+            self.initialization.write(params, a, seed)
             return
         for p, value in zip(params, self.given, strict=True):
             p[...] = value
@@ -100,7 +100,8 @@ class NetworkRuns:
         ]
         self.batches_of = self._place("batch_size")
         self.updates = self._updates(options.most_updates)
-        self._choose_networks(options.x0)
+        self._choose_architectures()
+        self._choose_starts(options.x0)
         self._optimizers: tuple[Optimizer, ...] = places.values.get("optimizer", (optimizer,))
         self._optimizer_of = self._place("optimizer")
         self._axes = optimizer_axes(places.values)
@@ -138,32 +139,34 @@ class NetworkRuns:
         table = [[min(n * epoch, LARGEST_COUNT) for n in each] for epoch in counts["epochs"]]
         return np.array(table, np.int64)[self._place("epochs"), self.batches_of]
 
-    def _choose_networks(self, x0: Any) -> None:
-        """The architectures and starts of the runs."""
+    def _choose_architectures(self) -> None:
+        """The architectures of the runs."""
         network = self.problem.network
-        changes, self.architecture_of = choices(self.places, CHANGEABLE)
+        changes, self.architecture_of, _ = choices(self.places, CHANGEABLE)
         self.architectures = [changed_architecture(network.architecture, own) for own in changes]
         if "leak" in self.places.values and not any(a.constants for a in self.architectures):
             raise ValueError("axes['leak'] has no effect: no run has the activation 'leaky_relu'")
-        changes, self.start_of = choices(self.places, OF_STARTS)
-        if x0 is not None or "x0" in self.places.values:
-            changes = self._given_starts(x0, changes)
-        default: dict[str, Any] = {"init": network.init, "init_scale": network.init_scale}
-        self.starts = [_start(**(default | own)) for own in changes]
 
-    def _given_starts(self, x0: Any, changes: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Starts with checked parameters."""
-        says = [f"axes[{name!r}]" for name in OF_STARTS if name in self.places.values]
-        says += ["x0"] if x0 is not None else []
-        if len(says) > 1:
+    def _choose_starts(self, x0: Any) -> None:
+        """The starts of the runs."""
+        axes = start_axes(self.places.values)
+        given = x0 is not None or "x0" in axes
+        says = [f"axes[{name!r}]" for name in axes] + ["x0"] * (x0 is not None)
+        if given and len(says) > 1:
             raise ValueError(f"{' and '.join(says)} both say where runs start; give one of them")
-        a = self.one_form(says[0])
-        name, found = says[0], []
-        for k, own in enumerate(changes):
-            value, where = (own["x0"], f"{name}[{k}]") if own else (x0, name)
-            value = value.params if isinstance(value, MLP) else value
-            found.append({"x0": given_parameters(where, value, a)})
-        return found
+        if given:
+            self.one_form(says[0])
+        values, self.start_of, first = choices(self.places, axes if given else [*CHANGEABLE, *axes])
+        self.starts = []
+        for k, own in zip(first, values, strict=True):
+            a = self.architectures[int(self.architecture_of[k])]
+            start = Start(initialization_of(self.problem.network.initialization, a, own))
+            if given:
+                where = "x0" if x0 is not None else f"{says[0]}[{self.places.of['x0'][k]}]"
+                value = own.get("x0", x0)
+                value = value.params if isinstance(value, MLP) else value
+                start = replace(start, given=given_parameters(where, value, a))
+            self.starts.append(start)
 
     def one_form(self, wanted_by: str) -> Architecture:
         """An architecture of whose arrays all networks have the like; ValueError if they differ."""
@@ -196,10 +199,8 @@ class NetworkRuns:
         settings = {name: getattr(network, name) for name in ("backend", "n_threads", "tf32")}
         new = network.from_architecture(
             self.architectures[int(self.architecture_of[k])],
-            init=start.init,
-            init_scale=start.init_scale,
             rng=self.seed(k),
-            **(settings | running),
+            **(settings | running | vars(start.initialization)),
         )
         if start.given is not None:
             start.write(new.params, new.architecture, new.seed)
@@ -226,7 +227,7 @@ class NetworkRuns:
         }
         return with_groups(one, {path: options for path, options in groups.items() if options})
 
-    def _value(self, axis: OptimizerAxis, k: int) -> Any:
+    def _value(self, axis: Axis, k: int) -> Any:
         return self.places.values[axis.name][self.places.of[axis.name][k]]
 
 
@@ -236,7 +237,3 @@ def _seeds(problem: NetworkProblem[MLP], places: Places, rng: Any) -> list[int]:
     if rng is not None:
         raise ValueError("rng and axes['rng'] both say which seeds the runs have; give one of them")
     return [as_seed("axes['rng']", value) for value in places.values["rng"]]
-
-
-def _start(init: Any, init_scale: Any, x0: list[Array] | None = None) -> Start:
-    return Start(init_named(init), as_finite("init_scale", init_scale), x0)

@@ -124,10 +124,11 @@ def sweep(
     Axes of a sweep of networks are the optimizer's hyperparameters, "optimizer", "rng" (seeds of the weights, the
     orders of rows and dropout; the network's by default), "batch_size", "epochs" or "max_iter" (instead of
     `max_iter`), "hidden" (units of the hidden layers: integers or tuples), and `activation`, `leak`, `bias`, `l1`,
-    `l2`, `dropout`, `init` and `init_scale` of `MLP`; "l1" and "l2" are the network's penalties on its weights, not the
-    optimizer's. A hyperparameter of the optimizer for some parameters alone is an axis such as "layers.0.lr", for the
-    weights and biases of layer 0, or "groups.3.lr", for array 3 of `MLP.params`; negative numbers count from the end.
-    An axis of an array wins over one of its layer, and both win over groups of the optimizer.
+    `l2`, `dropout`, `init`, `init_scale` and `init_mean` of `MLP`; "l1" and "l2" are the network's penalties on its
+    weights, not the optimizer's. A hyperparameter of the optimizer for some parameters alone is an axis such as
+    "layers.0.lr", for the weights and biases of layer 0, or "groups.3.lr", for array 3 of `MLP.params`; negative
+    numbers count from the end. An axis of an array wins over one of its layer, and both win over groups of the
+    optimizer. "layers.0.init_scale" and "layers.0.init_mean" are axes too.
 
     All networks start at `x0`, if it is given, or at those of an axis "x0": another network, or parameters as a list of
     arrays like `MLP.params` or all in one flat array. Seeds then choose the orders of rows and dropout alone. `tol` and

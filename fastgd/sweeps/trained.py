@@ -10,12 +10,10 @@ from numpy.typing import NDArray
 
 from fastgd.checks import is_integer
 from fastgd.engines.protocol.outcomes import Status
-from fastgd.network.arguments import CHANGEABLE
+from fastgd.sweeps.network_axes import changes_of
 
 if TYPE_CHECKING:
     from fastgd.network.mlp import MLP
-
-_OF_NETWORKS = (*CHANGEABLE, "init", "init_scale")
 
 
 class Trained:
@@ -91,8 +89,9 @@ class Trained:
             raise ValueError(f"the run at {place} was not started")
         own = self.axes_at(place)
         seed = own.get("rng")
-        changes = {name: own[name] for name in _OF_NETWORKS if name in own}
-        new = self.template.fresh(seed if is_integer(seed) else None, **changes)
+        new = self.template.fresh(
+            seed if is_integer(seed) else None, **changes_of(self.template, own)
+        )
         start = 0
         for p in new.params:
             p[...] = params[start : start + p.size].reshape(p.shape)

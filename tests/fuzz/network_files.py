@@ -22,6 +22,7 @@ CASES = st.fixed_dictionaries(
         "dropout": st.sampled_from([0.0, 0.25]),
         "bias": st.sampled_from([True, True, False]),
         "init_scale": st.sampled_from([1.0, 0.3, -2.0]),
+        "init_mean": st.sampled_from([0.0, 0.1]),
         "dtype": st.sampled_from(values.DTYPES),
         "optimizer": st.sampled_from(["SGD", "Adam", "NAdam", "Rprop", "RMSprop", "Adadelta"]),
         "steps": st.integers(0, 9),
@@ -47,6 +48,7 @@ def check(case):
         dropout=case["dropout"],
         bias=case["bias"],
         init_scale=case["init_scale"],
+        init_mean=case["init_mean"],
         dtype=case["dtype"],
         rng=case["seed"],
     )

@@ -114,12 +114,12 @@ def test_groups_count_the_arrays_there_are():
 
 def test_a_file_holds_the_weights_and_goes_on(tmp_path):
     path = tmp_path / "net.npz"
-    plain, _ = pair(init_scale=0.5)
+    plain, _ = pair(init_scale=0.5, init_mean=(0.1, 0.0, -0.1))
     plain.fit(X, Y, optimizer=gd.Adam(lr=0.01), epochs=2)
     plain.save(path)
     loaded = gd.MLP.load(path)
     assert not loaded.architecture.bias
-    assert loaded.init_scale == 0.5
+    assert (loaded.init_scale, loaded.init_mean) == (0.5, (0.1, 0.0, -0.1))
     assert same_bits(loaded.params, plain.params)
     loaded.fit(X, Y, optimizer=gd.Adam(lr=0.01), epochs=1)
     plain.fit(X, Y, epochs=1)
@@ -128,9 +128,15 @@ def test_a_file_holds_the_weights_and_goes_on(tmp_path):
 
 
 def test_init_scale_is_a_factor_of_all_weights():
-    plain, small = gd.MLP([4, 5, 1], rng=1), gd.MLP([4, 5, 1], rng=1, init_scale=0.25)
+    plain = gd.MLP([4, 5, 1], dtype="float64", rng=1)
+    small = gd.MLP([4, 5, 1], dtype="float64", rng=1, init_scale=0.25)
     assert same_bits([0.25 * p for p in plain.params], small.params)
     assert same_bits(small.fresh(init_scale=1.0).params, plain.params)
+    each = plain.fresh(init_scale=(1.0, 0.5), init_mean=[0.25, 0.0])
+    assert np.array_equal(each.params[0], plain.params[0] + 0.25)
+    assert np.array_equal(each.params[2], 0.5 * plain.params[2])
+    assert not any(b.any() for b in each.params[1::2])
+    assert (each.init_scale, each.init_mean) == ((1.0, 0.5), (0.25, 0.0))
 
 
 @pytest.mark.parametrize(
@@ -140,6 +146,8 @@ def test_init_scale_is_a_factor_of_all_weights():
         ({"bias": None}, "bias"),
         ({"init_scale": "1"}, "init_scale"),
         ({"init_scale": np.inf}, "init_scale must be a finite number"),
+        ({"init_mean": (1, 2)}, "init_mean must be a number or one for each of the 1 layers"),
+        ({"init_mean": [None]}, r"init_mean\[0\] must be a finite number"),
     ],
 )
 def test_refused_arguments(options, says):

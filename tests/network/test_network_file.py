@@ -376,7 +376,7 @@ def test_descriptions_that_do_not_fit_are_refused(field, value, says, saved):
 def test_every_field_is_needed(saved):
     arrays = members(saved)
     about = about_of(arrays)
-    for field in about.keys() - {"bias", "init_scale"}:
+    for field in about.keys() - {"bias", "init_scale", "init_mean"}:
         less = {name: value for name, value in about.items() if name != field}
         np.savez(saved, **(arrays | {"about": np.array(json.dumps(less))}))
         refused(saved)
@@ -385,11 +385,11 @@ def test_every_field_is_needed(saved):
 def test_fields_that_older_files_lack(saved):
     arrays = members(saved)
     about = about_of(arrays)
-    del about["bias"], about["init_scale"]
+    del about["bias"], about["init_scale"], about["init_mean"]
     np.savez(saved, **(arrays | {"about": np.array(json.dumps(about))}))
     loaded = gd.MLP.load(saved)
     assert loaded.architecture.bias
-    assert loaded.init_scale == 1.0
+    assert (loaded.init_scale, loaded.init_mean) == (1.0, 0.0)
 
 
 def test_compressed_archives_are_refused_before_they_grow(saved):

@@ -26,6 +26,7 @@ NETWORK = {
     "dropout": [0.0, 0.3],
     "init": ["auto", "he", "glorot"],
     "init_scale": [1.0, 0.3],
+    "init_mean": [0.0, 0.1],
 }
 TRAINING = {"rng": [0, 7], "batch_size": [8, 64], "max_iter": [5, 12]}
 OPTIONS = {
@@ -41,6 +42,8 @@ PARTS = {
     "groups.0.momentum": OPTIONS["momentum"],
     "groups.-1.lr": OPTIONS["lr"],
     "groups.-1.nesterov": OPTIONS["nesterov"],
+    "layers.0.init_scale": [2.0, 0.5],
+    "layers.-1.init_mean": [0.0, -0.2],
 }
 EVERY = NETWORK | TRAINING | OPTIONS | PARTS
 MOMENTA = [
@@ -65,7 +68,7 @@ def optimizer_alone(given, own, net):
     for part in ("layers", "groups"):
         for name in own:
             kind, _, rest = name.partition(".")
-            if kind == part:
+            if kind == part and "init" not in name:
                 number, option = rest.split(".")
                 concerned = range(arrays)[int(number)] if part == "groups" else int(number)
                 if part == "groups":
@@ -80,7 +83,14 @@ def optimizer_alone(given, own, net):
 
 def alone(given, own):
     """The network of one run, trained by `MLP.fit`."""
-    net = network().fresh(own.get("rng"), **{n: v for n, v in own.items() if n in NETWORK})
+    changes = {n: v for n, v in own.items() if n in NETWORK}
+    net = network().fresh(own.get("rng"), **changes)
+    for name, k in (("layers.0.init_scale", 0), ("layers.-1.init_mean", -1)):
+        if name in own:
+            option = name.rpartition(".")[2]
+            each = [getattr(net, option)] * net.architecture.layers
+            each[k] = own[name]
+            net = net.fresh(**{option: each})
     optimizer = optimizer_alone(given, own, net)
     size, steps = own.get("batch_size", 16), own.get("max_iter", 9)
     with np.errstate(all="ignore"):
@@ -191,6 +201,13 @@ def test_a_million_runs_are_arrays():
         ({"leak": [0.1], "activation": ["tanh"]}, "no run has the activation 'leaky_relu'"),
         ({"init": ["orthogonal"]}, "init must be"),
         ({"init_scale": [np.nan]}, "init_scale must be a finite number"),
+        (
+            {"init_scale": [(1, 2, 3)]},
+            "init_scale must be a number or one for each of the 2 layers",
+        ),
+        ({"layers.0.init_scale": [None]}, r"axes\['layers.0.init_scale'\] must be a finite number"),
+        ({"layers.2.init_mean": [1]}, r"axes\['layers.2.init_mean'\] has the number 2"),
+        ({"groups.0.init_mean": [1]}, "SGD has no hyperparameter 'init_mean'"),
         ({"l2": [-1]}, "l2 must be a finite number >= 0"),
     ],
 )
@@ -231,6 +248,7 @@ def test_tables_files_and_figures(tmp_path):
         ("layers.-2.lr", "learning rate of layer -2"),
         ("groups.3.weight_decay", "weight_decay of array 3"),
         ("groups.-1.lr", "learning rate of the last array"),
+        ("layers.0.init_mean", "mean of the initial weights of layer 0"),
         ("a$b", r"a\$b"),
     ],
 )

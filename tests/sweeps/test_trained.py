@@ -32,7 +32,7 @@ AXES = {
     "rng": [2, 5],
     "activation": ["tanh", "relu"],
     "l2": [0.0, 0.1],
-    "init_scale": [1.0, 0.5],
+    "layers.-1.init_scale": [1.0, 0.5],
     "batch_size": [16, 50],
     "max_iter": [7, 10],
 }
@@ -57,7 +57,8 @@ def test_every_network_and_its_losses(names, record, dtype, paired, n_threads):
     assert out.history.shape == (*out.shape, -(-longest // record))
     for index in np.ndindex(out.shape):
         own = out.axes_at(index)
-        changes = {n: own[n] for n in ("activation", "l2", "init_scale") if n in own}
+        changes = {n: own[n] for n in ("activation", "l2") if n in own}
+        changes["init_scale"] = (1.0, own.get("layers.-1.init_scale", 1.0))
         alone = network(dtype=dtype, l1=1e-3).fresh(own.get("rng"), **changes)
         rate = own.get("layers.0.lr", 0.05)
         optimizer = gd.SGD(lr=0.05, groups={0: {"lr": rate}, 1: {"lr": rate}})
