@@ -128,12 +128,12 @@ def _of_one(
         return
     optimizer = given.fresh()  # a used optimizer's schedule would start at its last step
     columns = {
-        name: _first_rates(column) if name == "lr" else _numbers(column)
+        name: numbers_of(name, column)
         for name, column in places.values.columns.items()
         if name not in _NO_HYPERPARAMETERS
     }
     numbers = varied(optimizer, columns)
-    schedules = _schedules(optimizer, places)
+    schedules = schedules_of(places.values.columns.get("lr", (schedule_of(optimizer),)))
     for chosen in numbers.alike(len(own), lambda name: places.positions(name, own)):
         index = own if isinstance(chosen, range) else np.asarray(own)[chosen]
         if len(starts.seeds) > 1:  # runs with one order of rows belong together
@@ -142,31 +142,22 @@ def _of_one(
         yield Group(index, places, starts, numbers, flags, schedules, isinstance(optimizer, NAG))
 
 
-def _schedules(optimizer: Optimizer, places: Places) -> list[Schedule] | None:
-    """The schedules of all rates, if there is one among them."""
-    rates = places.values.columns.get("lr", (schedule_of(optimizer),))
+def schedules_of(rates: Column) -> list[Schedule] | None:
+    """The learning rates as schedules, if there is one among them."""
     if isinstance(rates, np.ndarray) or not any(map(callable, rates)):
         return None
     return [as_schedule(rate) for rate in rates]
 
 
-def _first_rates(rates: Column) -> NDArray[Any]:
-    """The rates of the first step; engines follow schedules from there."""
-    if isinstance(rates, np.ndarray):
-        return rates
-    if set(map(type, rates)) == {float}:
-        return np.array(rates, np.float64)
-    return np.array([_first_rate(rate) for rate in rates], np.float64)
+def numbers_of(option: str, values: Column) -> NDArray[Any]:
+    """One entry for each value of a hyperparameter, of any kind, which the optimizer's fields check.
 
-
-def _first_rate(rate: Any) -> float:
-    if callable(rate) and not isinstance(rate, Optimizer):  # which SciPy may call
-        return as_schedule(rate)(0)
-    return as_number("lr", rate)
-
-
-def _numbers(values: Column) -> NDArray[Any]:
-    """One entry per value, of any kind; the optimizer's fields check them."""
+    A schedule counts with its rate at the first step; engines follow it from there.
+    """
+    if option == "lr" and not isinstance(values, np.ndarray):
+        if set(map(type, values)) == {float}:
+            return np.array(values, np.float64)
+        return np.array([_first_rate(rate) for rate in values], np.float64)
     try:
         return np.asarray(values)
     except (TypeError, ValueError):  # pairs mixed with other values
@@ -174,3 +165,9 @@ def _numbers(values: Column) -> NDArray[Any]:
         for k, value in enumerate(values):
             column[k] = value
         return column
+
+
+def _first_rate(rate: Any) -> float:
+    if callable(rate) and not isinstance(rate, Optimizer):  # which SciPy may call
+        return as_schedule(rate)(0)
+    return as_number("lr", rate)

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.engines.protocol.arrays import checked
-from fastgd.engines.protocol.steps import Method
 from fastgd.optimizers.base import Optimizer
 from fastgd.optimizers.fields import Schedule
 from fastgd.optimizers.groups import checked_groups, group_numbers
@@ -38,35 +37,6 @@ def varied(optimizer: Optimizer, columns: Mapping[str, Sequence[Any] | NDArray[A
         schedule in "lr" the rate at the first step is taken.
     """
     return optimizer._kind.varied(optimizer._options, columns)
-
-
-def methods(
-    optimizer: Optimizer, columns: Mapping[str, Sequence[Any] | NDArray[Any]]
-) -> list[tuple[NDArray[np.intp], Method]]:
-    """The updates of n runs, of which each has a value of its own in every column.
-
-    Returns
-    -------
-    list of (ndarray of intp, Method)
-        Runs whose flags select the same rule, as their indices in order, and their numbers.
-    """
-    several = varied(optimizer, columns)
-    lengths = {name: column.shape[-1] for name, column in several.columns.items()}
-    runs = next(iter(lengths.values()), 1)
-    for name, length in lengths.items():
-        if length != runs:
-            raise ValueError(f"{name} must have {runs} values as the others, got {length}")
-    found = []
-    for chosen in several.alike(runs, lambda _: np.arange(runs)):
-        index = np.asarray(chosen)
-        flags = several.flags(dict.fromkeys(columns, int(index[0])))
-        found.append((index, several.method(flags, dict.fromkeys(columns, index), index.size)))
-    return found
-
-
-def check_column(optimizer: Optimizer, name: str, column: Sequence[Any] | NDArray[Any]) -> None:
-    """Raise TypeError or ValueError if a value is none of this hyperparameter, whatever the others are."""
-    optimizer._kind.column(name, column)
 
 
 def schedule_of(optimizer: Optimizer) -> Schedule | None:

@@ -127,6 +127,8 @@ def choices(
 ) -> tuple[list[dict[str, Any]], NDArray[np.intp], list[int]]:
     """The different combinations of some axes' values, which of them each run has, and the first run of each."""
     present = [name for name in names if name in places.values]
+    if not present:
+        return [{}], np.zeros(places.total, np.intp), [0]
     code = np.zeros(places.total, np.intp)
     for name in present:
         same = _first_equal(places.values[name])[places.of[name]]

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.descent.axes import Places
+from fastgd.descent.grouping import numbers_of, schedules_of
 from fastgd.engines.protocol.networks import Architecture
 from fastgd.engines.protocol.steps import Method
 from fastgd.engines.protocol.sweeps import Schedule
 from fastgd.optimizers import Optimizer
-from fastgd.optimizers.loops import check_column, methods, options_of, schedule_of
-from fastgd.schedules import as_schedule
+from fastgd.optimizers.loops import options_of, schedule_of, varied
 from fastgd.sweeps.network_axes import Axis
 
 
@@ -107,14 +107,22 @@ def groups_of_runs(
     arrays = parts_of(optimizer, a, axes)
     parts = [Part({}, ())]
     parts += [part for k, part in enumerate(arrays) if part not in [*parts, *arrays[:k]]]
-    varied = [_Varied(optimizer, part, every, places) for part in parts]
+    several = [_Varied(optimizer, part, every, places) for part in parts]
+    group_of = tuple(parts.index(part) for part in arrays)
+    for own in _alike(index, [one.rules(index) for one in several]):
+        yield RunGroup(own, a, group_of, tuple(one.numbers(own) for one in several))
+
+
+def _alike(
+    index: NDArray[np.intp], keys: Sequence[NDArray[np.intp] | None]
+) -> Iterator[NDArray[np.intp]]:
+    """Sets of runs that are equal in all keys; None is equal for all runs."""
     code = np.zeros(index.size, np.intp)
-    for one in varied:
-        _, code = np.unique(code * index.size + one.batches(index), return_inverse=True)
-    for k in range(code.max() + 1):
-        own = index[code.reshape(-1) == k]
-        group_of = tuple(parts.index(part) for part in arrays)
-        yield RunGroup(own, a, group_of, tuple(one.numbers(own) for one in varied))
+    differing = [key for key in keys if key is not None]
+    for key in differing:
+        code = np.unique(code * index.size + key, return_inverse=True)[1].reshape(-1)
+    for k in range(int(code.max()) + 1):
+        yield index[code == k] if differing else index
 
 
 class _Varied:
@@ -126,57 +134,40 @@ class _Varied:
         self.optimizer, self.places = optimizer.with_options(**part.options), places
         self.axes = {axis.option: axis for axis in every if axis.option not in part.options}
         self.axes |= {axis.option: axis for axis in part.axes}
-        self.columns = {
-            option: self._checked(axis, _entries(places.values[axis.name]))
-            for option, axis in self.axes.items()
-        }
+        columns = {option: self._column(axis) for option, axis in self.axes.items()}
+        self.varied = varied(self.optimizer, columns)
 
-    def _checked(self, axis: Axis, column: NDArray[Any]) -> NDArray[Any]:
+    def _column(self, axis: Axis) -> NDArray[Any]:
+        """The values of an axis, checked."""
         try:
-            check_column(self.optimizer, axis.option, column)
+            column = numbers_of(axis.option, self.places.values.columns[axis.name])
+            varied(self.optimizer, {axis.option: column})
         except (TypeError, ValueError) as error:
             if axis.part == "all":
                 raise
             raise type(error)(f"axes[{axis.name!r}]: {error}") from None
         return column
 
-    def _methods(self, index: NDArray[np.intp]) -> list[tuple[NDArray[np.intp], Method]]:
-        of = self.places.of
-        columns = {
-            option: column[of[self.axes[option].name][index]]
-            for option, column in self.columns.items()
-        }
-        return methods(self.optimizer, columns or {"lr": np.full(index.size, self.optimizer.lr)})
+    def _places(self, option: str, index: NDArray[np.intp]) -> NDArray[np.intp]:
+        return self.places.numbered(self.axes[option].name, index)
 
-    def batches(self, index: NDArray[np.intp]) -> NDArray[np.intp]:
-        """Numbers of runs that are the same where these hyperparameters select one rule."""
+    def rules(self, index: NDArray[np.intp]) -> NDArray[np.intp] | None:
+        """A number for each run, the same where the hyperparameters select one rule; None where they always do."""
+        sets = self.varied.alike(index.size, lambda option: self._places(option, index))
+        if len(sets) == 1:
+            return None
         found = np.empty(index.size, np.intp)
-        for k, (own, _) in enumerate(self._methods(index)):
-            found[own] = k
+        for k, own in enumerate(sets):
+            found[np.asarray(own)] = k
         return found
 
     def numbers(self, index: NDArray[np.intp]) -> Numbers:
         """The numbers of runs that have one rule."""
-        ((_, method),) = self._methods(index)
-        axis = self.axes.get("lr")
-        if axis is None:
-            rates = (schedule_of(self.optimizer) or self.optimizer.lr,)
-            of = np.zeros(index.size, np.intp)
-        else:
-            rates = self.places.values[axis.name]
-            of = self.places.of[axis.name][index]
-        moving = any(map(callable, rates))
-        return Numbers(method, [as_schedule(rate) for rate in rates] if moving else None, of)
-
-
-def _entries(values: Sequence[Any]) -> NDArray[Any]:
-    """The values of an axis as an array, of objects where they are not numbers; the optimizer's fields check them."""
-    try:
-        column = np.asarray(values)
-    except (TypeError, ValueError):  # pairs mixed with other values
-        column = np.empty(0)
-    if len(column) != len(values) or column.dtype.kind not in "fiub":
-        column = np.empty(len(values), object)
-        for k, value in enumerate(values):
-            column[k] = value
-    return column
+        at = {option: self._places(option, index) for option in self.axes}
+        flags = self.varied.flags({option: int(places[0]) for option, places in at.items()})
+        method = self.varied.method(flags, at, index.size)
+        if "lr" not in at:
+            schedules = schedules_of((schedule_of(self.optimizer),))
+            return Numbers(method, schedules, np.zeros(index.size, np.intp))
+        rates = self.places.values.columns[self.axes["lr"].name]
+        return Numbers(method, schedules_of(rates), at["lr"])

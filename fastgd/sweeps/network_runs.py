@@ -32,7 +32,7 @@ from fastgd.sweeps.network_axes import (
     optimizer_axes,
     start_axes,
 )
-from fastgd.sweeps.network_groups import RunGroup, groups_of_runs, parts_of
+from fastgd.sweeps.network_groups import Part, RunGroup, groups_of_runs, parts_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,6 +105,7 @@ class NetworkRuns:
         self._optimizers: tuple[Optimizer, ...] = places.values.get("optimizer", (optimizer,))
         self._optimizer_of = self._place("optimizer")
         self._axes = optimizer_axes(places.values)
+        self._parts: dict[tuple[int, int], list[Part]] = {}  # by architecture and optimizer
         self.groups = list(self._grouped())
 
     def _grouped(self) -> Iterator[RunGroup]:
@@ -220,7 +221,10 @@ class NetworkRuns:
         one = self._optimizers[int(self._optimizer_of[k])].with_options(**own)
         if len(own) == len(given):
             return one
-        parts = parts_of(one, self.architectures[int(self.architecture_of[k])], self._axes)
+        which = int(self.architecture_of[k]), int(self._optimizer_of[k])
+        if which not in self._parts:
+            self._parts[which] = parts_of(one, self.architectures[which[0]], self._axes)
+        parts = self._parts[which]
         groups = {
             (array,): part.options | {axis.option: given[axis] for axis in part.axes}
             for array, part in enumerate(parts)

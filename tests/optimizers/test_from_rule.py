@@ -5,11 +5,11 @@ import pickle
 
 import numpy as np
 import pytest
+from optimizers.columns import methods
 
 import fastgd as gd
 from fastgd.engines.native import kernels
 from fastgd.engines.numba import modules
-from fastgd.optimizers.loops import methods
 
 BACKENDS = ("numpy", "numba")
 
