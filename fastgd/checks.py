@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+_FLOAT64: np.dtype[Any] = np.dtype(np.float64)
 LARGEST_COUNT = 2**53  # up to here float64 tells integers apart
 
 
@@ -54,6 +55,8 @@ def as_count(name: str, value: Any, low: int = 0, high: int | None = None, wante
 
 def as_number(name: str, value: Any, wanted: str = "a real number", got: str = "got") -> float:
     """A real number; strings, complex numbers, True and False are not."""
+    if type(value) is float:
+        return value
     value = _unwrapped(value)
     if is_flag(value) or not isinstance(value, Real):
         raise TypeError(f"{name} must be {wanted}, {got} {shown(value)}")
@@ -98,6 +101,8 @@ def as_finite_positive(name: str, value: Any) -> float:
 
 def as_dtype(dtype: DTypeLike | None) -> np.dtype[Any]:
     """float32 or float64 in this machine's byte order; None is float64."""
+    if dtype is None:
+        return _FLOAT64
     message = f"dtype must be 'float32' or 'float64', got {dtype!r:.60}"
     try:
         name = np.dtype(dtype).name

@@ -277,6 +277,16 @@ class Places:
         found = self.positions(name, runs)
         return np.arange(found.start, found.stop) if isinstance(found, slice) else found
 
+    def by_rate(self, runs: Runs) -> Runs:
+        """These runs in an order in which the axis "lr" varies fastest."""
+        names = list(self.values)
+        if self.paired or names[-1] == "lr" or "lr" not in names:
+            return runs
+        inner = math.prod(self.shape[names.index("lr") + 1 :])
+        if isinstance(runs, range):  # all of them
+            return np.arange(self.total).reshape(-1, inner).T.reshape(-1)
+        return runs[np.argsort(runs % inner, kind="stable")]
+
     def at(self, run: int) -> dict[str, Any]:
         """The values of one run."""
         return {name: self.values.at(name, self.of[name][run]) for name in self.values}

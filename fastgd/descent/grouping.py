@@ -136,9 +136,11 @@ def _of_one(
     schedules = schedules_of(places.values.columns.get("lr", (schedule_of(optimizer),)))
     for chosen in numbers.alike(len(own), lambda name: places.positions(name, own)):
         index = own if isinstance(chosen, range) else np.asarray(own)[chosen]
+        flags = numbers.flags({name: places.numbered(name, index[:1])[0] for name in columns})
         if len(starts.seeds) > 1:  # runs with one order of rows belong together
             index = np.asarray(index)[np.argsort(starts.seed_of(index), kind="stable")]
-        flags = numbers.flags({name: places.numbered(name, index[:1])[0] for name in columns})
+        elif len(columns) > 1 and not numbers.steady(flags):
+            index = places.by_rate(index)  # those that differ in nothing else share coefficients
         yield Group(index, places, starts, numbers, flags, schedules, isinstance(optimizer, NAG))
 
 

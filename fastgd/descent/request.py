@@ -27,8 +27,8 @@ from fastgd.engines.protocol.sweeps import Limits
 from fastgd.optimizers import Optimizer, loops
 from fastgd.problems import Problem
 
-DIVERGED_BEYOND = {"float32": 1e30, "float64": 1e100}
-DEFAULT_TOL = {"float32": 1e-4, "float64": 1e-8}
+DIVERGED_BEYOND = {"f": 1e30, "d": 1e100}  # by the dtype's letter
+DEFAULT_TOL = {"f": 1e-4, "d": 1e-8}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +104,7 @@ class Request:
         limits = Limits(
             options.most_updates,
             _tolerance(options.tol, dtype, problem),
-            DIVERGED_BEYOND[dtype.name],
+            DIVERGED_BEYOND[dtype.char],
             dtype,
             options.deadline,
         )
@@ -161,7 +161,7 @@ def check_optimizers(optimizer: Any, places: Places, *, ungrouped: bool = False)
 
 def _tolerance(tol: Any, dtype: np.dtype[Any], problem: Problem) -> float:
     if tol is None:
-        return DEFAULT_TOL[dtype.name] if problem.batches is None else 0.0
+        return DEFAULT_TOL[dtype.char] if problem.batches is None else 0.0
     return as_finite("tol", tol, 0)
 
 

@@ -212,7 +212,7 @@ class CoefficientFunction(Parsed):
                 tainted.add(ast.unparse(statement.targets[0]))
         return tainted
 
-    @property
+    @cached_property
     def steady(self) -> bool:
         """Whether the coefficients are the same at every step."""
         tainted = self._depending("t", "carry")

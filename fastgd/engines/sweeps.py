@@ -209,7 +209,9 @@ def descend(
     backend = engine_of(problem, backend)
     length = supply.total
     if backend not in {"cuda", "numpy"}:
-        length = part_length(length, n_threads, batched=problem.batches is not None)
+        kernel = problem.kernel(limits.dtype)
+        work = max(1, kernel.size) * problem.n_parameters * max(1, limits.max_iter)
+        length = part_length(length, n_threads, work, batched=problem.batches is not None)
     first = supply.part(0, min(length, supply.total))
     if backend not in {"cuda", "numpy"}:
         try:

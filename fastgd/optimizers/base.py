@@ -134,15 +134,17 @@ class Optimizer(Stateful):
         >>> gd.Adam(lr=0.1, eps=1e-6).with_options(lr=0.2)
         Adam(lr=0.2, eps=1e-06)
         """
-        new = object.__new__(type(self))
-        new._options = self._kind.replaced(self._options, options)
-        new._running, new._groups = self._running, self._groups
-        new.reset()
-        return new
+        return self._with(self._kind.replaced(self._options, options))
 
     def fresh(self) -> Self:
         """A copy with the same hyperparameters and no state."""
-        return self.with_options()
+        return self._with(dict(self._options))
+
+    def _with(self, options: dict[str, Any]) -> Self:
+        new = object.__new__(type(self))
+        new._options, new._running, new._groups = options, self._running, self._groups
+        new.reset()
+        return new
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_") or name not in {**self._options, **self._running}:

@@ -38,14 +38,14 @@ class Real(_Checked):
     ) -> None:
         self.low, self.high, self.low_open, self.high_open = low, high, low_open, high_open
         self.none, self.switch = none, switch
+        self.wanted = self._wanted()
 
     def _contains(self, x: Any) -> Any:
         above = x > self.low if self.low_open else x >= self.low
         below = x < self.high if self.high_open else x <= self.high
         return above & below & (self.none == math.inf or (abs(x) < math.inf))
 
-    @property
-    def wanted(self) -> str:
+    def _wanted(self) -> str:
         """The interval in words."""
         if math.isinf(self.high):
             bound = f"{'>' if self.low_open else '>='} {self.low:g}"
@@ -193,7 +193,7 @@ class Rate(_Checked):
         if array.dtype.kind not in "fiu":
             rates = [self.scalar(name, v) for v in values]
             return np.array([r if isinstance(r, float) else r(0) for r in rates], np.float64)
-        return Real(0.0).column(name, array)
+        return NONNEGATIVE.column(name, array)
 
     def switches(self, column: NDArray[Any]) -> None:
         """What of a column selects a rule."""

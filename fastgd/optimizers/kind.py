@@ -67,7 +67,7 @@ class Kind:
         own += [inspect.Parameter(name, keyword, default=value) for name, value in common.items()]
         return inspect.Signature(own)
 
-    @property
+    @cached_property
     def defaults(self) -> dict[str, Any]:
         """The constructor's arguments with their defaults, in order."""
         return {name: p.default for name, p in self.signature.parameters.items()}
@@ -188,6 +188,10 @@ class Varied:
         """The hyperparameters of one run, by its place in each column."""
         own = {name: column[places[name]] for name, column in self.given.items()}
         return {**self.values, **self.kind.checked(own)}
+
+    def steady(self, flags: Values) -> bool:
+        """Whether the coefficients of runs with these flags are the same at every step."""
+        return self.kind.formula(flags).coefficients.steady
 
     def method(self, flags: Values, places: Mapping[str, Any], runs: int) -> Method:
         """The update of runs of one set, with these flags; their places in each column."""

@@ -122,12 +122,16 @@ def column_gradients(gradient: Gradient, x: Array, *arrays: Array) -> Array:
 
     Its sums go over columns of runs, without BLAS: a run's bits do not depend on how many others there are.
     """
-    columns = [array[..., None] for array in arrays]
     with np.errstate(all="ignore"):
-        if gradient.each:
-            return np.asarray(gradient.function(slice(None), len(x), *columns, x))
-        total = gradient.function(len(columns[0]), *columns, x)
-    return np.array(np.broadcast_to(total, x.shape))
+        return _column_gradients(gradient, x, *arrays)
+
+
+def _column_gradients(gradient: Gradient, x: Array, *arrays: Array) -> Array:
+    columns = [array[..., None] for array in arrays]
+    if gradient.each:
+        return np.asarray(gradient.function(slice(None), len(x), *columns, x))
+    total = gradient.function(len(columns[0]), *columns, x)
+    return total if total.shape == x.shape else np.array(np.broadcast_to(total, x.shape))
 
 
 def quadratic_slopes(hessian: Array, linear: Array, x: Array) -> Array:
@@ -137,9 +141,10 @@ def quadratic_slopes(hessian: Array, linear: Array, x: Array) -> Array:
 
 def quadratic_form(hessian: Array, x: Array) -> Array:
     """The products x'Hx for every column x, with sums in the same order."""
-    terms = x * quadratic_slopes(hessian, np.zeros(len(x)), x)
-    total = terms[0]
     with np.errstate(all="ignore"):
+        terms = _column_gradients(GRADIENTS["quadratic"], x, hessian, np.zeros(len(x)))
+        terms *= x
+        total = terms[0]
         for term in terms[1:]:
             total = total + term
     return np.asarray(total)

@@ -289,7 +289,7 @@ class LeastSquares(LinearModel):
         """Losses at the points, as that of one point plus a quadratic form, which avoids cancellation."""
         point, loss, gradient = self._reference
         with np.errstate(all="ignore"):
-            d = x.astype(np.float64) - point[:, None]
+            d = np.subtract(x, point[:, None], dtype=np.float64)
             losses = np.asarray(loss + 0.5 * quadratic_form(self.hessian, d))
             return losses if gradient is None else losses + gradient @ d
 

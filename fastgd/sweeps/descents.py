@@ -4,27 +4,22 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastgd.descent.axes import Runs
 from fastgd.descent.grouping import Group
 from fastgd.descent.request import Request
 from fastgd.engines import sweeps
-from fastgd.engines.protocol.outcomes import NumpyOutcomes, Outcomes, Regime, Status
+from fastgd.engines.protocol.outcomes import NumpyOutcomes, Outcomes, Status
 from fastgd.engines.protocol.sweeps import Descents
-from fastgd.engines.reference.steepness import minimized_at, steepest_of
 from fastgd.optimizers.loops import described
-from fastgd.problems import LeastSquares, Quadratic
 from fastgd.progress import Progress
-from fastgd.sweeps.regimes import unfinished_regimes
+from fastgd.sweeps.ends import Judge
 from fastgd.sweeps.results import SweepResult
 
-_MOST_ROWS = 20_000_000  # rows x runs up to which the last gradients are summed row by row
 _UNKNOWN = -128  # the status of a run that has not come back
-_MONOTONE, _OSCILLATING = np.uint8(Regime.MONOTONE), np.uint8(Regime.OSCILLATING)
 _AT_ONCE = 1 << 16  # runs that are not begun, given results at once
 
 
@@ -82,11 +77,7 @@ class _Found:
         self.iterations, self.status = np.empty(total, np.int64), np.full(total, _UNKNOWN, np.int8)
         self.loss, self.slope = np.empty(total), np.empty(total)
         self.regime = np.empty(total, np.uint8)
-        kernel = self.problem.kernel(dtype)
-        self.in_python = kernel.kind == "python"
-        self.by_matrix = kernel.size * total > _MOST_ROWS and isinstance(
-            self.problem, LeastSquares | Quadratic
-        )
+        self.judge = Judge(request)
         self.ended_early = False
         self.backends: dict[str, None] = {}
         self.vector = 1
@@ -125,18 +116,13 @@ class _Found:
             out.x[:], out.status[:] = runs.x0.T, status
             self.take(group.index[start : start + len(runs)], runs, out)
 
-    def take(self, index: range | NDArray[np.intp], runs: Descents, outcomes: Outcomes) -> None:
+    def take(self, index: Runs, runs: Descents, outcomes: Outcomes) -> None:
         """The outcomes of some runs, their losses, slopes and regimes."""
-        at, status = _places(index), outcomes.status
-        waiting = status == Status.NOT_RUN
-        if waiting.any():
-            outcomes.x[waiting] = runs.x0.T[waiting]
-            self.ended_early = True
-        loss, slope = self._last(runs, outcomes)
-        self.regime[at] = self._regimes(index, runs, outcomes, loss)
+        at, ends = _places(index), self.judge.ends(index, runs, outcomes)
         self.x[at], self.iterations[at] = outcomes.x, outcomes.iterations
-        self.status[at], self.loss[at], self.slope[at] = status, loss, slope
-        if (status >= Status.MAX_SECONDS).any():
+        self.status[at], self.regime[at] = outcomes.status, ends.regime
+        self.loss[at], self.slope[at] = ends.loss, ends.slope
+        if ends.early:
             self.ended_early = True
 
     def result(self, seconds: float) -> SweepResult:
@@ -166,74 +152,7 @@ class _Found:
             vector_width=self.vector,
         )
 
-    # --- at the ends ------------------------------------------------------------------------------
 
-    def _last(
-        self, runs: Descents, outcomes: Outcomes
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Losses and slopes at the end; a run that came to rest where they are not finite has diverged.
-
-        After divergence a Python function is not called: the point may be outside its domain.
-        """
-        x, status = outcomes.x.T, outcomes.status
-        gone = self.in_python and (status == Status.DIVERGED) & (outcomes.iterations > 0)
-        if np.any(gone):
-            loss, slope = np.full((2, len(runs)), np.nan)
-            kept, penalties = ~gone, runs.penalties
-            loss[kept] = self.problem.losses(x[:, kept])
-            own = None if penalties is None else penalties[:, kept]
-            slope[kept] = self._slopes(x[:, kept], own)
-        else:
-            loss, slope = self.problem.losses(x), self._slopes(x, runs.penalties)
-        unknown = ~(np.isfinite(loss) & np.isfinite(slope))
-        if unknown.any():
-            status[unknown & (status == Status.CONVERGED)] = Status.DIVERGED
-        return loss, slope
-
-    def _slopes(
-        self, x: NDArray[Any], penalties: NDArray[np.float64] | None
-    ) -> NDArray[np.float64]:
-        """The largest slopes at the last points (n_parameters, runs)."""
-        problem: Any = self.problem
-        if self.by_matrix:
-            with np.errstate(all="ignore"):
-                g = problem.hessian @ x.astype(np.float64) - problem.linear[:, None]
-        else:
-            g = sweeps.slopes(problem, x)
-        return np.asarray(steepest_of(x, g, penalties), np.float64)
-
-    @cached_property
-    def first_losses(self) -> NDArray[np.float64]:
-        """Losses at the starting points."""
-        return self.problem.losses(self.request.starts.points)
-
-    def _regimes(
-        self,
-        index: range | NDArray[np.intp],
-        runs: Descents,
-        outcomes: Outcomes,
-        loss: NDArray[np.float64],
-    ) -> NDArray[np.uint8]:
-        """Of converged runs by the signs of the last steps; of others by what they minimize, and minimized before."""
-        status = outcomes.status
-        regimes = np.where(outcomes.oscillating, _OSCILLATING, _MONOTONE)
-        regimes[status == Status.DIVERGED] = Regime.DIVERGED
-        regimes[status == Status.NOT_RUN] = Regime.NONE
-        unfinished = (status == Status.MAX_ITER) | (status >= Status.MAX_SECONDS)
-        if unfinished.any():
-            some = slice(None) if unfinished.all() else unfinished
-            first = np.empty(len(runs))
-            first[:] = self.first_losses[self.request.starts.which(index)]
-            before = outcomes.before.T[:, some]
-            values = [first[some], self.problem.losses(before), loss[some]]
-            if runs.objective_changed:
-                own, x = runs.minimized[:, some], outcomes.x.T[:, some]
-                points = runs.x0[:, some], before, x
-                values = [minimized_at(p, v, own) for p, v in zip(points, values, strict=True)]
-            regimes[some] = unfinished_regimes(*values)
-        return regimes
-
-
-def _places(index: range | NDArray[np.intp]) -> slice | NDArray[np.intp]:
+def _places(index: Runs) -> slice | NDArray[np.intp]:
     """Where in an array these runs stand."""
     return slice(index.start, index.stop) if isinstance(index, range) else index

@@ -37,6 +37,8 @@ def codes_of(given: Any) -> NDArray[np.uint8]:
     """Codes of regimes, which are given by name or as codes."""
     array = np.asarray(given)
     if array.dtype == np.uint8:
+        if not array.size or array.max() < len(NAMES):
+            return array
         unknown = array[array >= len(NAMES)]
     else:
         array = np.asarray(given, np.str_)

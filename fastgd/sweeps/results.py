@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 
 _MOST_PARAMETER_COLUMNS = 20
+_STATUSES = [int(status) for status in Status]
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -159,16 +160,17 @@ class SweepResult(Trained):
     def __post_init__(self) -> None:
         if self.paired and len(set(self.kept_axes.lengths)) != 1:
             raise ValueError("axes must all be of one length where they are paired")
+        shape = self.shape
         for name, dtype in ARRAYS.items():
-            self._set(name, checked_array(name, getattr(self, name), dtype, self.shape))
-        self._set("regime", checked_array("regime", self.regime_codes, np.uint8, self.shape))
+            self._set(name, checked_array(name, getattr(self, name), dtype, shape))
+        checked_array("regime", self.regime_codes, np.uint8, shape)
         if self.metric is not None:
-            self._set("metric", checked_array("metric", self.metric, np.float64, self.shape))
-        self._set("x", checked_x("x", self.x, self.shape))
+            self._set("metric", checked_array("metric", self.metric, np.float64, shape))
+        self._set("x", checked_x("x", self.x, shape))
         if self.history is not None:
-            self._set("history", checked_x("history", self.history, self.shape))
+            self._set("history", checked_x("history", self.history, shape))
         self._set("parameter_names", checked_names(self.parameter_names, self.x.shape[-1]))
-        check_members("status", self.status, [int(s) for s in Status])
+        check_members("status", self.status, _STATUSES)
 
     @property
     def kept_axes(self) -> CheckedAxes:

@@ -18,17 +18,19 @@ from fastgd.engines.protocol.sweeps import Descents, Limits, Supply
 _SMALLEST_PART = 64
 _LARGEST_PART = 1 << 14  # runs whose numbers fit into a second-level cache
 _PARTS = 16  # that each thread takes of many runs, so that all threads end at about the same time
-_AT_FIRST = 1_000_000  # size of the data times parameters times updates in the first slice
+_LEAST_WORK = 4_000_000  # size of the data times parameters times updates that a part is worth
+_AT_FIRST = 1_000_000  # the same of the first slice
 
 
-def part_length(total: int, n_threads: int, *, batched: bool) -> int:
-    """How many runs a thread takes at once."""
+def part_length(total: int, n_threads: int, work: int, *, batched: bool) -> int:
+    """How many runs a thread takes at once, if one run is so much work as `_LEAST_WORK` counts it."""
     if batched:  # a block gathers its batches: as few blocks as there are threads
-        return int(min(max(-(-total // n_threads) + 15 & -16, 16), WIDTH))
+        return min(max(-(-total // n_threads) + 15 & -16, 16), WIDTH)
     if total <= 2 * n_threads * WIDTH:
-        return max(_SMALLEST_PART, -(-total // (2 * n_threads)))
-    blocks = -(-total // (_PARTS * n_threads * WIDTH))
-    return int(min(blocks * WIDTH, _LARGEST_PART))
+        length = max(_SMALLEST_PART, -(-total // (2 * n_threads)))
+    else:
+        length = min(-(-total // (_PARTS * n_threads * WIDTH)) * WIDTH, _LARGEST_PART)
+    return max(length, min(_LEAST_WORK // max(1, work), _LARGEST_PART))
 
 
 def queue_of(kernels: Any, runs: Descents) -> Any:
@@ -68,8 +70,10 @@ def _cut(
     update to update, that saves next to nothing.
     """
     total, order = len(columns), columns
-    starts = np.array([0, total]) if total else np.zeros(1, np.int64)
     others = [row for row in _others(runs) if _differs(row)]
+    if not others and total <= WIDTH:
+        return columns, np.array([0, total]), np.ones(1, np.uint8)
+    starts = np.array([0, total])
     if others:
         starts = np.zeros(1, np.int64)
         if not runs.coefficients.steady or runs.schedules is not None:
@@ -95,7 +99,7 @@ def _others(runs: Descents) -> list[NDArray[np.float64]]:
 
 def _differs(row: NDArray[np.float64]) -> bool:
     """Whether a number is not the same for all runs."""
-    return bool(row.strides[0] and (row[1:] != row[:-1]).any())
+    return bool(row.strides[0] and len(row) > 1 and (row[1:] != row[:-1]).any())
 
 
 class _Part:

@@ -3,8 +3,9 @@
 A row has `WIDTH` numbers, one for each run; rows are contiguous.
 """
 
+from cpython.buffer cimport PyBUF_STRIDED_RO, PyBuffer_Release, PyObject_GetBuffer
 from libc.math cimport sqrt
-from libc.stdint cimport int64_t, uint64_t, uintptr_t
+from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memcpy
 
 include "layout.pxi"
@@ -18,10 +19,13 @@ ctypedef double* doubles
 ctypedef int64_t* integers
 
 
-cdef inline char* pointer(array):
-    """The address of an array's memory."""
-    cdef uintptr_t address = array.ctypes.data
-    return <char*>address
+cdef inline char* pointer(array) except? NULL:
+    """The address of an array's memory, which lives as long as the array."""
+    cdef Py_buffer view
+    PyObject_GetBuffer(array, &view, PyBUF_STRIDED_RO)
+    cdef char* address = <char*>view.buf
+    PyBuffer_Release(&view)
+    return address
 
 
 cdef inline void fill(real* numbers, real value, Py_ssize_t n) noexcept nogil:

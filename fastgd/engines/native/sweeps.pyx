@@ -81,9 +81,11 @@ cdef class Outcomes:
 
 def aligned(shape, dtype):
     """Zeros that begin on a cache line, as the vector kernels need it."""
-    n = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    cdef Py_ssize_t n = np.dtype(dtype).itemsize, start
+    for length in shape:
+        n *= length
     raw = np.zeros(n + 64, np.uint8)
-    start = -raw.ctypes.data % 64
+    start = -<uintptr_t>pointer(raw) % 64
     return raw[start : start + n].view(dtype).reshape(shape)
 
 
