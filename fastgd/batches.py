@@ -40,9 +40,10 @@ class Batches:
         """The orders of the rows in epochs first..last-1, shape (last - first, rows)."""
         if not self.shuffle:
             return np.broadcast_to(np.arange(self.rows, dtype=np.int32), (last - first, self.rows))
-        many = max(1, _TOGETHER // self.rows)
+        many = _together(self.rows)
         drawn = [
-            _ORDERS.get(seed, self.rows, k, many) for k in range(first // many, -(-last // many))
+            _ORDERS.get(seed, self.rows, k, min(last - k * many, many))
+            for k in range(first // many, -(-last // many))
         ]
         whole = drawn[0] if len(drawn) == 1 else np.concatenate(drawn)
         offset = first // many * many
@@ -54,37 +55,89 @@ class Batches:
         order: Order = self.orders(seed, epoch, epoch + 1)[0]
         return order[k * self.size : (k + 1) * self.size]
 
+    def ahead(self, update: int, most: int) -> tuple[Order | None, int, int]:
+        """The orders of at most `most` updates from one on, without a copy; which of their updates these are."""
+        epoch, first = divmod(update, self.updates)
+        if not self.shuffle:
+            return None, first, first + most
+        many = _together(self.rows)
+        end = min(epoch + -(-(first + most) // self.updates), (epoch // many + 1) * many)
+        orders = self.orders(self.seed, epoch, end)
+        return orders, first, min(first + most, (end - epoch) * self.updates)
+
+
+@dataclass(frozen=True)
+class OneEpoch:
+    """An epoch in a given order of the rows, in batches of `size`; see `Batches`."""
+
+    order: Order
+    size: int
+
+    @property
+    def rows(self) -> int:
+        """Rows of the epoch."""
+        return len(self.order)
+
+    @property
+    def updates(self) -> int:
+        """Updates of the epoch."""
+        return -(-len(self.order) // self.size)
+
+    def ahead(self, update: int, most: int) -> tuple[Order, int, int]:
+        """The order, and which updates are the next, at most `most`."""
+        return self.order[None], update, min(update + most, self.updates)
+
+
+def _together(rows: int) -> int:
+    """How many epochs are drawn from one generator."""
+    return max(1, _TOGETHER // rows)
+
 
 class _Orders:
     """A cache of the orders drawn last, shared by all threads."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.known: OrderedDict[tuple[int, int, int], Order] = OrderedDict()
+        self.known: OrderedDict[tuple[int, int, int], _Drawn] = OrderedDict()
 
     def get(self, seed: int, rows: int, k: int, many: int) -> Order:
-        """The orders of epochs many * k to many * (k + 1) - 1."""
+        """The orders of the first `many` of the epochs that generator k draws."""
         key = (seed, rows, k)
         with self.lock:
             if key not in self.known:
-                self.known[key] = _draw(seed, rows, k, many)
+                self.known[key] = _Drawn(seed, rows, k)
                 while len(self.known) > 1 and sum(o.size for o in self.known.values()) > _KEPT:
                     self.known.popitem(last=False)
             self.known.move_to_end(key)
-            return self.known[key]
+            return self.known[key].first(many)
 
 
 _ORDERS = _Orders()
 
 
-def _draw(seed: int, rows: int, k: int, many: int) -> Order:
-    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(k,)))
-    if many == 1:  # NumPy shuffles 64-bit integers faster
-        order = rng.permutation(rows).astype(np.int32)[None]
-    else:
-        order = rng.permuted(np.tile(np.arange(rows, dtype=np.int32), (many, 1)), axis=1)
-    order.flags.writeable = False
-    return order
+class _Drawn:
+    """The orders of some epochs from one generator, drawn as they are asked for."""
+
+    def __init__(self, seed: int, rows: int, k: int) -> None:
+        self.rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(k,)))
+        self.orders = np.empty((_together(rows), rows), np.int32)
+        self.size, self.drawn = self.orders.size, 0
+
+    def first(self, many: int) -> Order:
+        """The first `many` orders, which nobody can write to."""
+        rows = self.orders.shape[1]
+        if many > self.drawn:
+            many = min(max(many, 2 * self.drawn), len(self.orders))
+            left = self.orders[self.drawn : many]
+            if len(self.orders) == 1:  # NumPy shuffles 64-bit integers faster
+                left[0] = self.rng.permutation(rows)
+            else:
+                left[:] = np.arange(rows, dtype=np.int32)
+                self.rng.permuted(left, axis=1, out=left)
+            self.drawn = many
+        found = self.orders[:many]
+        found.flags.writeable = False
+        return found
 
 
 def checked_batches(

@@ -54,6 +54,19 @@ def test_an_order_is_a_permutation_of_its_own_for_each_epoch_and_seed():
 
 
 @pytest.mark.parametrize("rows", [3, 1000, 70_000])
+def test_orders_are_drawn_as_they_always_were(rows):
+    """Several short epochs from one generator, whether all of them are asked for or the first ones."""
+    batches, many = Batches(rows, 1, shuffle=True, drop_last=False, seed=0), 65536 // rows
+    rng = np.random.default_rng(np.random.SeedSequence(8, spawn_key=(0,)))
+    if many:
+        wanted = rng.permuted(np.tile(np.arange(rows, dtype=np.int32), (many, 1)), axis=1)
+    else:
+        wanted = rng.permutation(rows)[None]
+    for last in (1, min(2, len(wanted)), len(wanted)):
+        np.testing.assert_array_equal(batches.orders(8, 0, last), wanted[:last])
+
+
+@pytest.mark.parametrize("rows", [3, 1000, 70_000])
 def test_an_order_does_not_depend_on_what_was_asked_before(rows):
     batches = Batches(rows, 1, shuffle=True, drop_last=False, seed=0)
     many = 65536 // rows + 2

@@ -20,6 +20,7 @@ from network_data import SIZES, Data, dense, digits
 from network_peers import Rule, sgd
 
 import fastgd as gd
+from fastgd.batches import OneEpoch
 from fastgd.engines.config import get_num_threads
 from fastgd.network.trainer import Trainer
 
@@ -99,14 +100,15 @@ class Setup:
     def _walk(self, net: gd.MLP) -> Callable[[], None]:
         """The next updates of the epoch; after its last comes its first again."""
         optimizer = RULES[self.rule][0]()
-        trainer = Trainer(net, net.rows(self.data.x, self.data.y), optimizer, self.batch)
+        trainer = Trainer(net, net.rows(self.data.x, self.data.y), optimizer)
+        batches = OneEpoch(np.asarray(self.order, np.int32), self.batch)
         updates = len(self.order) // self.batch
         at = 0
 
         def call() -> None:
             nonlocal at
             at = 0 if at + self.steps > updates else at
-            for stretch in trainer.stretches(self.order, at, at + self.steps):
+            for stretch in trainer.stretches(batches, at, at + self.steps):
                 assert not stretch.diverged
             at += self.steps
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from fastgd.batches import OneEpoch
 from fastgd.engines.protocol.networks import Rows
 from fastgd.network.mlp import MLP
 from fastgd.network.trainer import Trainer
@@ -53,10 +54,11 @@ class Epochs:
         loss_scale: float = 1.0,
         past_divergence: bool = False,
     ) -> None:
-        self.network, self.order, self.rng, self.loss_scale = network, order, rng, loss_scale
+        self.network, self.rng, self.loss_scale = network, rng, loss_scale
+        self.order, self.batch_size = np.asarray(order, np.int32), batch_size
         self.past_divergence = past_divergence
         self.divergence: Diverged | None = None
-        self.trainer = Trainer(network, rows, optimizer, batch_size)
+        self.trainer = Trainer(network, rows, optimizer)
         self.updates = -(-len(order) // batch_size)
         self.counts = np.full(self.updates, float(batch_size))
         self.counts[-1] = len(order) - batch_size * (self.updates - 1)
@@ -71,8 +73,8 @@ class Epochs:
         """
         if self.rng is not None:
             self.order = self.order[self.rng.permutation(len(self.order))]
-        losses = []
-        for stretch in self.trainer.stretches(self.order, 0, self.updates):
+        losses, batches = [], OneEpoch(self.order, self.batch_size)
+        for stretch in self.trainer.stretches(batches, 0, self.updates):
             done = stretch.done if stretch.diverged else None
             losses.append((self.loss_scale * stretch.losses + stretch.penalties)[:done])
             if stretch.diverged:
@@ -89,7 +91,7 @@ class Epochs:
         """Make the epoch's updates from one on, whatever their losses, which are returned."""
         network, trainer, losses = self.network, self.trainer, []
         for update in range(first, self.updates):
-            index = self.order[update * trainer.batch_size : (update + 1) * trainer.batch_size]
+            index = self.order[update * self.batch_size : (update + 1) * self.batch_size]
             loss, penalty, gradients = network.engine.loss_and_grad(
                 network.params, trainer.rows, index
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,6 +66,13 @@ class TrainingHistory:
         for name, column in self.columns.items():
             column.append(float(record.get(name, math.nan)))
 
+    def extend(self, **records: NDArray[Any]) -> None:
+        """Append the records of some columns of equal length; columns that are not named get nan."""
+        many = len(next(iter(records.values())))
+        for name, column in self.columns.items():
+            new = records.get(name)
+            column.extend([math.nan] * many if new is None else map(float, new.tolist()))
+
     def to_pandas(self) -> pd.DataFrame:
         """The history as a table, one row for each record.
 
@@ -100,3 +107,22 @@ class EarlyStopping:
             return False
         self.waited += 1
         return self.waited >= self.patience
+
+
+def sums_of_records(
+    values: NDArray[np.float64], ends: NDArray[np.int64], every: int, begun: float
+) -> tuple[NDArray[np.float64], float]:
+    """Sums of the `every` values before each end, and of what is left; `begun` is a part of the first.
+
+    Each is one chain of additions in order, so it does not depend on how values are cut into several calls.
+    """
+    if not len(ends):
+        return np.empty(0), _chain(begun, values)
+    first, last = int(ends[0]), int(ends[-1])
+    inner = np.add.accumulate(values[first:last].reshape(-1, every), axis=1)[:, -1]
+    sums = np.concatenate([[_chain(begun, values[:first])], inner])
+    return sums, _chain(0.0, values[last:])
+
+
+def _chain(begun: float, values: NDArray[np.float64]) -> float:
+    return float(np.add.accumulate(np.concatenate([[begun], values]))[-1])

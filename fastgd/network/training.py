@@ -14,9 +14,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastgd.batches import Batches
 from fastgd.checks import as_count, as_flag, as_nonnegative, as_seed, is_flag
-from fastgd.engines.protocol.networks import Rows, Stretch
+from fastgd.engines.protocol.networks import Checkpoints, Rows, Stretch
 from fastgd.engines.protocol.outcomes import Status
-from fastgd.network.history import DivergenceWarning, EarlyStopping, TrainingHistory
+from fastgd.network.history import (
+    DivergenceWarning,
+    EarlyStopping,
+    TrainingHistory,
+    sums_of_records,
+)
 from fastgd.network.rows import checked_validation
 from fastgd.network.trainable import Trainable
 from fastgd.network.trainer import Trainer
@@ -141,7 +146,7 @@ def fit(
     seconds = math.inf if max_seconds is None else as_nonnegative("max_seconds", max_seconds)
     called = _callbacks(callbacks)
     used = _optimizer(network, optimizer)
-    trainer = Trainer(network, rows, used, size, grad_norm)
+    trainer = Trainer(network, rows, used, grad_norm)
     network.optimizer_ = used
     batches = replace(
         batches, seed=as_seed("rng", seed)
@@ -233,12 +238,18 @@ class _Run:
         self.began = time.perf_counter()
         self.counted = 0  # of the trainer's updates
         self.status: Status | None = None  # None while under way
-        self.order: tuple[int, NDArray[np.int64]] = (-1, np.empty(0, np.int64))  # of an epoch
+        self.noted: Stretch | None = None  # the last one whose losses are recorded
+        self.noted_at = 0.0  # seconds since training began
         self.pending_updates = 0  # since the last record
         self.pending_loss = 0.0
         self.rate = self.norm = math.nan  # of the last update
         if self.network.steps_in_epoch_ >= self.batches.updates:
             self.network.steps_in_epoch_ = 0
+
+    @property
+    def looked_at(self) -> bool:
+        """Whether there is something to do at each record, which ends a stretch of updates."""
+        return bool(self.held_out is not None or self.stopping is not None or self.callbacks)
 
     def go(self) -> None:
         """Update until the goal, a limit or divergence; then restore the best parameters if `patience` is set."""
@@ -250,6 +261,8 @@ class _Run:
                 self._some_updates()
         except KeyboardInterrupt:
             self._count_updates()
+            if self.trainer.stretch is not None and self.trainer.stretch is not self.noted:
+                self._note(self.trainer.stretch)
             self.status = Status.INTERRUPTED
             if not self._is_finite():
                 self._diverge(self.network.steps_ - 1, self.rate)
@@ -263,38 +276,28 @@ class _Run:
     # --- updates ----------------------------------------------------------------------------------
 
     def _some_updates(self) -> None:
-        """Update until the next record, the end of the epoch, or the goal."""
-        first, wanted = self.network.steps_in_epoch_, self.every - self.pending_updates
-        last = min(self.batches.updates, first + self.goal - self.counted, first + wanted)
-        for stretch in self.trainer.stretches(self._order(), first, last):
-            self._count(stretch)
+        """Update until the goal, or the next record if that is looked at."""
+        network, left = self.network, self.goal - self.counted
+        if self.looked_at:
+            left = min(left, self.every - self.pending_updates)
+        first = network.epochs_ * self.batches.updates + network.steps_in_epoch_
+        checkpoints = Checkpoints(self.every, self.pending_updates, self.kept)
+        for stretch in self.trainer.stretches(self.batches, first, first + left, checkpoints):
+            self._note(stretch)
             if stretch.diverged:
-                self._diverge(self.network.steps_, float(stretch.rates[stretch.done, 0]))
-                return
-            if time.perf_counter() - self.began > self.max_seconds:
+                self._diverge(network.steps_, float(stretch.rates[stretch.done, 0]))
+            elif stretch.overflowed:
+                self._diverge(network.steps_ - 1, self.rate)
+            elif time.perf_counter() - self.began > self.max_seconds:
                 self.status = Status.MAX_SECONDS
+            if self.status is not None:
                 break
+        if self.status is Status.DIVERGED:
+            return
         if self.counted == self.goal:
             self.status = Status.MAX_ITER
-        if self.status is not None or self.pending_updates >= self.every:
-            self._record()
-
-    def _order(self) -> NDArray[np.int64]:
-        epoch = self.network.epochs_
-        if self.order[0] != epoch:
-            order = self.batches.orders(self.batches.seed, epoch, epoch + 1)[0]
-            self.order = epoch, order.astype(np.int64)
-        return self.order[1]
-
-    def _count(self, stretch: Stretch) -> None:
-        done = stretch.done
-        self._count_updates()
-        self.pending_updates += done
-        self.pending_loss += float(np.sum(stretch.losses[:done] + stretch.penalties[:done]))
-        if done:
-            self.rate = float(stretch.rates[done - 1, 0])
-            if stretch.norms is not None:
-                self.norm = float(stretch.norms[done - 1])
+        if self.pending_updates and (self.looked_at or self.status is not None):
+            self._last_record()
 
     def _count_updates(self) -> None:
         network, done = self.network, self.trainer.done - self.counted
@@ -307,9 +310,47 @@ class _Run:
 
     # --- records ----------------------------------------------------------------------------------
 
-    def _record(self) -> None:
+    def _note(self, stretch: Stretch) -> None:
+        """Count a stretch and make its records, but for one that is looked at."""
+        self._count_updates()
+        now = time.perf_counter() - self.began
+        done, updates = stretch.done, self.batches.updates
+        ends = self._ends(stretch)
+        losses = (stretch.losses + stretch.penalties)[:done]
+        self.noted = stretch
+        sums, left = sums_of_records(losses, ends, self.every, self.pending_loss)
+        steps = self.network.steps_ - done + ends
+        position = self.network.epochs_ * updates + self.network.steps_in_epoch_ - done + ends
+        self.history.extend(
+            step=steps,
+            epoch=position // updates + position % updates / updates,
+            loss=sums / self.every,
+            lr=stretch.rates[ends - 1, 0],
+            grad_norm=np.full(len(ends), math.nan)
+            if stretch.norms is None
+            else stretch.norms[ends - 1],
+            seconds=self.noted_at + (now - self.noted_at) * ends / max(1, done),
+        )
+        self.pending_updates = done - int(ends[-1]) if len(ends) else self.pending_updates + done
+        self.pending_loss, self.noted_at = left, now
+        if done:
+            self.rate = float(stretch.rates[done - 1, 0])
+            if stretch.norms is not None:
+                self.norm = float(stretch.norms[done - 1])
+
+    def _ends(self, stretch: Stretch) -> NDArray[np.int64]:
+        """After which of a stretch's updates, counted from 1, there is a record to make of it alone."""
+        if self.looked_at:
+            return np.empty(0, np.int64)
+        ends = np.arange(self.every - self.pending_updates, stretch.done + 1, self.every)
+        return ends[:-1] if stretch.overflowed else ends
+
+    def _last_record(self) -> None:
+        """The record of the updates since the one before: one that is looked at, or that ends training."""
         network = self.network
-        if not self._is_finite():
+        if (
+            self.pending_updates < self.every and not self._is_finite()
+        ):  # else the engine has tested it
             self._diverge(network.steps_ - 1, self.rate)
             return
         record = {
@@ -323,8 +364,6 @@ class _Run:
         if self.held_out is not None:
             record["val_loss"], record["val_metric"] = network.assess(self.held_out)
         self.history.add(**record, seconds=time.perf_counter() - self.began)
-        for kept, p in zip(self.kept, network.params, strict=True):
-            np.copyto(kept, p)
         if self.stopping and self.stopping.is_over(record, network.params):
             self.status = Status.CONVERGED
         self._call_back()

@@ -109,6 +109,25 @@ def bound_to(optimizer: Optimizer, params: Sequence[Any]) -> Plan:
     return plan
 
 
+def taken_over(optimizer: Optimizer, other: Optimizer) -> Plan | None:
+    """The plan of another optimizer for one that has no state, begun anew; the other has no state then.
+
+    So many runs that differ in numbers share the memory and the preparations of one plan. None if it does not suit:
+    the optimizers are of different classes, settings, groups or rules.
+    """
+    plan = other._plan
+    alike = type(optimizer) is type(other) and optimizer._running == other._running
+    if plan is None or not alike or list(optimizer._groups) != list(other._groups):
+        return None
+    groups = ({}, *optimizer._groups.values())
+    rates = [optimizer._options["lr"], *(options.get("lr") for options in groups[1:])]
+    if plan.backend == "cuda" or not plan.begin([optimizer._method(o) for o in groups], rates):
+        return None
+    other.reset()
+    optimizer._plan, optimizer._pending = plan, None
+    return plan
+
+
 def is_bound_by(optimizer: Optimizer, plan: Plan) -> bool:
     """Whether the optimizer's state is still that of the plan; `reset` ends this."""
     return optimizer._plan is plan

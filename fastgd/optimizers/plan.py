@@ -59,6 +59,33 @@ class Plan:
     def __post_init__(self) -> None:
         self.moving = any(map(callable, self.rates))
 
+    def begin(self, methods: Sequence[Method], rates: Sequence[float | Schedule | None]) -> bool:
+        """Start anew in the same memory, with other numbers of the same rules.
+
+        Returns
+        -------
+        bool
+            False if the rules are others, or what their steppers have fixed; nothing has changed then.
+        """
+        for group, method in zip(self.groups, methods, strict=True):
+            if (
+                group.rule is not method.rule
+                or group.coefficients is not method.coefficients
+                or group.prepared != method.prepared
+                or (group.clip_norm, group.norm_eps) != (method.clip_norm, method.norm_eps)
+            ):
+                return False
+        for group, method in zip(self.groups, methods, strict=True):
+            group.hyper[:], group.shared[:], group.carry[0] = method.hyper, method.shared, 1.0
+        for slot in self.slots:
+            initial = methods[slot.group].initial
+            for name, array in zip(self.groups[slot.group].rule.state, slot.state, strict=True):
+                array.fill(initial.get(name, 0.0))
+        self.rates, self.t = list(rates), 0
+        self.moving = any(map(callable, self.rates))
+        self.write_rates()
+        return True
+
     def set_rate(self, rate: float | Schedule) -> None:
         """Replace the rate of the groups that have none of their own."""
         self.rates[0] = rate

@@ -160,18 +160,13 @@ def training_losses(
 
     The optimizer starts afresh. `MLP.fit` records means over many updates; this returns every single loss.
     """
-    trainer = Trainer(network, network.rows(x, y), optimizer.fresh(), batch)
+    trainer = Trainer(network, network.rows(x, y), optimizer.fresh())
     batches = checked_batches(len(np.asarray(y)), batch, True, False, network.seed)
     assert batches is not None
-    losses = np.full(updates, np.nan)
-    for epoch, first in enumerate(range(0, updates, batches.updates)):
-        order = batches.orders(batches.seed, epoch, epoch + 1)[0].astype(np.int64)
-        done = first
-        for stretch in trainer.stretches(order, 0, min(batches.updates, updates - first)):
-            losses[done : done + stretch.done] = stretch.losses[: stretch.done]
-            done += stretch.done
-            if stretch.diverged:
-                return losses
+    losses, done = np.full(updates, np.nan), 0
+    for stretch in trainer.stretches(batches, 0, updates):
+        losses[done : done + stretch.done] = stretch.losses[: stretch.done]
+        done += stretch.done
     return losses
 
 

@@ -3,17 +3,34 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache, partial
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.network.mlp import MLP
-from fastgd.optimizers import Optimizer
+from fastgd.engines.protocol.networks import Array
 from fastgd.sweeps.best import Values, best_of_combinations
 from fastgd.sweeps.seeds import AVERAGES, Combinations
 
 _BY: tuple[Literal["loss", "metric"], ...] = ("loss", "metric")
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What is kept of a run: the parameters of its network and the state of its optimizer.
+
+    Attributes
+    ----------
+    params : list of ndarray
+    state : mapping of str to ndarray
+        As `Optimizer.state_dict` gives it.
+    """
+
+    params: list[Array]
+    state: Mapping[str, Array]
 
 
 class KeptNetworks:
@@ -34,50 +51,66 @@ class KeptNetworks:
         rows = combinations.rows
         self._of = np.zeros(values.loss.size, np.int64)
         self._of[rows[rows >= 0]] = np.repeat(np.arange(len(rows)), (rows >= 0).sum(axis=1))
-        self._left = (rows >= 0).sum(axis=1)
-        self._waiting: dict[int, dict[int, tuple[MLP, Optimizer]]] = {}
-        self._best: dict[tuple[str, str], tuple[tuple[float, ...], int, MLP, Optimizer]] = {}
+        self._runs = (rows >= 0).sum(axis=1)
+        self._left = self._runs.copy()
+        self._waiting: dict[int, dict[int, Trained]] = {}
+        self._best: dict[tuple[str, str], tuple[tuple[float, ...], int, Trained]] = {}
 
-    def add(self, run: int, network: MLP, optimizer: Optimizer) -> None:
-        """Take the network of a run that has ended, and whose results are known."""
+    def add(self, run: int, trained: Callable[[], Trained]) -> None:
+        """Take note of a run that has ended and whose results are known; `trained` copies what is kept of it."""
         loss, own = float(self.values.loss[run]), int(self._of[run])
         metric = math.nan if self.values.metric is None else float(self.values.metric[run])
-        if math.isfinite(loss):
-            self._waiting.setdefault(own, {})[run] = network, optimizer
-            done = float(self.values.iterations[run])
-            self._offer(("loss", "alone"), (loss, done, run), run, (network, optimizer))
-            if math.isfinite(metric):
-                self._offer(("metric", "alone"), (-metric, loss, run), run, (network, optimizer))
         self._left[own] -= 1
+        if math.isfinite(loss):
+            copied = cache(trained)
+            keys = {"loss": (loss, float(self.values.iterations[run]))}
+            if math.isfinite(metric):
+                keys["metric"] = (-metric, loss)
+            for by, key in keys.items():
+                self._offer((by, "alone"), (*key, run), run, copied)
+                for how in (
+                    AVERAGES if self._runs[own] == 1 else ()
+                ):  # no share of runs is without a value
+                    self._offer((by, how), (0.0, *key, own), run, copied)
+            if self._runs[own] > 1:
+                self._waiting.setdefault(own, {})[run] = copied()
         if not self._left[own]:
             self._close(own)
 
-    def networks(self) -> dict[int, tuple[MLP, Optimizer]]:
+    def networks(self) -> dict[int, Trained]:
         """The networks to hand over, by run; combinations that were broken off count as they are."""
         for own in sorted(self._waiting):
             self._close(own)
-        return {run: (network, optimizer) for _, run, network, optimizer in self._best.values()}
+        return {run: trained for _, run, trained in self._best.values()}
 
     def _close(self, own: int) -> None:
-        """Choose among the networks of a combination, all of whose runs have ended."""
+        """Choose among the networks of a combination of several runs, all of which have ended."""
         networks = self._waiting.pop(own, {})
-        rows = self.combinations.rows[own : own + 1]
+        if not networks:
+            return
+        runs = self.combinations.rows[own]
+        runs = runs[runs >= 0]
+        v = self.values
+        metric = None if v.metric is None else v.metric[runs]
+        values = Values(v.loss[runs], v.iterations[runs], v.status[runs], metric)
         for by in _BY:
             for how in AVERAGES:
-                best = best_of_combinations(by, how, rows, self.values)
-                if best is not None and best.run in networks:
-                    key = (*best.key, own)
-                    self._offer((by, how), key, best.run, networks[best.run])
+                best = best_of_combinations(by, how, np.arange(len(runs))[None], values)
+                run = -1 if best is None else int(runs[best.run])
+                if best is not None and run in networks:
+                    self._offer(
+                        (by, how), (*best.key, own), run, partial(networks.__getitem__, run)
+                    )
 
     def _offer(
         self,
         what: tuple[str, str],
         key: tuple[float, ...],
         run: int,
-        network: tuple[MLP, Optimizer],
+        trained: Callable[[], Trained],
     ) -> None:
         if what not in self._best or key < self._best[what][0]:
-            self._best[what] = key, run, *network
+            self._best[what] = key, run, trained()
 
 
 def in_order(combinations: Combinations) -> NDArray[Any]:

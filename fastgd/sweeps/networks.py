@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,21 +22,23 @@ from fastgd.descent.axes import Places
 from fastgd.descent.request import Options
 from fastgd.engines import blas, config
 from fastgd.engines.networks import chosen_backend
+from fastgd.engines.protocol.networks import Checkpoints
 from fastgd.engines.protocol.outcomes import Regime, Standing, Status
 from fastgd.network.mlp import MLP
 from fastgd.network.parameters import numbered_names
 from fastgd.network.problem import NetworkProblem
 from fastgd.network.trainer import Trainer
 from fastgd.optimizers import Optimizer
-from fastgd.optimizers.loops import described, with_settings
+from fastgd.optimizers.loops import described, groups_of, with_settings
 from fastgd.progress import Progress
 from fastgd.sweeps.axis_values import plain_axes
 from fastgd.sweeps.best import Values
-from fastgd.sweeps.kept import KeptNetworks, in_order
+from fastgd.sweeps.kept import KeptNetworks, Trained, in_order
 from fastgd.sweeps.network_runs import NetworkRuns
 from fastgd.sweeps.results import SweepResult
 from fastgd.sweeps.seeds import Combinations, combinations
 from fastgd.sweeps.tables import table
+from fastgd.sweeps.trainees import Starts, Trainees
 
 _LOOK_EVERY = 0.1  # seconds between two updates of the progress bar
 
@@ -113,6 +116,7 @@ class _Work:
         self.params = np.zeros((n, 0), runs.problem.network.architecture.dtype)
         self.history: NDArray[Any] | None = None
         self.record = 0
+        self.starts = Starts()
         self.stopped = False
         self.error: BaseException | None = None
         first = self._network(0)  # raises if the backend cannot train it
@@ -167,9 +171,10 @@ class _Work:
         return Standing(ended, len(under_way), diverged, ended + sum(shares), furthest)
 
     def _take_runs(self) -> None:
+        trainees = Trainees(self.problem.rows)
         try:
             while (k := self._next()) is not None:
-                self._do(k)
+                self._do(k, trainees)
         except BaseException as error:  # raised again by the waiting thread
             self.error, self.stopped = self.error or error, True
 
@@ -182,9 +187,17 @@ class _Work:
             self.under_way[k] = 0
             return k
 
-    def _do(self, k: int) -> None:
-        network, optimizer = self._network(k), with_settings(self.runs.optimizer(k), n_threads=1)
-        trainer = Trainer(network, self.problem.rows, optimizer, self.runs.batches_at(k).size)
+    def _trainer(self, k: int, trainees: Trainees) -> Trainer:
+        """What trains a run, with all as it is at its beginning."""
+        runs, optimizer = self.runs, with_settings(self.runs.optimizer(k), n_threads=1)
+        seed, place = runs.seed(k), int(runs.architecture_of[k])
+        start = self.starts.get((place, int(runs.start_of[k]), seed), lambda: runs.start(k))
+        kind = place, type(optimizer), tuple(groups_of(optimizer))
+        return trainees.trainer(kind, lambda: self._network(k), start, seed, optimizer)
+
+    def _do(self, k: int, trainees: Trainees) -> None:
+        trainer = self._trainer(k, trainees)
+        network, optimizer = trainer.network, trainer.optimizer
         status, regime = self._train(k, trainer)
         loss = metric = math.nan
         if self.parameter_names:
@@ -195,35 +208,29 @@ class _Work:
             done = self.under_way.pop(k)
             self.iterations[k], self.status[k], self.regime[k] = done, status, regime
             self.loss[k], self.metric[k] = loss, metric
-            self.kept.add(k, network, optimizer)
+            self.kept.add(
+                k, lambda: Trained([p.copy() for p in network.params], optimizer.state_dict())
+            )
 
     def _train(self, k: int, trainer: Trainer) -> tuple[Status, Regime]:
         """Train a run to its end; returns its status and its regime."""
-        seed, batches, updates = (
-            self.runs.seed(k),
-            self.runs.batches_at(k),
-            int(self.runs.updates[k]),
-        )
-        done, per_epoch = 0, batches.updates
+        batches = replace(self.runs.batches_at(k), seed=self.runs.seed(k))
+        done, per_epoch, updates = 0, batches.updates, int(self.runs.updates[k])
         recent = _Recent(min(per_epoch, updates // 2))
-        while done < updates:
-            epoch, first = divmod(done, per_epoch)
-            last = min(per_epoch, first + updates - done)
-            order = batches.orders(seed, epoch, epoch + 1)[0].astype(np.int64)
-            for stretch in trainer.stretches(order, first, last):
-                losses = (stretch.losses + stretch.penalties)[: stretch.done]
-                self._record(k, done, losses)
-                done += stretch.done
-                self.under_way[k] = done
-                recent.add(losses)
-                if stretch.diverged:
-                    return Status.DIVERGED, Regime.DIVERGED
-                early = self._early() if done < updates else None
-                if early is not None:
-                    return early, recent.regime()
-            # Tested once per epoch in every run, so that the count does not depend on timing.
-            if not all(np.isfinite(p).all() for p in trainer.network.params):
+        # Parameters are tested once per epoch in every run, so that the count does not depend on timing.
+        for stretch in trainer.stretches(batches, 0, updates, Checkpoints(per_epoch)):
+            losses = (stretch.losses + stretch.penalties)[: stretch.done]
+            self._record(k, done, losses)
+            done += stretch.done
+            self.under_way[k] = done
+            recent.add(losses)
+            if stretch.diverged or stretch.overflowed:
                 return Status.DIVERGED, Regime.DIVERGED
+            early = self._early() if done < updates else None
+            if early is not None:
+                return early, recent.regime()
+        if done % per_epoch and not all(np.isfinite(p).all() for p in trainer.network.params):
+            return Status.DIVERGED, Regime.DIVERGED
         return Status.MAX_ITER, recent.regime()
 
     def _record(self, k: int, done: int, losses: NDArray[np.float64]) -> None:
@@ -261,8 +268,8 @@ class _Work:
             record=self.record,
             template=self.runs.template(),
             networks={
-                tuple(int(i) for i in np.unravel_index(k, shape)): self._handed_over(k, *found)
-                for k, found in self.kept.networks().items()
+                tuple(int(i) for i in np.unravel_index(k, shape)): self._handed_over(k, trained)
+                for k, trained in self.kept.networks().items()
             },
             backend=self.backend,
             problem=repr(self.problem),
@@ -270,15 +277,15 @@ class _Work:
             **about,
         )
 
-    def _handed_over(self, k: int, network: MLP, optimizer: Optimizer) -> MLP:
+    def _handed_over(self, k: int, trained: Trained) -> MLP:
         """The network as `MLP.fit` would have trained it, with threads and backend of the problem's network."""
         done, whole = int(self.iterations[k]), self.runs.network(k)
-        for target, source in zip(whole.params, network.params, strict=True):
+        for target, source in zip(whole.params, trained.params, strict=True):
             target[...] = source
         whole.steps_, whole.status_ = done, Status(int(self.status[k]))
         whole.epochs_, whole.steps_in_epoch_ = divmod(done, self.runs.batches_at(k).updates)
         whole.optimizer_ = self.runs.optimizer(k)
-        whole.optimizer_.load_state_dict(optimizer.state_dict())
+        whole.optimizer_.load_state_dict(trained.state)
         return whole
 
 

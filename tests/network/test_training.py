@@ -10,6 +10,7 @@ import pytest
 from network.nets import HELD_OUT, X, Y, copies, network, run_python, same_bits
 
 import fastgd as gd
+from fastgd.batches import OneEpoch
 from fastgd.engines.native import networks as native_networks
 from fastgd.engines.protocol.outcomes import Status
 from fastgd.network.trainer import Trainer
@@ -270,9 +271,9 @@ def test_fit_returns_the_network_itself():
 def test_trainer_goes_in_stretches():
     net, other = network(), network()
     optimizer = gd.Adam()
-    trainer = Trainer(net, net.rows(X, Y), optimizer, 8)
-    order = np.random.default_rng(1).permutation(100)
-    stretches = list(trainer.stretches(order, 0, 13))
+    trainer = Trainer(net, net.rows(X, Y), optimizer)
+    order = np.random.default_rng(1).permutation(100).astype(np.int32)
+    stretches = list(trainer.stretches(OneEpoch(order, 8), 0, 13))
     assert [s.first for s in stretches[1:]] == [s.last for s in stretches[:-1]]
     assert (stretches[0].first, stretches[-1].last, trainer.done, optimizer.t) == (0, 13, 13, 13)
     step = gd.Adam()

@@ -64,6 +64,43 @@ def test_updates_made_by_a_loop_are_steps(backend):
     assert by_loop.t == 0
 
 
+@pytest.mark.parametrize("backend", ["numpy", "cython"])
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+def test_an_optimizer_in_the_memory_of_another_one_is_as_new(case, backend):
+    other, wanted, found = (case.make(backend=backend) for _ in range(3))
+    other.lr, moving = 0.3, lambda t: 0.1 / (t + 1)
+    wanted.lr = found.lr = moving
+    grads = [np.array([0.5, -2.0, 0.25])]
+    first, expected, params = [np.ones(3)], [np.ones(3)], [np.ones(3)]
+    for _ in range(3):
+        other.step(first, grads)
+    plan = other._plan
+    assert loops.taken_over(found, other) is plan
+    assert loops.is_bound_by(found, plan)
+    assert other.t == found.t == 0
+    for _ in range(3):
+        wanted.step(expected, grads)
+        found.step(params, grads)
+    np.testing.assert_array_equal(params[0], expected[0])
+    np.testing.assert_equal(found.state_dict(), wanted.state_dict())
+
+
+def test_memory_of_other_rules_is_not_taken_over():
+    other, p = gd.SGD(momentum=0.9), [np.ones(2)]
+    assert loops.taken_over(gd.SGD(), other) is None
+    other.step(p, [np.ones(2)])
+    for optimizer in (
+        gd.SGD(),
+        gd.Adam(),
+        gd.SGD(momentum=0.9, n_threads=1),
+        gd.SGD(momentum=0.9, clip_norm=1.0),
+        gd.SGD(momentum=0.9, groups={0: {"lr": 1.0}}),
+    ):
+        assert loops.taken_over(optimizer, other) is None
+        assert optimizer.t == 0
+    assert other.t == 1
+
+
 def test_what_a_saved_state_can_resume():
     trained, p = gd.Adam(), np.ones(2)
     trained.step(p, p.copy())

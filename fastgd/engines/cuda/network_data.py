@@ -118,7 +118,7 @@ class Data:
             self._rooms.append(device.empty(max(1, size), np.uint8))
         self.capacity, self.kind = capacity, rows.x.dtype.char
 
-    def send(self, rows: Rows, index: NDArray[np.int64] | slice | None, stream: Any) -> None:
+    def send(self, rows: Rows, index: NDArray[np.integer[Any]] | slice | None, stream: Any) -> None:
         """Copy some rows into the room, or all."""
         for room, part in zip(self._rooms, _parts(rows), strict=True):
             send(room, part if index is None else part[index], stream)

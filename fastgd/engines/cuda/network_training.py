@@ -67,8 +67,8 @@ class Task:
     @classmethod
     def of(cls, rows: Rows, stretch: Stretch, data: Data) -> Task:
         """The task of a stretch whose data are placed."""
-        batch = min(stretch.batch_size, len(stretch.order))
-        updates = -(-len(stretch.order) // batch)
+        batch = min(stretch.batch_size, stretch.rows)
+        updates = stretch.updates
         if not data.resident:
             updates = min(updates, data.capacity // batch)
             if not updates:
@@ -179,10 +179,14 @@ class Training:
             try:
                 first = stretch.first
                 while first < stretch.last and not (stretch.diverged or ctrl_c.pending):
-                    last = min(first + self.task.updates, stretch.last)
+                    last = min(first + self.task.updates, stretch.break_after(first))
                     self._some_updates(
                         rows, data, stretch, first, last, numbers=numbers, ctrl_c=ctrl_c
                     )
+                    if stretch.done == last - stretch.first and stretch.checkpoints is not None:
+                        self._arrays.fetch(arrays, self._stream)
+                        if not stretch.goes_on(params):
+                            break
                     first = last
             finally:
                 if stretch.done:
@@ -218,7 +222,7 @@ class Training:
     def _set_out(self, rows: Rows, data: Data, stretch: Stretch, first: int, last: int) -> None:
         """The rows of the updates, their sums of weights, and the clock at their first."""
         task = self.task
-        index = stretch.order[first * task.batch : last * task.batch]
+        index = stretch.rows_of(first, last - first)
         if task.resident:
             send(self._order, index.astype(np.int64, copy=False), self._stream)
         else:
@@ -243,7 +247,7 @@ class Training:
         stretch.done, stretch.diverged = before + done, stopped
 
 
-def weight_sums(rows: Rows, index: NDArray[np.int64], batch: int) -> NDArray[np.float64]:
+def weight_sums(rows: Rows, index: NDArray[np.integer[Any]], batch: int) -> NDArray[np.float64]:
     """The sum of weights of each batch of the rows in `index`."""
     starts = np.arange(0, len(index), batch)
     if rows.weights is None:

@@ -67,7 +67,7 @@ class CudaNetwork:
         return Reference(self.architecture).assessed(z, rows)
 
     def loss_and_grad(
-        self, params: list[Array], rows: Rows, index: NDArray[np.int64] | None = None
+        self, params: list[Array], rows: Rows, index: NDArray[np.integer[Any]] | None = None
     ) -> tuple[float, float, list[Array]]:
         index = np.arange(len(rows)) if index is None else index
         w = np.ones(len(index)) if rows.weights is None else rows.weights[index]
@@ -135,7 +135,7 @@ class _Passing:
         """Use these parameters."""
         self._params.send(params, self._stream)
 
-    def _set_out(self, rows: Rows, part: slice | NDArray[np.int64], count: int) -> None:
+    def _set_out(self, rows: Rows, part: slice | NDArray[np.integer[Any]], count: int) -> None:
         self._data.send(rows, part, self._stream)
         clock = np.zeros(5, np.int64)
         clock[ROWS] = count
@@ -151,7 +151,7 @@ class _Passing:
         out[...] = outputs[: out.size].reshape(out.shape)
 
     def gradients(
-        self, rows: Rows, index: NDArray[np.int64], total: float, penalized: bool
+        self, rows: Rows, index: NDArray[np.integer[Any]], total: float, penalized: bool
     ) -> tuple[float, float, list[Array]]:
         """Loss, penalties (if wanted) and gradients of some rows, whose weights are divided by `total`."""
         self._set_out(rows, index, len(index))

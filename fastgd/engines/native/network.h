@@ -50,16 +50,17 @@ typedef struct {
     uint64_t seed, t; /* t: updates before the first */
     /* the rows */
     const char *x;
-    ptrdiff_t row, n; /* bytes from one row to the next; rows in `order` */
+    ptrdiff_t row, n; /* bytes from one row to the next; rows in `order`, epoch after epoch */
     int kind;
     double scale;
     const void *y; /* int32 or this precision, rows of outputs */
     const double *weights;
-    const int64_t *order; /* NULL: in the order of the data */
+    const int32_t *order; /* NULL: in the order of the data */
     /* the work */
     int mode, flush, sparse; /* sparse: leave out zero inputs */
     int separate;            /* gradients first, then the updates: their norm is needed */
     ptrdiff_t batch, first, last;
+    ptrdiff_t epoch_rows, epoch_updates; /* the last batch of an epoch may be short */
     void *outputs; /* of FGD_FORWARD_ONLY */
     int predicts;  /* of FGD_ASSESS, like the next two */
     double *means; /* of each output's targets */
@@ -67,6 +68,9 @@ typedef struct {
     double *losses, *penalties, *norms;
     ptrdiff_t done;
     int diverged;
+    ptrdiff_t check_every, check_since; /* after which updates parameters are tested; 0: never */
+    int keep, overflowed;               /* overflowed: not all were finite */
+    void *kept[2 * FGD_MOST_LAYERS];    /* with `keep`, gets the parameters there, if all are finite */
     int (*begin)(void *owner, ptrdiff_t step);                    /* sets the coefficients; returns 0 on failure */
     void (*finish)(void *owner, ptrdiff_t step, double squares);  /* the same, once the gradients' norm is known */
     void *owner;

@@ -1,6 +1,6 @@
 """Declarations of ``network.h``: the description of a network's work, which threads read and write."""
 
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, uint32_t, uint64_t
 
 ctypedef void (*loop_t)(void** arrays, const void* c, Py_ssize_t lo, Py_ssize_t hi) noexcept nogil
 ctypedef int (*begin_t)(void* owner, Py_ssize_t step) noexcept nogil
@@ -42,9 +42,9 @@ cdef extern from "network.h" nogil:
         double scale
         const void* y
         const double* weights
-        const int64_t* order
+        const int32_t* order
         int mode, flush, sparse, separate
-        Py_ssize_t batch, first, last
+        Py_ssize_t batch, first, last, epoch_rows, epoch_updates
         void* outputs
         int predicts
         double* means
@@ -53,7 +53,9 @@ cdef extern from "network.h" nogil:
         double* penalties
         double* norms
         Py_ssize_t done
-        int diverged, failed
+        int diverged, failed, keep, overflowed
+        Py_ssize_t check_every, check_since
+        void** kept
         Py_ssize_t dense_until
         begin_t begin
         finish_t finish

@@ -8,8 +8,9 @@ that Numba cannot compile takes it, once a step.
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from cpython.object cimport PyObject
+from cpython.pyport cimport PY_SSIZE_T_MAX
 from libc.math cimport sqrt
-from libc.stdint cimport int64_t, uint32_t, uintptr_t
+from libc.stdint cimport int32_t, uint32_t, uintptr_t
 from libc.string cimport memset
 
 cimport numpy as cnp
@@ -269,8 +270,8 @@ cdef class Network:
         net.l1, net.l2, net.dropout = a.l1, a.l2, a.dropout
         net.penalty_per_row = a.penalty_per_row
         net.flush, net.sparse, net.separate = True, True, False
-        net.diverged, net.failed, net.done, net.dense_until = 0, 0, 0, 0  # the memory was used before
-        net.norms = NULL
+        net.diverged, net.failed, net.overflowed, net.done, net.dense_until = 0, 0, 0, 0, 0  # the memory was used before
+        net.norms, net.keep, net.check_every = NULL, 0, 0
         self._describe_rows(net, rows)
         return 0
 
@@ -304,6 +305,7 @@ cdef class Network:
         net.y = _of_rows("y", rows.y, net.n, target, many)
         net.weights = <const double*>_of_rows("sample_weight", rows.weights, net.n, cnp.NPY_DOUBLE, ())
         net.order = NULL
+        net.epoch_rows, net.epoch_updates = net.n, PY_SSIZE_T_MAX
         return 0
 
     cdef int _go(self, Workspace space, int members) except -1:
@@ -366,7 +368,7 @@ cdef class Network:
     def loss_and_grad(self, params, rows, index=None):
         """Weighted mean loss, penalties, and the gradients of their sum; of all rows or those in `index`."""
         grads = [np.empty(p.shape, self.dtype) for p in params]
-        order = None if index is None else np.ascontiguousarray(index, np.int64)
+        order = None if index is None else np.ascontiguousarray(index, np.int32)
         n = len(rows) if index is None else len(order)
         _check_order(order, len(rows))
         cdef int k, members = self._threads(3, n)
@@ -375,7 +377,7 @@ cdef class Network:
         cdef double loss = 0.0, penalty = 0.0
         self._describe(space, list(params), rows)
         if order is not None:
-            net.order, net.n = <const int64_t*>cnp.PyArray_DATA(order), n
+            net.order, net.n, net.epoch_rows = <const int32_t*>cnp.PyArray_DATA(order), n, n
         net.mode = FGD_GRADIENT
         for k, g in enumerate(grads):
             net.gradients[k * self.apart] = cnp.PyArray_DATA(g)
@@ -400,16 +402,15 @@ cdef class Network:
     cdef int _train(self, list params, rows, stretch, Stepper stepper) except -1:
         cdef Steps steps
         cdef list errors = []
-        order = np.ascontiguousarray(stretch.order, np.int64)
-        _check_order(order[stretch.first * stretch.batch_size:stretch.last * stretch.batch_size], len(rows))
-        many = min(stretch.batch_size, len(order))
+        many = min(stretch.batch_size, stretch.rows)
         cdef int members = self._threads(3, many)
         cdef Workspace space = self._memory_for(many, members)
         cdef fgd_network* net = space.net
         rates = np.ascontiguousarray(stretch.rates, np.float64)
         carries = np.empty(stepper.group_count)
         self._describe(space, params, rows)
-        net.order, net.n = <const int64_t*>cnp.PyArray_DATA(order), len(order)
+        orders = self._described_order(net, stretch)
+        self._describe_checkpoints(net, stretch.checkpoints)
         net.mode, net.flush = FGD_TRAIN, stepper.plan.flush
         net.separate = stepper.clips or stretch.norms is not None
         net.seed, net.t = stretch.seed, stretch.t
@@ -432,13 +433,40 @@ cdef class Network:
         finally:
             stepper.busy = False
         self.spare.append(space)
-        del grads
-        stretch.done, stretch.diverged = net.done, bool(net.diverged)
+        del grads, orders
+        stretch.done, stretch.diverged, stretch.overflowed = net.done, bool(net.diverged), bool(net.overflowed)
         if net.diverged:  # no step was made with these coefficients
             for k in range(steps.count):
                 steps.groups[k].carry[0] = steps.carries[k]
         if errors:
             raise errors[0]
+        return 0
+
+    cdef object _described_order(self, fgd_network* net, stretch):
+        """Which rows the updates use; returns the memory of their order, or None if they lie in it."""
+        cdef cnp.ndarray orders
+        net.epoch_rows, net.epoch_updates = stretch.rows, stretch.updates
+        if stretch.orders is None:
+            if net.epoch_rows > net.n:
+                raise ValueError(f"X has {net.n} rows now, fewer than when it was checked")
+            return None
+        orders = np.ascontiguousarray(stretch.orders, np.int32)
+        if orders.shape[1] != net.epoch_rows or len(orders) * net.epoch_updates < stretch.last:
+            raise ValueError(f"orders of shape {stretch.orders.shape} do not hold {stretch.last} updates")
+        first, last = stretch.first // stretch.updates, -(-stretch.last // stretch.updates)
+        _check_order(orders[first:last], net.n)
+        net.order, net.n = <const int32_t*>cnp.PyArray_DATA(orders), orders.size
+        return orders
+
+    cdef int _describe_checkpoints(self, fgd_network* net, checkpoints) except -1:
+        cdef int k
+        if checkpoints is None:
+            return 0
+        net.check_every, net.check_since = checkpoints.every, checkpoints.since
+        if checkpoints.kept is not None:
+            for k in range(len(self.shapes)):
+                net.kept[k * self.apart] = self._parameter(checkpoints.kept, k)
+            net.keep = True
         return 0
 
     cdef list _point_updates(self, fgd_network* net, list params, Stepper stepper, bint separate):
@@ -481,7 +509,7 @@ cdef void* _of_rows(name, values, Py_ssize_t n, int type_number, tuple others) e
 
 def _check_order(order, Py_ssize_t n):
     """Refuse numbers of rows that there are not."""
-    if order is not None and order.size and order.view(np.uint64).max() >= n:
+    if order is not None and order.size and order.view(np.uint32).max() >= n:
         raise ValueError(f"X has {n} rows now, fewer than when it was checked")
 
 

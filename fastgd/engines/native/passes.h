@@ -103,10 +103,28 @@ static void FGD_(look)(fgd_network *net, ptrdiff_t start, ptrdiff_t stop, ptrdif
     fgd_meet(&net->barrier);
 }
 
-/* Make update number `update` of the stretch; returns 0 if training ends with it. */
+static int FGD_(all_finite)(const FGD_T *p, ptrdiff_t n) {
+    int bad = 0;
+    for (ptrdiff_t i = 0; i < n; i++) bad |= !isfinite(p[i]);
+    return !bad;
+}
+
+/* Test whether all parameters are finite; keep them if they are. */
+static void FGD_(check)(fgd_network *net) {
+    for (int k = 0; k < 2 * net->layers; k++)
+        if (!FGD_(all_finite)((const FGD_T *)net->parameters[k], FGD_(length)(net, k))) net->overflowed = 1;
+    for (int k = 0; k < 2 * net->layers && net->keep && !net->overflowed; k++)
+        if (FGD_(length)(net, k))
+            memcpy(net->kept[k], net->parameters[k], (size_t)FGD_(length)(net, k) * sizeof(FGD_T));
+}
+
+/* Make an update, counted from the first epoch of the order; returns 0 if training ends with it. */
 static int FGD_(batch)(fgd_network *net, ptrdiff_t update, int rank) {
-    ptrdiff_t start = update * net->batch, stop = start + net->batch < net->n ? start + net->batch : net->n;
+    ptrdiff_t begin = net->order ? update / net->epoch_updates * net->epoch_rows : 0;
+    ptrdiff_t end = begin + net->epoch_rows, start = begin + update % net->epoch_updates * net->batch;
+    ptrdiff_t stop = start + net->batch < end ? start + net->batch : end;
     ptrdiff_t place = update - net->first, tasks = 0;
+    int check = net->check_every && (net->check_since + place + 1) % net->check_every == 0;
     double loss = 0, total = FGD_(weight_of)(net, start, stop), penalty = 0, squares = 0;
     double share = net->penalty_per_row ? (total > 0 ? 1.0 / total : 1.0) : 1.0;
     if (net->mode < FGD_GRADIENT) {
@@ -142,15 +160,17 @@ static int FGD_(batch)(fgd_network *net, ptrdiff_t update, int rank) {
             fgd_meet(&net->barrier);
         }
         if (net->mode == FGD_TRAIN) FGD_(update_blocks)(net, rank, net->barrier.members);
+        if (check) fgd_meet(&net->barrier);
     }
     if (rank == 0) {
         if (FGD_(penalized)(net)) penalty = FGD_(total)(net->penalty_parts, tasks);
         net->penalties[place] = penalty;
         if (net->norms) net->norms[place] = sqrt(squares);
         net->done = place + 1;
+        if (check) FGD_(check)(net);
     }
     fgd_meet(&net->barrier);
-    return 1;
+    return !net->overflowed;
 }
 
 /* The work of each thread of the team. */

@@ -145,7 +145,7 @@ class NumbaNetwork(Reference):
         self,
         params: list[Array],
         rows: Rows,
-        index: NDArray[np.int64] | None = None,
+        index: NDArray[np.integer[Any]] | None = None,
         masks: list[Array] | None = None,
     ) -> tuple[float, float, list[Array]]:
         with _ctrl_c():

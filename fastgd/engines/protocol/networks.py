@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -149,16 +149,45 @@ class Plan(Protocol):
         """The stepper's ``step(params, grads, t)``."""
 
 
-@dataclass
-class Stretch:
-    """Consecutive updates and their results.
+@dataclass(frozen=True)
+class Checkpoints:
+    """Updates after which an engine tests whether all parameters are finite, and keeps them if they are.
 
     Attributes
     ----------
-    order : ndarray of int64
-        The rows of an epoch in the order in which they are used.
-    batch_size, first, last : int
-        Updates first..last-1 of the epoch: update k uses ``order[k * batch_size:(k + 1) * batch_size]``.
+    every, since : int
+        Updates from one to the next, and those made since the last one when a stretch begins, fewer than `every`.
+    kept : list of ndarray or None
+        Arrays like the parameters that get their values at each checkpoint.
+    """
+
+    every: int
+    since: int = 0
+    kept: list[Array] | None = None
+
+    def after(self, done: int) -> Checkpoints:
+        """The same, `done` updates later."""
+        return replace(self, since=(self.since + done) % self.every)
+
+    def next(self, done: int) -> int:
+        """The number of updates after which the next one is due, if `done` are made."""
+        return done + self.every - (self.since + done) % self.every
+
+
+@dataclass
+class Stretch:
+    """Consecutive updates of one epoch or several, and their results.
+
+    Attributes
+    ----------
+    orders : ndarray of int32, shape (epochs, rows), or None
+        Of each epoch, the rows in the order in which they are used. None: as they lie in memory, in every epoch.
+    rows : int
+        Rows of an epoch.
+    batch_size, updates : int
+        Rows of an update, and updates of an epoch; the last one of an epoch may have fewer rows.
+    first, last : int
+        Updates first..last-1, counted from the first epoch of `orders`.
     plan : Plan
         The optimizer's: groups, state and stepper.
     rates : ndarray of float64, shape (last - first, groups)
@@ -167,18 +196,24 @@ class Stretch:
         Updates that the optimizer made before.
     seed : int
         Seed of the dropout masks, which are a function of it, the update's number t, the layer and the unit.
-    losses, penalties : ndarray of float64, shape (last - first,)
-        Before each update: the weighted mean loss of the batch, and the penalties (not included in the loss).
     norms : ndarray of float64, shape (last - first,), or None
         Euclidean norms of the gradients, if they are recorded.
+    checkpoints : Checkpoints or None
+        Where the parameters are tested.
+    losses, penalties : ndarray of float64, shape (last - first,)
+        Before each update: the weighted mean loss of the batch, and the penalties (not included in the loss).
     done : int
-        Updates made; fewer than asked for if the loss or a parameter became NaN or infinite (`diverged`).
+        Updates made; fewer than asked for if the loss or a parameter became NaN or infinite.
     diverged : bool
         Whether a loss was not finite. (No update is made with its gradient.)
+    overflowed : bool
+        Whether a parameter was not finite at a checkpoint, which is after the last of the updates made.
     """
 
-    order: NDArray[np.int64]
+    orders: NDArray[np.int32] | None
+    rows: int
     batch_size: int
+    updates: int
     first: int
     last: int
     plan: Plan
@@ -186,8 +221,10 @@ class Stretch:
     t: int
     seed: int = 0
     norms: NDArray[np.float64] | None = None
+    checkpoints: Checkpoints | None = None
     done: int = 0
     diverged: bool = False
+    overflowed: bool = False
     losses: NDArray[np.float64] = field(init=False)
     penalties: NDArray[np.float64] = field(init=False)
 
@@ -195,9 +232,29 @@ class Stretch:
         self.losses = np.zeros(self.last - self.first)
         self.penalties = np.zeros(self.last - self.first)
 
-    def rows_of(self, update: int) -> NDArray[np.int64]:
-        """The rows of an update of the epoch."""
-        return self.order[update * self.batch_size : (update + 1) * self.batch_size]
+    def rows_of(self, update: int, count: int = 1) -> NDArray[np.integer[Any]]:
+        """The rows of an update, or of `count` updates of an epoch."""
+        epoch, k = divmod(update, self.updates)
+        start, stop = k * self.batch_size, min((k + count) * self.batch_size, self.rows)
+        return np.arange(start, stop) if self.orders is None else self.orders[epoch, start:stop]
+
+    def break_after(self, update: int) -> int:
+        """Where an engine that makes updates piece by piece must stop: the epoch's end, a checkpoint, the last one."""
+        stop = min(self.last, (update // self.updates + 1) * self.updates)
+        if self.checkpoints is None:
+            return stop
+        return min(stop, self.first + self.checkpoints.next(update - self.first))
+
+    def goes_on(self, params: list[Array]) -> bool:
+        """Whether training may go on after the updates made: False if a checkpoint is due and it fails."""
+        checkpoints = self.checkpoints
+        if checkpoints is None or checkpoints.next(self.done - 1) != self.done:
+            return True
+        self.overflowed = not all(np.isfinite(p).all() for p in params)
+        for kept, p in zip(checkpoints.kept or [], params, strict=False):
+            if not self.overflowed:
+                np.copyto(kept, p)
+        return not self.overflowed
 
 
 class Engine(Protocol):
@@ -215,7 +272,7 @@ class Engine(Protocol):
         """
 
     def loss_and_grad(
-        self, params: list[Array], rows: Rows, index: NDArray[np.int64] | None
+        self, params: list[Array], rows: Rows, index: NDArray[np.integer[Any]] | None
     ) -> tuple[float, float, list[Array]]:
         """Weighted mean loss, penalties, and the gradients of their sum, for all rows or those in `index`."""
 

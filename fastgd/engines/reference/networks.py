@@ -145,7 +145,7 @@ class Reference:
         self,
         params: list[Array],
         rows: Rows,
-        index: NDArray[np.int64] | None = None,
+        index: NDArray[np.integer[Any]] | None = None,
         masks: list[Array] | None = None,
     ) -> tuple[float, float, list[Array]]:
         part: Any = slice(None) if index is None else index
@@ -178,6 +178,8 @@ class Reference:
                 group.hyper[0] = rate
             stretch.plan.update(params, grads, t)
             stretch.done = k + 1
+            if not stretch.goes_on(params):
+                return
 
     def masks(self, seed: int, t: int, rows: int) -> list[Array] | None:
         """Zeros and 1 / (1 - dropout) for the hidden units of each row of update t."""

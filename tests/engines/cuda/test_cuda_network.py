@@ -264,10 +264,14 @@ def test_a_rule_of_ones_own():
 # --- a stretch --------------------------------------------------------------------------------------
 
 
-def stretch_of(trainer, order, first=0, last=3):
+def stretch_of(trainer, order, first=0, last=3, batch_size=3):
+    orders = np.atleast_2d(order).astype(np.int32)
+    rows = orders.shape[1]
     return Stretch(
-        order,
-        trainer.batch_size,
+        orders,
+        rows,
+        batch_size,
+        -(-rows // batch_size),
         first,
         last,
         trainer.plan,
@@ -277,10 +281,10 @@ def stretch_of(trainer, order, first=0, last=3):
     )
 
 
-def begun(backend, optimizer=None, batch_size=3, **options):
+def begun(backend, optimizer=None, **options):
     net = gd.MLP([3, 2], **{"dtype": "float64", "loss": "mse", **options}, backend=backend)
     rows = net.rows(X, VALUES)
-    return net, Trainer(net, rows, optimizer or gd.SGD(lr=0.1), batch_size)
+    return net, Trainer(net, rows, optimizer or gd.SGD(lr=0.1))
 
 
 def test_divergence_ends_a_stretch_before_the_update():
