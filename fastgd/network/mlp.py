@@ -518,4 +518,5 @@ class MLP:
 
     def __repr__(self) -> str:
         a = self.architecture
-        return f"MLP({list(a.sizes)}, activation={a.activation!r}, loss={a.loss!r}, dtype={a.dtype.name!r})"
+        bias = "" if a.bias else ", bias=False"
+        return f"MLP({list(a.sizes)}, activation={a.activation!r}, loss={a.loss!r}{bias}, dtype={a.dtype.name!r})"

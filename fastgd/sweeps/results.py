@@ -27,10 +27,10 @@ from fastgd.sweeps.arrays import (
 )
 from fastgd.sweeps.axis_values import AxesAsGiven, shown_axes
 from fastgd.sweeps.best import BestRun, Values, best_of_combinations
+from fastgd.sweeps.network_results import NetworkResult
 from fastgd.sweeps.regimes import RegimeNames
 from fastgd.sweeps.seeds import AVERAGES, SeedAverages, averages_of, combinations
 from fastgd.sweeps.tables import columns_of
-from fastgd.sweeps.trained import Trained
 from fastgd.text import printable
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ _STATUSES = [int(status) for status in Status]
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class SweepResult(Trained):
+class SweepResult(NetworkResult):
     """The outcome of every run of a sweep.
 
     `fastgd.sweep` returns it. Every array is shaped like the axes, in their order; `x` has one

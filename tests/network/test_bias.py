@@ -31,6 +31,7 @@ def test_parameters_are_weights():
     assert plain.n_parameters == sum(p.size for p in whole.params[::2])
     assert same_bits(plain.params, whole.params[::2])
     assert plain.fresh(bias=True).n_parameters == whole.n_parameters
+    assert repr(plain).endswith("loss='mse', bias=False, dtype='float64')")
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

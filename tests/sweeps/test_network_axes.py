@@ -134,6 +134,28 @@ def test_any_axes_give_each_run_the_bits_that_it_has_alone(axes, given, paired, 
             assert all(map(np.array_equal, kept.fresh().params, net.fresh().params))
 
 
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_optimizers_and_rules_that_differ_by_layer(n_threads):
+    axes = {
+        "optimizer": [gd.Adam(lr=0.01), gd.AdamW(lr=0.02, groups={1: {"eps": 1e-3}})],
+        "layers.0.betas": [(0.9, 0.999), (0.5, 0.9)],
+        "layers.-1.amsgrad": [False, True],
+        "groups.1.l2": [0.0, 0.1],
+    }
+    out = gd.sweep(problem(), None, axes, max_iter=9, n_threads=n_threads)
+    for index in np.ndindex(out.shape):
+        own = out.axes_at(index)
+        first = {"betas": own["layers.0.betas"]}
+        second = {"amsgrad": own["layers.-1.amsgrad"]}
+        eps = {"eps": 1e-3} if index[0] else {}
+        groups = {0: first, 1: {**first, **eps, "l2": own["groups.1.l2"]}, 2: second, 3: second}
+        kind, rate = ((gd.Adam, 0.01), (gd.AdamW, 0.02))[index[0]]
+        optimizer = kind(lr=rate, groups=groups)
+        alone = network().fit(X, Y, optimizer=optimizer, batch_size=16, steps=9)
+        assert out.loss[index] == alone.loss(X, Y)
+    assert len(np.unique(out.loss)) == out.size
+
+
 # --- the columns that engines take ------------------------------------------------------------------
 
 

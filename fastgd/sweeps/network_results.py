@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from fastgd.network.mlp import MLP
 
 
-class Trained:
-    """Methods of `fastgd.SweepResult` for sweeps of networks."""
+class NetworkResult:
+    """What `fastgd.SweepResult` has for sweeps of networks."""
 
     if TYPE_CHECKING:
         x: NDArray[Any]
