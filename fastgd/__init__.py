@@ -33,8 +33,8 @@ _HOMES = {
     "fastgd.engines.protocol.outcomes": ("Status",),
 }  # fmt: skip
 _SUBMODULES = (
-    "datasets", "estimators", "functions", "optimizers", "plotting", "problems", "schedules", "studies", "sweeps",
-    "theory",
+    "datasets", "estimators", "fractals", "functions", "optimizers", "plotting", "problems", "schedules", "studies",
+    "sweeps", "theory",
 )  # fmt: skip
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

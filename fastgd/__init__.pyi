@@ -5,6 +5,7 @@ from typing import TypeAlias
 from fastgd import (
     datasets as datasets,
     estimators as estimators,
+    fractals as fractals,
     functions as functions,
     optimizers as optimizers,
     plotting as plotting,

@@ -1,11 +1,12 @@
 """Figures of sweeps and descents, as objects that can be drawn again on other axes.
 
 Each display holds its data; its method ``plot(ax=None)`` draws them and keeps the axes and the figure
-(``ax_``, ``figure_``). The colours suit colour-blind readers (Okabe and Ito's palette, cividis), and
-markers, dashes or hatches say the same as colours.
+(``ax_``, ``figure_``). The colours suit colour-blind readers (Okabe and Ito's palette, cividis, ColorBrewer's red to
+blue), and markers, dashes or hatches say the same as colours.
 """
 
 from fastgd.plotting.common import COLOURS, DASHES, GREY, INK, MARKERS
+from fastgd.plotting.fractals import FractalDisplay, fractal
 from fastgd.plotting.heatmap import HeatMapDisplay
 from fastgd.plotting.iterations import IterationsDisplay
 from fastgd.plotting.losses import LossCurveDisplay
@@ -17,8 +18,10 @@ __all__ = [
     "GREY",
     "INK",
     "MARKERS",
+    "FractalDisplay",
     "HeatMapDisplay",
     "IterationsDisplay",
     "LossCurveDisplay",
     "PhaseDiagramDisplay",
+    "fractal",
 ]

@@ -69,6 +69,14 @@ class Result(Protocol):
     def metric_name(self) -> str:
         """Which metric."""
 
+    @property
+    def history(self) -> NDArray[Any] | None:
+        """Losses of every run at every `record`-th update, of networks only."""
+
+    @property
+    def record(self) -> int:
+        """Updates between two entries of `history`."""
+
     def averages(self, quantity: Any, *, over: str, average: Any) -> Averages:
         """The quantity over the runs that differ in one axis alone."""
 
