@@ -39,11 +39,11 @@ TARGETS = {
     "v3": ["-march=x86-64-v3"],
     "v4": ["-march=x86-64-v4", "-mprefer-vector-width=512"],
 }
-KERNELS = ("kernels", "network_kernels")
+KERNELS = ("kernels", "network_kernels", "lane_kernels")
 HAND_WRITTEN = (  # in the order of the time that they take
     *(
         f"fastgd.engines.native.{name}"
-        for name in ("sweeps", "networks", "steps", "team", "descent")
+        for name in ("sweeps", "networks", "steps", "platoons", "team", "descent")
     ),
     "fastgd.engines._processor",
 )
@@ -155,12 +155,18 @@ def extensions() -> list[Extension]:
 
     One is begun between the first two kernel modules, since all of them wait for the same C text.
     """
-    kernels, network_kernels = (
+    kernels, *others = (
         [kernel_module(kind, target, flags) for target, flags in reversed(targets().items())]
         for kind in KERNELS
     )
-    first, *others = map(hand_written, HAND_WRITTEN)
-    modules = [kernels[0], first, *kernels[1:], *network_kernels, *others]
+    first, *rest = map(hand_written, HAND_WRITTEN)
+    modules = [
+        kernels[0],
+        first,
+        *kernels[1:],
+        *(module for kind in others for module in kind),
+        *rest,
+    ]
     return [module for module in modules if wanted(module.name)]
 
 

@@ -12,32 +12,10 @@ from numpy.typing import NDArray
 from fastgd.descent.axes import Places
 from fastgd.descent.grouping import numbers_of, schedules_of
 from fastgd.engines.protocol.networks import Architecture
-from fastgd.engines.protocol.steps import Method
-from fastgd.engines.protocol.sweeps import Schedule
+from fastgd.engines.protocol.platoons import Numbers
 from fastgd.optimizers import Optimizer
 from fastgd.optimizers.loops import options_of, schedule_of, varied
 from fastgd.sweeps.network_axes import Axis
-
-
-@dataclass(frozen=True)
-class Numbers:
-    """The optimizer's update of the arrays of one parameter group, for all runs of a `RunGroup`.
-
-    Attributes
-    ----------
-    method : Method
-        Rule, coefficient function and their numbers, with a column for each run: `hyper` of shape (nh, n), the rate
-        first (of a schedule: at the first step), `shared` of shape (6, n); `clip_norm` and the values of `initial` are
-        one number, or one for each run.
-    schedules : list of schedule, or None
-        Learning rates as functions of the step, if there is one among them.
-    rate_of : ndarray of int, shape (n,)
-        Which of the schedules each run has.
-    """
-
-    method: Method
-    schedules: list[Schedule] | None
-    rate_of: NDArray[np.intp]
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fastgd.engines.native.source import kernels_source, stops_include
+from fastgd.engines.native.source_lanes import lanes_source
 from fastgd.engines.native.source_networks import network_source
 
 
@@ -11,5 +12,6 @@ def generated_sources() -> dict[str, str]:
     return {
         "kernels.pyx": kernels_source(),
         "network_kernels.pyx": network_source(),
+        "lane_kernels.pyx": lanes_source(),
         "stops.pxi": stops_include(),
     }

@@ -39,7 +39,7 @@ def _imported(kind: str, target: str) -> KernelModule:
     return cast("KernelModule", importlib.import_module(f"fastgd.engines.native.{kind}_{target}"))
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=3)
 def kernels(kind: str = "kernels") -> KernelModule:
     """The kernel module in use.
 
@@ -64,6 +64,11 @@ def kernels(kind: str = "kernels") -> KernelModule:
 def network_kernels() -> KernelModule:
     """The kernel module of networks."""
     return kernels("network_kernels")
+
+
+def lane_kernels() -> KernelModule:
+    """The kernel module of small networks side by side."""
+    return kernels("lane_kernels")
 
 
 def reason() -> str:

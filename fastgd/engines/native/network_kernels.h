@@ -8,32 +8,11 @@
 #include <math.h>
 #include <string.h>
 
+#include "dropout.h"
 #include "floating.h"
 #include "gather.h"
 #include "network.h"
-#include "vocabulary.h"
-
-#if defined(__GNUC__)
-#define FGD_ALL _Pragma("GCC unroll 16")
-#define FGD_HOT __attribute__((noinline, aligned(64)))
-#else
-#define FGD_ALL
-#define FGD_HOT
-#endif
-
-/* --- dropout: a hash of each unit's place, as in fastgd.engines.reference.networks ------------------------------ */
-
-#define FGD_GOLDEN 0x9E3779B97F4A7C15ull
-static inline uint64_t fgd_mixed(uint64_t x) {
-    x += FGD_GOLDEN;
-    x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9ull;
-    x = (x ^ (x >> 27)) * 0x94D049BB133111EBull;
-    return x ^ (x >> 31);
-}
-
-static inline uint64_t fgd_drop_base(const fgd_network *net, int layer, ptrdiff_t update) {
-    return fgd_mixed(fgd_mixed(fgd_mixed(net->seed) ^ (net->t + (uint64_t)update + 1)) ^ (uint64_t)layer);
-}
+#include "precisions.h"
 
 /* --- which inputs are not zero in all rows ------------------------------------------------------------------------- */
 
@@ -64,51 +43,6 @@ static inline const char *fgd_row(const fgd_network *net, ptrdiff_t k) { return 
 static inline ptrdiff_t fgd_share(ptrdiff_t n, int rank, int members) { return n * rank / members; }
 
 /* --- both precisions ----------------------------------------------------------------------------------------------- */
-
-#define FGD_CAT_(a, b) a##b
-#define FGD_CAT(a, b) FGD_CAT_(a, b)
-#define FGD_(name) FGD_CAT(FGD_CAT(fgd_, name##_), FGD_S)
-
-#if FGD_VECTOR_BYTES == 64 && defined(__AVX512F__)
-#define FGD_TALLEST 12
-#else
-#define FGD_TALLEST 6
-#endif
-
-#if defined(FGD_VECTOR_BYTES) && FGD_VECTOR_BYTES == 64
-#define FGD_FMA_f(a, b, c) ((fgd_vf)_mm512_fmadd_ps((__m512)(a), (__m512)(b), (__m512)(c)))
-#define FGD_FMA_d(a, b, c) ((fgd_vd)_mm512_fmadd_pd((__m512d)(a), (__m512d)(b), (__m512d)(c)))
-#define FGD_SET1_f(x) ((fgd_vf)_mm512_set1_ps(x))
-#define FGD_SET1_d(x) ((fgd_vd)_mm512_set1_pd(x))
-#elif defined(FGD_VECTOR_BYTES) && FGD_VECTOR_BYTES == 32 && defined(__FMA__)
-#define FGD_FMA_f(a, b, c) ((fgd_vf)_mm256_fmadd_ps((__m256)(a), (__m256)(b), (__m256)(c)))
-#define FGD_FMA_d(a, b, c) ((fgd_vd)_mm256_fmadd_pd((__m256d)(a), (__m256d)(b), (__m256d)(c)))
-#define FGD_SET1_f(x) ((fgd_vf)_mm256_set1_ps(x))
-#define FGD_SET1_d(x) ((fgd_vd)_mm256_set1_pd(x))
-#else
-#define FGD_FMA_f(a, b, c) ((a) * (b) + (c))
-#define FGD_FMA_d(a, b, c) ((a) * (b) + (c))
-#define FGD_SET1_f(x) splat_vf(x)
-#define FGD_SET1_d(x) splat_vd(x)
-#endif
-#if defined(__FMA__) && defined(__GNUC__)
-#define FGD_FMA1_f(a, b, c) __builtin_fmaf(a, b, c)
-#define FGD_FMA1_d(a, b, c) __builtin_fma(a, b, c)
-#else
-#define FGD_FMA1_f(a, b, c) ((a) * (b) + (c))
-#define FGD_FMA1_d(a, b, c) ((a) * (b) + (c))
-#endif
-
-#define FGD_T FGD_CAT(FGD_T_, FGD_S)
-#define FGD_T_f float
-#define FGD_T_d double
-#define FGD_V FGD_CAT(fgd_v, FGD_S)
-#define FGD_LANES FGD_CAT(FGD_LANES_, FGD_S)
-#define FGD_NR (2 * FGD_LANES) /* columns of a panel */
-#define FGD_SET1 FGD_CAT(FGD_SET1_, FGD_S)
-#define FGD_FMA FGD_CAT(FGD_FMA_, FGD_S)
-#define FGD_FMA1 FGD_CAT(FGD_FMA1_, FGD_S)
-#define FGD_SQUARES_OF FGD_CAT(fgd_squares_, FGD_S)
 
 /* A small square of numbers, rows `n` apart, to columns a panel apart. */
 #if defined(FGD_VECTOR_BYTES) && ((defined(__GNUC__) && __GNUC__ >= 12) || defined(__clang__))

@@ -37,7 +37,7 @@ cnp.import_array()
 # between two checks for Ctrl-C.
 cdef double WORTH_A_TEAM = 4e5
 cdef Py_ssize_t AT_ONCE = 1 << 15
-cdef dict PREDICTS = {"softmax": FGD_CLASSES, "sigmoid": FGD_LABELS, "exp": FGD_COUNTS}
+PREDICTS = {"softmax": FGD_CLASSES, "sigmoid": FGD_LABELS, "exp": FGD_COUNTS}
 
 
 # --- an optimizer's steps inside the loop -------------------------------------------------------------
@@ -213,21 +213,13 @@ cdef class Network:
         self.panel = 2 * found.lanes[letter]
         self.run = <run_t><uintptr_t>self.addresses[f"fgd_run_{letter}"]
         self.size_of_room = <room_t><uintptr_t>self.addresses[f"fgd_room_size_{letter}"]
-        self.activation_loop = self._loop("activation", architecture.activation, letter)
-        self.loss_loop = 0 if architecture.classes else self._loop("loss", architecture.loss, letter)
+        self.activation_loop = loop_address("activation", architecture.activation, letter)
+        self.loss_loop = 0 if architecture.classes else loop_address("loss", architecture.loss, letter)
         self.exponential = self.addresses[f"map_exp_v{letter}"]
         self.logarithm = self.addresses[f"map_log_v{letter}"]
         self.activation_constants = np.array([*architecture.constants, 0.0], self.dtype)
         self.loss_constants = np.array([*architecture.loss_constants, 0.0], self.dtype)
         self.madds = sum(float(k) * n for k, n in zip(self.sizes, self.sizes[1:]))
-
-    def _loop(self, kind, function, letter):
-        """The address of an activation's or loss's loop; a user's function is compiled now."""
-        if isinstance(function, str):
-            return self.addresses[f"{kind}_{function}_{letter}"]
-        from fastgd.engines.numba.user_functions import function_loop
-
-        return function_loop(function, letter)
 
     def room(self, Py_ssize_t widest):
         """How many numbers a thread's own memory holds."""
@@ -511,6 +503,15 @@ def _check_order(order, Py_ssize_t n):
     """Refuse numbers of rows that there are not."""
     if order is not None and order.size and order.view(np.uint32).max() >= n:
         raise ValueError(f"X has {n} rows now, fewer than when it was checked")
+
+
+def loop_address(kind, function, letter):
+    """The address of an activation's or loss's loop; a user's function is compiled now."""
+    if isinstance(function, str):
+        return kernels.network_kernels().addresses[f"{kind}_{function}_{letter}"]
+    from fastgd.engines.numba.user_functions import function_loop
+
+    return function_loop(function, letter)
 
 
 def set_threshold(double worth_a_team):

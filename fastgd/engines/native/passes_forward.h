@@ -135,7 +135,7 @@ static void FGD_(forward)(const fgd_network *net, int layer, ptrdiff_t m, ptrdif
     FGD_(room) room = FGD_(room_of)(net, rank);
     ptrdiff_t panel = m * FGD_NR;
     FGD_(share_t) share = FGD_(share)(FGD_PANELS(net->sizes[layer + 1]), m, rank, net->barrier.members);
-    uint64_t base = fgd_drop_base(net, layer, update);
+    uint64_t base = fgd_drop_base(net->seed, net->t + (uint64_t)update + 1, layer);
     int last = layer == net->layers - 1;
     for (ptrdiff_t p = share.first; p < share.last; p += FGD_ABREAST) {
         ptrdiff_t count = share.last - p < FGD_ABREAST ? share.last - p : FGD_ABREAST;

@@ -59,7 +59,7 @@ static void FGD_(single_values)(const fgd_network *net, int layer, int half, ptr
     void *arrays[] = {z, value, slope};
     net->activation(arrays, net->activation_constants, part.lo, end);
     if (net->dropout != 0 && net->mode == FGD_TRAIN)
-        FGD_(drop)(net, fgd_drop_base(net, layer, place), n, 0, part.lo, part.hi - part.lo, value + part.lo,
+        FGD_(drop)(net, fgd_drop_base(net->seed, net->t + (uint64_t)place + 1, layer), n, 0, part.lo, part.hi - part.lo, value + part.lo,
                    slope + part.lo);
 }
 

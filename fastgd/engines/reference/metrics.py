@@ -15,14 +15,18 @@ def summed(values: Array) -> float:
     return float(np.add.accumulate(np.ravel(values), dtype=np.float64)[-1])
 
 
+def spread_of(y: Array) -> float:
+    """The sum of the squares of the targets' distances from the mean of their output."""
+    wide = np.asarray(y, np.float64)
+    return summed(np.square(wide - np.add.accumulate(wide, axis=0)[-1] / len(wide)))
+
+
 def metric_of(a: Architecture, z: Array, y: Array) -> float:
     """Accuracy for classes and labels, else the coefficient of determination R² (nan for constant targets)."""
     if a.link == "softmax":
         return float(np.mean(z.argmax(axis=1) == y))
     if a.link == "sigmoid":
         return float(np.mean((z >= 0) == y))
-    wide = np.asarray(y, np.float64)
-    means = np.add.accumulate(wide, axis=0)[-1] / len(wide)
-    total = summed(np.square(wide - means))
+    wide, total = np.asarray(y, np.float64), spread_of(y)
     residual = summed(np.square(wide - (numpy_vocabulary().exp(z) if a.link == "exp" else z)))
     return 1.0 - residual / total if total else math.nan

@@ -1,0 +1,100 @@
+/* Gradients of networks side by side, their penalties and norms, and updates. Part of lane_passes.h, for one precision. */
+
+/* Add the penalties' gradient to that of `many` weights; adds the penalties of each lane to `parts`. */
+static FGD_HOT void FGD_(lane_penalize)(const fgd_lane_network *net, FGD_V *g, const FGD_V *w, ptrdiff_t many,
+                                        const double *share, double *parts) {
+    FGD_T small[2][FGD_LANES];
+    FGD_V l1, l2, one = FGD_SET1(1), none = {0};
+    double squares[FGD_PARTIALS][FGD_LANES], sizes[FGD_LANES];
+    FGD_EACH_LANE(l) small[0][l] = (FGD_T)(net->l1[l] * share[l]);
+    FGD_EACH_LANE(l) small[1][l] = (FGD_T)(net->l2[l] * share[l]);
+    memcpy(&l1, small[0], sizeof l1);
+    memcpy(&l2, small[1], sizeof l2);
+    memset(squares, 0, sizeof squares);
+    memset(sizes, 0, sizeof sizes);
+    for (ptrdiff_t i = 0; i < many; i++) {
+        const FGD_T *numbers = (const FGD_T *)(w + i);
+        FGD_V sign = FGD_WHERE_GT(w[i], none, one, FGD_WHERE_LT(w[i], none, -one, none));
+        g[i] += l2 * w[i] + l1 * sign;
+        FGD_EACH_LANE(l) squares[i % FGD_PARTIALS][l] += (double)numbers[l] * (double)numbers[l];
+        FGD_EACH_LANE(l) sizes[l] += fabs((double)numbers[l]);
+    }
+    for (int k = 1; k < FGD_PARTIALS; k++) FGD_EACH_LANE(l) squares[0][l] += squares[k][l];
+    FGD_EACH_LANE(l) {
+        double size = net->l1[l] != 0 ? sizes[l] : 0, square = net->l2[l] != 0 ? squares[0][l] : 0;
+        parts[l] += share[l] * (net->l1[l] * size + net->l2[l] / 2 * square);
+    }
+}
+
+/* Add the sums of squares of `many` numbers, in the order that fastgd.engines.layout states for a block. */
+static void FGD_(lane_squares)(const FGD_V *g, ptrdiff_t many, double *squares) {
+    double part[FGD_PARTIALS][FGD_LANES];
+    memset(part, 0, sizeof part);
+    for (ptrdiff_t i = 0; i < many; i++) {
+        const FGD_T *numbers = (const FGD_T *)(g + i);
+        FGD_EACH_LANE(l) part[i % FGD_PARTIALS][l] += (double)numbers[l] * (double)numbers[l];
+    }
+    for (int k = 1; k < FGD_PARTIALS; k++) FGD_EACH_LANE(l) part[0][l] += part[k][l];
+    FGD_EACH_LANE(l) squares[l] += part[0][l];
+}
+
+/* What the penalties of each lane are multiplied by. */
+static void FGD_(lane_penalty_share)(const fgd_lane_network *net, double *share) {
+    double totals[FGD_LANES];
+    FGD_(lane_totals)(net, totals);
+    FGD_EACH_LANE(l) share[l] = net->penalty_per_row ? (totals[l] > 0 ? 1.0 / totals[l] : 1.0) : 1.0;
+}
+
+/* Gradients of the weights of the inputs from..to of a layer, from `rows` rows; added to those there or new. */
+static void FGD_(lane_weights)(const fgd_lane_network *net, int layer, const void *inputs, int alike, ptrdiff_t rows,
+                               ptrdiff_t from, ptrdiff_t to, int add) {
+    ptrdiff_t many = net->sizes[layer], n = net->sizes[layer + 1];
+    const FGD_V *delta = (const FGD_V *)net->deltas[layer + 1];
+    for (ptrdiff_t k = from; k < to; k += FGD_ACROSS) {
+        ptrdiff_t tall = fgd_wide(to, k);
+        const void *a = alike ? (const void *)((const FGD_T *)inputs + k) : (const FGD_V *)inputs + k * rows;
+        for (ptrdiff_t first = 0; first < n; first += FGD_ACROSS)
+            FGD_OF_PANEL(lane_outer, fgd_wide(n, first), alike, a, alike ? many : fgd_wide(many, k), tall,
+                         delta + first * rows, rows, add, (FGD_V *)net->gradients[2 * layer] + k * n + first, n);
+    }
+}
+
+static void FGD_(lane_biases)(const fgd_lane_network *net, int layer, ptrdiff_t rows, int add) {
+    ptrdiff_t n = net->sizes[layer + 1];
+    const FGD_V *delta = (const FGD_V *)net->deltas[layer + 1];
+    FGD_V *g = (FGD_V *)net->gradients[2 * layer + 1];
+    for (ptrdiff_t first = 0; first < n && net->parameters[2 * layer + 1]; first += FGD_ACROSS) {
+        ptrdiff_t wide = fgd_wide(n, first);
+        FGD_V sum[FGD_ACROSS];
+        for (ptrdiff_t j = 0; j < FGD_ACROSS; j++) sum[j] = add && j < wide ? g[first + j] : (FGD_V){0};
+        for (ptrdiff_t r = 0; r < rows; r++)
+            for (ptrdiff_t j = 0; j < wide; j++) sum[j] += delta[first * rows + r * wide + j];
+        for (ptrdiff_t j = 0; j < wide; j++) g[first + j] = sum[j];
+    }
+}
+
+static void FGD_(lane_update)(const fgd_lane_network *net, int k, ptrdiff_t lo, ptrdiff_t hi) {
+    const fgd_lane_update *update = &net->updates[k];
+    if (update->loop) update->loop(update->arrays, update->coefficients, lo, hi);
+}
+
+/* Back through the weights of a layer. */
+static FGD_HOT void FGD_(lane_back)(const fgd_lane_network *net, int layer, ptrdiff_t rows) {
+    ptrdiff_t many = net->sizes[layer], n = net->sizes[layer + 1];
+    const FGD_V *delta = (const FGD_V *)net->deltas[layer + 1], *w = (const FGD_V *)net->parameters[2 * layer];
+    for (ptrdiff_t first = 0; first < many; first += FGD_ACROSS) {
+        ptrdiff_t at = first * rows;
+        FGD_OF_PANEL(lane_backward, fgd_wide(many, first), delta, rows, n, w + first * n,
+                     (const FGD_V *)net->slopes[layer] + at, (FGD_V *)net->deltas[layer] + at);
+    }
+}
+
+/* Gradients of a layer from the part of the rows that was passed last: weights of the inputs from..to, then biases. */
+static const void *FGD_(lane_layer_inputs)(const fgd_lane_network *net, int layer) {
+    return layer ? net->values[layer] : net->inputs;
+}
+
+static void FGD_(lane_layer)(const fgd_lane_network *net, int layer, ptrdiff_t from, ptrdiff_t to) {
+    FGD_(lane_weights)(net, layer, FGD_(lane_layer_inputs)(net, layer), net->alike && !layer, net->rows, from, to,
+                       net->add);
+}

@@ -1,0 +1,130 @@
+"""The interface of engines that train small networks side by side: which runs, and how they end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastgd.engines.protocol.networks import Architecture, Rows
+from fastgd.engines.protocol.steps import Method
+from fastgd.engines.protocol.sweeps import Batches, Schedule
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """How runs update the arrays of one parameter group.
+
+    Attributes
+    ----------
+    method : Method
+        Rule, coefficient function and their numbers, with a column for each run: `hyper` of shape (nh, n), the rate
+        first (of a schedule: at the first step), `shared` of shape (6, n); `clip_norm` and the values of `initial` are
+        one number, or one for each run.
+    schedules : list of Schedule, or None
+        Learning rates as functions of the step, if there is one among them.
+    rate_of : ndarray of int, shape (n,)
+        Which of the schedules each run has.
+    """
+
+    method: Method
+    schedules: list[Schedule] | None
+    rate_of: NDArray[np.intp]
+
+    def of(self, runs: NDArray[np.intp]) -> Numbers:
+        """The same for some of the runs."""
+        m = self.method
+
+        def part(values: Any) -> Any:
+            return values[runs] if np.ndim(values) else values
+
+        method = replace(
+            m,
+            hyper=m.hyper[:, runs],
+            shared=m.shared[:, runs],
+            initial={name: part(values) for name, values in m.initial.items()},
+            clip_norm=part(m.clip_norm),
+            minimized=m.minimized[:, runs],
+        )
+        return Numbers(method, self.schedules, self.rate_of[runs])
+
+
+@dataclass(frozen=True)
+class Trainings:
+    """Runs of one architecture whose updates differ in numbers only.
+
+    Attributes
+    ----------
+    architecture : Architecture
+    rows : Rows
+        The training rows.
+    batches : Batches
+        How the rows of an update are chosen.
+    numbers : sequence of Numbers
+        One for each parameter group.
+    group_of : tuple of int
+        The parameter group of each array.
+    seeds : sequence of int
+        The different seeds, of the rows' order and of dropout.
+    seed_of : ndarray of int, shape (runs,)
+        Which of them each run has.
+    updates : ndarray of int64, shape (runs,)
+    l1, l2 : ndarray of float64, shape (runs,)
+        Penalties on the weights, in the place of the architecture's.
+    flush : bool
+        Whether subnormal numbers count as zero.
+    history : int
+        Updates between two losses that are kept; 0: none are.
+    """
+
+    architecture: Architecture
+    rows: Rows
+    batches: Batches
+    numbers: Sequence[Numbers]
+    group_of: tuple[int, ...]
+    seeds: Sequence[int]
+    seed_of: NDArray[np.intp]
+    updates: NDArray[np.int64]
+    l1: NDArray[np.float64]
+    l2: NDArray[np.float64]
+    flush: bool = True
+    history: int = 0
+
+    def __len__(self) -> int:
+        return len(self.updates)
+
+
+class Platoon(Protocol):
+    """Memory for networks of some trainings, and what trains them; see `fastgd.engines.native.platoons.Platoon`."""
+
+    capacity: int
+    n: int
+    iterations: NDArray[np.int64]
+    status: NDArray[np.int8]
+    final: NDArray[Any]
+    carries: NDArray[np.float64]
+    recent: NDArray[np.float64]
+    highest: NDArray[np.float64]
+    windows: NDArray[np.int64]
+    history: NDArray[np.float64]
+
+    @property
+    def live(self) -> int:
+        """How many networks have not ended."""
+
+    def load(
+        self, runs: NDArray[np.intp], starts: NDArray[Any], start_of: NDArray[np.intp]
+    ) -> None:
+        """Take networks that have not begun; `starts` has the different initial parameters in rows."""
+
+    def advance(self, stop: int) -> int:
+        """Make the updates before number `stop`; returns how many networks have not ended."""
+
+    def stop(self, status: int) -> None:
+        """End all networks where they are."""
+
+    def assess(self, rows: Rows) -> NDArray[np.float64]:
+        """Loss and metric of each network."""
