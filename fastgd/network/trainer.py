@@ -122,7 +122,7 @@ class Trainer:
             yield stretch
             if stretch.diverged or stretch.overflowed:
                 return
-            if checkpoints is not None:
+            if checkpoints is not None and first < last:
                 checkpoints = checkpoints.after(stretch.done)
 
     def _train(

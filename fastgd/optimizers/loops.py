@@ -121,11 +121,26 @@ def taken_over(optimizer: Optimizer, other: Optimizer) -> Plan | None:
         return None
     groups = ({}, *optimizer._groups.values())
     rates = [optimizer._options["lr"], *(options.get("lr") for options in groups[1:])]
-    if plan.backend == "cuda" or not plan.begin([optimizer._method(o) for o in groups], rates):
+    methods = plan.methods
+    if not _differ_in_rate(optimizer, other) or any(method.initial for method in methods):
+        methods = [optimizer._method(options) for options in groups]
+    if plan.backend == "cuda" or not plan.begin(methods, rates):
         return None
     other.reset()
     optimizer._plan, optimizer._pending = plan, None
     return plan
+
+
+def _differ_in_rate(optimizer: Optimizer, other: Optimizer) -> bool:
+    """Whether two optimizers of a class have the same hyperparameters but for the rate of the arrays in no group."""
+    own, others = optimizer._options, other._options
+    same = all(own[name] == others[name] for name in own if name != "lr")
+    return same and optimizer._groups == other._groups
+
+
+def state_of(optimizer: Optimizer) -> dict[str, NDArray[Any]]:
+    """A copy of its state without its hyperparameters, for an optimizer that has the same."""
+    return optimizer._state()
 
 
 def is_bound_by(optimizer: Optimizer, plan: Plan) -> bool:

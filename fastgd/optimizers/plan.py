@@ -41,6 +41,8 @@ class Plan:
         Learning rate of each group; None: that of the first.
     t : int
         The number of updates done.
+    methods : list of Method
+        What the groups began with; their rates may be others now.
     moving : bool
         Whether a rate changes with `t`.
     """
@@ -54,6 +56,7 @@ class Plan:
     backend: str
     rates: list[float | Schedule | None]
     t: int
+    methods: list[Method]
     moving: bool = field(init=False)
 
     def __post_init__(self) -> None:
@@ -81,7 +84,7 @@ class Plan:
             initial = methods[slot.group].initial
             for name, array in zip(self.groups[slot.group].rule.state, slot.state, strict=True):
                 array.fill(initial.get(name, 0.0))
-        self.rates, self.t = list(rates), 0
+        self.rates, self.t, self.methods = list(rates), 0, list(methods)
         self.moving = any(map(callable, self.rates))
         self.write_rates()
         return True
@@ -138,7 +141,8 @@ def make_plan(  # noqa: PLR0917  (each is a part of the plan)
         options["copying"] = isinstance(leaves[0], np.ndarray)
     stepper = stepper_class(backend)(slots, groups, **options)
     single = tree.paths == [()]
-    return Plan(tree, tree.leaves, slots, groups, stepper.step, single, backend, rates, t)
+    update, known = stepper.step, list(methods)
+    return Plan(tree, tree.leaves, slots, groups, update, single, backend, rates, t, known)
 
 
 def checked_leaves(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -62,7 +62,7 @@ class KeptNetworks:
         metric = math.nan if self.values.metric is None else float(self.values.metric[run])
         self._left[own] -= 1
         if math.isfinite(loss):
-            copied = cache(trained)
+            copied = _once(trained)
             keys = {"loss": (loss, float(self.values.iterations[run]))}
             if math.isfinite(metric):
                 keys["metric"] = (-metric, loss)
@@ -111,6 +111,18 @@ class KeptNetworks:
     ) -> None:
         if what not in self._best or key < self._best[what][0]:
             self._best[what] = key, run, trained()
+
+
+def _once(trained: Callable[[], Trained]) -> Callable[[], Trained]:
+    """The same copy whenever it is asked for; functools.cache costs more than most runs have to offer."""
+    made: list[Trained] = []
+
+    def copied() -> Trained:
+        if not made:
+            made.append(trained())
+        return made[0]
+
+    return copied
 
 
 def in_order(combinations: Combinations) -> NDArray[Any]:

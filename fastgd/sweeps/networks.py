@@ -29,7 +29,7 @@ from fastgd.network.parameters import numbered_names
 from fastgd.network.problem import NetworkProblem
 from fastgd.network.trainer import Trainer
 from fastgd.optimizers import Optimizer
-from fastgd.optimizers.loops import described, groups_of, with_settings
+from fastgd.optimizers.loops import described, groups_of, state_of, with_settings
 from fastgd.progress import Progress
 from fastgd.sweeps.axis_values import plain_axes
 from fastgd.sweeps.best import Values
@@ -209,7 +209,7 @@ class _Work:
             self.iterations[k], self.status[k], self.regime[k] = done, status, regime
             self.loss[k], self.metric[k] = loss, metric
             self.kept.add(
-                k, lambda: Trained([p.copy() for p in network.params], optimizer.state_dict())
+                k, lambda: Trained([p.copy() for p in network.params], state_of(optimizer))
             )
 
     def _train(self, k: int, trainer: Trainer) -> tuple[Status, Regime]:

@@ -56,9 +56,10 @@ def checked(
 
 def is_plain_array(value: Any) -> bool:
     """Whether this is a NumPy array, but not a masked one: an update would ignore the mask."""
-    masked = sys.modules.get(
-        "numpy.ma"
-    )  # importing it would cost more than the rest of a first step
+    if type(value) is np.ndarray:
+        return True
+    # Importing it would cost more than the rest of a first step.
+    masked = sys.modules.get("numpy.ma")
     return issubclass(type(value), np.ndarray) and not (  # `__class__` may say anything
         masked is not None and isinstance(value, masked.MaskedArray)
     )
