@@ -139,8 +139,8 @@ def _taken(column: Column, places: NDArray[np.integer[Any]]) -> Column:
 class CheckedAxes(Mapping[str, tuple[Any, ...]]):
     """Names with at least one value each; no second check is needed.
 
-    Numbers that came as an array stay one in `columns`; as a mapping they are tuples like all others, which are made
-    when they are asked for.
+    Numbers that came as an array stay one in `columns`, vectors of numbers as its rows; as a mapping they are tuples
+    like all others, which are made when they are asked for.
     """
 
     def __init__(self, columns: Mapping[str, Column]) -> None:
@@ -152,7 +152,8 @@ class CheckedAxes(Mapping[str, tuple[Any, ...]]):
         if isinstance(column, tuple):
             return column
         if name not in self._tuples:
-            self._tuples[name] = tuple(column.tolist())
+            listed = column.tolist()
+            self._tuples[name] = tuple(listed if column.ndim == 1 else map(tuple, listed))
         return self._tuples[name]
 
     def __contains__(self, name: object) -> bool:
@@ -172,7 +173,10 @@ class CheckedAxes(Mapping[str, tuple[Any, ...]]):
     def at(self, name: str, place: int) -> Any:
         """One value, as it stands in the tuple."""
         column = self.columns[name]
-        return column[place] if isinstance(column, tuple) else column[place].tolist()
+        if isinstance(column, tuple):
+            return column[place]
+        value = column[place].tolist()
+        return tuple(value) if isinstance(value, list) else value
 
 
 def checked_axes(axes: Any) -> CheckedAxes:
@@ -212,9 +216,11 @@ def _checked_values(name: str, values: Any) -> Column:
 
 def _column(values: NDArray[Any]) -> Column:
     """Numbers, or vectors of numbers, in a read-only copy; everything else as a tuple."""
-    if values.dtype.kind not in "iuf" or values.dtype.itemsize > 8 or values.ndim not in (1, 2):
+    kept = np.float64 if values.dtype.kind == "f" else np.int64
+    exact = values.dtype.kind in "iuf" and np.can_cast(values.dtype, kept)
+    if not exact or values.ndim not in (1, 2):
         return tuple(values.tolist())
-    column = np.array(values, order="C", subok=False)
+    column = np.array(values, kept, order="C", subok=False)
     column.flags.writeable = False
     return column
 

@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 
 from fastgd.engines.backends import missing
 from fastgd.engines.layout import CLIP_PARTS, PENALTIES, SHARED, WINDOW
+from fastgd.engines.native import kernels
 from fastgd.engines.native.crew import Crew, part_length
-from fastgd.engines.parse import CoefficientFunction, Rule
+from fastgd.engines.parse import CoefficientFunction
 from fastgd.engines.protocol.outcomes import NumpyOutcomes, Outcomes, Watcher
 from fastgd.engines.protocol.sweeps import Descents, Kernel, Limits, Problem, Supply, numbers_of
 from fastgd.engines.reference.sweeps import run_watched
+from fastgd.engines.registry import COEFFICIENTS, RULES
 from fastgd.extras import present, warn_slow
 
 
@@ -40,7 +42,6 @@ def choose(problem: Problem, runs: Descents, dtype: np.dtype[Any], backend: str)
             f"backend='cython' has no sweep of {runs.rule.name} on {problem!r}; "
             "use backend='auto' or 'numba', which compile it when it is first needed"
         )
-    from fastgd.engines.native import kernels  # noqa: PLC0415
 
     if ahead is not None and backend != "numba":
         window, observe = ahead
@@ -51,7 +52,7 @@ def choose(problem: Problem, runs: Descents, dtype: np.dtype[Any], backend: str)
 
         window, observe = numba_sweeps.window_and_observe(kernel, count, runs, char)
         made_by, vector = "numba", numba_sweeps.vector_bytes() // dtype.itemsize
-    kernels = bound_kernels(
+    bound = bound_kernels(
         window,
         observe,
         kernel,
@@ -60,7 +61,7 @@ def choose(problem: Problem, runs: Descents, dtype: np.dtype[Any], backend: str)
         batches=problem.batches,
         features=count // max(1, kernel.outputs),
     )
-    return Chosen(made_by, kernels, vector)
+    return Chosen(made_by, bound, vector)
 
 
 def bound_kernels(
@@ -108,8 +109,6 @@ def warn_not_compiled(what: str, problem: Problem, runs: Descents) -> None:
 
 def slopes(problem: Problem, x: NDArray[Any]) -> NDArray[Any]:
     """`problem.slopes(x)`, compiled if the problem has rows of data."""
-    from fastgd.engines.native import kernels  # noqa: PLC0415
-
     kernel = problem.kernel(x.dtype)
     name = f"slopes_{kernel.kind}_{x.dtype.char}"
     if not kernels.available() or name not in kernels.kernels().addresses:
@@ -122,13 +121,11 @@ def slopes(problem: Problem, x: NDArray[Any]) -> NDArray[Any]:
 
 def ahead_of_time(kernel: Kernel, runs: Descents, char: str) -> tuple[int, int] | None:
     """Addresses of the window and the observing kernel compiled ahead of time, if there are any."""
-    from fastgd.engines.native import kernels  # noqa: PLC0415
-
     if (
         runs.mode != "plain"
         or runs.lookahead
         or kernel.sequential
-        or _shipped().get(runs.rule.name) != runs.rule  # a user's rule may have the same name
+        or RULES.get(runs.rule.name) != runs.rule  # a user's rule may have the same name
     ):
         return None
     name = f"{runs.rule.name}_{kernel.kind}"
@@ -140,15 +137,7 @@ def ahead_of_time(kernel: Kernel, runs: Descents, char: str) -> tuple[int, int] 
     return None if window is None or observe is None else (window, observe)
 
 
-def _shipped() -> dict[str, Rule]:
-    from fastgd.engines.registry import RULES  # noqa: PLC0415
-
-    return RULES
-
-
 def _lanes(function: CoefficientFunction, char: str) -> int:
-    from fastgd.engines.native import kernels  # noqa: PLC0415
-    from fastgd.engines.registry import COEFFICIENTS  # noqa: PLC0415
 
     if COEFFICIENTS.get(function.name) == function:
         return int(kernels.kernels().addresses[f"lanes_{function.name}_{char}"])
@@ -167,7 +156,6 @@ def _lanes(function: CoefficientFunction, char: str) -> int:
 
 
 def _shared_lanes(mode: str, char: str) -> int:
-    from fastgd.engines.native import kernels  # noqa: PLC0415
 
     if mode == "plain":
         return 0
@@ -181,7 +169,7 @@ def _shared_lanes(mode: str, char: str) -> int:
 
 def engine_of(problem: Problem, backend: str) -> str:
     """The backend that can descend the problem: a Python function is called from NumPy's loop alone."""
-    if problem.kernel("float64").kind != "python" or backend == "numpy":
+    if problem.kernel(np.float64).kind != "python" or backend == "numpy":
         return backend
     if backend != "auto":
         raise ValueError(

@@ -131,8 +131,12 @@ def formula(
 
 def prepares(options: Mapping[str, Any], without: Collection[str] = ()) -> bool:
     """Whether `prepare` has anything to do for a run, or for any of columns; some options may be left out."""
-    every = (prepares_each(name, options[name]) for name in NEUTRAL if name not in without)
-    return any(bool(each.any()) if isinstance(each, np.ndarray) else each for each in every)
+    for name, neutral in NEUTRAL.items():
+        if name not in without:
+            found = options[name] != neutral
+            if found is not False and np.any(found):
+                return True
+    return False
 
 
 def prepares_each(name: str, values: Any) -> Any:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.descent.axes import CheckedAxes, checked_axes
+from fastgd.descent.axes import CheckedAxes, Column, checked_axes
 from fastgd.optimizers import Optimizer
 from fastgd.optimizers.loops import described
 from fastgd.plotting.labels import axis_label, is_numeric
@@ -40,8 +39,10 @@ def plain_axes(axes: CheckedAxes) -> CheckedAxes:
     """NumPy scalars as Python numbers and vectors as tuples; other values as they are."""
     plain: dict[str, Any] = {}
     for name, values in axes.columns.items():
-        numbers = isinstance(values, np.ndarray) and values.ndim == 1
-        if numbers or set(map(type, values)) <= {float, int}:  # a million need no look at each
+        if isinstance(values, np.ndarray) or set(map(type, values)) <= {
+            float,
+            int,
+        }:  # a million need no look at each
             plain[name] = values
         else:
             plain[name] = tuple(_plain(value) for value in values)
@@ -57,18 +58,21 @@ def _plain(value: Any) -> Any:
     return tuple(_plain(v) for v in value) if type(value) in (tuple, list) else value
 
 
-def shown_axes(axes: Mapping[str, tuple[Any, ...]]) -> dict[str, tuple[Any, ...]]:
+def shown_axes(axes: CheckedAxes) -> CheckedAxes:
     """The axes with optimizers as text, without the hyperparameters that another axis gives in their place."""
-    return {
-        name: tuple(described(v, axes) if isinstance(v, Optimizer) else v for v in values)
-        if name == "optimizer"
-        else values
-        for name, values in axes.items()
-    }
+    columns = dict(axes.columns)
+    if "optimizer" in columns:
+        values = axes["optimizer"]
+        columns["optimizer"] = tuple(
+            described(v, axes) if isinstance(v, Optimizer) else v for v in values
+        )
+    return CheckedAxes(columns)
 
 
-def kind_of(values: tuple[Any, ...]) -> Kind:
+def kind_of(values: Column) -> Kind:
     """How the values are kept: as an array, as rows of an array, or as text."""
+    if isinstance(values, np.ndarray):
+        return "plain" if values.ndim == 1 else "tuple"
     if all(isinstance(v, bool) for v in values) or all(isinstance(v, str) for v in values):
         return "plain"
     if is_numeric(values):
@@ -77,8 +81,10 @@ def kind_of(values: tuple[Any, ...]) -> Kind:
     return "tuple" if vectors and len({len(v) for v in values}) == 1 else "label"
 
 
-def as_array(values: tuple[Any, ...]) -> NDArray[Any]:
+def as_array(values: Column) -> NDArray[Any]:
     """The values as a file holds them; those that no array can hold as their `repr`."""
+    if isinstance(values, np.ndarray):
+        return values
     return np.array([repr(v) for v in values] if kind_of(values) == "label" else values)
 
 
@@ -88,8 +94,12 @@ def from_array(array: NDArray[Any], kind: Kind) -> tuple[Any, ...]:
     return tuple(tuple(row) for row in listed) if kind == "tuple" else tuple(listed)
 
 
-def as_column(values: tuple[Any, ...]) -> NDArray[Any]:
+def as_column(values: Column) -> NDArray[Any]:
     """The values as a table shows them; tuples, schedules and optimizers as readable text."""
+    if isinstance(values, np.ndarray):
+        if values.ndim == 1:
+            return values
+        values = tuple(map(tuple, values.tolist()))
     if kind_of(values) == "plain":
         texts = any(isinstance(v, str) for v in values)
         return np.array(values, dtype=object if texts else None)

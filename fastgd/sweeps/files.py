@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from fastgd.archive import Archive, most_unpacked, write_arrays
 from fastgd.checks import as_count, as_dtype, as_finite, as_flag, as_number
+from fastgd.descent.axes import Column
 from fastgd.files import atomic_write
 from fastgd.sweeps.arrays import ARRAYS
 from fastgd.sweeps.axis_values import as_array, from_array, kind_of
@@ -32,7 +33,7 @@ _HEADER = 128  # bytes before the numbers of an array
 
 def write(
     path: str | PathLike[str],
-    axes: Mapping[str, tuple[Any, ...]],
+    axes: Mapping[str, Column],
     arrays: Mapping[str, NDArray[Any]],
     scalars: Mapping[str, Any],
 ) -> None:

@@ -201,7 +201,7 @@ class SweepResult(NetworkResult):
         An optimizer is a text without the hyperparameters that another axis gives in their place: beside an axis "lr"
         ``SGD()``, not ``SGD(lr=0.001)``.
         """
-        return shown_axes(self.axes)
+        return dict(shown_axes(self.kept_axes))
 
     @property
     def size(self) -> int:
@@ -430,7 +430,10 @@ class SweepResult(NetworkResult):
         if parameters is None:
             parameters = self.x.shape[-1] <= _MOST_PARAMETER_COLUMNS
         names = self.parameter_names if parameters else ()
-        return pd.DataFrame(columns_of(self, self.x, names), index=range(self.size))
+        return pd.DataFrame(
+            columns_of(self, shown_axes(self.kept_axes).columns, self.x, names),
+            index=range(self.size),
+        )
 
     def to_csv(
         self,
@@ -548,7 +551,7 @@ class SweepResult(NetworkResult):
         else:
             arrays["history"] = self.history
         arrays["parameter_names"] = np.array(self.parameter_names, dtype=np.str_)
-        files.write(path, self.shown_axes, arrays, scalars)
+        files.write(path, shown_axes(self.kept_axes).columns, arrays, scalars)
 
     @classmethod
     def load(cls, path: str | PathLike[str], *, max_bytes: int | None = None) -> SweepResult:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastgd.descent.axes import Column
 from fastgd.engines.protocol.outcomes import Status
 from fastgd.plotting.result import Result
 from fastgd.sweeps.axis_values import as_column
@@ -35,14 +36,16 @@ def table(asked: str, runs: int, numbers: int, dtype: np.dtype[Any]) -> NDArray[
     return np.full((runs, numbers), np.nan, dtype)
 
 
-def columns_of(result: Result, x: NDArray[Any], names: Sequence[str]) -> dict[str, Any]:
+def columns_of(
+    result: Result, axes: Mapping[str, Column], x: NDArray[Any], names: Sequence[str]
+) -> dict[str, Any]:
     """The columns of `SweepResult.to_pandas`: axes, outcomes, and the final parameters that have names."""
     columns: dict[str, Any] = {}
     shape, size = result.shape, result.status.size
     repeats = np.indices(shape, dtype=np.int64).reshape(len(shape), size)
     if result.paired:
-        repeats = np.broadcast_to(repeats, (len(result.axes), size))
-    for (name, values), index in zip(result.shown_axes.items(), repeats, strict=True):
+        repeats = np.broadcast_to(repeats, (len(axes), size))
+    for (name, values), index in zip(axes.items(), repeats, strict=True):
         columns[name] = as_column(values)[index]
     labels = {int(s): s.label for s in Status}
     columns["status"] = [labels[s] for s in result.status.ravel().tolist()]

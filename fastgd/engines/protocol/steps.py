@@ -123,10 +123,13 @@ def table_of(values: Sequence[Any], runs: int | None) -> NDArray[np.float64]:
     """A row for each value, with a column for each of `runs` runs; what is the same for all of them is not copied."""
     if runs is None:
         return np.array(values, np.float64)
-    if not any(isinstance(value, np.ndarray) and value.ndim for value in values):
+    try:
         numbers = np.array(values, np.float64)
-        return np.ndarray((len(values), runs), np.float64, numbers, strides=(8, 0))
-    table = np.empty((len(values), runs))
-    for row, value in zip(table, values, strict=True):
-        row[...] = value
-    return table
+    except ValueError:  # columns beside numbers
+        table = np.empty((len(values), runs))
+        for row, value in zip(table, values, strict=True):
+            row[...] = value
+        return table
+    if numbers.ndim == 2:
+        return numbers
+    return np.ndarray((len(values), runs), np.float64, numbers, strides=(8, 0))
