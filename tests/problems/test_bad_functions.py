@@ -133,6 +133,7 @@ def test_later_points_are_watched_too():
     assert (alone.status, alone.nit) == (2, runs[0].iterations[0])
 
 
+@pytest.mark.filterwarnings("ignore:Setting the shape:DeprecationWarning")  # NumPy 2.5 and later
 def test_a_gradient_whose_shape_was_changed_in_place():
     def reshaped(x, grad):
         grad.shape = (2, 1)
@@ -166,7 +167,7 @@ def test_where_there_is_no_value_no_gradient_is_owed(compiled):
 @pytest.mark.parametrize(
     "value",
     ["1.5", b"2", 1 + 2j, np.complex64(1j), np.array(1j), np.array([1j]), np.ones(2), [], None, {},
-     np.array(["3"]), np.timedelta64(1), ["4"]],
+     np.array(["3"]), np.timedelta64(1, "s"), ["4"]],
     ids=repr,
 )  # fmt: skip
 def test_what_is_no_number_is_refused(value):

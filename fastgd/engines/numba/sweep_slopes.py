@@ -118,17 +118,22 @@ def slopes(b, xo, go, lo, hi, first, last, size, data):
         for i in range(COUNT):
             b[go + i * W + l] = g[i]
 """
+# The loop is outside: with Python 3.12 and later Numba loses what is raised inside a `try` inside a loop.
 _EVALUATE = """
+@njit(error_model="numpy")
+def take(k, points, x, g, values):
+    try:
+        $value
+    except Exception:
+        g[:] = math.nan
+
 @njit(error_model="numpy")
 def evaluate(points, x, g, values, slopes):
     for k in range(points.shape[0]):
         x[:] = points[k]
         g[:] = math.nan
         values[k] = math.nan
-        try:
-            $value
-        except Exception:
-            g[:] = math.nan
+        take(k, points, x, g, values)
         for i in range(len(x)):
             slopes[k, i] = g[i]
 """
