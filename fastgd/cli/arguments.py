@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from fastgd import __version__
-from fastgd.cli import ranges
+from fastgd.cli import ranges, readers
 from fastgd.cli.optimizers import OF_THE_NETWORK
-from fastgd.cli.words import BAD_INPUT, LOSSES, NUMBERS, SCALES
+from fastgd.cli.words import BAD_INPUT, LOSSES, NUMBERS, SCALES, VARIANTS
 from fastgd.optimizers import NAMES
 from fastgd.studies import STUDIES
 
@@ -64,6 +63,15 @@ def build_parser() -> argparse.ArgumentParser:
             description="Predict the rows of a file by a network that fastgd train or compare wrote.",
         )
     )
+    _add_fractal(
+        commands.add_parser(
+            "fractal",
+            help="map which networks train, over two hyperparameters",
+            description="Train a small network for every pair of two hyperparameters, and draw which trainings "
+            "converge and which diverge (Sohl-Dickstein 2024, The boundary of neural network trainability is "
+            "fractal).",
+        )
+    )
     again = commands.add_parser(
         "reproduce",
         help="reproduce published studies and write a report",
@@ -88,60 +96,20 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _by(read: Callable[[str], Any]) -> Callable[[str], Any]:
-    """Wrap a function that reads text, so that argparse shows its error."""
-
-    def reads(text: str) -> Any:
-        try:
-            return read(text)
-        except ValueError as error:
-            raise argparse.ArgumentTypeError(str(error)) from None
-
-    return reads
-
-
-def _names(text: str) -> list[str]:
-    names = [name.strip() for name in text.split(",")]
-    if not all(names):
-        raise argparse.ArgumentTypeError(f"{text!r} has an empty name")
-    return names
-
-
-def _optimizers(text: str) -> list[str]:
-    known = {name.lower(): name for name in NAMES}
-    for name in _names(text):
-        if name.lower() not in known:
-            raise argparse.ArgumentTypeError(f"{name!r} is not one of {', '.join(NAMES)}")
-    return list(dict.fromkeys(known[name.lower()] for name in _names(text)))
-
-
-def _one(text: str) -> float:
-    values = ranges.numbers(text)
-    if len(values) != 1:
-        raise ValueError(f"{text!r} has {len(values)} values; wanted one number")
-    return values[0]
-
-
-def _whole(text: str) -> int:
-    value = _one(text)
-    if value != int(value):
-        raise ValueError(f"{text!r} is not a whole number")
-    return int(value)
-
-
 def _add_sweep(parser: argparse.ArgumentParser) -> None:
     """The arguments of `fastgd sweep`."""
     _add_file(parser)
-    several = _by(ranges.numbers)
-    parser.add_argument("--rates", metavar="LIST", type=several, required=True, help="rates to try")
     parser.add_argument(
-        "--optimizer", metavar="NAMES", type=_optimizers, default=["SGD"],
+        "--rates", metavar="LIST", type=readers.numbers, required=True, help="rates to try"
+    )
+    parser.add_argument(
+        "--optimizer", metavar="NAMES", type=readers.optimizers, default=["SGD"],
         help=f"one or more of {', '.join(NAMES)} (default: SGD)",
     )  # fmt: skip
     for name, what in NUMBERS.items():
-        parser.add_argument(_flag(name), metavar="LIST", type=several, help=what)
+        parser.add_argument(_flag(name), metavar="LIST", type=readers.numbers, help=what)
     parser.add_argument(
-        "--betas", metavar="PAIRS", type=_by(ranges.pairs),
+        "--betas", metavar="PAIRS", type=readers.pairs,
         help="Adam, its variants and Lion: pairs of decay rates such as 0.9/0.999,0.8/0.99",
     )  # fmt: skip
     _add_limits(parser)
@@ -155,22 +123,21 @@ def _add_sweep(parser: argparse.ArgumentParser) -> None:
 def _add_minimize(parser: argparse.ArgumentParser) -> None:
     """The arguments of `fastgd minimize`."""
     _add_file(parser)
-    one = _by(_one)
     parser.add_argument(
-        "--rate", metavar="NUMBER", type=one,
+        "--rate", metavar="NUMBER", type=readers.one,
         help="learning rate (default: for SGD, Momentum and NAG a fast and stable one for these data; otherwise "
         "that of the optimizer)",
     )  # fmt: skip
     parser.add_argument(
-        "--optimizer", metavar="NAME", type=_optimizers, default=["SGD"],
+        "--optimizer", metavar="NAME", type=readers.optimizers, default=["SGD"],
         help=f"one of {', '.join(NAMES)} (default: SGD)",
     )  # fmt: skip
     for name, what in NUMBERS.items():
-        parser.add_argument(_flag(name), metavar="NUMBER", type=one, help=what)
+        parser.add_argument(_flag(name), metavar="NUMBER", type=readers.one, help=what)
     parser.add_argument(
         "--betas",
         metavar="PAIR",
-        type=_by(ranges.pairs),
+        type=readers.pairs,
         help="two decay rates such as 0.9/0.999",
     )
     _add_limits(parser)
@@ -192,7 +159,7 @@ def _add_file(parser: argparse.ArgumentParser) -> None:
         help="factor of the summed loss (default: 1/2m of squares, 1/m of cross-entropies)",
     )  # fmt: skip
     parser.add_argument(
-        "--batch-size", metavar="N", type=_by(_whole),
+        "--batch-size", metavar="N", type=readers.whole,
         help="rows per update, shuffled in each epoch (default: all rows)",
     )  # fmt: skip
 
@@ -202,7 +169,7 @@ def _add_columns(parser: argparse.ArgumentParser, scale: str) -> None:
     _add_table(parser)
     parser.add_argument("--target", metavar="COLUMN", required=True, help="the column to predict")
     parser.add_argument(
-        "--features", metavar="A,B,...", type=_names,
+        "--features", metavar="A,B,...", type=readers.names,
         help="the columns that predict it (default: all others)",
     )  # fmt: skip
     parser.add_argument(
@@ -225,14 +192,14 @@ def _add_table(parser: argparse.ArgumentParser) -> None:
 
 def _add_limits(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--tol", metavar="NUMBER", type=_by(_one),
+        "--tol", metavar="NUMBER", type=readers.one,
         help="converged when the largest component of the gradient is below this (default: 1e-8)",
     )  # fmt: skip
     parser.add_argument(
-        "--max-iter", metavar="N", type=_by(_whole), default=100_000,
+        "--max-iter", metavar="N", type=readers.whole, default=100_000,
         help="maximum updates of a descent (default: 100000)",
     )  # fmt: skip
-    parser.add_argument("--max-seconds", metavar="S", type=_by(_one), help="time limit")
+    parser.add_argument("--max-seconds", metavar="S", type=readers.one, help="time limit")
     _add_out(parser, "FOLDER", "write tables as CSV, and a figure")
 
 
@@ -249,11 +216,11 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     """The arguments of `fastgd train`."""
     _add_columns(parser, scale="standard")
     parser.add_argument(
-        "--optimizer", metavar="NAME", type=_optimizers, default=["Adam"],
+        "--optimizer", metavar="NAME", type=readers.optimizers, default=["Adam"],
         help=f"one of {', '.join(NAMES)} (default: Adam)",
     )  # fmt: skip
     parser.add_argument(
-        "--rate", metavar="NUMBER", type=_by(lambda text: (_one(text),)),
+        "--rate", metavar="NUMBER", type=lambda text: (readers.one(text),),
         help="learning rate (default: that of the optimizer)",
     )  # fmt: skip
     _add_network(parser)
@@ -269,11 +236,11 @@ def _add_compare(parser: argparse.ArgumentParser) -> None:
     _add_columns(parser, scale="standard")
     several = ["SGD", "Momentum", "Adagrad", "RMSprop", "Adam"]
     parser.add_argument(
-        "--optimizer", metavar="NAMES", type=_optimizers, default=several,
+        "--optimizer", metavar="NAMES", type=readers.optimizers, default=several,
         help=f"some of {', '.join(NAMES)} (default: {', '.join(several)})",
     )  # fmt: skip
     parser.add_argument(
-        "--rate", metavar="LIST", type=_by(ranges.numbers),
+        "--rate", metavar="LIST", type=readers.numbers,
         help="learning rate of all, or one for each in order (default: that of each optimizer)",
     )  # fmt: skip
     _add_network(parser)
@@ -287,18 +254,19 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
     """The arguments that `train` and `compare` share."""
     from fastgd.engines.protocol.networks import ACTIVATIONS  # noqa: PLC0415  (with the rules)
 
-    one, whole = _by(_one), _by(_whole)
     parser.add_argument(
         "--task", choices=("auto", "regression", "classification"), default="auto",
         help="whether the target is a number or a class (default: a class if it is text or has two values)",
     )  # fmt: skip
-    parser.add_argument("--without", metavar="A,B,...", type=_names, help="columns to leave out")
     parser.add_argument(
-        "--categories", metavar="A,B,...", type=_names,
+        "--without", metavar="A,B,...", type=readers.names, help="columns to leave out"
+    )
+    parser.add_argument(
+        "--categories", metavar="A,B,...", type=readers.names,
         help="features that are categories although they hold numbers; columns of text always are",
     )  # fmt: skip
     parser.add_argument(
-        "--hidden", metavar="N,N,...", type=_by(_hidden), default=(100,),
+        "--hidden", metavar="N,N,...", type=readers.hidden, default=(100,),
         help="units of each hidden layer, or none (default: 100)",
     )  # fmt: skip
     parser.add_argument(
@@ -311,12 +279,12 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     for name, what in NUMBERS.items():
         on = " on the network's weights" if name in OF_THE_NETWORK else ""
-        parser.add_argument(_flag(name), metavar="NUMBER", type=one, help=what + on)
+        parser.add_argument(_flag(name), metavar="NUMBER", type=readers.one, help=what + on)
     parser.add_argument(
-        "--betas", metavar="PAIR", type=_by(_pair), help="decay rates such as 0.9/0.999"
+        "--betas", metavar="PAIR", type=readers.pair, help="decay rates such as 0.9/0.999"
     )
     parser.add_argument(
-        "--dropout", metavar="SHARE", type=one, default=0.0,
+        "--dropout", metavar="SHARE", type=readers.one, default=0.0,
         help="share of hidden units that each update leaves out (default: 0)",
     )  # fmt: skip
     for flag, default, what in (
@@ -326,14 +294,22 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
         ("--seed", 0, "seed of the split, the initial weights and the order of rows"),
     ):  # fmt: skip
         parser.add_argument(
-            flag, metavar="N", type=whole, default=default, help=f"{what} (default: {default})"
+            flag,
+            metavar="N",
+            type=readers.whole,
+            default=default,
+            help=f"{what} (default: {default})",
         )
     for flag, share, what in (
         ("--test", 0.2, "share of rows held out to score the network"),
         ("--validation", 0.1, "share of rows that decide when to stop"),
     ):
         parser.add_argument(
-            flag, metavar="SHARE", type=one, default=share, help=f"{what} (default: {share})"
+            flag,
+            metavar="SHARE",
+            type=readers.one,
+            default=share,
+            help=f"{what} (default: {share})",
         )
     parser.add_argument(
         "--dtype",
@@ -342,28 +318,15 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
         help="precision (default: float32)",
     )
     parser.add_argument(
-        "--threads", metavar="N", type=whole, help="number of threads (default: all processors)"
+        "--threads",
+        metavar="N",
+        type=readers.whole,
+        help="number of threads (default: all processors)",
     )
-    parser.add_argument("--max-seconds", metavar="S", type=one, help="time limit of a training")
+    parser.add_argument(
+        "--max-seconds", metavar="S", type=readers.one, help="time limit of a training"
+    )
     _add_out(parser, "FOLDER", "write tables, a figure and the network")
-
-
-def _hidden(text: str) -> tuple[int, ...]:
-    if text.strip().lower() == "none":
-        return ()
-    units = ranges.numbers(text)
-    if any(n != int(n) or n < 1 for n in units):
-        raise ValueError(
-            f"{text!r} is not a list of layers: wanted whole numbers such as 500,300, or none"
-        )
-    return tuple(map(int, units))
-
-
-def _pair(text: str) -> tuple[float, float]:
-    several = ranges.pairs(text)
-    if len(several) != 1:
-        raise ValueError(f"{text!r} has {len(several)} pairs; wanted one")
-    return several[0]
 
 
 def _add_predict(parser: argparse.ArgumentParser) -> None:
@@ -374,3 +337,49 @@ def _add_predict(parser: argparse.ArgumentParser) -> None:
     _add_table(parser)
     _add_out(parser, "FILE", "write all predictions as CSV")
     parser.epilog = "Example: fastgd predict cars new-cars.csv --out predictions.csv"
+
+
+def _add_fractal(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `fastgd fractal`."""
+    described = "; ".join(f"{name}: {what}" for name, what in VARIANTS.items())
+    parser.add_argument(
+        "--variant", choices=tuple(VARIANTS), default="tanh", help=f"{described} (default: tanh)"
+    )
+    parser.add_argument(
+        "--zoom", metavar=("X0", "X1", "Y0", "Y1"), nargs=4, type=readers.one,
+        help="the rectangle to map, in values of the axes (default: all of it)",
+    )  # fmt: skip
+    for flag, default, what in (
+        ("--size", 512, "values on each axis: the map has size x size trainings"),
+        ("--steps", 500, "steps of each training"),
+        ("--frames", 0, "also an animation of so many maps, from all of it to the rectangle of --zoom"),
+        ("--seed", 0, "seed of weights and rows"),
+    ):  # fmt: skip
+        parser.add_argument(
+            flag,
+            metavar="N",
+            type=readers.whole,
+            default=default,
+            help=f"{what} (default: {default})",
+        )
+    parser.add_argument(
+        "--dtype", choices=("float64", "float32"), default="float64",
+        help="precision (default: float64; float32 is faster, and too coarse for small rectangles)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--threads",
+        metavar="N",
+        type=readers.whole,
+        help="number of threads (default: all processors)",
+    )
+    parser.add_argument(
+        "--save", metavar="FILE", help="also write the numbers, as a NumPy archive (.npz)"
+    )
+    parser.add_argument(
+        "--out", metavar="FOLDER", default="fractal",
+        help="where to write fractal.png and zoom.gif (default: fractal)",
+    )  # fmt: skip
+    parser.epilog = (
+        "Example: fastgd fractal --variant small --size 256; the last line says where to look next: "
+        "fastgd fractal --variant small --size 256 --zoom 1000 3000 40 80 --frames 24"
+    )

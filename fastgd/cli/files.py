@@ -11,6 +11,7 @@ from fastgd.files import atomic_write
 _FILES = {  # what each command may write, of which a folder holds one run
     "sweep": ("sweep.csv", "sweep.png"),
     "minimize": ("parameters.csv", "history.csv", "loss.png"),
+    "fractal": ("fractal.png", "zoom.gif"),
     "train": (
         "history.csv", "loss.png", "metrics.csv", "predictions.csv", "network.npz", "columns.json",
     ),

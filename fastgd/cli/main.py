@@ -8,7 +8,7 @@ from argparse import Namespace
 from collections.abc import Callable, Sequence
 from typing import TextIO
 
-from fastgd.cli import compare, minimize, predict, sweep, train
+from fastgd.cli import compare, fractal, minimize, predict, sweep, train
 from fastgd.cli.arguments import build_parser
 from fastgd.cli.show import Outcome, show, show_studies
 from fastgd.cli.words import BAD_INPUT, INTERRUPTED
@@ -128,6 +128,7 @@ _COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "train": _shown(train.run),
     "compare": _shown(compare.run),
     "predict": _shown(predict.run),
+    "fractal": _shown(fractal.run),
     "reproduce": _reproduce,
     "info": _info,
 }

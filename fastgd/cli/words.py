@@ -28,6 +28,15 @@ LOSSES = {
     "poisson": "Poisson deviance",
     "cross_entropy": "cross-entropy",
 }
+VARIANTS = {  # of the trainability map
+    "tanh": "tanh, all rows",
+    "relu": "ReLU, all rows",
+    "identity": "identity, all rows",
+    "minibatch": "tanh, minibatches of 16 rows",
+    "single": "tanh, one row",
+    "init": "tanh, initial weights",
+    "small": "tanh, 16 rows",
+}
 ENDED = {
     Status.CONVERGED: "converged",
     Status.MAX_ITER: "not converged",

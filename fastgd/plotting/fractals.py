@@ -16,7 +16,6 @@ from fastgd.plotting.common import (
     NAMES,
     axis_name,
     increasing,
-    is_geometric,
     legend_above,
     placed_marks,
 )
@@ -32,12 +31,14 @@ if TYPE_CHECKING:
 _COLOURS, _GAP, _SHADES = "RdYlBu", 0.25, 256
 _UNFINISHED, _NOT_RUN = "#B5B5B5", "white"
 _SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the runs, at which the scales are labelled
-CONVERGED = "converged: iterations (dark: slow)"
-DIVERGED = "diverged: iterations until then (dark: slow)"
+CONVERGED = "converged (dark: slow)\niterations"
+DIVERGED = "diverged (dark: slow)\niterations until then"
 BY_LOSSES = (  # what `fastgd.fractals.trainability` measures
-    "converged: sum of loss / first loss (dark: slow)",
-    "diverged: sum of first loss / loss (dark: slow)",
+    "converged (dark: slow)\nsum of loss / first loss",
+    "diverged (dark: slow)\nsum of first loss / loss",
 )
+_DECADES, _FEW = 200.0, 5.0  # ratios of the ends of a logarithmic axis
+_NARROW = 0.01  # of a logarithm; narrower axes look the same on both scales
 _MOST_LABELS = 12  # of an axis whose values are no numbers
 
 
@@ -151,11 +152,11 @@ class FractalDisplay(Display):
                 every = -(-len(values) // _MOST_LABELS)
                 names = [as_drawn(shortened(axis_label(v))) for v in values[::every]]
                 axis.set_ticks(place[::every], names)
-        for name, values in (("x", self.x), ("y", self.y)):
-            if is_geometric(values):
+        for name, axis, values in (("x", ax.xaxis, self.x), ("y", ax.yaxis, self.y)):
+            if _is_even_in_logarithm(values):
                 ax.set(**{f"{name}scale": "log"})
-            elif is_numeric(tuple(values)):
-                ax.locator_params(axis=name, nbins=6)  # type: ignore[arg-type]
+            if is_numeric(tuple(values)):
+                _label_numbers(axis, np.asarray(values, np.float64))
         ax.set_xlim(edges[0][0], edges[0][-1])
         ax.set_ylim(edges[1][0], edges[1][-1])
         ax.set_xlabel(self.x_name)
@@ -302,7 +303,7 @@ def _measured(result: Result) -> _Measured:
         return _Measured(iterations, result.diverged, unfinished, CONVERGED, DIVERGED)
     measure = np.where(result.diverged, iterations, np.where(cut, np.nan, result.loss))
     return _Measured(
-        measure, result.diverged, nothing, "bounded: loss at the end (dark: high)", DIVERGED
+        measure, result.diverged, nothing, "bounded (dark: high)\nloss at the end", DIVERGED
     )
 
 
@@ -327,6 +328,36 @@ def _rgba(colour: str) -> tuple[float, ...]:
     from matplotlib.colors import to_rgba  # noqa: PLC0415  (heavy)
 
     return to_rgba(colour)
+
+
+def _is_even_in_logarithm(values: Sequence[Any]) -> bool:
+    """Whether cells are equally large on a logarithmic axis, also where they span less than a decade."""
+    if len(values) < 3 or not is_numeric(tuple(values)) or min(values) <= 0:
+        return False
+    steps = np.diff(np.log(np.asarray(values, np.float64)))
+    return bool(np.allclose(steps, steps[0], rtol=1e-3) and abs(steps.sum()) > _NARROW)
+
+
+def _label_numbers(axis: Any, values: NDArray[np.float64]) -> None:
+    """Label an axis by round numbers: on a logarithmic one by powers of ten, or by what it has if these are too few."""
+    from matplotlib.ticker import (  # noqa: PLC0415  (heavy)
+        FuncFormatter,
+        LogLocator,
+        MaxNLocator,
+        NullFormatter,
+        ScalarFormatter,
+    )
+
+    ratio = values.max() / values.min() if axis.get_scale() == "log" else 1.0
+    if ratio >= _DECADES:
+        return
+    axis.set_minor_formatter(NullFormatter())
+    if ratio >= _FEW:
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    else:
+        axis.set_major_locator(MaxNLocator(5))
+        axis.set_major_formatter(ScalarFormatter())
 
 
 def _draw_scales(ax: Axes, shown: Sequence[tuple[str, NDArray[np.float64], Any]]) -> None:

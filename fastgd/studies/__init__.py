@@ -26,6 +26,7 @@ STUDIES = {
     "local-minima": "fastgd.studies.local_minima",
     "mnist-optimizers": "fastgd.studies.mnist_optimizers",
     "auto-mpg-optimizers": "fastgd.studies.auto_mpg",
+    "trainability": "fastgd.studies.trainability",
 }
 
 

@@ -27,6 +27,7 @@ __all__ = [
     "Section",
     "Table",
     "Text",
+    "write_gif",
     "write_report",
 ]
 
@@ -182,7 +183,7 @@ def _write(block: Table | Figure | Animation, path: Path) -> None:
     elif isinstance(block, Figure):
         _write_png(block, path)
     else:
-        _write_gif(block, path)
+        write_gif(block, path)
 
 
 def _write_csv(table: Table, path: Path) -> None:
@@ -208,7 +209,8 @@ def _write_png(figure: Figure, path: Path) -> None:
         canvas.savefig(file, format="png", dpi=160, metadata={"Software": None})
 
 
-def _write_gif(animation: Animation, path: Path) -> None:
+def write_gif(animation: Animation, path: Path) -> None:
+    """Write an animation, whole or not at all."""
     from matplotlib.animation import PillowWriter  # noqa: PLC0415  (heavy)
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415
     from matplotlib.figure import Figure as Canvas  # noqa: PLC0415

@@ -41,7 +41,7 @@ def test_converged_runs_are_blue_and_diverged_ones_red_and_slow_ones_dark():
     assert is_blue(cells).tolist() == [[True] * 3, [False] * 3]
     light = cells[..., :3].sum(axis=-1)
     assert (np.diff(light, axis=1) < 0).all()
-    assert [ax.get_ylabel().split(":")[0] for ax in scales(display)] == ["converged", "diverged"]
+    assert [ax.get_ylabel().split(" ")[0] for ax in scales(display)] == ["converged", "diverged"]
     texts = [[t.get_text() for t in ax.get_yticklabels()] for ax in scales(display)]
     assert texts[0][0] == "1"
     assert texts[1][-1] == "7"
@@ -64,6 +64,25 @@ def test_runs_that_are_neither_and_those_that_were_not_made_are_told():
     cells = colours(display)
     assert len(set(cells[1, 0, :3])) == 1  # grey
     assert cells[0, 1, 3] == 0.0  # nothing
+
+
+@pytest.mark.parametrize(
+    ("values", "scale", "labels"),
+    [
+        (np.geomspace(1e-3, 1e6, 9), "log", {"$\\mathdefault{10^{2}}$"}),
+        (np.geomspace(3, 60, 9), "log", {"5", "10", "20", "50"}),
+        (np.geomspace(10, 12, 9), "log", {"10.0", "10.5", "11.0", "11.5", "12.0"}),
+        (np.geomspace(1, 1 + 1e-9, 9), "linear", set()),
+        (np.linspace(-4, 4, 9), "linear", {"0", "2", "4"}),
+    ],
+)
+def test_numbers_are_to_scale_and_labelled(values, scale, labels):
+    display = FractalDisplay(values.tolist(), [1, 2], np.ones((2, 9)), np.zeros((2, 9))).plot()
+    display.figure_.canvas.draw()
+    assert display.ax_.get_xscale() == scale
+    shown = {text.get_text() for text in display.ax_.get_xticklabels()}
+    assert labels <= shown
+    assert len(display.ax_.get_xticks()) < 20
 
 
 def test_arrays_must_fit_the_axes():

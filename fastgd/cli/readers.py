@@ -1,0 +1,87 @@
+"""What the text of an argument means; each function raises an error that argparse shows."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import TypeVar
+
+from fastgd.cli import ranges
+from fastgd.optimizers import NAMES
+
+T = TypeVar("T")
+
+
+def by(read: Callable[[str], T]) -> Callable[[str], T]:
+    """Wrap a function that reads text, so that argparse shows its error."""
+
+    def reads(text: str) -> T:
+        try:
+            return read(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return reads
+
+
+@by
+def names(text: str) -> list[str]:
+    """Names with commas between them."""
+    found = [name.strip() for name in text.split(",")]
+    if not all(found):
+        raise ValueError(f"{text!r} has an empty name")
+    return found
+
+
+@by
+def optimizers(text: str) -> list[str]:
+    """Names of optimizers, in any case of letters."""
+    known = {name.lower(): name for name in NAMES}
+    for name in names(text):
+        if name.lower() not in known:
+            raise ValueError(f"{name!r} is not one of {', '.join(NAMES)}")
+    return list(dict.fromkeys(known[name.lower()] for name in names(text)))
+
+
+@by
+def one(text: str) -> float:
+    """One number."""
+    values = ranges.numbers(text)
+    if len(values) != 1:
+        raise ValueError(f"{text!r} has {len(values)} values; wanted one number")
+    return values[0]
+
+
+@by
+def whole(text: str) -> int:
+    """A whole number."""
+    value = one(text)
+    if value != int(value):
+        raise ValueError(f"{text!r} is not a whole number")
+    return int(value)
+
+
+@by
+def hidden(text: str) -> tuple[int, ...]:
+    """Units of hidden layers; none of them for the word none."""
+    if text.strip().lower() == "none":
+        return ()
+    units = ranges.numbers(text)
+    if any(n != int(n) or n < 1 for n in units):
+        raise ValueError(
+            f"{text!r} is not a list of layers: wanted whole numbers such as 500,300, or none"
+        )
+    return tuple(map(int, units))
+
+
+@by
+def pair(text: str) -> tuple[float, float]:
+    """Two numbers as a pair."""
+    several = ranges.pairs(text)
+    if len(several) != 1:
+        raise ValueError(f"{text!r} has {len(several)} pairs; wanted one")
+    return several[0]
+
+
+numbers = by(ranges.numbers)
+pairs = by(ranges.pairs)
