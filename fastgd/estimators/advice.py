@@ -13,13 +13,13 @@ from fastgd.optimizers import NAG, SGD, Momentum, Optimizer
 from fastgd.optimizers.loops import schedule_of
 from fastgd.theory import mode_iterations
 
-__all__ = ["Course", "advice", "lost_in_rounding"]
+__all__ = ["UNEQUAL", "Course", "advice", "lost_in_rounding", "unscaled_part"]
 
 _SWINGS = 1e-3  # of the objective: how far above the best the last one is if the descent swings
 _WORTH_A_WORD = (
     0.01  # share of the loss; flat losses may hide more behind an estimate that is smaller
 )
-_UNEQUAL = 10.0  # ratio of the columns' scales from which on they are worth a word
+UNEQUAL = 10.0  # ratio of the columns' scales from which on they are worth a word
 _MODES = (
     64  # that the closed form takes at a time: each matrix is diagonal, but it does not know that
 )
@@ -73,6 +73,14 @@ def _left(stopping: Stopping) -> str:
     return f"about {_percent(least)} or more" if least >= _WORTH_A_WORD else "an unknown part"
 
 
+def unscaled_part(ratio: float) -> str:
+    """The message of `partial_fit` that sees columns of different scales."""
+    return (
+        f"the scales of the columns have the ratio {ratio:.2g}, and partial_fit does not standardize: scale the "
+        "columns, or call fit with some rows first"
+    )
+
+
 def lost_in_rounding(distance: float) -> str:
     """The message of a fit that converged to what float32 does not hold."""
     return (
@@ -101,7 +109,7 @@ def _obstacle(course: Course) -> str:
 def _pace(course: Course) -> str:
     """Why the descent is slow, and what would speed it up."""
     stopping = course.stopping
-    if not course.standardized and course.scales > _UNEQUAL:
+    if not course.standardized and course.scales > UNEQUAL:
         return _unscaled(course)
     if not course.whole:
         return _noisy(course)

@@ -18,7 +18,13 @@ from scipy.special import expit, log_expit, log_softmax, rel_entr, softmax
 __all__ = ["Conjugate", "conjugate_of"]
 
 Reals = NDArray[np.float64]
-_SHRINKING = (1, 2, 4, 16)  # rows per unknown that may hold a kink's slopes
+_SHRINKING = (
+    4,
+    3,
+    2,
+    16,
+    1,
+)  # rows per unknown that may hold a kink's slopes, the best guess first
 
 
 class Conjugate(Protocol):
@@ -40,6 +46,9 @@ class Conjugate(Protocol):
 
     def excess(self, z: Reals, y: Reals, t: Reals) -> Reals:
         """f(z) + f*(t) - z t, never negative, of the shape of `value`."""
+
+    def right(self, z: Reals, y: Reals) -> NDArray[np.bool_] | None:
+        """Of classes, the rows that are on the right side: if all are, longer weights make their losses vanish."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +78,9 @@ class _Robust:
     def held(self, t: Reals) -> Reals | None:
         return None if self.delta == np.inf else np.clip(t, -self.delta, self.delta)
 
+    def right(self, z: Reals, y: Reals) -> NDArray[np.bool_] | None:
+        return None
+
     def excess(self, z: Reals, y: Reals, t: Reals) -> Reals:
         error = z - y
         if self.delta == np.inf:
@@ -95,6 +107,9 @@ class _Absolute:
     def held(self, t: Reals) -> Reals | None:
         return np.clip(t, -1.0, 1.0)
 
+    def right(self, z: Reals, y: Reals) -> NDArray[np.bool_] | None:
+        return None
+
     def excess(self, z: Reals, y: Reals, t: Reals) -> Reals:
         error = z - y
         return np.maximum(np.abs(error) - error * t, 0.0)
@@ -117,6 +132,9 @@ class _Logistic:
 
     def held(self, t: Reals) -> Reals | None:
         return None
+
+    def right(self, z: Reals, y: Reals) -> NDArray[np.bool_] | None:
+        return np.asarray((np.where(y > 0, z, -z) > 0).all(axis=1))
 
     def excess(self, z: Reals, y: Reals, t: Reals) -> Reals:
         signed = np.where(
@@ -147,6 +165,9 @@ class _Softmax:
     def held(self, t: Reals) -> Reals | None:
         return None
 
+    def right(self, z: Reals, y: Reals) -> NDArray[np.bool_] | None:
+        return np.asarray((z * y).sum(axis=1) > np.where(y > 0, -np.inf, z).max(axis=1))
+
     def excess(self, z: Reals, y: Reals, t: Reals) -> Reals:
         return np.asarray(rel_entr(np.maximum(y + t, 0.0), softmax(z, axis=1)).sum(axis=1))
 
@@ -169,6 +190,9 @@ class _Poisson:
         return min(1.0, float((y[falling] / -t[falling]).min())) if falling.any() else 1.0
 
     def held(self, t: Reals) -> Reals | None:
+        return None
+
+    def right(self, z: Reals, y: Reals) -> NDArray[np.bool_] | None:
         return None
 
     def excess(self, z: Reals, y: Reals, t: Reals) -> Reals:

@@ -223,7 +223,7 @@ class GDRegressor(NetworkRegressor, LinearEstimator):
         ----------
         X, y, sample_weight : array_like
             As in `fit`. The rows of the first call determine the rate "auto". Columns are not standardized, unless
-            `fit` did: then in its way.
+            `fit` did: then in its way. A `ConvergenceWarning` says once that their scales differ more than tenfold.
 
         Returns
         -------
@@ -385,7 +385,7 @@ class GDClassifier(NetworkClassifier, LinearEstimator):
         ----------
         X, y : array_like
             As in `fit`. The rows of the first call determine the rate "auto". Columns are not standardized, unless
-            `fit` did: then in its way.
+            `fit` did: then in its way. A `ConvergenceWarning` says once that their scales differ more than tenfold.
         classes : array_like of shape (n_classes,), optional
             All classes; required at the first call.
         sample_weight : array_like of shape (n,), optional

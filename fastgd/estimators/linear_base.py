@@ -14,7 +14,7 @@ from sklearn.utils import check_random_state
 
 from fastgd.descent.rates import default_rate, is_plain
 from fastgd.engines.protocol.networks import Architecture, Array, Rows
-from fastgd.estimators.advice import Course, advice, lost_in_rounding
+from fastgd.estimators.advice import UNEQUAL, Course, advice, lost_in_rounding, unscaled_part
 from fastgd.estimators.arguments import (
     COMMON,
     POSITIVE,
@@ -42,6 +42,8 @@ from fastgd.problems.curvature import Curvature, of_batches
 from fastgd.signals import interruptible
 
 __all__ = ["LinearEstimator"]
+
+_TELLING = 10  # rows whose deviations tell the columns' scales: fewer differ by chance
 
 
 class _AutoRate:
@@ -174,6 +176,7 @@ class LinearEstimator(NetworkEstimator):
             from_zero=anew,
             in_batches=batch < len(rows),
         )
+        self._look_at_scales(model, tasks is None)
         if tasks is not None or not hasattr(self, "_optimizer"):
             self._optimizer = self._new_optimizer(model, batch)
         rng = check_random_state(self.random_state) if self.shuffle and batch < len(rows) else None
@@ -204,6 +207,15 @@ class LinearEstimator(NetworkEstimator):
             return Scaling.none(features, outputs)
         bend = self._curvature(Curvature(1.0), rows.y).largest
         return Scaling.of(rows, net.architecture, self.fit_intercept, bend)
+
+    def _look_at_scales(self, model: ScaledModel, part: bool) -> None:
+        """Warn once where `partial_fit` goes through columns as they are, though they differ; `fit` does at its end."""
+        known = self.__dict__.get("_looked_at_scales", False)
+        if part and (known or not self._scaling.changes_nothing or len(model.rows) < _TELLING):
+            return
+        self._looked_at_scales = True
+        if part and (ratio := model.ratio_of_scales()) > UNEQUAL:
+            warn_caller(unscaled_part(ratio), ConvergenceWarning)
 
     def _descend(self, model: ScaledModel, epochs: LinearEpochs, tasks: FitTasks) -> None:
         """Epochs until the stopping rule, a callback, Ctrl-C or `max_iter`; then the best parameters."""

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from fastgd.engines.protocol.networks import Rows
 from fastgd.estimators.conjugates import conjugate_of
 from fastgd.estimators.duality import DualityGap
-from fastgd.estimators.scaling import BLOCK, Scaling, null_outputs, shares
+from fastgd.estimators.scaling import BLOCK, Scaling, deviations, null_outputs, shares
 from fastgd.network.mlp import MLP
 
 __all__ = ["ScaledModel"]
 
+_FIRST = 1 << 18  # numbers of the rows that are looked at before others
 _SMALL = 0.3  # a delta of Huber's loss, relative to the spread of the targets
 
 
@@ -131,17 +132,22 @@ class ScaledModel:
 
     def separates(self) -> bool:
         """Whether a classifier without penalties has all rows on the right side."""
-        if self.penalties or self.loss not in ("binary_cross_entropy", "cross_entropy"):
+        if self.penalties:
             return False
-        weighed = slice(None) if self.rows.weights is None else self.rows.weights > 0
-        z = self.network.engine.forward(self.network.params, self.rows.x, 1.0)[weighed]
-        y = self.rows.y[weighed]
-        if y.ndim == 1:
-            return bool((z.argmax(axis=1) == y).all())
-        return bool(((z > 0) == (y > 0)).all())
+        many = max(1, _FIRST // max(1, self.rows.x.shape[1]))
+        for k in range(0, len(self.rows), many):
+            part = slice(k, k + many)
+            z = self.network.engine.forward(self.network.params, self.rows.x[part], 1.0)
+            right = self.gap.loss.right(z, self.gap.indicators(self.rows.y[part], z.shape[1]))
+            if right is None:
+                return False
+            if self.rows.weights is not None:
+                right = right | (self.rows.weights[part] == 0)
+            if not right.all():
+                return False
+        return True
 
     def ratio_of_scales(self) -> float:
-        """The largest standard deviation of a column, as trained on, by the smallest that is not 0."""
-        plain = replace(self.network.architecture, l2=0.0)
-        deviations = Scaling.of(self.rows, plain, True, 1.0).scale
-        return float(deviations.max() / deviations.min())
+        """The largest standard deviation of a column, as trained on, by the smallest of one that is not constant."""
+        found = deviations(self.rows)
+        return float(found.max() / found.min()) if found.size else 1.0

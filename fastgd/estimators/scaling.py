@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from fastgd.engines.protocol.networks import Architecture, Array, Rows
 from fastgd.estimators.penalties import Penalties
 
-__all__ = ["BLOCK", "Scaling", "null_outputs", "shares"]
+__all__ = ["BLOCK", "Scaling", "deviations", "null_outputs", "shares"]
 
 Reals = NDArray[np.float64]
 BLOCK = 1 << 20  # numbers of a block of rows that is converted at a time
-_TINY, _FAR = 1e-200, 1e-3  # squares, and a variance beside them, that are computed at once
+# Squares, a variance beside them, and a deviation beside the mean that are computed at once.
+_TINY, _FAR, _VAGUE = 1e-200, 1e-3, 1e-12
 _CACHED = 1 << 15  # of one that stays in the processor's cache, for several passes
 # Losses by how they grow with the unit of y.
 _SQUARED, _LINEAR = ("half_squares", "huber"), ("mae",)
@@ -165,6 +166,12 @@ def shares(rows: Rows) -> Reals:
     return np.asarray(weights / weights.sum(), np.float64)
 
 
+def deviations(rows: Rows) -> Reals:
+    """The standard deviations of the columns that are not constant."""
+    found = _moments(rows.x, shares(rows), True)[1]
+    return found[found > 0]
+
+
 def null_outputs(rows: Rows, loss: str, outputs: int, intercept: bool) -> Reals:
     """The outputs of the best model without inputs."""
     if not intercept:
@@ -203,37 +210,34 @@ def _moments(x: Array, share: Reals, intercept: bool) -> tuple[Reals, Reals]:
 
 
 def _moments_at_once(x: Array, share: Reals, intercept: bool) -> tuple[Reals, Reals] | None:
-    """In one pass, by the distances from the means of the first rows; None if that is not exact.
+    """In one pass, by the distances from the median of the first three rows; None if that is not exact.
 
-    That is where squares overflow or underflow, or the means are far away from those of the first rows.
+    That is where squares overflow or underflow, where the means are far away from those rows, or where a column is hard
+    to tell from a constant.
     """
     n, features = x.shape
     many = max(1, _CACHED // max(1, features))
-    guess = x[:many].astype(np.float64).mean(axis=0) if intercept else np.zeros(features)
+    guess = np.zeros(features)
+    if intercept:  # a number of the column itself, so that nothing is left of a constant one
+        guess = np.sort(x[: min(n, 3)].astype(np.float64), axis=0)[min(n, 3) // 2]
     room = np.empty((many, features))
     first, second = np.zeros(features), np.zeros(features)
-    low, high = np.full(features, np.inf), np.full(features, -np.inf)
     with np.errstate(all="ignore"):
         for k in range(0, n, many):
             part, block = share[k : k + many], room[: n - k]
-            np.subtract(x[k : k + many], guess, out=block)
-            np.maximum(high, block.max(axis=0), out=high)
-            np.minimum(low, block.min(axis=0), out=low)
-            first += part @ block
+            block[...] = x[k : k + many]
+            if intercept:
+                block -= guess
+                first += part @ block
             np.multiply(block, block, out=block)
             second += part @ block
-        moved = first if intercept else np.zeros(features)
-        center, variance = guess + moved, second - moved**2
-        spread = np.maximum(high - moved, moved - low)
-        constant = _is_constant(spread, center)
+        center, variance = guess + first, second - first**2
         exact = (second > _TINY) & (second < 1.0 / _TINY) & (variance > _FAR * second)
-        if not (exact | constant).all():
+        exact &= variance > (_VAGUE * center) ** 2
+        same = second == 0  # or so small that the squares are
+        if not (exact | same).all() or (same.any() and (x[:, same] != guess[same]).any()):
             return None
-        return center, np.where(constant, 0.0, np.sqrt(variance))
-
-
-def _is_constant(spread: Reals, center: Reals) -> NDArray[np.bool_]:
-    return np.asarray(spread <= 8 * np.finfo(float).eps * np.abs(center))
+        return center, np.sqrt(variance)
 
 
 def _moments_with_care(x: Array, share: Reals, intercept: bool) -> tuple[Reals, Reals]:
@@ -248,7 +252,7 @@ def _moments_with_care(x: Array, share: Reals, intercept: bool) -> tuple[Reals, 
         spread = np.zeros(features)
         for b in blocks:
             spread = np.maximum(spread, np.abs(x[b].astype(np.float64) - center).max(axis=0))
-        constant = _is_constant(spread, center)
+        constant = spread <= 8 * np.finfo(float).eps * np.abs(center)
         spread[constant] = 1.0  # and where all are 0 without an intercept
         squares = sum(share[b] @ ((x[b].astype(np.float64) - center) / spread) ** 2 for b in blocks)
         deviation = spread * np.sqrt(squares)

@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from fastgd.estimators.design import Design
 
-__all__ = ["Spectrum", "spectrum_of", "work_of_spectrum"]
+__all__ = ["Spectrum", "rough_spectrum", "spectrum_of", "work_of_spectrum"]
 
 Reals = NDArray[np.float64]
 # From so many multiplications on, a Gram matrix takes the place of a QR decomposition, which is some ten times slower;
 # eigenvalues that rounding has not touched are above this share of the largest.
-_MANY, _SAFE = 1e7, 1e-8
+_MANY, _SAFE = 1e6, 1e-8
 _IN_CACHE = 8.0  # multiplications of matrices that take as long as one of a matrix and a vector
 _SWEEPS = 12.0  # eigenvectors of a matrix take so many times its order cubed
 
@@ -66,11 +66,21 @@ def spectrum_of(
     return found
 
 
-def _of_gram(gram: Reals, l2: Reals, active: NDArray[np.bool_]) -> Spectrum | None:
-    """By the curvature's own eigenvalues; None where rounding may have touched the small ones."""
+def rough_spectrum(design: Design, metric: Reals, l2: Reals, active: NDArray[np.bool_]) -> Spectrum:
+    """The same up to what rounding does to small eigenvalues, and with those that are 0 raised above it."""
+    values, vectors = np.linalg.eigh(_hessian(design.gram(metric), l2, active))
+    return Spectrum(np.maximum(values, _SAFE * values[-1:]), vectors.T)
+
+
+def _hessian(gram: Reals, l2: Reals, active: NDArray[np.bool_]) -> Reals:
     hessian = gram[np.ix_(active, active)]
     hessian[np.diag_indices_from(hessian)] += l2[active]
-    pairs = _pairs(hessian)
+    return hessian
+
+
+def _of_gram(gram: Reals, l2: Reals, active: NDArray[np.bool_]) -> Spectrum | None:
+    """By the curvature's own eigenvalues; None where rounding may have touched the small ones."""
+    pairs = _pairs(_hessian(gram, l2, active))
     return None if pairs is None else Spectrum(pairs[0], pairs[1].T)
 
 

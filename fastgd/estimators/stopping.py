@@ -22,10 +22,11 @@ _NEAR = 100.0
 _EPOCH = 1e5  # multiplications that take as long as the calls of an epoch
 # Work on proofs: a share of the training, and what is never too much (milliseconds). A proof that an estimate promises
 # may take a larger share; one that takes a smaller share needs no estimate.
-_SHARE, _FREE, _PROMISED, _CHEAP = 0.1, 2e7, 0.5, 0.01
+_SHARE, _FREE, _PROMISED, _CHEAP = 0.05, 2e7, 0.5, 0.005
+_ATTEMPT = 0.2  # of what is left for proofs
 # A proof is tried again where the objective has come so much nearer to the minimum that the last attempt expects, for
 # its bound is the tighter the nearer it is made; or after so many times the epochs.
-_NEARER, _LATER = 0.1, 2.0
+_NEARER, _LATER = 0.1, 1.25
 
 
 class Stopping:
@@ -75,7 +76,9 @@ class Stopping:
             0,
         )  # the last objective that was lower by what counts, and its epoch
         self._least = 0.0  # a bound from below of the gap at the best parameters
-        self._again = 0.0  # the epoch of the next attempt, if not the objective decides
+        self._again: dict[
+            float, float
+        ] = {}  # the epoch of the next attempt at a tolerance, if not the objective decides
         self._expected, self._nearer = (
             math.inf,
             0.0,
@@ -109,11 +112,11 @@ class Stopping:
             return self.is_close(tol)
         if not self._is_worth_it(epoch, tol):
             return False
-        self._again = _LATER * epoch
+        self._again[tol] = _LATER * epoch
         enough = self._allowed(tol, self._at.objective, self.null)
         cheap = self.gap.work(self.kept) <= _FREE + _CHEAP * self._trained(epoch)
         if cheap or not self._is_far(enough):
-            self._left = self._at.prove(enough, self._budget(epoch))
+            self._left = self._at.prove(enough, _ATTEMPT * (self._budget(epoch) - self.gap.spent))
         gap = self.left.gap if self._left is not None else self.left.least
         self._nearer = float(gap.sum())
         self._expected = self.best - self._nearer
@@ -124,23 +127,31 @@ class Stopping:
         """Whether a proof may succeed, and takes a small share of the training."""
         trained = self._trained(epoch)
         most = self._most(tol)
-        if self._least > most or self.gap.spent > _FREE + _SHARE * trained:
+        if self._least > most:
+            return False
+        # Without a bound, a loss that falls by what counts tells that more is left.
+        rest = self.patience if self.patience < math.inf else 1
+        if self.steepest == math.inf and epoch - self._since < rest:
+            return False
+        if self.gap.spent > self._budget(epoch):
             return False
         if self.gap.work(self.kept) > _FREE + _PROMISED * trained:
             return False
-        return epoch >= self._again or self.best - self._expected <= max(most, self._nearer)
+        return epoch >= self._again.get(tol, 0.0) or self.best - self._expected <= max(
+            most, self._nearer
+        )
 
     def _is_far(self, enough: Any) -> bool:
         """Whether an estimate says that no proof will succeed."""
         return bool((self._at.estimate(enough) > enough).any())
 
     def _budget(self, epoch: int) -> float:
-        """The work that a proof may take."""
+        """The work that all proofs may take."""
         return _FREE + _SHARE * self._trained(epoch)
 
     def _trained(self, epoch: int) -> float:
         """The work of so many epochs."""
-        return epoch * (2.0 * len(self.gap.rows) * self.kept[0].size + _EPOCH)
+        return epoch * (2.0 * self.gap.work_of_pass(self.kept) + _EPOCH)
 
     # --- the best parameters ----------------------------------------------------------------------
 
@@ -152,9 +163,9 @@ class Stopping:
 
     def conclude(self, epoch: int) -> None:
         """After so many epochs, prove what can be proved at a small share of their work, or promises to end well."""
-        if self._left is not None:
+        if self._left is not None and self.is_close(self.enough):
             return
-        budget, passes = self._budget(epoch), 4.0 * len(self.gap.rows) * self.kept[0].size
+        budget, passes = self._budget(epoch), 4.0 * self.gap.work_of_pass(self.kept)
         if self._least > self._most(self.enough) and passes > budget:
             return
         enough = self._allowed(self.enough, self._at.objective, self.null)

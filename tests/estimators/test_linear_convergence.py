@@ -15,11 +15,13 @@ from sklearn.linear_model import (
     LinearRegression,
     LogisticRegression,
     PoissonRegressor,
+    QuantileRegressor,
     Ridge,
 )
 
 import fastgd as gd
 from fastgd.estimators.arguments import OPTIMIZERS
+from fastgd.estimators.design import Design
 
 ADVICE = r"set l2|raise max_iter|lower learning_rate|standardize=True|set it to 0"
 
@@ -167,6 +169,77 @@ def test_many_rows_are_proved_by_their_gram_matrix(monkeypatch):
     assert slow
 
 
+def softmax_objective(model, X, y):
+    """Cross-entropy and the l2 penalty."""
+    z = X @ model.coef_.T + model.intercept_
+    rows = np.log(np.exp(z - z.max(axis=1, keepdims=True)).sum(axis=1)) + z.max(axis=1)
+    return float((rows - z[np.arange(len(y)), y]).mean() + model.l2 / 2 * (model.coef_**2).sum())
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("standardize", [True, False])
+def test_the_gap_of_many_unknowns_is_a_bound(standardize):
+    """Of 2,000, found by conjugate gradients: with a penalty, and of more columns than rows without one."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 199)) * rng.uniform(0.3, 1, 199)
+    y = (X @ rng.normal(size=(199, 10)) + 5 * rng.gumbel(size=(300, 10))).argmax(axis=1)
+    options = {"optimizer": "nag", "l2": 0.1, "standardize": standardize}
+    best = fitted(gd.GDClassifier(max_iter=3000, tol=1e-12, **options), X, y)[0]
+    lowest = softmax_objective(best, X, y)
+    assert best.dual_gap_ < 1e-9 * lowest
+    for epochs in (3, 30, 60, 200):
+        model = fitted(gd.GDClassifier(max_iter=epochs, **options), X, y)[0]
+        left = softmax_objective(model, X, y) - lowest
+        assert left <= model.dual_gap_ + 1e-12
+        assert epochs < 60 or model.dual_gap_ < 2 * left + 2e-6 * lowest
+    wide = rng.normal(size=(50, 2000))
+    z = wide[:, 0] + rng.normal(size=50)
+    model, messages = fitted(gd.GDRegressor(standardize=standardize), wide, z)
+    assert not messages
+    assert 0.5 * np.mean((model.predict(wide) - z) ** 2) <= 1.001 * model.dual_gap_ + 1e-9
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("data", ["few rows", "many columns", "classes", "kinks", "batches"])
+def test_proofs_take_a_small_share_of_the_work(data, monkeypatch):
+    """Counted in passes over the rows: of the design by a proof, and of the network by an epoch."""
+    rng = np.random.default_rng(0)
+    n, d = {"few rows": (300, 4), "many columns": (2000, 120)}.get(data, (3000, 30))
+    X = rng.normal(size=(n, d)) @ (np.eye(d) + rng.normal(size=(d, d)))
+    y = X @ rng.normal(size=d) + 3 * rng.standard_t(3, size=n)
+    make = partial(gd.GDClassifier, max_iter=300)
+    if data == "classes":
+        y = np.digitize(y, np.quantile(y, np.linspace(0.1, 0.9, 9)))
+    elif data == "kinks":
+        make = partial(gd.GDRegressor, "absolute_error", max_iter=300)
+    else:
+        y = y > 0
+    if data == "batches":
+        make = partial(make, batch_size=50, random_state=0)
+    passes = []
+    for name in ("times", "mean", "gram", "sizes"):
+        plain = getattr(Design, name)
+        monkeypatch.setattr(
+            Design, name, lambda *a, plain=plain, **k: passes.append(1) or plain(*a, **k)
+        )
+    model = make().fit(X, y)
+    work = len(X) * (model.coef_.size + 20) * len(passes)
+    epochs = model.n_iter_ * (2 * len(X) * (model.coef_.size + 20) + 1e5)
+    assert work < 2 * 2e7 + 2 * 0.05 * epochs + 16 * len(X) * (model.coef_.size + 20)
+
+
+@pytest.mark.parametrize("loss", ["absolute_error", "huber"])
+def test_the_gap_at_kinks_is_near_to_what_is_left(loss):
+    X, y = load_diabetes(return_X_y=True)
+    model = fitted(gd.GDRegressor(loss), X, y)[0]
+    peer = QuantileRegressor(alpha=0, quantile=0.5).fit(X, y)
+    size = np.abs(np.array([model.predict(X) - y, peer.predict(X) - y]))
+    if loss == "huber":
+        size = np.minimum(size, 1) * (size - np.minimum(size, 1) / 2)
+    ours, theirs = size.mean(axis=1)
+    assert ours - theirs <= model.dual_gap_ < 1.2e-3 * ours
+
+
 @pytest.mark.parametrize("optimizer", ["sgd", "momentum", "nag", "adam", "lion"])
 @pytest.mark.parametrize("loss", ["absolute_error", "huber"])
 def test_kinks_are_come_to(loss, optimizer):
@@ -175,6 +248,18 @@ def test_kinks_are_come_to(loss, optimizer):
     y = 1e4 * (y + np.random.default_rng(1).standard_t(2, size=len(y)))
     model = gd.GDRegressor(loss, optimizer=optimizer).fit(X, y)
     assert model.dual_gap_ <= 1e-3 * np.abs(model.predict(X) - y).mean()
+
+
+def test_a_fit_that_comes_near_its_tolerance_does_not_warn():
+    """A hundredfold; more than that it does, and where the tolerance is 0."""
+    X, y = load_diabetes(return_X_y=True)
+    model, messages = fitted(gd.GDRegressor(), X, y)
+    assert model.n_iter_ == 1000
+    assert not messages
+    loss = 0.5 * np.mean((model.predict(X) - y) ** 2)
+    assert 1e-6 * loss < model.dual_gap_ < 1e-4 * loss
+    assert fitted(gd.GDRegressor(max_iter=300), X, y)[1]
+    assert fitted(gd.GDRegressor(tol=0), X, y)[1]
 
 
 # --- columns ------------------------------------------------------------------------------------------
@@ -298,6 +383,22 @@ def test_partial_fit_goes_on_in_the_coordinates_of_the_fit():
     for _ in range(5):
         model.partial_fit(X[::2], y[::2])
     assert model.score(X, y) == pytest.approx(before, abs=1e-2)
+
+
+def test_partial_fit_warns_once_of_unscaled_columns():
+    X, y = incomes()
+    for make, targets, first in (
+        (gd.GDRegressor, y, {}),
+        (gd.GDClassifier, y > 0, {"classes": [False, True]}),
+    ):
+        model = make()
+        model.partial_fit(X[:5], targets[:5], **first)  # too few to tell
+        with pytest.warns(ConvergenceWarning, match=r"ratio 1\.\de\+03, and partial_fit"):
+            model.partial_fit(X[5:100], targets[5:100])
+        model.partial_fit(X, targets)
+        scaled = (X - X.mean(axis=0)) / X.std(axis=0)
+        make().partial_fit(np.c_[scaled, np.full(len(X), 7.0)], targets, **first)
+        fitted(make(), X, targets)[0].partial_fit(X, targets)
 
 
 def test_a_warm_start_goes_on():
