@@ -313,30 +313,35 @@ class _Run:
     def _note(self, stretch: Stretch) -> None:
         """Count a stretch and make its records, but for one that is looked at."""
         self._count_updates()
-        now = time.perf_counter() - self.began
-        done, updates = stretch.done, self.batches.updates
-        ends = self._ends(stretch)
+        self.noted, done = stretch, stretch.done
         losses = (stretch.losses + stretch.penalties)[:done]
-        self.noted = stretch
-        sums, left = sums_of_records(losses, ends, self.every, self.pending_loss)
-        steps = self.network.steps_ - done + ends
-        position = self.network.epochs_ * updates + self.network.steps_in_epoch_ - done + ends
-        self.history.extend(
-            step=steps,
-            epoch=position // updates + position % updates / updates,
-            loss=sums / self.every,
-            lr=stretch.rates[ends - 1, 0],
-            grad_norm=np.full(len(ends), math.nan)
-            if stretch.norms is None
-            else stretch.norms[ends - 1],
-            seconds=self.noted_at + (now - self.noted_at) * ends / max(1, done),
-        )
-        self.pending_updates = done - int(ends[-1]) if len(ends) else self.pending_updates + done
-        self.pending_loss, self.noted_at = left, now
+        ends = self._ends(stretch)
+        sums, self.pending_loss = sums_of_records(losses, ends, self.every, self.pending_loss)
+        if len(ends):
+            self._records(stretch, ends, sums)
+            self.pending_updates = done - int(ends[-1])
+        else:
+            self.pending_updates += done
         if done:
             self.rate = float(stretch.rates[done - 1, 0])
             if stretch.norms is not None:
                 self.norm = float(stretch.norms[done - 1])
+
+    def _records(self, stretch: Stretch, ends: Array, sums: Array) -> None:
+        """Records after some of a stretch's updates, counted from 1; `sums` are those of their losses."""
+        network, updates, done = self.network, self.batches.updates, stretch.done
+        now, began = time.perf_counter() - self.began, self.noted_at
+        position = network.epochs_ * updates + network.steps_in_epoch_ - done + ends
+        none = np.full(len(ends), math.nan)
+        self.history.extend(
+            step=network.steps_ - done + ends,
+            epoch=position // updates + position % updates / updates,
+            loss=sums / self.every,
+            lr=stretch.rates[ends - 1, 0],
+            grad_norm=none if stretch.norms is None else stretch.norms[ends - 1],
+            seconds=began + (now - began) * ends / done,
+        )
+        self.noted_at = now
 
     def _ends(self, stretch: Stretch) -> NDArray[np.int64]:
         """After which of a stretch's updates, counted from 1, there is a record to make of it alone."""

@@ -82,7 +82,7 @@ class Architecture:
         """How many weight matrices there are."""
         return len(self.sizes) - 1
 
-    @property
+    @cached_property
     def shapes(self) -> list[tuple[int, ...]]:
         """The shapes of the parameters, [W0, b0, W1, b1, ...] or [W0, W1, ...]."""
         pairs = zip(self.sizes[:-1], self.sizes[1:], strict=True)
