@@ -38,13 +38,15 @@ PAIRS = """
 import json
 import numpy as np
 import bench_network, bench_schedules, bench_step, bench_subnormals, bench_sweep, bench_training, network_data
+import bench_short_runs
 from fastgd.engines.config import get_num_threads
-found = {"steps": {}, "sweeps": {}}
+found = {"steps": {}, "sweeps": {}, "short sweeps": {}}
 for id, dtype in {(row.values[0], row.values[2]) for row in bench_step.workloads()}:
     setup = bench_step.Setup(bench_step.BY_ID[id], (1_000, 7), dtype, get_num_threads())
     found["steps"][f"{id}, {dtype}"] = setup.disagreement()
 for rule in bench_sweep.RULES:
     found["sweeps"][rule] = bench_sweep.disagreement(rule)
+    found["short sweeps"][rule] = bench_short_runs.disagreement(rule, 1_000, 50)
 found["subnormals"] = bench_subnormals.disagreement()
 found["schedules"] = bench_schedules.disagreement()
 
@@ -80,6 +82,12 @@ def test_steps_agree(differences):
     for workload, found in differences["steps"].items():
         assert found["fastgd"] == found["NumPy reference"] == 0, workload
         assert max(found.values()) <= 1, (workload, found)
+
+
+def test_short_sweeps_agree(differences):
+    for rule, found in differences["short sweeps"].items():
+        assert {"NumPy, in chunks", "NumPy, all rates at once"} <= set(found)
+        assert max(found.values()) < 1e-9, (rule, found)
 
 
 def test_sweeps_agree(differences):

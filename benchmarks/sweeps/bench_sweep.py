@@ -13,24 +13,14 @@ import numpy as np
 import peers
 import pytest
 from comparison import QUICK, Candidate, compare
+from sweep_data import RULES, line, rates
 
 import fastgd as gd
 from fastgd.engines.config import get_num_threads
 
-RULES = {"SGD": gd.SGD, "Momentum": gd.Momentum, "Adam": gd.Adam}
 RUNS, ITERATIONS = (1_000, 10_000) if QUICK else (10_000, 100_000)
 NUMPY_ITERATIONS = 1_000
 LOOP_ITERATIONS = 500
-
-
-def line(rows: int = 40) -> tuple[np.ndarray, np.ndarray]:
-    rng = np.random.default_rng(0)
-    x = rng.uniform(0.0, 1.0, rows)
-    return x, 22.0 * x + 117.0 + rng.standard_normal(rows)
-
-
-def rates(n: int) -> np.ndarray:
-    return np.geomspace(1e-3, 1.4, n)
 
 
 def sweep(rule: str, n: int, iterations: int, **options: Any) -> gd.SweepResult:

@@ -75,11 +75,11 @@ class Real(_Checked):
         array = values if isinstance(values, np.ndarray) else np.asarray(values)
         if array.dtype.kind not in "fiu":
             return np.array([self.scalar(name, v) for v in values], np.float64)
-        x = array.astype(np.float64)
+        x = np.asarray(array, np.float64)
         if x.ndim != 1:
             raise ValueError(f"{name} must be one number a run, got shape {x.shape}")
-        bad = ~self._contains(x)
-        if bad.any():
+        if x.size and not (self._contains(x.min()) and self._contains(x.max())):  # nor is a NaN
+            bad = ~self._contains(x)
             self.scalar(
                 name, x[np.argmax(bad)].item()
             )  # the message, or infinity where it means None
