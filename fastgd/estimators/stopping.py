@@ -23,7 +23,7 @@ _EPOCH = 1e5  # multiplications that take as long as the calls of an epoch
 # Work on proofs: a share of the training, and what is never too much (milliseconds). A proof that an estimate promises
 # may take a larger share; one that takes a smaller share needs no estimate.
 _SHARE, _FREE, _PROMISED, _CHEAP = 0.05, 2e7, 0.5, 0.005
-_ATTEMPT = 0.2  # of what is left for proofs
+_ATTEMPT = 0.5  # of what is left for proofs, at kinks, where nothing tells before whether they will succeed
 # A proof is tried again where the objective has come so much nearer to the minimum that the last attempt expects, for
 # its bound is the tighter the nearer it is made; or after so many times the epochs.
 _NEARER, _LATER = 0.1, 1.25
@@ -116,7 +116,10 @@ class Stopping:
         enough = self._allowed(tol, self._at.objective, self.null)
         cheap = self.gap.work(self.kept) <= _FREE + _CHEAP * self._trained(epoch)
         if cheap or not self._is_far(enough):
-            self._left = self._at.prove(enough, _ATTEMPT * (self._budget(epoch) - self.gap.spent))
+            budget = _ATTEMPT * (self._budget(epoch) - self.gap.spent)
+            if self.gap.bends:  # the estimate promises an end
+                budget = _PROMISED * self._trained(epoch)
+            self._left = self._at.prove(enough, budget)
         gap = self.left.gap if self._left is not None else self.left.least
         self._nearer = float(gap.sum())
         self._expected = self.best - self._nearer
@@ -169,8 +172,9 @@ class Stopping:
         if self._least > self._most(self.enough) and passes > budget:
             return
         enough = self._allowed(self.enough, self._at.objective, self.null)
-        if self.gap.work(self.kept) <= budget or not self._is_far(enough):
-            self._left = self._at.prove(enough, budget)
+        cheap = self.gap.work(self.kept) <= budget
+        if cheap or not self._is_far(enough):
+            self._left = self._at.prove(enough, max(budget, _PROMISED * self._trained(epoch)))
 
     @property
     def is_proved(self) -> bool:
