@@ -127,6 +127,9 @@ class FractalDisplay(Display):
         if self.rectangle is not None:
             _frame(ax, self.rectangle)
         legend_above(ax)
+        if self.title:  # above the legend, where there is one
+            above = 22.0 if ax.get_legend() is not None else None
+            ax.set_title(self.title, fontsize="medium", loc="left", pad=above)
 
     def _checked(self) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_]]:
         measure = np.asarray(self.measure, np.float64)
@@ -161,8 +164,6 @@ class FractalDisplay(Display):
         ax.set_ylim(edges[1][0], edges[1][-1])
         ax.set_xlabel(self.x_name)
         ax.set_ylabel(self.y_name)
-        if self.title:
-            ax.set_title(self.title, fontsize="medium", loc="left")
 
     @classmethod
     def from_sweep(
@@ -174,30 +175,7 @@ class FractalDisplay(Display):
         ax: Axes | None = None,
         **options: Any,
     ) -> Self:
-        """Draw two axes of a sweep of any problem.
-
-        Of a sweep of networks with ``record=1``, the losses say what converges and how fast, see
-        `fastgd.fractals.trainability`. Of any other the status does: the measure is the iterations until a run
-        converged or diverged, or, where no tolerance ends runs, the loss at the end of those that did not diverge.
-
-        Parameters
-        ----------
-        result : SweepResult
-        x, y : str, optional
-            The axes to draw; the two longest by default, ``"lr"`` across. All others must have one value.
-        ax : matplotlib Axes, optional
-        **options
-            Further fields of the class.
-
-        Returns
-        -------
-        FractalDisplay
-
-        Raises
-        ------
-        ValueError
-            If `x` or `y` is not an axis of the sweep, the axes are paired, or another axis has several values.
-        """
+        """Draw two axes of a sweep of any problem; the arguments and errors are those of `fractal`."""
         x, y = two_axes(result, x, y, None)
         others = {n: len(values) for n, values in result.axes.items() if n not in (x, y)}
         several = [name for name, length in others.items() if length > 1]
@@ -240,10 +218,14 @@ def fractal(
 ) -> FractalDisplay:
     """Draw which runs of a sweep converge and which diverge, and how fast, over two of its axes.
 
+    Of a sweep of networks with ``record=1``, the losses say what converges and how fast, as in [1]_, see
+    `fastgd.fractals.trainability`. Of any other the status does: the measure is the iterations until a run converged or
+    diverged, or, where no tolerance ends runs, the loss at the end of those that did not diverge.
+
     Parameters
     ----------
     result : SweepResult
-        Of any problem: descents, or networks; of these with ``record=1`` for the measure of [1]_.
+        Of any problem: descents, or networks.
     x, y : str, optional
         The axes to draw; the two longest by default, ``"lr"`` across. All others must have one value.
     ax : matplotlib Axes, optional
@@ -259,7 +241,7 @@ def fractal(
     Raises
     ------
     ValueError
-        As for `FractalDisplay.from_sweep`.
+        If `x` or `y` is not an axis of the sweep, the axes are paired, or another axis has several values.
 
     References
     ----------
@@ -377,7 +359,9 @@ def _draw_scales(ax: Axes, shown: Sequence[tuple[str, NDArray[np.float64], Any]]
 
 def _short(value: float) -> str:
     whole = np.isfinite(value) and (value == int(value) or abs(value) >= 1e3)
-    return f"{value:,.0f}" if whole and abs(value) < 1e6 else f"{value:.4g}"
+    if whole and abs(value) < 1e6:
+        return f"{value:,.0f}"
+    return f"{value:.4g}" if 1e-3 <= abs(value) < 1e6 else f"{value:.1e}".replace("e+0", "e")
 
 
 def _mark(ax: Axes, wanted: bool, colour: str, name: str) -> None:

@@ -21,7 +21,7 @@ def out(tmp_path):
 def test_a_map(tmp_path, out, capsys):
     saved = tmp_path / "map.npz"
     lines = said([*QUICK, *out, "--save", str(saved), "--seed", "3"], capsys)
-    assert lines[0].startswith("tanh, 16 rows: learning rate of the hidden layer 0.001 to 1000000")
+    assert lines[0].startswith("tanh, 16 rows: learning rate of the hidden layer 0.01 to 100000, ")
     assert lines[0].endswith("; 30 steps, float64, seed 3")
     assert lines[1].startswith("1,600 trainings in ")
     assert " a second); " in lines[1]

@@ -42,7 +42,7 @@ _SHARE = 8  # each map shows so many times more than the one within it
 
 def study(options: Options) -> Section:
     """Map all experiments, and go closer."""
-    size, levels, steps = (36, 2, 100) if options.quick else (192, 3, STEPS)
+    size, levels, steps = (36, 2, 100) if options.quick else (144, 3, STEPS)
     series = [
         followed(variant, levels, _SHARE, size, steps=steps, progress=False)
         for variant in VARIANTS.values()
