@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import cast
 
 from fastgd.engines import config
 from fastgd.engines.backends import resolve_backend
 from fastgd.engines.protocol.networks import Architecture, Engine
+from fastgd.engines.protocol.platoons import Platoon, Trainings
+from fastgd.engines.registry import COEFFICIENTS, RULES
 from fastgd.extras import present, warn_slow
 
 
@@ -40,3 +44,35 @@ def engine_for(a: Architecture, backend: str | None, n_threads: int | None, tf32
     from fastgd.engines.reference.networks import Reference  # noqa: PLC0415
 
     return Reference(a)
+
+
+@dataclass(frozen=True)
+class Lanes:
+    """An engine that trains networks side by side.
+
+    Attributes
+    ----------
+    width : int
+        Networks of one block.
+    platoon : callable
+        ``platoon(trainings, capacity)`` makes room for some of the networks.
+    """
+
+    width: int
+    platoon: Callable[[Trainings, int], Platoon]
+
+
+def lanes_for(t: Trainings, backend: str | None) -> Lanes | None:
+    """The engine for networks side by side, if there is one: the compiled one has the rules that the library ships."""
+    a = t.architecture
+    own = callable(a.activation) or callable(a.loss)
+    if chosen_backend(backend) != "cython" or (own and not present("numba")) or t.batches.size == 1:
+        return None
+    for numbers in t.numbers:
+        rule, coefficients = numbers.method.rule, numbers.method.coefficients
+        if RULES.get(rule.name) != rule or COEFFICIENTS.get(coefficients.name) != coefficients:
+            return None
+    from fastgd.engines.native import kernels  # noqa: PLC0415
+    from fastgd.engines.native.platoons import Platoon  # noqa: PLC0415
+
+    return Lanes(kernels.lane_kernels().lanes[a.dtype.char], Platoon)

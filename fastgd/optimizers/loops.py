@@ -75,6 +75,11 @@ def with_groups(optimizer: AnOptimizer, groups: Mapping[Path, Mapping[str, Any]]
     return copy
 
 
+def settings_of(optimizer: Optimizer) -> Mapping[str, Any]:
+    """How it runs: `backend`, `n_threads`, `flush_subnormals`, `copy`."""
+    return optimizer._running
+
+
 def with_settings(optimizer: AnOptimizer, **settings: Any) -> AnOptimizer:
     """A copy without state that runs in another way: `n_threads`, `flush_subnormals`, `backend`."""
     copy = optimizer.fresh()

@@ -144,7 +144,9 @@ def _checked_scalars(scalars: dict[str, Any]) -> dict[str, Any]:
         "vector_width": lambda name, value: as_count(name, value, 1),
         "paired": as_flag,
         "dtype": lambda name, value: as_dtype(_checked_text(name, value)).name,
-        **dict.fromkeys(("backend", "problem", "optimizer", "metric_name"), _checked_text),
+        **dict.fromkeys(
+            ("backend", "engine", "problem", "optimizer", "metric_name"), _checked_text
+        ),
     }
     for name in scalars:
         if name not in checks:

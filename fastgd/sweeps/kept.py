@@ -6,12 +6,14 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.engines.protocol.networks import Array
+from fastgd.network.mlp import MLP
+from fastgd.optimizers import Optimizer
 from fastgd.sweeps.best import Values, best_of_combinations
 from fastgd.sweeps.seeds import AVERAGES, Combinations
 
@@ -31,6 +33,19 @@ class Trained:
 
     params: list[Array]
     state: Mapping[str, Array]
+
+    def into(self, network: MLP, optimizer: Optimizer) -> None:
+        """Give a new network the parameters, and a new optimizer the state."""
+        for target, source in zip(network.params, self.params, strict=True):
+            target[...] = source
+        optimizer.load_state_dict(self.state)
+
+
+class Kept(Protocol):
+    """What is kept of a run, in whatever form the engine has it."""
+
+    def into(self, network: MLP, optimizer: Optimizer) -> None:
+        """Give a new network the parameters, and a new optimizer the state."""
 
 
 class KeptNetworks:
@@ -53,10 +68,10 @@ class KeptNetworks:
         self._of[rows[rows >= 0]] = np.repeat(np.arange(len(rows)), (rows >= 0).sum(axis=1))
         self._runs = (rows >= 0).sum(axis=1)
         self._left = self._runs.copy()
-        self._waiting: dict[int, dict[int, Trained]] = {}
-        self._best: dict[tuple[str, str], tuple[tuple[float, ...], int, Trained]] = {}
+        self._waiting: dict[int, dict[int, Kept]] = {}
+        self._best: dict[tuple[str, str], tuple[tuple[float, ...], int, Kept]] = {}
 
-    def add(self, run: int, trained: Callable[[], Trained]) -> None:
+    def add(self, run: int, trained: Callable[[], Kept]) -> None:
         """Take note of a run that has ended and whose results are known; `trained` copies what is kept of it."""
         loss, own = float(self.values.loss[run]), int(self._of[run])
         metric = math.nan if self.values.metric is None else float(self.values.metric[run])
@@ -77,7 +92,24 @@ class KeptNetworks:
         if not self._left[own]:
             self._close(own)
 
-    def networks(self) -> dict[int, Trained]:
+    def add_all(self, runs: NDArray[np.intp], kept: Callable[[int], Kept]) -> None:
+        """Take note of several runs; ``kept(i)`` copies what is kept of the i-th."""
+        v, own = self.values, self._of[runs]
+        if (self._runs[own] > 1).any():
+            chosen = set(range(len(runs)))
+        else:  # each is a combination by itself: only the best of them can be the best of all
+            metric = v.loss if v.metric is None else v.metric
+            keys = (v.iterations[runs], v.loss[runs]), (v.loss[runs], -metric[runs])
+            finite = np.isfinite(v.loss[runs]), np.isfinite(v.loss[runs] + metric[runs])
+            orders = [
+                order[known[order]]
+                for order, known in zip(map(np.lexsort, keys), finite, strict=True)
+            ]
+            chosen = {int(order[0]) for order in orders if order.size}
+        for i in sorted(chosen):
+            self.add(int(runs[i]), partial(kept, i))
+
+    def networks(self) -> dict[int, Kept]:
         """The networks to hand over, by run; combinations that were broken off count as they are."""
         for own in sorted(self._waiting):
             self._close(own)
@@ -107,19 +139,19 @@ class KeptNetworks:
         what: tuple[str, str],
         key: tuple[float, ...],
         run: int,
-        trained: Callable[[], Trained],
+        trained: Callable[[], Kept],
     ) -> None:
         if what not in self._best or key < self._best[what][0]:
             self._best[what] = key, run, trained()
 
 
-def _once(trained: Callable[[], Trained]) -> Callable[[], Trained]:
+def _once(kept: Callable[[], Kept]) -> Callable[[], Kept]:
     """The same copy whenever it is asked for; functools.cache costs more than most runs have to offer."""
-    made: list[Trained] = []
+    made: list[Kept] = []
 
-    def copied() -> Trained:
+    def copied() -> Kept:
         if not made:
-            made.append(trained())
+            made.append(kept())
         return made[0]
 
     return copied

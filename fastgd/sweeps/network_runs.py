@@ -207,6 +207,10 @@ class NetworkRuns:
             start.write(new.params, new.architecture, new.seed)
         return new
 
+    def start_keys(self, index: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Columns of numbers, one for each of some runs, which are equal where the runs start alike."""
+        return np.stack([self.architecture_of[index], self.start_of[index], self.seed_of[index]])
+
     def start(self, k: int) -> list[Array]:
         """The initial parameters of a run, in new arrays."""
         a = self.architectures[int(self.architecture_of[k])]

@@ -59,3 +59,36 @@ def unfinished_regimes(
         bounded = now <= start + _ROUNDING * np.abs(start)  # a NaN is not
         regimes = np.where(now < before, _SLOW, _CYCLING)
     return np.where(bounded, regimes, _GROWING)
+
+
+def training_regimes(
+    recent: NDArray[np.float64],
+    highest: NDArray[np.float64],
+    windows: NDArray[np.int64],
+    done: NDArray[np.int64],
+) -> NDArray[np.uint8]:
+    """Of trainings, by two windows of losses: the last one above all first losses, below the one before, or neither.
+
+    Parameters
+    ----------
+    recent : ndarray of shape (runs, n)
+        The losses of the last updates, that of update u at place ``u % n``.
+    highest : ndarray of shape (runs,)
+        The highest loss of each run's first window.
+    windows : ndarray of int64, shape (runs,)
+        Updates of a window: those of an epoch, or half of all if these are fewer.
+    done : ndarray of int64, shape (runs,)
+        Updates made.
+    """
+    found = np.full(len(recent), Regime.CYCLING, np.uint8)
+    length = np.minimum(windows, np.minimum(done, 2 * np.maximum(windows, 1)) // 2)
+    for last, n in sorted(set(zip(done.tolist(), length.tolist(), strict=True))):
+        if not n:
+            continue
+        own = np.flatnonzero((done == last) & (length == n))
+        places = np.arange(last - 2 * n, last) % recent.shape[1]
+        before, now = np.split(recent[own[:, None], places], 2, axis=1)
+        now, before = now.mean(axis=1), before.mean(axis=1)
+        found[own[now < before]] = Regime.SLOW
+        found[own[now > highest[own]]] = Regime.GROWING
+    return found

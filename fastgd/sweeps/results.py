@@ -103,6 +103,8 @@ class SweepResult(NetworkResult):
         2 `record`, ... before that update; nan from the end of a run on.
     record : int, default 0
         Updates between two entries of `history`.
+    engine : str, default ""
+        In a sweep of networks: "lanes" (small ones side by side, each a lane of every vector), "one by one", or both.
     template : MLP, optional
         In a sweep of networks: an untrained one, of which `network` makes others. It is not saved.
 
@@ -155,6 +157,7 @@ class SweepResult(NetworkResult):
     networks: Mapping[tuple[int, ...], MLP] = field(default_factory=dict)
     history: NDArray[Any] | None = None
     record: int = 0
+    engine: str = ""
     template: MLP | None = None
 
     def __post_init__(self) -> None:

@@ -12,6 +12,7 @@ from fastgd.engines.protocol.networks import Array, Rows
 from fastgd.network.mlp import MLP
 from fastgd.network.trainer import Trainer
 from fastgd.optimizers import Optimizer
+from fastgd.sweeps.network_runs import NetworkRuns
 
 _TRAINERS = 16  # of a thread: a sweep may have many architectures
 _KEPT = 1 << 24  # bytes of initial weights
@@ -78,11 +79,12 @@ class Starts:
         self._known: OrderedDict[Hashable, list[Array]] = OrderedDict()
         self._bytes = 0
 
-    def get(self, key: Hashable, draw: Callable[[], list[Array]]) -> list[Array]:
-        """The weights of this key; nobody writes to them."""
+    def of(self, runs: NetworkRuns, k: int) -> list[Array]:
+        """The initial weights of a run; nobody writes to them."""
+        key = tuple(runs.start_keys(np.array([k]))[:, 0].tolist())
         with self._lock:
             if key not in self._known:
-                self._known[key] = params = draw()
+                self._known[key] = params = runs.start(k)
                 self._bytes += sum(p.nbytes for p in params)
                 while len(self._known) > 1 and self._bytes > _KEPT:
                     self._bytes -= sum(p.nbytes for p in self._known.popitem(last=False)[1])

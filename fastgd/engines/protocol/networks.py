@@ -93,6 +93,11 @@ class Architecture:
         """The names of the parameters: W0, b0, W1, ..."""
         return [f"{kind}{k}" for k in range(self.layers) for kind in "Wb"[: 1 + self.bias]]
 
+    @property
+    def n_parameters(self) -> int:
+        """How many numbers the parameters have."""
+        return sum(math.prod(shape) for shape in self.shapes)
+
     def layer(self, k: int) -> range:
         """Which of the parameters belong to layer k."""
         each = 1 + self.bias

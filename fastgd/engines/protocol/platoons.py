@@ -52,6 +52,17 @@ class Numbers:
         return Numbers(method, self.schedules, self.rate_of[runs])
 
 
+class EpochBatches(Batches, Protocol):
+    """The rows of each update of an epoch; see `fastgd.batches.Batches`."""
+
+    @property
+    def rows(self) -> int: ...
+
+    @property
+    def shuffle(self) -> bool:
+        """Whether each epoch has an order of its own."""
+
+
 @dataclass(frozen=True)
 class Trainings:
     """Runs of one architecture whose updates differ in numbers only.
@@ -61,7 +72,7 @@ class Trainings:
     architecture : Architecture
     rows : Rows
         The training rows.
-    batches : Batches
+    batches : EpochBatches
         How the rows of an update are chosen.
     numbers : sequence of Numbers
         One for each parameter group.
@@ -82,7 +93,7 @@ class Trainings:
 
     architecture: Architecture
     rows: Rows
-    batches: Batches
+    batches: EpochBatches
     numbers: Sequence[Numbers]
     group_of: tuple[int, ...]
     seeds: Sequence[int]

@@ -1,0 +1,249 @@
+"""Networks of a sweep that train side by side: which of its runs do, dealt out to platoons, and how they end.
+
+A small network does not fill the vectors of a processor: there, each lane of a vector is a network of its own. Networks
+whose products fill vectors by themselves train one by one.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastgd.batches import Batches
+from fastgd.engines.networks import Lanes, lanes_for
+from fastgd.engines.protocol.networks import Rows
+from fastgd.engines.protocol.outcomes import Regime, Status
+from fastgd.engines.protocol.platoons import Platoon, Trainings
+from fastgd.network.mlp import MLP
+from fastgd.optimizers import Optimizer
+from fastgd.optimizers.loops import bound_to, settings_of
+from fastgd.sweeps.network_groups import RunGroup
+from fastgd.sweeps.network_runs import NetworkRuns
+from fastgd.sweeps.regimes import training_regimes
+from fastgd.sweeps.trainees import Starts
+
+_AIM = 0.05  # seconds of a call: Ctrl-C and time limits are looked at between calls
+_AT_FIRST = 64  # updates of the first call
+_BLOCKS = 16  # of a platoon: those that are left when some have ended close ranks
+_ORDERS = 1 << 20  # numbers of rows in the orders of a call
+# Measured on one core with AVX-512, batches of 64: 16 networks of 161 parameters side by side took a tenth of the time
+# that they take one by one, of 2,410 a third, of 7,510 two thirds, and of 17,000 as long.
+_MOST_PARAMETERS = 12_000
+_GAIN, _GAIN_AT, _FALLS = 10.0, 160.0, 0.45
+
+
+def worth_it(parameters: int, runs: int, lanes: int) -> bool:
+    """Whether so many networks of so many parameters train faster side by side."""
+    gain = _GAIN * (_GAIN_AT / max(parameters, 1)) ** _FALLS
+    return parameters <= _MOST_PARAMETERS and gain * min(1.0, runs / lanes) > 1
+
+
+# --- which runs ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Task:
+    """Runs of a sweep for one platoon: their positions among the trainings, and in the sweep."""
+
+    lanes: Lanes
+    trainings: Trainings
+    own: NDArray[np.intp]
+    runs: NDArray[np.intp]
+
+
+def dealt_out(
+    runs: NetworkRuns, backend: str | None, threads: int, record: int
+) -> tuple[list[Task], NDArray[np.intp]]:
+    """Tasks for the runs that train side by side, and all other runs."""
+    tasks: list[Task] = []
+    alone = []
+    for group in runs.groups:
+        of = runs.batches_of[group.index]
+        for k in np.unique(of):
+            own = np.flatnonzero(of == k)
+            found = _tasks_of(runs, group, own, runs.batches[int(k)], record, backend, threads)
+            if found is None:
+                alone.append(group.index[own])
+            else:
+                tasks += found
+    return tasks, np.concatenate([np.zeros(0, np.intp), *alone])
+
+
+def _tasks_of(  # noqa: PLR0917
+    runs: NetworkRuns,
+    group: RunGroup,
+    own: NDArray[np.intp],
+    batches: Batches,
+    record: int,
+    backend: str | None,
+    threads: int,
+) -> Iterator[Task] | None:
+    """Tasks for runs of a group that have one size of batches; None if they train one by one."""
+    index, a = group.index[own], group.architecture
+    settings = settings_of(runs.optimizer(int(index[0])))
+    if settings["backend"] not in {"auto", "cython"}:
+        return None
+    trainings = Trainings(
+        a,
+        runs.problem.rows,
+        batches,
+        tuple(numbers.of(own) for numbers in group.numbers),
+        group.group_of,
+        runs.seeds,
+        runs.seed_of[index],
+        runs.updates[index],
+        np.full(index.size, a.l1),
+        np.full(index.size, a.l2),
+        settings["flush_subnormals"],
+        record,
+    )
+    lanes = lanes_for(trainings, backend)
+    if lanes is None or not worth_it(a.n_parameters, index.size, lanes.width):
+        return None
+    return _tasks(lanes, trainings, index, threads)
+
+
+def _tasks(
+    lanes: Lanes, trainings: Trainings, index: NDArray[np.intp], threads: int
+) -> Iterator[Task]:
+    """Platoons of as many runs as advance well together, and as many platoons as there are threads.
+
+    Runs that share the order of rows also share the reading of them: where there are enough, they are together.
+    """
+    order = np.argsort(trainings.seed_of, kind="stable")
+    parts = [order]
+    if trainings.batches.shuffle:
+        cuts = np.flatnonzero(np.diff(trainings.seed_of[order])) + 1
+        if order.size >= lanes.width // 2 * (cuts.size + 1):
+            parts = np.split(order, cuts)
+    least = 1 if order.size <= lanes.width else -(-threads // len(parts))
+    for part in parts:
+        platoons = max(-(-part.size // (_BLOCKS * lanes.width)), least)
+        for own in np.array_split(part, min(platoons, part.size)):
+            yield Task(lanes, trainings, own, index[own])
+
+
+# --- how they train -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Row:
+    """What is kept of a run: its numbers as a platoon has them."""
+
+    numbers: NDArray[Any]
+    carries: NDArray[np.float64]
+    iterations: int
+
+    def into(self, network: MLP, optimizer: Optimizer) -> None:
+        """Give a new network the parameters, and a new optimizer the state."""
+        plan = bound_to(optimizer, network.params)
+        arrays = [*network.params, *(state for slot in plan.slots for state in slot.state)]
+        cuts = np.cumsum([array.size for array in arrays])[:-1]
+        for array, values in zip(arrays, np.split(self.numbers, cuts), strict=True):
+            array[...] = values.reshape(array.shape)
+        for group, carry in zip(plan.groups, self.carries, strict=True):
+            group.carry[0] = carry
+        plan.t = self.iterations
+        plan.write_rates()
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How the runs of a task ended, in its order; `worth` has their losses and metrics, nan where they diverged."""
+
+    iterations: NDArray[np.int64]
+    status: NDArray[np.int8]
+    regime: NDArray[np.uint8]
+    worth: NDArray[np.float64]
+    numbers: NDArray[Any]  # parameters and optimizer's state
+    carries: NDArray[np.float64]
+    history: NDArray[np.float64]
+
+    def row(self, k: int) -> Row:
+        """A copy of what is kept of the k-th run."""
+        return Row(self.numbers[k].copy(), self.carries[k].copy(), int(self.iterations[k]))
+
+
+class SideBySide:
+    """Trains the runs of tasks; threads share it.
+
+    Parameters
+    ----------
+    runs : NetworkRuns
+    starts : Starts
+    early : callable
+        The status of runs that must end now, or None.
+    """
+
+    def __init__(
+        self, runs: NetworkRuns, starts: Starts, early: Callable[[], Status | None]
+    ) -> None:
+        self.runs, self.starts, self.early = runs, starts, early
+        self._spare: dict[int, list[Platoon]] = {}
+        self._per_second: dict[int, float] = {}
+        self._lock = threading.Lock()
+
+    def train(self, task: Task, judged: Rows, look: Callable[[int, int], None]) -> Ended:
+        """Train the runs of a task to their ends; `look` gets how many have not ended, and at which update they are."""
+        platoon = self._platoon(task)
+        platoon.load(task.own, *self._starts_of(task.runs))
+        while platoon.live:
+            status = self.early()
+            if status is not None:
+                platoon.stop(status)
+                break
+            began, before = time.perf_counter(), platoon.n
+            look(platoon.advance(before + self._stretch(task)), platoon.n)
+            took = max(time.perf_counter() - began, 1e-6)
+            self._per_second[id(task.trainings)] = (platoon.n - before) / took
+        ended = self._ended(task, platoon, judged)
+        with self._lock:
+            self._spare.setdefault(id(task.trainings), []).append(platoon)
+        return ended
+
+    def _platoon(self, task: Task) -> Platoon:
+        with self._lock:
+            spare = self._spare.get(id(task.trainings), [])
+            for k, platoon in enumerate(spare):
+                if platoon.capacity >= task.own.size:
+                    return spare.pop(k)
+        return task.lanes.platoon(task.trainings, task.own.size)
+
+    def _starts_of(self, index: NDArray[np.intp]) -> tuple[NDArray[Any], NDArray[np.intp]]:
+        """The different initial parameters of some runs, in rows, and which of them each run has."""
+        _, first, of = np.unique(
+            self.runs.start_keys(index), axis=1, return_index=True, return_inverse=True
+        )
+        found = [self.starts.of(self.runs, int(index[k])) for k in first]
+        return np.array([np.concatenate([p.ravel() for p in s]) for s in found]), of.reshape(-1)
+
+    def _stretch(self, task: Task) -> int:
+        """Updates of the next call."""
+        t = task.trainings
+        many = int(self._per_second.get(id(t), _AT_FIRST / _AIM) * _AIM)
+        if t.batches.shuffle:
+            seeds = len(np.unique(t.seed_of[task.own]))
+            epochs = max(1, _ORDERS // (t.batches.rows * seeds))
+            many = min(many, epochs * t.batches.updates)
+        return max(1, many)
+
+    def _ended(self, task: Task, platoon: Platoon, judged: Rows) -> Ended:
+        n = task.own.size
+        status = platoon.status[:n].copy()
+        worth = platoon.assess(judged)
+        diverged = status == Status.DIVERGED
+        worth[diverged] = np.nan
+        regime = training_regimes(
+            platoon.recent[:n], platoon.highest[:n], platoon.windows[:n], platoon.iterations[:n]
+        )
+        regime[diverged] = Regime.DIVERGED
+        arrays = (platoon.final, platoon.carries, platoon.history)
+        return Ended(
+            platoon.iterations[:n].copy(), status, regime, worth, *(a[:n].copy() for a in arrays)
+        )

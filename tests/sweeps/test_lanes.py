@@ -1,0 +1,163 @@
+"""Networks of a sweep that train side by side end as those that train one by one, in every respect."""
+
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from same_bits import bits
+
+import fastgd as gd
+from fastgd.schedules import cosine, exponential
+from fastgd.sweeps import lanes
+
+RNG = np.random.default_rng(5)
+X = RNG.normal(size=(45, 3)).astype(np.float32)
+VALUES, CLASSES = RNG.normal(size=(45, 2)), RNG.integers(0, 3, 45)
+RATES = np.geomspace(1e-3, 1.0, 19).tolist()
+
+
+def problem(loss="mse", batch_size=8, **options):
+    net = gd.MLP([3, 6, 2 if loss == "mse" else 3], activation="tanh", loss=loss, rng=7, **options)
+    return net.problem(X, VALUES if loss == "mse" else CLASSES, batch_size=batch_size)
+
+
+def swept(how, *args, **options):
+    """A sweep whose networks train in one of the two ways."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lanes, "worth_it", lambda *_: how == "lanes")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", gd.DivergenceWarning)
+            out = gd.sweep(*args, **{"max_iter": 23, "progress": False, **options})
+    assert out.engine == how
+    return out
+
+
+def check(*args, **options):
+    together, alone = (swept(how, *args, **options) for how in ("lanes", "one by one"))
+    for name in ("iterations", "status", "regime", "loss", "metric", "x"):
+        assert bits(getattr(together, name)) == bits(getattr(alone, name)), name
+    if together.history is not None:
+        assert bits(together.history) == bits(alone.history)
+    assert together.networks.keys() == alone.networks.keys()
+    for index, net in together.networks.items():
+        other = alone.networks[index]
+        assert all(bits(p) == bits(q) for p, q in zip(net.params, other.params, strict=True))
+        assert (net.steps_, net.epochs_, net.steps_in_epoch_, net.status_) == (
+            other.steps_, other.epochs_, other.steps_in_epoch_, other.status_,
+        )  # fmt: skip
+        states = net.optimizer_.state_dict(), other.optimizer_.state_dict()
+        assert states[0].keys() == states[1].keys()
+        assert all(np.array_equal(states[0][key], states[1][key]) for key in states[0])
+        net.fit(X, problem_targets(net), steps=3)  # it goes on from there
+        other.fit(X, problem_targets(other), steps=3)
+        assert all(bits(p) == bits(q) for p, q in zip(net.params, other.params, strict=True))
+    return together
+
+
+def problem_targets(net):
+    return CLASSES if net.architecture.classes else VALUES
+
+
+@pytest.mark.parametrize("loss", ["mse", "cross_entropy"])
+@pytest.mark.parametrize("optimizer", [gd.SGD(momentum=0.9), gd.Adam(), gd.NAdam(clip_norm=0.1)])
+def test_rates(loss, optimizer):
+    check(problem(loss), optimizer, {"lr": RATES}, keep="params", record=4)
+
+
+@pytest.mark.parametrize("n_threads", [1, 2, 3])
+def test_seeds_and_rates(n_threads):
+    axes = {"rng": range(5), "lr": RATES}
+    check(problem(dropout=0.2), gd.Adam(), axes, n_threads=n_threads)
+
+
+def test_other_axes():
+    axes = {
+        "lr": RATES,
+        "batch_size": [2, 9, 45, 100],
+        "epochs": [0, 1, 3],
+        "hidden": [2, (3, 4)],
+    }
+    check(problem(), gd.SGD(), axes)
+
+
+def test_options_of_layers():
+    axes = {"layers.0.lr": RATES, "layers.1.lr": RATES[::3], "momentum": [0.0, 0.9]}
+    out = check(problem(bias=False), gd.SGD(), axes, keep="params")
+    assert out.vector_width > 1
+
+
+def test_schedules_optimizers_and_penalties():
+    schedules = [0.1, cosine(0.1, 10), exponential(0.2, 0.9)]
+    check(problem(), gd.SGD(), {"lr": schedules, "momentum": np.linspace(0, 0.9, 9).tolist()})
+    optimizers = [gd.SGD(lr=0.1), gd.Adam(lr=0.1, weight_decay=0.1), gd.Rprop()]
+    check(problem(), gd.SGD(), {"optimizer": optimizers, "rng": range(17)})
+    check(problem(), gd.SGD(), {"l2": [0.0, 0.1], "lr": RATES})
+    check(problem(), gd.SGD(), {"layers.0.l1": [0.0, 0.1], "lr": RATES})
+
+
+def test_those_that_diverge():
+    rates = np.geomspace(1e-3, 1e6, 40).tolist()
+    out = check(problem(), gd.SGD(), {"lr": rates}, max_iter=60, record=1, keep="params")
+    assert {"diverged", "slow"} <= set(out.regime)
+
+
+def test_a_random_search():
+    axes = gd.sample_axes({"lr": (1e-3, 1.0, "log"), "momentum": (0.0, 0.9)}, 50, rng=1)
+    check(problem("cross_entropy"), gd.SGD(), axes)
+
+
+def test_the_other_rows_judge():
+    net = gd.MLP([3, 6, 3], rng=7)
+    held_out = X[:11] + 0.1, CLASSES[:11]
+    check(net.problem(X, CLASSES, validation=held_out), gd.Adam(), {"lr": RATES})
+
+
+def test_what_lanes_are_not_for():
+    def own(p, g, lr):
+        return (p - lr * g,)
+
+    rule = gd.Optimizer.from_rule(own)
+    for problem_, optimizer, options in [
+        (problem(), gd.SGD(), {"backend": "numpy"}),
+        (problem(), gd.SGD(backend="numpy"), {}),
+        (problem(batch_size=1), gd.SGD(), {}),
+        (problem(), rule(), {}),
+    ]:
+        out = gd.sweep(problem_, optimizer, {"lr": RATES}, max_iter=2, progress=False, **options)
+        assert out.engine == "one by one"
+
+
+def test_a_time_limit_keeps_what_is_finished():
+    out = swept("lanes", problem(), gd.SGD(), {"lr": RATES}, max_iter=10**9, max_seconds=0.2)
+    assert set(out.status) == {3}
+    assert (out.iterations > 0).all()
+    assert np.isfinite(out.loss[:5]).all()
+
+
+def test_size_decides():
+    assert lanes.worth_it(161, 512, 16)
+    assert not lanes.worth_it(161, 1, 16)
+    assert not lanes.worth_it(101_770, 512, 16)
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    batch_size=st.integers(2, 50),
+    max_iter=st.integers(0, 40),
+    seeds=st.integers(1, 4),
+    rates=st.lists(st.floats(1e-4, 1e3), min_size=1, max_size=40, unique=True),
+    record=st.sampled_from([None, 1, 7]),
+    n_threads=st.integers(1, 2),
+)
+def test_any_sweep(batch_size, max_iter, seeds, rates, record, n_threads):  # noqa: PLR0917
+    check(
+        problem(batch_size=batch_size),
+        gd.Adam(),
+        {"lr": rates, "rng": range(seeds)},
+        max_iter=max_iter,
+        record=record,
+        n_threads=n_threads,
+        keep="params",
+    )
