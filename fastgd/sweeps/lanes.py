@@ -137,7 +137,7 @@ class Row:
     """What is kept of a run: its numbers as a platoon has them."""
 
     numbers: NDArray[Any]
-    carries: NDArray[np.float64]
+    carries: NDArray[np.float64]  # of each array
     iterations: int
 
     def into(self, network: MLP, optimizer: Optimizer) -> None:
@@ -147,8 +147,8 @@ class Row:
         cuts = np.cumsum([array.size for array in arrays])[:-1]
         for array, values in zip(arrays, np.split(self.numbers, cuts), strict=True):
             array[...] = values.reshape(array.shape)
-        for group, carry in zip(plan.groups, self.carries, strict=True):
-            group.carry[0] = carry
+        for slot, carry in zip(plan.slots, self.carries, strict=True):
+            plan.groups[slot.group].carry[0] = carry
         plan.t = self.iterations
         plan.write_rates()
 
@@ -243,7 +243,12 @@ class SideBySide:
             platoon.recent[:n], platoon.highest[:n], platoon.windows[:n], platoon.iterations[:n]
         )
         regime[diverged] = Regime.DIVERGED
-        arrays = (platoon.final, platoon.carries, platoon.history)
         return Ended(
-            platoon.iterations[:n].copy(), status, regime, worth, *(a[:n].copy() for a in arrays)
+            platoon.iterations[:n].copy(),
+            status,
+            regime,
+            worth,
+            platoon.final[:n].copy(),
+            platoon.carries[:n, task.trainings.group_of],
+            platoon.history[:n].copy(),
         )

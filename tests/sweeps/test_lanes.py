@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from same_bits import bits
+from scipy.stats import loguniform
 
 import fastgd as gd
 from fastgd.schedules import cosine, exponential
@@ -104,7 +105,7 @@ def test_those_that_diverge():
 
 
 def test_a_random_search():
-    axes = gd.sample_axes({"lr": (1e-3, 1.0, "log"), "momentum": (0.0, 0.9)}, 50, rng=1)
+    axes = gd.sample_axes({"lr": loguniform(1e-3, 1.0), "momentum": [0.0, 0.5, 0.9]}, 50, rng=1)
     check(problem("cross_entropy"), gd.SGD(), axes)
 
 
@@ -118,12 +119,15 @@ def test_what_lanes_are_not_for():
     def own(p, g, lr):
         return (p - lr * g,)
 
-    rule = gd.Optimizer.from_rule(own)
+    def rate(t, lr):
+        return (lr,)
+
+    rule = gd.Optimizer.from_rule(own, coefficients=rate)
     for problem_, optimizer, options in [
         (problem(), gd.SGD(), {"backend": "numpy"}),
         (problem(), gd.SGD(backend="numpy"), {}),
         (problem(batch_size=1), gd.SGD(), {}),
-        (problem(), rule(), {}),
+        (problem(), rule(lr=0.1), {}),
     ]:
         out = gd.sweep(problem_, optimizer, {"lr": RATES}, max_iter=2, progress=False, **options)
         assert out.engine == "one by one"
@@ -131,8 +135,8 @@ def test_what_lanes_are_not_for():
 
 def test_a_time_limit_keeps_what_is_finished():
     out = swept("lanes", problem(), gd.SGD(), {"lr": RATES}, max_iter=10**9, max_seconds=0.2)
-    assert set(out.status) == {3}
-    assert (out.iterations > 0).all()
+    assert set(out.status[:5]) == {3}
+    assert (out.iterations[:5] > 0).all()
     assert np.isfinite(out.loss[:5]).all()
 
 
