@@ -142,14 +142,13 @@ class _Work:
     def standing(self) -> Standing:
         """The progress of all runs."""
         with self.lock:
-            under_way, ended = list(self.under_way.values()), self.outcomes.ended
+            under_way = list(self.under_way.values())
+            ended = self.outcomes.ended + sum(all_ - left for all_, left, _ in under_way)
             diverged = self.outcomes.diverged
         most = max(1, int(self.runs.updates.max()))
-        work = ended + sum(
-            all_ - left + left * min(1.0, done / most) for all_, left, done in under_way
-        )
-        furthest = max((done for _, _, done in under_way), default=0)
-        return Standing(ended, sum(all_ for all_, _, _ in under_way), diverged, work, furthest)
+        work = ended + sum(left * min(1.0, done / most) for _, left, done in under_way)
+        furthest = max((done for _, left, done in under_way if left), default=0)
+        return Standing(ended, sum(left for _, left, _ in under_way), diverged, work, furthest)
 
     def _take_runs(self) -> None:
         one_by_one = OneByOne(

@@ -87,10 +87,9 @@ class SweepResult(NetworkResult):
     max_iter : int, default 0
         Maximum number of updates of a run.
     vector_width : int, default 1
-        Number of runs that advance in one machine instruction.
+        Runs that advance in one machine instruction.
     paired : bool, default False
-        Whether the axes are combinations, one per run, as `fastgd.sample_axes` draws them: all have one length, and the
-        arrays are shaped like one of them.
+        Whether the axes are combinations, one per run, as `fastgd.sample_axes` draws them, all of one length.
     metric : ndarray of float64, optional
         In a sweep of networks: accuracy or R² at the end of the run.
     metric_name : str, default ""
@@ -104,7 +103,7 @@ class SweepResult(NetworkResult):
     record : int, default 0
         Updates between two entries of `history`.
     engine : str, default ""
-        In a sweep of networks: "lanes" (small ones side by side, each a lane of every vector), "one by one", or both.
+        Of networks: "lanes" (small ones side by side, each a lane of every vector), "one by one", or both.
     template : MLP, optional
         In a sweep of networks: an untrained one, of which `network` makes others. It is not saved.
 
@@ -584,9 +583,9 @@ class SweepResult(NetworkResult):
         """
         try:
             return cls(**files.read(path, max_bytes))
-        except FileNotFoundError:
-            raise
         except Exception as error:
+            if isinstance(error, FileNotFoundError):
+                raise
             raise ValueError(f"path: {str(path)!r} is not a saved sweep ({error})") from error
 
 

@@ -1,5 +1,6 @@
 """Networks of a sweep that train side by side end as those that train one by one, in every respect."""
 
+import signal
 import warnings
 
 import numpy as np
@@ -11,7 +12,7 @@ from scipy.stats import loguniform
 
 import fastgd as gd
 from fastgd.schedules import cosine, exponential
-from fastgd.sweeps import lanes
+from fastgd.sweeps import lanes, networks
 
 RNG = np.random.default_rng(5)
 X = RNG.normal(size=(45, 3)).astype(np.float32)
@@ -138,6 +139,36 @@ def test_a_time_limit_keeps_what_is_finished():
     assert set(out.status[:5]) == {3}
     assert (out.iterations[:5] > 0).all()
     assert np.isfinite(out.loss[:5]).all()
+
+
+def test_ctrl_c_keeps_what_is_finished(monkeypatch):
+    seen = []
+
+    class Look:
+        """Stands for the progress bar."""
+
+        def __init__(self, *args, **options):
+            pass
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+        def look(self, standing):
+            seen.append(standing())
+            if seen[-1].ended == 2 and seen[-1].updates > 10:
+                signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(networks, "Progress", Look)
+    axes = {"max_iter": [3, 10**9, 10**9, 5]}
+    out = swept("lanes", problem(), gd.SGD(lr=0.01), axes)
+    assert out.status.tolist() == [1, 4, 4, 1]
+    assert out.iterations[[0, 3]].tolist() == [3, 5]
+    assert (out.iterations[1:3] > 10).all()
+    assert np.isfinite(out.loss).all()
+    assert (seen[-1].running, 2 < seen[-1].work < 2.1) == (2, True)
 
 
 def test_size_decides():

@@ -16,7 +16,7 @@ from fastgd import progress
 from fastgd.engines import blas
 from fastgd.engines.protocol.outcomes import Status
 from fastgd.network.history import DivergenceWarning
-from fastgd.sweeps import SweepResult, networks
+from fastgd.sweeps import SweepResult, lanes, networks
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(90, 3))
@@ -369,6 +369,13 @@ class Looks:
         self.act(standing())
 
 
+@pytest.fixture
+def one_by_one(monkeypatch):
+    """Sweeps whose networks train one by one; side by side all begin together, see test_lanes."""
+    monkeypatch.setattr(lanes, "worth_it", lambda *_: False)
+
+
+@pytest.mark.usefixtures("one_by_one")
 def test_ctrl_c_keeps_what_is_finished(monkeypatch):
     seen = []
 
@@ -391,6 +398,7 @@ def test_ctrl_c_keeps_what_is_finished(monkeypatch):
     assert 1 < seen[-1].work < 1.1
 
 
+@pytest.mark.usefixtures("one_by_one")
 def test_after_max_seconds_runs_end():
     axes = {"rng": range(4)}
     out = gd.sweep(problem(), gd.SGD(lr=1e-3), axes, max_iter=10**9, max_seconds=0.2, n_threads=2)
