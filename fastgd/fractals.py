@@ -2,7 +2,7 @@
 
 `trainability` turns the losses of runs into the measure of Sohl-Dickstein [1]_: whether a run converges, and how fast
 it converges or diverges. `boundary` finds where neighbours on a map differ, `box_dimension` estimates the dimension of
-such a set, and `busiest` where it is worth looking closer. `fastgd.plotting.fractal` draws maps.
+such a set; `busiest` and `typical` say where to look closer. `fastgd.plotting.fractal` draws maps.
 
 References
 ----------
@@ -19,7 +19,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastgd.checks import as_count
 
-__all__ = ["BoxDimension", "Trainability", "boundary", "box_dimension", "busiest", "trainability"]
+__all__ = [
+    "BoxDimension",
+    "Trainability",
+    "boundary",
+    "box_dimension",
+    "busiest",
+    "trainability",
+    "typical",
+]
 
 _FEWEST_BOXES = 8  # along the shorter side, of the largest boxes that are counted
 
@@ -253,13 +261,64 @@ def busiest(cells: ArrayLike, side: int) -> tuple[int, int]:
     (2, 5)
     """
     cells, side = _as_cells("cells", cells), as_count("side", side, 1)
-    if side > min(cells.shape):
-        raise ValueError(f"side must be at most {min(cells.shape)}, that of the map, got {side}")
+    _check_side(cells, side)
     sums = np.zeros((cells.shape[0] + 1, cells.shape[1] + 1), np.int64)
     sums[1:, 1:] = cells.cumsum(axis=0).cumsum(axis=1)
     held = sums[side:, side:] - sums[:-side, side:] - sums[side:, :-side] + sums[:-side, :-side]
-    rows, columns = np.nonzero(held == held.max())
-    middle = (np.array(held.shape) - 1) / 2
+    return _most_central(held == held.max())
+
+
+def typical(cells: ArrayLike, side: int) -> tuple[int, int]:
+    """A square that holds as much of a set as most that hold any: the first row and column of its cells.
+
+    The squares lie side by side; of those that hold a part of the set, it is the middle one by how much they hold.
+
+    Parameters
+    ----------
+    cells : array_like of bool, shape (rows, columns)
+        The cells of the set, such as a `boundary`; not empty.
+    side : int
+        Of the square, in cells; at most that of the map.
+
+    Returns
+    -------
+    row, column : int
+        Of several such squares the one nearest to the centre.
+
+    Raises
+    ------
+    ValueError
+        If the map is smaller than the square, or the set is empty.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> cells = np.zeros((9, 9))
+    >>> cells[0, 0] = cells[3:6, 4] = cells[6:, 6:] = 1
+    >>> typical(cells, 3)
+    (3, 3)
+    """
+    cells, side = _as_cells("cells", cells), as_count("side", side, 1)
+    _check_side(cells, side)
+    rows, columns = (length // side for length in cells.shape)
+    whole = cells[: rows * side, : columns * side].reshape(rows, side, columns, side)
+    held = whole.sum(axis=(1, 3))
+    if not held.any():
+        raise ValueError("cells must hold a part of a set, and all are empty")
+    wanted = np.sort(held[held > 0])[np.count_nonzero(held) // 2]
+    row, column = _most_central(held == wanted)
+    return row * side, column * side
+
+
+def _check_side(cells: NDArray[np.bool_], side: int) -> None:
+    if side > min(cells.shape):
+        raise ValueError(f"side must be at most {min(cells.shape)}, that of the map, got {side}")
+
+
+def _most_central(places: NDArray[np.bool_]) -> tuple[int, int]:
+    """Of the places that are marked, the one nearest to the centre."""
+    rows, columns = np.nonzero(places)
+    middle = (np.array(places.shape) - 1) / 2
     k = int(np.argmin((rows - middle[0]) ** 2 + (columns - middle[1]) ** 2))
     return int(rows[k]), int(columns[k])
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import fastgd as gd
-from fastgd.fractals import boundary, box_dimension, busiest, trainability
+from fastgd.fractals import boundary, box_dimension, busiest, trainability, typical
 
 RNG = np.random.default_rng(5)
 
@@ -139,6 +139,20 @@ def test_busiest_square_has_the_most_cells():
     assert busiest(np.zeros((9, 9)), 3) == (3, 3)
     with pytest.raises(ValueError, match="side must be at most"):
         busiest(cells, 31)
+
+
+def test_a_typical_square_holds_the_median_number_of_cells():
+    cells = RNG.random((30, 41)) < np.linspace(0, 0.3, 41)
+    row, column = typical(cells, 5)
+    held = np.array(
+        [[cells[r : r + 5, c : c + 5].sum() for c in range(0, 40, 5)] for r in range(0, 30, 5)]
+    )
+    occupied = np.sort(held[held > 0])
+    assert cells[row : row + 5, column : column + 5].sum() == occupied[len(occupied) // 2]
+    with pytest.raises(ValueError, match="side must be at most"):
+        typical(cells, 31)
+    with pytest.raises(ValueError, match="all are empty"):
+        typical(np.zeros((9, 9)), 3)
 
 
 # --- what losses say ------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from fastgd.cli.files import out_folder, save_figure, settled, written_line
 from fastgd.cli.options import picked
 from fastgd.cli.show import Outcome, Table
 from fastgd.cli.words import count
+from fastgd.fractals import busiest
 
 if TYPE_CHECKING:
     from fastgd.studies.trainability import Rectangle, TrainabilityMap, Variant
@@ -104,7 +105,7 @@ def _outcome_lines(maps: Sequence[TrainabilityMap]) -> list[str]:
         f"{count(runs, 'training')} in {seconds:.3g} s ({runs / seconds:,.0f} a second); "
         f"{share:.1%} of those shown converge"
     ]
-    dimension, part = last.dimension(), last.part(_SHARE)
+    dimension, part = last.dimension(), last.part(_SHARE, busiest)
     if dimension is not None:
         sizes = dimension.sizes
         lines.append(

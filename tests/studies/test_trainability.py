@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from fastgd.fractals import busiest, typical
 from fastgd.studies import reproduce
 from fastgd.studies.trainability import maps
 from fastgd.studies.trainability.maps import axes_of, trainability_map, trainability_maps, zoom
@@ -115,9 +116,10 @@ def test_rectangles_that_hold_too_few_numbers_are_refused():
         axes_of(VARIANTS["init"], (1.0, -1.0, 1.0, 2.0), 9)
 
 
-def test_the_busiest_part_lies_on_the_boundary():
+@pytest.mark.parametrize("choose", [busiest, typical])
+def test_a_part_lies_on_the_boundary(choose):
     found = trainability_map(VARIANTS["small"], size=40, steps=40, progress=False)
-    x0, x1, y0, y1 = found.part(8)
+    x0, x1, y0, y1 = found.part(8, choose)
     inside = found.converged[(found.y >= y0) & (found.y <= y1)][
         :, (found.x >= x0) & (found.x <= x1)
     ]
@@ -126,7 +128,7 @@ def test_the_busiest_part_lies_on_the_boundary():
     none = trainability_map(
         VARIANTS["small"], (1e-3, 1e-2, 1e-3, 1e-2), 40, steps=30, progress=False
     )
-    assert none.part(8) is None
+    assert none.part(8, choose) is None
     assert none.dimension() is None
 
 

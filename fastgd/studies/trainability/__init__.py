@@ -42,7 +42,7 @@ _SHARE = 8  # each map shows so many times more than the one within it
 
 def study(options: Options) -> Section:
     """Map all experiments, and go closer."""
-    size, levels, steps = (36, 2, 100) if options.quick else (144, 3, STEPS)
+    size, levels, steps = (36, 2, 100) if options.quick else (136, 3, STEPS)
     series = [
         followed(variant, levels, _SHARE, size, steps=steps, progress=False)
         for variant in VARIANTS.values()
@@ -83,7 +83,8 @@ def _question(size: int, levels: int, steps: int) -> list[Block]:
             "**The setting**, as in the paper and its code: one hidden layer, no biases, mean square error, plain "
             "descent on all 272 rows (as many as weights; 16 for the identity), float64, a rate for each layer. Here "
             f"{steps} steps (500 in the paper), maps of {size} x {size} (4,096 x 4,096 there), {levels} maps for each "
-            f"experiment: the whole, then the part of 1/{_SHARE} of each side that holds most of the boundary. Weights "
+            f"experiment: the whole, then a part of 1/{_SHARE} of each side that holds as much of the boundary as most "
+            "parts that hold any (the source chooses by eye). Weights "
             "and rows are NumPy's, not the source's, so that maps are alike and not the same. Minibatches are dealt "
             "out without replacement, in a new order each epoch (the code draws rows with replacement), and their "
             "losses are those of the batches, over the first loss of all rows (the code has that of all rows at every "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
 from typing import Any, Literal, Self
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from fastgd.engines.protocol.outcomes import Standing, Status
 from fastgd.files import atomic_write
-from fastgd.fractals import BoxDimension, boundary, box_dimension, busiest, trainability
+from fastgd.fractals import BoxDimension, boundary, box_dimension, trainability, typical
 from fastgd.optimizers import SGD
 from fastgd.plotting import FractalDisplay
 from fastgd.plotting.fractals import BY_LOSSES
@@ -89,13 +89,13 @@ class TrainabilityMap:
         edge = self.edge
         return box_dimension(edge) if edge.any() and min(edge.shape) >= _SMALLEST else None
 
-    def part(self, share: int) -> Rectangle | None:
-        """The part, a `share`-th of each side, that holds most of the boundary; None if there is no boundary."""
+    def part(self, share: int, choose: Callable[..., tuple[int, int]]) -> Rectangle | None:
+        """A part, a `share`-th of each side, that `busiest` or `typical` chooses; None if there is no boundary."""
         edge = self.edge
         side = max(1, min(edge.shape) // share)
         if not edge.any() or side + 1 > min(edge.shape):
             return None
-        row, column = busiest(edge, side)
+        row, column = choose(edge, side)
         return (
             float(self.x[column]), float(self.x[column + side]),
             float(self.y[row]), float(self.y[row + side]),
@@ -274,12 +274,12 @@ def _between(ends: Array, share: float) -> tuple[float, float]:
 def followed(
     variant: Variant, levels: int, share: int, size: int, **options: Any
 ) -> Sequence[TrainabilityMap]:
-    """The whole map, and then again and again the busiest part of the boundary; none of use if one is interrupted."""
+    """The whole map, and then again and again a typical part of the boundary; none of use if one is interrupted."""
     maps: list[TrainabilityMap] = []
     view: Rectangle | None = variant.view
     while view is not None and len(maps) < levels:
         maps.append(trainability_map(variant, view, size, **options))
         if not maps[-1].finished:
             raise KeyboardInterrupt
-        view = maps[-1].part(share)
+        view = maps[-1].part(share, typical)
     return maps
