@@ -98,9 +98,9 @@ class KeptNetworks:
         if (self._runs[own] > 1).any():
             chosen = set(range(len(runs)))
         else:  # each is a combination by itself: only the best of them can be the best of all
-            metric = v.loss if v.metric is None else v.metric
-            keys = (v.iterations[runs], v.loss[runs]), (v.loss[runs], -metric[runs])
-            finite = np.isfinite(v.loss[runs]), np.isfinite(v.loss[runs] + metric[runs])
+            loss, metric = v.loss[runs], (v.loss if v.metric is None else v.metric)[runs]
+            keys = (v.iterations[runs], loss), (loss, -metric)
+            finite = np.isfinite(loss), np.isfinite(loss) & np.isfinite(metric)
             orders = [
                 order[known[order]]
                 for order, known in zip(map(np.lexsort, keys), finite, strict=True)
