@@ -80,10 +80,13 @@ def stable_range(
     (0.0, 0.375)
     """
     eigenvalues = _curvatures(hessian)
+    return 0.0, _stable_limit(float(eigenvalues[-1]), momentum, nesterov)
+
+
+def _stable_limit(largest: float, momentum: float, nesterov: bool) -> float:
     if not 0.0 <= momentum < 1.0:
         raise ValueError(f"momentum must be in [0, 1), got {momentum!r}")
-    narrowing = 1.0 + 2.0 * momentum if nesterov else 1.0
-    return 0.0, float(2.0 * (1.0 + momentum) / narrowing / eigenvalues[-1])
+    return 2.0 * (1.0 + momentum) / (1.0 + 2.0 * momentum if nesterov else 1.0) / largest
 
 
 def best_rate(hessian: ArrayLike) -> float:
@@ -150,12 +153,11 @@ def steady_rate(
     >>> steady_rate(1.0, 4.0), steady_rate(0.0, 4.0)
     (0.4, 0.475)
     """
-    if not 0.0 <= smallest <= largest < np.inf:
-        raise ValueError(f"wanted 0 <= smallest <= largest, got {smallest!r} and {largest!r}")
-    limit = stable_range([[largest]], momentum, nesterov=nesterov)[1]
-    if nesterov:
-        return min(0.95 * limit, _nesterov_rate(smallest, largest, momentum))
-    return min(0.95 * limit, 2.0 * (1.0 + momentum) / (smallest + largest))
+    if not 0.0 <= smallest <= largest < np.inf or not largest:
+        raise ValueError(f"wanted 0 <= smallest <= largest > 0, got {smallest!r}, {largest!r}")
+    limit = _stable_limit(largest, momentum, nesterov)
+    best = 2.0 * (1.0 + momentum) / (smallest + largest)
+    return min(0.95 * limit, _nesterov_rate(smallest, largest, momentum) if nesterov else best)
 
 
 def _nesterov_rate(flat: float, steep: float, mu: float) -> float:
@@ -520,11 +522,11 @@ def expected_iterations(
     """
     if not (condition >= 1.0 and 1.0 <= reduction < np.inf):
         raise ValueError(
-            f"condition and reduction must be at least 1, got {condition!r} and {reduction!r}"
+            f"condition, reduction must be at least 1, got {condition!r}, {reduction!r}"
         )
     flat = 1.0 / condition
     rate = steady_rate(flat, 1.0, momentum, nesterov=nesterov) if lr is None else lr
-    slowest = float(spectral_radius(np.diag([flat, 1.0]), rate, momentum, nesterov=nesterov).max())
+    slowest = float(np.abs(_roots(np.array([flat, 1.0]), rate, momentum, nesterov)[0]).max())
     if not 0.0 < slowest < 1.0:
         return 1.0 if slowest == 0.0 else np.inf
     return float(np.ceil(np.log(reduction) / -np.log(slowest)))

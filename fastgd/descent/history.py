@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -117,6 +118,10 @@ class Recording:
         minimized = run.objective.values(history.loss, history.x.T)
         best = int(np.argmin(np.where(np.isnan(minimized), np.inf, minimized)))
         values, gradients = run.evaluations(len(history))
+        later = None
+        if status == Status.MAX_ITER:
+            end = Place(run.x.copy(), np.array(g), run.n)  # the result's own may be changed
+            later = "message", self._not_converged(end, slope, limits)
         return as_result(
             {
                 "x": run.x.copy(),
@@ -135,7 +140,8 @@ class Recording:
                 "x_best": history.x[best].copy(),
                 "fun_best": float(history.loss[best]),
                 "backend": run.backend,
-            }
+            },
+            later,
         )
 
     def _message(self, status: Status, last: tuple[float, float], limits: Limits) -> str:
@@ -147,27 +153,29 @@ class Recording:
             if run.n == 0:
                 return f"Diverged at the start: the value at x0 is {loss:g}."
             return f"Diverged: a parameter is not finite or beyond {limits.bound:g}."
-        if status == Status.MAX_ITER:
-            why = self._why(slope, limits.tol)
-            return f"Not converged after max_iter={limits.max_iter} updates{why and ': '}{why}."
         return {
             Status.CONVERGED: self._converged(slope, limits.tol),
             Status.MAX_SECONDS: "Stopped after max_seconds.",
         }.get(status, "")
 
-    def _why(self, slope: float, tol: float) -> str:
-        """What kept the run from converging, and what helps, as far as it is known."""
-        run, problem = self.run, self.problem
-        g = self.here()[1]
+    def _not_converged(self, place: Place, slope: float, limits: Limits) -> Callable[[], str]:
+        """What says, when it is called, what kept the run from converging, and what helps, as far as it is known."""
+        problem, objective, start = self.problem, self.run.objective, self.start
+        # A Python function's evaluations are counted, and may take long: its slopes at the end will do.
+        in_python = self.run.backend == "python"
+        end = End(start, place.x, slope, place.n, limits.tol)
 
         def gradient(x: Array) -> Array:
-            # A Python function's evaluations are counted, and may take long: its slopes here will do.
-            return g if run.backend == "python" else problem.slopes(x[:, None])[:, 0]
+            return place.g if in_python else problem.slopes(x[:, None])[:, 0]
 
-        why = run.objective.obstacle(Place(run.x, g, run.n), gradient)
-        end = End(self.start, run.x, slope, run.n, tol)
-        with np.errstate(all="ignore"):
-            return why or advice(problem, run.objective.optimizer, end)
+        def message() -> str:
+            with np.errstate(all="ignore"):
+                why = objective.obstacle(place, gradient) or advice(
+                    problem, objective.optimizer, end
+                )
+            return f"Not converged after max_iter={limits.max_iter} updates{why and ': '}{why}."
+
+        return message
 
     def _converged(self, slope: float, tol: float) -> str:
         if not slope < tol:

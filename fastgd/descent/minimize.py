@@ -116,7 +116,8 @@ def minimize(
         `history` (a `History`, or None);
         `x_best`, `fun_best`: the lowest loss among the start, the recorded iterates and the last one; `backend`.
         A `message` of status 1 says what is known of why, and what helps: of a problem with known curvature its
-        condition number, the iterations that `fastgd.theory` expects, and the ratio of the columns' sizes.
+        condition number, the iterations that `fastgd.theory` expects, and the ratio of the columns' sizes. It is made
+        when it is first read.
         A Python function that diverged is not called again: `fun` and `jac` are NaN.
         `fun` and `jac` are the function's alone. Beside them are `penalty`, what the optimizer's penalties add to the
         value, and `slope`, the largest slope with them, which was compared with `tol` (nan where there is none, see the

@@ -147,7 +147,7 @@ class Optimizer(Stateful):
         return new
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("_") or name not in {**self._options, **self._running}:
+        if name.startswith("_") or (name not in self._options and name not in self._running):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         return self._given(name)
 

@@ -108,10 +108,15 @@ class LinearModel(Problem):
                     g[j] = g[j] + np.add.accumulate(residual * column, axis=0)[-1]
             return np.asarray(scale * g).reshape(x.shape)
 
-    def curvature(self, x0: ArrayLike | None = None) -> Curvature:  # noqa: D102
+    @cached_property
+    def _bend(self) -> Curvature:
+        """Of half the mean square of an update's rows, times the scale of their sum."""
         rows = len(self.X) if self.batches is None else self.batches.size
         found = of_rows(self.X, in_batches=self.batches is not None)
         return found.scaled(self._scale(rows) * rows)
+
+    def curvature(self, x0: ArrayLike | None = None) -> Curvature:  # noqa: D102
+        return self._bend
 
     def _sizes(self) -> str:
         rows = f"{len(self.X)} rows"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -90,11 +91,15 @@ class Quadratic(Problem):
         data = np.concatenate([self.hessian.ravel(), self.linear]).astype(dtype)
         return Kernel("quadratic", self.n_parameters, data)
 
-    def curvature(self, x0: ArrayLike | None = None) -> Curvature:  # noqa: D102
+    @cached_property
+    def _bend(self) -> Curvature:
         return of_matrix(self.hessian)
 
+    def curvature(self, x0: ArrayLike | None = None) -> Curvature:  # noqa: D102
+        return self._bend
+
     def local_curvature(self, x: ArrayLike) -> Curvature:  # noqa: D102
-        return of_matrix(self.hessian)
+        return self._bend
 
     def slopes(self, x: Array) -> Array:  # noqa: D102
         return quadratic_slopes(self.hessian.astype(x.dtype), self.linear.astype(x.dtype), x)

@@ -1,12 +1,16 @@
 """What `minimize` says of a descent that did not converge: theory's iterations, and what helps, which does."""
 
+import copy
+import pickle
 import re
+import sys
 
 import numpy as np
 import pytest
 
 import fastgd as gd
-from fastgd.descent import pace
+from fastgd.descent import history, pace
+from fastgd.descent.optimize_result import result_class
 
 RNG = np.random.default_rng(0)
 INCOME, AGE = RNG.normal(5e4, 1.5e4, 200), RNG.normal(40, 10, 200)
@@ -112,3 +116,52 @@ def test_advice_costs_no_more_than_the_run(monkeypatch):
             problem = object.__new__(gd.Quadratic)  # its matrix is not needed
         pace.slowness(problem, gd.SGD(), pace.End(x, x, 1.0, updates, 1e-8))
     assert [n for n, _ in looked] == [2, 150]
+
+
+LOOKS = {
+    "key": lambda run: run["message"],
+    "attribute": lambda run: run.message,
+    "get": lambda run: run.get("message"),
+    "items": lambda run: dict(run.items())["message"],
+    "values": lambda run: next(v for v in run.values() if isinstance(v, str) and "max_iter" in v),
+    "dict": lambda run: dict(run)["message"],
+    "unpacked": lambda run: {**run}["message"],
+    "keywords": lambda run: dict(**run)["message"],
+    "united": lambda run: (run | {})["message"],
+    "united the other way": lambda run: ({} | run)["message"],
+    "updated": lambda run: {}.__ior__(run)["message"],
+    "copied": lambda run: run.copy()["message"],
+    "copy": lambda run: copy.copy(run).message,
+    "deepcopy": lambda run: copy.deepcopy(run).message,
+    "pickled": lambda run: pickle.loads(pickle.dumps(run)).message,
+    "popped": lambda run: run.pop("message"),
+    "setdefault": lambda run: run.setdefault("message", ""),
+    "shown": lambda run: re.search("Not converged .*", repr(run))[0],
+}
+
+
+@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
+@pytest.mark.parametrize("scipy", [True, False], ids=["SciPy", "alone"])
+def test_the_message_is_made_when_it_is_looked_at(look, scipy, monkeypatch):
+    if not scipy:
+        monkeypatch.setitem(sys.modules, "scipy", None)
+    asked = []
+    monkeypatch.setattr(history, "advice", lambda *_: asked.append(1) or "why")
+    run = gd.minimize(gd.Quadratic(np.diag([1.0, 0.1]), [1.0, 1.0]), max_iter=5)
+    assert (run.nit, run.get("status"), run["success"], "message" in run) == (5, 1, False, True)
+    assert not asked
+    assert look(run) == "Not converged after max_iter=5 updates: why."
+    assert asked == [1]
+    assert type(run) is result_class()
+
+
+def test_the_message_does_not_depend_on_what_became_of_the_result():
+    bowl = gd.Quadratic(np.diag([1.0, 0.1]), [1.0, 1.0])
+    runs = [gd.minimize(bowl, max_iter=20) for _ in range(3)]
+    runs[1].x[:] = runs[1].jac[:] = np.nan
+    runs[2].message = "mine"
+    assert runs[0] == runs[0]
+    assert runs[0].message == runs[1].message != runs[2].message == "mine"
+    del runs[0].message
+    assert "message" not in runs[0]
+    assert "message" not in dict(runs[0])
