@@ -83,8 +83,8 @@ def _question(size: int, levels: int, steps: int) -> list[Block]:
             "**The setting**, as in the paper and its code: one hidden layer, no biases, mean square error, plain "
             "descent on all 272 rows (as many as weights; 16 for the identity), float64, a rate for each layer. Here "
             f"{steps} steps (500 in the paper), maps of {size} x {size} (4,096 x 4,096 there), {levels} maps for each "
-            f"experiment: the whole, then a part of 1/{_SHARE} of each side that holds as much of the boundary as most "
-            "parts that hold any (the source chooses by eye). Weights "
+            f"experiment: the whole, then the part of 1/{_SHARE} of each side that holds most of the boundary, then "
+            "such a part of that one which holds as much as most that hold any (the source chooses by eye). Weights "
             "and rows are NumPy's, not the source's, so that maps are alike and not the same. Minibatches are dealt "
             "out without replacement, in a new order each epoch (the code draws rows with replacement), and their "
             "losses are those of the batches, over the first loss of all rows (the code has that of all rows at every "
@@ -94,7 +94,8 @@ def _question(size: int, levels: int, steps: int) -> list[Block]:
         Text(
             "**Dimension.** Boxes of 1, 2, 4, ... cells cover the boundary (the 2 x 2 squares where outcomes differ); "
             "the dimension is minus the slope of log(number of boxes) against log(side). The median is the source's "
-            "estimate: of the slopes between neighbouring sizes on all maps."
+            "estimate: of the slopes between neighbouring sizes on all maps. It depends on where one looks: where a "
+            "rate is small the boundary is a smooth curve of dimension 1, and elsewhere it fills the map."
         ),
     ]
 

@@ -35,7 +35,7 @@ def overview(series: Sequence[Series]) -> Figure:
     return Figure(
         "maps",
         "What becomes of a network over two hyperparameters: blue where it converges, red where it diverges, the "
-        "darker the slower. The frames are typical parts of the boundary, which are mapped next.",
+        "darker the slower. The frames are the parts with most of the boundary, which are mapped next.",
         draw,
         size=(10.5, 3.5 * -(-len(series) // 3)),
     )
@@ -59,8 +59,8 @@ def closer(maps: Series) -> Figure:
 
     return Figure(
         f"closer-{maps[0].variant.name}",
-        f"{maps[0].variant.title}: a typical part of the boundary, again and again. Each picture is the frame in the "
-        "one before it.",
+        f"{maps[0].variant.title}: the busiest part of the boundary, and a typical part of that. Each picture is the "
+        "frame in the one before it.",
         draw,
         size=(3.5 * len(maps), 3.5),
     )

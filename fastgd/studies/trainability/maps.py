@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from fastgd.engines.protocol.outcomes import Standing, Status
 from fastgd.files import atomic_write
-from fastgd.fractals import BoxDimension, boundary, box_dimension, trainability, typical
+from fastgd.fractals import BoxDimension, boundary, box_dimension, busiest, trainability, typical
 from fastgd.optimizers import SGD
 from fastgd.plotting import FractalDisplay
 from fastgd.plotting.fractals import BY_LOSSES
@@ -274,12 +274,12 @@ def _between(ends: Array, share: float) -> tuple[float, float]:
 def followed(
     variant: Variant, levels: int, share: int, size: int, **options: Any
 ) -> Sequence[TrainabilityMap]:
-    """The whole map, and then again and again a typical part of the boundary; none of use if one is interrupted."""
+    """The whole map, the busiest part of its boundary, and typical parts of that; none of use if one is interrupted."""
     maps: list[TrainabilityMap] = []
     view: Rectangle | None = variant.view
     while view is not None and len(maps) < levels:
         maps.append(trainability_map(variant, view, size, **options))
         if not maps[-1].finished:
             raise KeyboardInterrupt
-        view = maps[-1].part(share, typical)
+        view = maps[-1].part(share, typical if len(maps) > 1 else busiest)
     return maps
