@@ -521,9 +521,7 @@ def expected_iterations(
     (92.0, 46812.0)
     """
     if not (condition >= 1.0 and 1.0 <= reduction < np.inf):
-        raise ValueError(
-            f"condition, reduction must be at least 1, got {condition!r}, {reduction!r}"
-        )
+        raise ValueError(f"condition, reduction must be at least 1, got {condition}, {reduction}")
     flat = 1.0 / condition
     rate = steady_rate(flat, 1.0, momentum, nesterov=nesterov) if lr is None else lr
     slowest = float(np.abs(_roots(np.array([flat, 1.0]), rate, momentum, nesterov)[0]).max())
