@@ -38,7 +38,7 @@ PAIRS = """
 import json
 import numpy as np
 import bench_network, bench_schedules, bench_step, bench_subnormals, bench_sweep, bench_training, network_data
-import bench_short_runs
+import bench_network_sweep, bench_short_runs
 from fastgd.engines.config import get_num_threads
 found = {"steps": {}, "sweeps": {}, "short sweeps": {}}
 for id, dtype in {(row.values[0], row.values[2]) for row in bench_step.workloads()}:
@@ -59,6 +59,9 @@ for rule in bench_network.RULES:
     only = ("fastgd", "PyTorch", "JAX")
     setup = bench_network.Setup(data, 32, steps=3, rule=rule, sizes=sizes, only=only)
     found["networks"][rule] = setup.disagreement()
+found["sweeps of networks"] = {
+    w.name: bench_network_sweep.disagreement(w) for w in bench_network_sweep.WORKLOADS
+}
 found["defaults"] = bench_network.defaults_disagreement(epochs=2)
 
 rng, labels = np.random.default_rng(0), np.repeat(np.arange(10, dtype=np.int32), 60)
@@ -94,6 +97,12 @@ def test_sweeps_agree(differences):
     for rule, found in differences["sweeps"].items():
         assert found["cython"] == found["numba"] == 0, rule
         assert max(found.values()) < 1e-9, (rule, found)
+
+
+def test_sweeps_of_networks_agree(differences):
+    for name, found in differences["sweeps of networks"].items():
+        assert "NumPy, batched" in found
+        assert max(found.values()) < 1e-3, (name, found)
 
 
 def test_others_agree(differences):

@@ -125,7 +125,7 @@ def torch_sweep(w: Workload) -> Callable[[], Any]:
             grads = torch.autograd.grad(loss / w.batch, params)
             with torch.no_grad():
                 for p, g in zip(params, grads, strict=True):
-                    p -= rates.view(-1, *[1] * (p.ndim - 1)) * g
+                    p.sub_(rates.view(-1, *[1] * (p.ndim - 1)) * g)
         return [p.detach().numpy() for p in params]
 
     return call
