@@ -146,7 +146,8 @@ class Request:
 
 def check_optimizers(optimizer: Any, places: Places, *, ungrouped: bool = False) -> None:
     """Check the optimizer, or those of the axis "optimizer" that replace it."""
-    given = {f"axes['optimizer'][{k}]": v for k, v in enumerate(places.given.get("optimizer", ()))}
+    several = places.given.columns.get("optimizer", ())
+    given = {f"axes['optimizer'][{k}]": v for k, v in enumerate(several)}
     for name, one in (given or {"optimizer": optimizer}).items():
         if not isinstance(one, Optimizer):
             raise TypeError(

@@ -40,7 +40,10 @@ class Starts:
         """The points (n_parameters, runs) from which runs start."""
         if self.axis:
             return self.points[:, self.which(runs)]
-        return np.broadcast_to(self.points, (len(self.points), len(runs)))
+        shape, strides = (len(self.points), len(runs)), (self.points.strides[0], 0)
+        same = np.ndarray(shape, self.points.dtype, self.points, strides=strides)
+        same.flags.writeable = False  # one number stands for those of all runs
+        return same
 
     def seed_of(self, runs: Runs) -> NDArray[np.int64]:
         """The positions in `seeds` of these runs' seeds."""

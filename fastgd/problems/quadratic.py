@@ -105,7 +105,7 @@ class Quadratic(Problem):
         return quadratic_slopes(self.hessian.astype(x.dtype), self.linear.astype(x.dtype), x)
 
     def losses(self, x: Array) -> NDArray[np.float64]:  # noqa: D102
-        x = x.astype(np.float64)
+        x = np.asarray(x, np.float64)
         with np.errstate(all="ignore"):
             bowl = 0.5 * quadratic_form(self.hessian, x)
             for b, row in zip(self.linear, x, strict=True):

@@ -12,6 +12,7 @@ from fastgd.descent.axes import Runs
 from fastgd.descent.grouping import Group
 from fastgd.descent.request import Request
 from fastgd.engines import sweeps
+from fastgd.engines.layout import DIVERGED
 from fastgd.engines.protocol.outcomes import NumpyOutcomes, Outcomes, Status
 from fastgd.engines.protocol.sweeps import Descents
 from fastgd.optimizers.loops import described
@@ -98,7 +99,7 @@ class _Found:
 
     def count_diverged(self, group: Group) -> int:
         """How many runs of a group diverged."""
-        return int(np.count_nonzero(self.status[_places(group.index)] == Status.DIVERGED))
+        return int(np.count_nonzero(self.status[_places(group.index)] == DIVERGED))
 
     def complete(self, groups: list[Group]) -> None:
         """Runs whose turn never came stand at their starts."""
@@ -146,7 +147,7 @@ class _Found:
             optimizer=""
             if "optimizer" in places.values
             else described(request.optimizer, places.values),
-            dtype=limits.dtype.name,
+            dtype="float32" if limits.dtype.char == "f" else "float64",  # NumPy makes up its name
             tol=limits.tol,
             max_iter=limits.max_iter,
             vector_width=self.vector,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +24,7 @@ _MOST_ROWS = 20_000_000  # rows x runs up to which the last gradients are summed
 _MONOTONE, _OSCILLATING = np.uint8(Regime.MONOTONE), np.uint8(Regime.OSCILLATING)
 
 
-@dataclass(frozen=True)
-class Ends:
+class Ends(NamedTuple):
     """Of each run its loss and slope at the end, the code of its regime; whether some were broken off."""
 
     loss: Numbers
@@ -53,7 +51,7 @@ class Judge:
         diverged, and `outcomes` says so afterwards.
         """
         status = outcomes.status
-        lowest, highest = int(status.min()), int(status.max())
+        lowest, highest = int(np.minimum.reduce(status)), int(np.maximum.reduce(status))
         if lowest == RUNNING:
             waiting = status == RUNNING
             outcomes.x[waiting] = runs.x0.T[waiting]
@@ -86,13 +84,13 @@ class Judge:
         points = [now, before]
         if self.first_losses is None and before.shape[1]:
             points.append(self.starts.points)
-        cuts = np.cumsum([each.shape[1] for each in points]).tolist()
-        together = np.empty((len(now), cuts[-1]), now.dtype)
+        own, both = now.shape[1], now.shape[1] + before.shape[1]
+        together = np.empty((len(now), sum(each.shape[1] for each in points)), now.dtype)
         np.concatenate(points, axis=1, out=together)
         losses = self.problem.losses(together)
         if len(points) > 2:
-            self.first_losses = losses[cuts[1] :]
-        return losses[: cuts[0]], losses[cuts[0] : cuts[1]]
+            self.first_losses = losses[both:]
+        return losses[:own], losses[own:both]
 
     def _slopes(self, x: NDArray[Any], penalties: Numbers | None, known: Which) -> Numbers:
         """The largest slopes at the last points (n_parameters, runs)."""

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.engines.layout import SHARED, WIDTH, WINDOW
+from fastgd.engines.layout import DIVERGED, SHARED, WIDTH, WINDOW
 from fastgd.engines.protocol.outcomes import SLICE, Standing, Status, Watcher, standing_of
 from fastgd.engines.protocol.sweeps import Descents, Limits, Supply
 
@@ -240,7 +240,7 @@ class Crew:
         """Give a part's outcomes to the supply."""
         self.supply.take(part.start, part.runs, part.outcomes)
         self.under_way.pop(me, None)
-        diverged = int(np.count_nonzero(part.outcomes.status == Status.DIVERGED))
+        diverged = int(np.count_nonzero(part.outcomes.status == DIVERGED))
         with self.lock:
             self.ended += len(part.runs)
             self.diverged += diverged

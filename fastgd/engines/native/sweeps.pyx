@@ -163,40 +163,38 @@ cdef class Block:
     cdef object seed
 
     def __init__(self, Kernels kernels, *, Py_ssize_t max_iter, double tol, double limit, bint flush):
-        cdef Py_ssize_t count = kernels.count
+        cdef Py_ssize_t count = kernels.count, work = 3 * count + 1, table, line = WIDTH * kernels.dtype_size
         dtype = kernels.dtype
         self.kernels, self.max_iter = kernels, max_iter
         self.tol, self.limit, self.flush = tol, limit, flush
         self.rows, self.itemsize = (1 + kernels.n_state) * count + kernels.n_penalties, dtype.itemsize
-        # One buffer, in this order: Numba's kernels, which know the sizes, address all rows from `x`.
-        work = 3 * count + 1
-        rows = {"x": self.rows, "work": work, "low": 1, "high": 1, "coefficients": TABLE * kernels.n_coefficients,
-                "scratch": self.rows, "scratch_work": work, "saved": self.rows, "older": self.rows,
-                "status": 1, "seen": 1, "moved": count, "turns": count}
-        buffer = aligned((sum(rows.values()), WIDTH), dtype)
-        reals = aligned((4 + 2 * kernels.n_hyper, WIDTH), np.float64)
-        whole = aligned((3, WIDTH), np.int64)
-        picked = aligned((WIDTH,), np.int32)
-        self._keep = (buffer, reals, whole, picked, kernels.data)
-        at, start = {}, 0
-        for name, many in rows.items():
-            at[name] = buffer[start : start + many]
-            start += many
-        self.x, self.work = pointer(at["x"]), pointer(at["work"])
-        self.low, self.high = pointer(at["low"]), pointer(at["high"])
-        self.coefficients = pointer(at["coefficients"])
-        self.saved, self.older = pointer(at["saved"]), pointer(at["older"])
-        self.scratch, self.status, self.seen = pointer(at["scratch"]), pointer(at["status"]), pointer(at["seen"])
-        self.moved, self.turns = pointer(at["moved"]), pointer(at["turns"])
-        self.scratch_work = pointer(at["scratch_work"])
-        self.carry = <double*>pointer(reals)
+        # One buffer, in this order: Numba's kernels, which know the sizes, address all rows from `x`. Behind its rows
+        # are numbers of 8 bytes (the carry four times, `hyper` twice, which run and which rate), and of 4 (`picked`).
+        table = TABLE * kernels.n_coefficients
+        lines = 4 * self.rows + 2 * work + table + 2 * count + 4
+        buffer = aligned((lines * line + (7 + 2 * kernels.n_hyper) * WIDTH * 8 + WIDTH * 4,), np.uint8)
+        self._keep = (buffer, kernels.data)
+        self.x = pointer(buffer)
+        self.work = self.x + self.rows * line
+        self.low = self.work + work * line
+        self.high = self.low + line
+        self.coefficients = self.high + line
+        self.scratch = self.coefficients + table * line
+        self.scratch_work = self.scratch + self.rows * line
+        self.saved = self.scratch_work + work * line
+        self.older = self.saved + self.rows * line
+        self.status = self.older + self.rows * line
+        self.seen = self.status + line
+        self.moved = self.seen + line
+        self.turns = self.moved + count * line
+        self.carry = <double*>(self.turns + count * line)
         self.carry_saved, self.carry_older = self.carry + WIDTH, self.carry + 2 * WIDTH
         self.carry_scratch = self.carry + 3 * WIDTH
         self.hyper = self.carry + 4 * WIDTH
         self.hyper_scratch = self.hyper + kernels.n_hyper * WIDTH
-        self.run = <int64_t*>pointer(whole)
+        self.run = <int64_t*>(self.hyper_scratch + kernels.n_hyper * WIDTH)
         self.rate_of, self.rate_of_scratch = self.run + WIDTH, self.run + 2 * WIDTH
-        self.picked = <int*>pointer(picked)
+        self.picked = <int*>(self.rate_of_scratch + WIDTH)
         self.data = pointer(kernels.data)
         self.batched, self.tested = kernels.batches is not None, kernels.batches is not None and tol > 0
         if self.batched:
