@@ -67,25 +67,25 @@ class Batches:
 
 
 @dataclass(frozen=True)
-class OneEpoch:
-    """An epoch in a given order of the rows, in batches of `size`; see `Batches`."""
+class GivenOrders:
+    """Epochs in given orders of the rows, (epochs, rows), in batches of `size`; see `Batches`."""
 
-    order: Order
+    orders: Order
     size: int
 
     @property
     def rows(self) -> int:
-        """Rows of the epoch."""
-        return len(self.order)
+        """Rows of an epoch."""
+        return int(self.orders.shape[1])
 
     @property
     def updates(self) -> int:
-        """Updates of the epoch."""
-        return -(-len(self.order) // self.size)
+        """Updates of an epoch."""
+        return -(-self.rows // self.size)
 
     def ahead(self, update: int, most: int) -> tuple[Order, int, int]:
-        """The order, and which updates are the next, at most `most`."""
-        return self.order[None], update, min(update + most, self.updates)
+        """The orders, and which updates are the next, at most `most`."""
+        return self.orders, update, min(update + most, len(self.orders) * self.updates)
 
 
 def _together(rows: int) -> int:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.batches import OneEpoch
-from fastgd.engines.protocol.networks import Rows
+from fastgd.batches import GivenOrders
+from fastgd.engines.protocol.networks import Rows, Stretch
 from fastgd.network.mlp import MLP
 from fastgd.network.trainer import Trainer
 from fastgd.optimizers import Optimizer
@@ -19,7 +21,7 @@ class Diverged(ValueError):
 
 
 class Epochs:
-    """Training of a network, one epoch over some rows of the data at each call of `run`.
+    """Training of a network, one epoch over some rows of the data at each call of `run`, or several short ones.
 
     Parameters
     ----------
@@ -64,28 +66,64 @@ class Epochs:
         self.counts[-1] = len(order) - batch_size * (self.updates - 1)
 
     def run(self) -> float:
-        """One epoch; the mean loss of its batches, weighted by their rows, penalties included, each before its update.
+        """One epoch; its loss, see `several`."""
+        (loss,) = self.several(1)
+        return loss
+
+    def several(self, most: int) -> Iterator[float]:
+        """Epochs, one or at most so many if they are short: the engine makes their updates in one call.
+
+        Yields
+        ------
+        float
+            Of each epoch the mean loss of its batches, weighted by their rows, penalties included, each before its
+            update. Ctrl-C comes after the losses of the epochs that were complete.
 
         Raises
         ------
         Diverged
             If the loss became NaN or infinite, unless `past_divergence` is set; the update that saw it was not made.
         """
-        if self.rng is not None:
-            self.order = self.order[self.rng.permutation(len(self.order))]
-        losses, batches = [], OneEpoch(self.order, self.batch_size)
-        for stretch in self.trainer.stretches(batches, 0, self.updates):
-            done = stretch.done if stretch.diverged else None
-            losses.append((self.loss_scale * stretch.losses + stretch.penalties)[:done])
-            if stretch.diverged:
-                error = diverged(self.trainer.optimizer, float(stretch.rates[stretch.done, 0]))
-                if not self.past_divergence:
-                    raise error
-                self.divergence = self.divergence or error
-                losses.append(np.array(self._forced(stretch.first + stretch.done)))
-        # One sum over the epoch: where a stretch ends depends on the time, and its rounding would be reported.
+        trainer = self.trainer
+        epochs = 1 if self.past_divergence else max(1, min(most, trainer.ahead // self.updates))
+        orders = np.empty((epochs, len(self.order)), np.int32)
+        for own in orders:
+            if self.rng is not None:
+                self.order = self.order[self.rng.permutation(len(self.order))]
+            own[:] = self.order
+        # One sum over an epoch: where a stretch ends depends on the time, and its rounding would be reported.
+        losses, done, seen = np.empty((epochs, self.updates)), 0, trainer.stretch
+        try:
+            for seen in trainer.stretches(GivenOrders(orders, self.batch_size), 0, losses.size):
+                before, done = done, self._take(seen, losses.reshape(-1), done)
+                yield from self._means(losses[before // self.updates : done // self.updates])
+                if seen.diverged:
+                    self._note_divergence(seen)
+                    losses[0, done:] = self._forced(done)
+                    yield from self._means(losses)
+        except KeyboardInterrupt:
+            if trainer.stretch is not None and trainer.stretch is not seen:
+                before, done = done, self._take(trainer.stretch, losses.reshape(-1), done)
+                yield from self._means(losses[before // self.updates : done // self.updates])
+            raise
+
+    def _take(self, stretch: Stretch, losses: NDArray[np.float64], done: int) -> int:
+        """Put the losses of a stretch behind those of the updates done before; returns how many there are now."""
+        found = self.loss_scale * stretch.losses + stretch.penalties
+        losses[done : done + stretch.done] = found[: stretch.done]
+        return done + stretch.done
+
+    def _means(self, losses: NDArray[np.float64]) -> Iterator[float]:
+        """The mean losses of whole epochs, (epochs, updates)."""
         with np.errstate(invalid="ignore"):
-            return float(np.concatenate(losses) @ self.counts) / len(self.order)
+            yield from [float(epoch @ self.counts) / len(self.order) for epoch in losses]
+
+    def _note_divergence(self, stretch: Stretch) -> None:
+        """Raise an error, or go on with it in mind."""
+        error = diverged(self.trainer.optimizer, float(stretch.rates[stretch.done, 0]))
+        if not self.past_divergence:
+            raise error
+        self.divergence = self.divergence or error
 
     def _forced(self, first: int) -> list[float]:
         """Make the epoch's updates from one on, whatever their losses, which are returned."""

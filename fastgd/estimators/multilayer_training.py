@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -124,7 +125,7 @@ class MultilayerTraining(NetworkEstimator):
         with interruptible():
             try:
                 if tasks is None:
-                    self._epoch(epochs, held_out)
+                    self._train_epochs(epochs, held_out, 1)
                     self._stopped()
                 else:
                     self._go(epochs, held_out, tasks)
@@ -157,8 +158,10 @@ class MultilayerTraining(NetworkEstimator):
     def _go(self, epochs: Epochs, held_out: HeldOut | None, tasks: FitTasks) -> None:
         """Epochs until the stopping rule, a callback or `max_iter`."""
         while self.n_iter_ < self.max_iter:
-            number = self.n_iter_
-            asked = tasks.epoch(number, self._fitted, lambda: self._epoch(epochs, held_out))
+            many = 1 if tasks.heard else self._unasked(held_out)
+            asked = tasks.epoch(
+                self.n_iter_, self._fitted, partial(self._train_epochs, epochs, held_out, many)
+            )
             if asked or self._stopped():
                 return
         warn_caller(
@@ -167,9 +170,21 @@ class MultilayerTraining(NetworkEstimator):
             ConvergenceWarning,
         )
 
-    def _epoch(self, epochs: Epochs, held_out: HeldOut | None) -> None:
-        """One epoch and its records."""
-        self.loss_ = epochs.run()
+    def _unasked(self, held_out: HeldOut | None) -> int:
+        """After how many epochs something may have to be decided: whether to stop, the rate, a score."""
+        if held_out is not None or (self._scheduled() and self.learning_rate == "invscaling"):
+            return 1
+        patience = self.n_iter_no_change + 1 - self._no_improvement_count
+        return int(max(1, min(patience, self.max_iter - self.n_iter_)))
+
+    def _train_epochs(self, epochs: Epochs, held_out: HeldOut | None, many: int) -> None:
+        """One epoch, or at most so many, and their records."""
+        for loss in epochs.several(many):
+            self._record(loss, epochs, held_out)
+
+    def _record(self, loss: float, epochs: Epochs, held_out: HeldOut | None) -> None:
+        """What is known after an epoch."""
+        self.loss_ = loss
         self.n_iter_ += 1
         self.t_ += len(epochs.order)
         self.loss_curve_.append(self.loss_)

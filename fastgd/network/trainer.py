@@ -22,7 +22,7 @@ _SEEDS = 1 << 64  # dropout takes a seed below this
 
 
 class BatchSource(Protocol):
-    """Which rows the updates use; `fastgd.batches.Batches` and `OneEpoch` have it.
+    """Which rows the updates use; `fastgd.batches.Batches` and `GivenOrders` have it.
 
     Attributes
     ----------
@@ -94,6 +94,11 @@ class Trainer:
         self.plan = bound_to(optimizer, self.network.params) if plan is None else plan
         self.optimizer, self.done, self.stretch = optimizer, 0, None
 
+    @property
+    def ahead(self) -> int:
+        """How many updates the next stretch may have."""
+        return min(max(1, int(self._aim * self.per_second)), _MOST)
+
     def stretches(
         self, batches: BatchSource, first: int, last: int, checkpoints: Checkpoints | None = None
     ) -> Iterator[Stretch]:
@@ -114,7 +119,7 @@ class Trainer:
             Some updates with their losses. One that diverged or overflowed is the last.
         """
         while first < last:
-            many = min(max(1, int(self._aim * self.per_second)), _MOST, last - first)
+            many = min(self.ahead, last - first)
             began = time.perf_counter()
             stretch = self._train(batches, first, many, checkpoints)
             self.per_second = stretch.done / max(time.perf_counter() - began, 1e-6)

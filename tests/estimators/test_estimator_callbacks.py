@@ -11,6 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import fastgd as gd
+from fastgd.network.trainer import Trainer
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -88,6 +89,52 @@ try:
 except ImportError as error:
     print(error)
 """
+
+
+ROWS = np.random.default_rng(0).normal(size=(64, 4))
+SHORT = {"max_iter": 60, "hidden_layer_sizes": (8,), "batch_size": 24, "random_state": 0}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"tol": 1.0, "n_iter_no_change": 3},
+        {"solver": "sgd", "learning_rate": "adaptive", "tol": 1e-2, "n_iter_no_change": 2},
+        {"solver": "sgd", "learning_rate": "invscaling"},
+        {"early_stopping": True},
+    ],
+    ids=["adam", "stopped", "adaptive", "invscaling", "held out"],
+)
+def test_short_epochs_in_one_call_are_those_one_by_one(options, monkeypatch):
+    """How many epochs go into one call of the engine depends on the time; results do not."""
+    fits = [gd.MLPRegressor(**SHORT, **options).fit(ROWS, ROWS[:, 0]) for _ in range(2)]
+    monkeypatch.setattr(Trainer, "ahead", 1)
+    alone = gd.MLPRegressor(**SHORT, **options).fit(ROWS, ROWS[:, 0])
+    for fit in fits:
+        assert fit.loss_curve_ == alone.loss_curve_
+        assert (fit.n_iter_, fit.t_, fit.best_loss_) == (alone.n_iter_, alone.t_, alone.best_loss_)
+        for one, other in zip(fit.coefs_, alone.coefs_, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_ctrl_c_among_several_epochs_counts_those_that_are_complete(monkeypatch):
+    train, calls = Trainer._train, []
+
+    def interrupted(self, *arguments):
+        stretch = train(self, *arguments)
+        calls.append(stretch.done)
+        if len(calls) > 4:
+            raise KeyboardInterrupt
+        return stretch
+
+    monkeypatch.setattr(Trainer, "_train", interrupted)
+    monkeypatch.setattr(Trainer, "ahead", 13)  # four epochs of three updates
+    with pytest.warns(UserWarning, match="interrupted"):
+        fit = gd.MLPRegressor(**SHORT).fit(ROWS, ROWS[:, 0])
+    assert calls == [12] * 5
+    assert fit.n_iter_ == len(fit.loss_curve_) == 20
+    assert fit._optimizer.t == 60
 
 
 def test_older_scikit_learn_has_no_callbacks():

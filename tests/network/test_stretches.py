@@ -7,7 +7,7 @@ import pytest
 from network.nets import X, Y, copies, network, same_bits
 
 import fastgd as gd
-from fastgd.batches import Batches, OneEpoch
+from fastgd.batches import Batches, GivenOrders
 from fastgd.engines.protocol.networks import Checkpoints
 from fastgd.engines.protocol.outcomes import Status
 from fastgd.network import trainer as trainers
@@ -124,14 +124,14 @@ def test_checkpoints_keep_the_parameters_there(backend):
     trainer = trainers.Trainer(net, net.rows(X, Y), gd.SGD(lr=0.01), per_second=1e9)
     kept = [np.zeros_like(p) for p in net.params]
     order = np.arange(100, dtype=np.int32)
-    (stretch,) = trainer.stretches(OneEpoch(order, 8), 0, 11, Checkpoints(4, 2, kept))
+    (stretch,) = trainer.stretches(GivenOrders(order[None], 8), 0, 11, Checkpoints(4, 2, kept))
     assert (stretch.done, stretch.overflowed) == (11, False)
     twin = network(backend=backend)
     twin.fit(X, Y, optimizer=gd.SGD(lr=0.01), batch_size=8, steps=10, shuffle=False)
     assert same_bits(kept, twin.params)
     net.params[0][0, 0] = np.inf
     kept = copies(net)
-    (stretch,) = trainer.stretches(OneEpoch(order, 8), 0, 1, Checkpoints(1, 0, kept))
+    (stretch,) = trainer.stretches(GivenOrders(order[None], 8), 0, 1, Checkpoints(1, 0, kept))
     assert stretch.diverged or stretch.overflowed
 
 

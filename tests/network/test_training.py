@@ -10,7 +10,7 @@ import pytest
 from network.nets import HELD_OUT, X, Y, copies, network, run_python, same_bits
 
 import fastgd as gd
-from fastgd.batches import OneEpoch
+from fastgd.batches import GivenOrders
 from fastgd.engines.native import networks as native_networks
 from fastgd.engines.protocol.outcomes import Status
 from fastgd.network.trainer import Trainer
@@ -273,7 +273,7 @@ def test_trainer_goes_in_stretches():
     optimizer = gd.Adam()
     trainer = Trainer(net, net.rows(X, Y), optimizer)
     order = np.random.default_rng(1).permutation(100).astype(np.int32)
-    stretches = list(trainer.stretches(OneEpoch(order, 8), 0, 13))
+    stretches = list(trainer.stretches(GivenOrders(order[None], 8), 0, 13))
     assert [s.first for s in stretches[1:]] == [s.last for s in stretches[:-1]]
     assert (stretches[0].first, stretches[-1].last, trainer.done, optimizer.t) == (0, 13, 13, 13)
     step = gd.Adam()
