@@ -167,4 +167,4 @@ def test_quick_study(tmp_path):
     assert "trainability-maps.png" in names
     assert "trainability-dimensions.csv" in names
     text = done.report.with_suffix(".md").read_text(encoding="utf-8")
-    assert "(published: 1.17 to 1.98)" in text
+    assert "(published, of its experiments: 1.17 to 1.98)" in text

@@ -108,8 +108,7 @@ def dimensions_table(series: Sequence[Series]) -> Table:
     """The dimension of the boundary on every map."""
     columns = [
         Column("experiment"),
-        Column("published (median)", ".2f", missing=""),
-        Column("here (median)", ".2f", missing="no boundary"),
+        Column("median", ".2f", missing="no boundary"),
         Column("whole map", ".2f", missing=""),
         Column("closest map", ".2f", missing=""),
         Column("its standard error", ".2f", missing=""),
@@ -124,7 +123,6 @@ def dimensions_table(series: Sequence[Series]) -> Table:
         rows.append(
             (
                 maps[0].variant.title,
-                maps[0].variant.published,
                 median_dimension(maps),
                 None if first is None else first.dimension,
                 None if last is None else last.dimension,
