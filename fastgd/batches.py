@@ -49,6 +49,10 @@ class Batches:
         offset = first // many * many
         return whole[first - offset : last - offset]
 
+    def in_turn(self, seed: int) -> InTurn:
+        """The orders of a seed for one that asks for epoch after epoch, of many seeds at a time."""
+        return InTurn(self.rows, seed)
+
     def of_update(self, seed: int, update: int) -> Order:
         """The rows of an update, counted from 0."""
         epoch, k = divmod(update, self.updates)
@@ -119,25 +123,63 @@ class _Drawn:
     """The orders of some epochs from one generator, drawn as they are asked for."""
 
     def __init__(self, seed: int, rows: int, k: int) -> None:
-        self.rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(k,)))
+        self.rng = _generator(seed, k)
         self.orders = np.empty((_together(rows), rows), np.int32)
         self.size, self.drawn = self.orders.size, 0
 
     def first(self, many: int) -> Order:
         """The first `many` orders, which nobody can write to."""
-        rows = self.orders.shape[1]
         if many > self.drawn:
             many = min(max(many, 2 * self.drawn), len(self.orders))
-            left = self.orders[self.drawn : many]
-            if len(self.orders) == 1:  # NumPy shuffles 64-bit integers faster
-                left[0] = self.rng.permutation(rows)
-            else:
-                left[:] = np.arange(rows, dtype=np.int32)
-                self.rng.permuted(left, axis=1, out=left)
+            _draw(self.rng, self.orders[self.drawn : many])
             self.drawn = many
         found = self.orders[:many]
         found.flags.writeable = False
         return found
+
+
+class InTurn:
+    """The orders of one seed, epoch after epoch: each is drawn once, and only those of the last call are held.
+
+    The cache of `Batches.orders` would draw them again and again for more seeds at a time than it has room for.
+    """
+
+    def __init__(self, rows: int, seed: int) -> None:
+        self.seed, self.first = seed, 0
+        self.held: Order = np.empty((0, rows), np.int32)
+        self.rng = _generator(seed, 0)
+
+    def orders(self, first: int, last: int) -> Order:
+        """The orders of epochs first..last-1; `first` is among the epochs of the last call, or the one after them."""
+        kept = self.held[first - self.first : last - self.first]
+        many = _together(kept.shape[1])
+        held = np.empty((last - first, kept.shape[1]), np.int32)
+        held[: len(kept)] = kept
+        epoch = first + len(kept)
+        while epoch < last:
+            k, drawn = divmod(epoch, many)
+            if not drawn:
+                self.rng = _generator(self.seed, k)
+            end = min(last, (k + 1) * many)
+            _draw(self.rng, held[epoch - first : end - first])
+            epoch = end
+        self.first, self.held = first, held
+        return held
+
+
+def _generator(seed: int, k: int) -> np.random.Generator:
+    """The k-th generator of a seed, which draws the orders of `_together` epochs."""
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(k,)))
+
+
+def _draw(rng: np.random.Generator, orders: Order) -> None:
+    """Write the next orders that a generator draws."""
+    rows = orders.shape[1]
+    if _together(rows) == 1:  # NumPy shuffles 64-bit integers faster
+        orders[0] = rng.permutation(rows)
+    else:
+        orders[:] = np.arange(rows, dtype=np.int32)
+        rng.permuted(orders, axis=1, out=orders)
 
 
 def checked_batches(

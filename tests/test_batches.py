@@ -75,6 +75,16 @@ def test_an_order_does_not_depend_on_what_was_asked_before(rows):
         np.testing.assert_array_equal(batches.orders(1, first, first + 2), whole[first : first + 2])
 
 
+@pytest.mark.parametrize("rows", [3, 1000, 70_000])
+def test_orders_in_turn_are_the_same(rows):
+    batches = Batches(rows, 1, shuffle=True, drop_last=False, seed=0)
+    many = max(3, 65536 // rows)
+    in_turn = batches.in_turn(5)
+    for first, last in [(0, 1), (0, 2), (1, 2), (2, many), (many, many + 3), (many + 2, many + 4)]:
+        wanted = batches.orders(5, first, last)
+        np.testing.assert_array_equal(in_turn.orders(first, last), wanted)
+
+
 def test_positions_are_equally_likely():
     orders = Batches(6, 1, shuffle=True, drop_last=False, seed=0).orders(0, 0, 60_000)
     counts = np.array([np.bincount(column, minlength=6) for column in orders.T])

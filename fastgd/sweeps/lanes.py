@@ -29,8 +29,12 @@ from fastgd.sweeps.regimes import training_regimes
 from fastgd.sweeps.trainees import Starts
 
 _AIM = 0.05  # seconds of a call: Ctrl-C and time limits are looked at between calls
-_AT_FIRST = 64  # updates of the first call
+_PER_SECOND = 1e10  # multiply-adds of a core, before it is measured: four times that with AVX-512, half with SSE2
+_AT_FIRST = 64  # most updates of the first call
+_LONGEST = 2.0  # seconds of one update of a block; networks that would need more train one by one
 _BLOCKS = 16  # of a platoon: those that are left when some have ended close ranks
+_BYTES = 1 << 27  # of a platoon
+_HELD = 1 << 28  # bytes of networks that wait for the other seeds of their combinations
 _ORDERS = 1 << 20  # numbers of rows in the orders of a call
 # Measured on one core with AVX-512, batches of 64: 16 networks of 161 parameters side by side took a tenth of the time
 # that they take one by one, of 2,410 a third, of 7,510 two thirds, and of 17,000 as long.
@@ -58,21 +62,33 @@ class Task:
 
 
 def dealt_out(
-    runs: NetworkRuns, backend: str | None, threads: int, record: int
+    runs: NetworkRuns, order: NDArray[np.intp], backend: str | None, threads: int, record: int
 ) -> tuple[list[Task], NDArray[np.intp]]:
-    """Tasks for the runs that train side by side, and all other runs."""
+    """Tasks for the runs that train side by side, and all other runs; `order` has those of a combination together."""
     tasks: list[Task] = []
     alone = []
+    place = np.empty(runs.total, np.intp)
+    place[order] = np.arange(runs.total)
     for group in runs.groups:
-        of = runs.batches_of[group.index]
-        for k in np.unique(of):
-            own = np.flatnonzero(of == k)
-            found = _tasks_of(runs, group, own, runs.batches[int(k)], record, backend, threads)
+        # An update whose gradients are clipped adds penalties in another order: such runs are apart.
+        kinds = 2 * runs.batches_of[group.index] + _clipped(group)
+        for kind in np.unique(kinds):
+            own = np.flatnonzero(kinds == kind)
+            own = own[np.argsort(place[group.index[own]])]
+            found = _tasks_of(runs, group, own, runs.batches[kind // 2], record, backend, threads)
             if found is None:
                 alone.append(group.index[own])
             else:
                 tasks += found
     return tasks, np.concatenate([np.zeros(0, np.intp), *alone])
+
+
+def _clipped(group: RunGroup) -> NDArray[np.bool_]:
+    """Whether each run of a group limits the norm of some gradients."""
+    limits = [numbers.method.clip_norm for numbers in group.numbers]
+    finite = [np.isfinite(np.broadcast_to(limit, group.index.size)) for limit in limits]
+    clipped: NDArray[np.bool_] = np.logical_or.reduce(finite, axis=0)
+    return clipped
 
 
 def _tasks_of(  # noqa: PLR0917
@@ -106,7 +122,28 @@ def _tasks_of(  # noqa: PLR0917
     lanes = lanes_for(trainings, backend)
     if lanes is None or not worth_it(a.n_parameters, index.size, lanes.width):
         return None
+    if lanes.width * _seconds(trainings) > _LONGEST:
+        return None
     return _tasks(lanes, trainings, index, threads)
+
+
+def _seconds(t: Trainings) -> float:
+    """About how long an update of a network takes."""
+    return 3.0 * t.architecture.n_parameters * t.batches.size / _PER_SECOND
+
+
+def _kept_bytes(t: Trainings) -> int:
+    """Of what is kept of a network: its parameters and its optimizer's state."""
+    arrays = 1 + max(len(numbers.method.rule.state) for numbers in t.numbers)
+    return arrays * t.architecture.n_parameters * t.architecture.dtype.itemsize
+
+
+def _blocks(t: Trainings, width: int) -> int:
+    """Blocks of a platoon: few where an update of each takes long, or where they would fill the memory."""
+    most = int(t.updates.max())
+    losses = min(2 * t.batches.updates, most) + (most // t.history if t.history else 0)
+    room = _BYTES // (width * (2 * _kept_bytes(t) + 8 * losses))
+    return max(1, min(_BLOCKS, room, int(_AIM / (width * _seconds(t)))))
 
 
 def _tasks(
@@ -114,17 +151,20 @@ def _tasks(
 ) -> Iterator[Task]:
     """Platoons of as many runs as advance well together, and as many platoons as there are threads.
 
-    Runs that share the order of rows also share the reading of them: where there are enough, they are together.
+    Runs that share the order of rows also share the reading of them: where there are enough, they are together. Then
+    all networks wait for the last seed, so runs stay in the order of combinations if these are too many to hold.
     """
-    order = np.argsort(trainings.seed_of, kind="stable")
+    order = np.arange(index.size)
     parts = [order]
-    if trainings.batches.shuffle:
+    if trainings.batches.shuffle and index.size * _kept_bytes(trainings) <= _HELD:
+        order = np.argsort(trainings.seed_of, kind="stable")
         cuts = np.flatnonzero(np.diff(trainings.seed_of[order])) + 1
-        if order.size >= lanes.width // 2 * (cuts.size + 1):
-            parts = np.split(order, cuts)
-    least = 1 if order.size <= lanes.width else -(-threads // len(parts))
+        enough = index.size >= lanes.width // 2 * (cuts.size + 1)
+        parts = np.split(order, cuts) if enough else [order]
+    least = 1 if index.size <= lanes.width else -(-threads // len(parts))
+    most = lanes.width * _blocks(trainings, lanes.width)
     for part in parts:
-        platoons = max(-(-part.size // (_BLOCKS * lanes.width)), least)
+        platoons = max(-(-part.size // most), least)
         for own in np.array_split(part, min(platoons, part.size)):
             yield Task(lanes, trainings, own, index[own])
 
@@ -137,7 +177,7 @@ class Row:
     """What is kept of a run: its numbers as a platoon has them."""
 
     numbers: NDArray[Any]
-    carries: NDArray[np.float64]  # of each array
+    carries: NDArray[np.float64]  # of the optimizer without any group, then of each array
     iterations: int
 
     def into(self, network: MLP, optimizer: Optimizer) -> None:
@@ -147,7 +187,8 @@ class Row:
         cuts = np.cumsum([array.size for array in arrays])[:-1]
         for array, values in zip(arrays, np.split(self.numbers, cuts), strict=True):
             array[...] = values.reshape(array.shape)
-        for slot, carry in zip(plan.slots, self.carries, strict=True):
+        plan.groups[0].carry[0] = self.carries[0]
+        for slot, carry in zip(plan.slots, self.carries[1:], strict=True):
             plan.groups[slot.group].carry[0] = carry
         plan.t = self.iterations
         plan.write_rates()
@@ -179,14 +220,15 @@ class SideBySide:
     starts : Starts
     early : callable
         The status of runs that must end now, or None.
+    threads : int
     """
 
     def __init__(
-        self, runs: NetworkRuns, starts: Starts, early: Callable[[], Status | None]
+        self, runs: NetworkRuns, starts: Starts, early: Callable[[], Status | None], threads: int
     ) -> None:
-        self.runs, self.starts, self.early = runs, starts, early
-        self._spare: dict[int, list[Platoon]] = {}
-        self._per_second: dict[int, float] = {}
+        self.runs, self.starts, self.early, self.threads = runs, starts, early, threads
+        self._spare: list[tuple[Trainings, Platoon]] = []  # the last ones that were used
+        self._per_second: dict[int, float] = {}  # by identity of the trainings
         self._lock = threading.Lock()
 
     def train(self, task: Task, judged: Rows, look: Callable[[int, int], None]) -> Ended:
@@ -204,15 +246,15 @@ class SideBySide:
             self._per_second[id(task.trainings)] = (platoon.n - before) / took
         ended = self._ended(task, platoon, judged)
         with self._lock:
-            self._spare.setdefault(id(task.trainings), []).append(platoon)
+            self._spare.append((task.trainings, platoon))
+            del self._spare[: -self.threads]
         return ended
 
     def _platoon(self, task: Task) -> Platoon:
         with self._lock:
-            spare = self._spare.get(id(task.trainings), [])
-            for k, platoon in enumerate(spare):
-                if platoon.capacity >= task.own.size:
-                    return spare.pop(k)
+            for k, (trainings, platoon) in enumerate(self._spare):
+                if trainings is task.trainings and platoon.capacity >= task.own.size:
+                    return self._spare.pop(k)[1]
         return task.lanes.platoon(task.trainings, task.own.size)
 
     def _starts_of(self, index: NDArray[np.intp]) -> tuple[NDArray[Any], NDArray[np.intp]]:
@@ -226,7 +268,8 @@ class SideBySide:
     def _stretch(self, task: Task) -> int:
         """Updates of the next call."""
         t = task.trainings
-        many = int(self._per_second.get(id(t), _AT_FIRST / _AIM) * _AIM)
+        guessed = min(_AT_FIRST / _AIM, 1.0 / (task.own.size * _seconds(t)))
+        many = int(self._per_second.get(id(t), guessed) * _AIM)
         if t.batches.shuffle:
             seeds = len(np.unique(t.seed_of[task.own]))
             epochs = max(1, _ORDERS // (t.batches.rows * seeds))
@@ -249,6 +292,6 @@ class SideBySide:
             regime,
             worth,
             platoon.final[:n].copy(),
-            platoon.carries[:n, task.trainings.group_of],
+            platoon.carries[:n, [0, *task.trainings.group_of]],
             platoon.history[:n].copy(),
         )

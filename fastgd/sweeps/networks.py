@@ -110,8 +110,8 @@ class _Work:
                 "choose another backend, or call fit for each network"
             )
         self.starts = Starts()
-        self.side_by_side = SideBySide(runs, self.starts, self._early)
-        tasks, others = dealt_out(runs, first.backend, threads, outcomes.record)
+        self.side_by_side = SideBySide(runs, self.starts, self._early, threads)
+        tasks, others = dealt_out(runs, outcomes.order, first.backend, threads, outcomes.record)
         alone = np.zeros(runs.total, bool)
         alone[others] = True
         self.engine = " and ".join(["lanes"] * bool(tasks) + ["one by one"] * bool(others.size))

@@ -18,6 +18,7 @@ RNG = np.random.default_rng(5)
 X = RNG.normal(size=(45, 3)).astype(np.float32)
 VALUES, CLASSES = RNG.normal(size=(45, 2)), RNG.integers(0, 3, 45)
 RATES = np.geomspace(1e-3, 1.0, 19).tolist()
+WAYS = "lanes", "one by one"
 
 
 def problem(loss="mse", batch_size=8, **options):
@@ -37,7 +38,7 @@ def swept(how, *args, **options):
 
 
 def check(*args, **options):
-    together, alone = (swept(how, *args, **options) for how in ("lanes", "one by one"))
+    together, alone = (swept(how, *args, **options) for how in WAYS)
     for name in ("iterations", "status", "regime", "loss", "metric", "x"):
         assert bits(getattr(together, name)) == bits(getattr(alone, name)), name
     if together.history is not None:
@@ -88,6 +89,7 @@ def test_options_of_layers():
     axes = {"layers.0.lr": RATES, "layers.1.lr": RATES[::3], "momentum": [0.0, 0.9]}
     out = check(problem(bias=False), gd.SGD(), axes, keep="params")
     assert out.vector_width > 1
+    check(problem(), gd.NAdam(), {"layers.0.lr": RATES, "layers.1.lr": [0.1]})
 
 
 def test_schedules_optimizers_and_penalties():
@@ -97,6 +99,18 @@ def test_schedules_optimizers_and_penalties():
     check(problem(), gd.SGD(), {"optimizer": optimizers, "rng": range(17)})
     check(problem(), gd.SGD(), {"l2": [0.0, 0.1], "lr": RATES})
     check(problem(), gd.SGD(), {"layers.0.l1": [0.0, 0.1], "lr": RATES})
+
+
+def test_recorded_penalties():
+    """They are sums, whose order depends on how an update is made: with gradients clipped, or of many rows."""
+    options = {"keep": "params", "record": 1}
+    penalized = problem(l1=0.01, l2=0.1, dtype="float64")
+    check(penalized, gd.SGD(), {"clip_norm": [None, 0.1], "lr": RATES}, **options)
+    rng = np.random.default_rng(2)
+    net = gd.MLP([20, 33, 2], activation="tanh", loss="mse", l2=0.1, dtype="float64", rng=1)
+    many = net.problem(rng.normal(size=(300, 20)), rng.normal(size=(300, 2)), batch_size=280)
+    together, alone = (swept(how, many, gd.SGD(), {"lr": RATES}, record=1) for how in WAYS)
+    assert bits(together.history) == bits(alone.history)
 
 
 def test_those_that_diverge():
@@ -169,6 +183,64 @@ def test_ctrl_c_keeps_what_is_finished(monkeypatch):
     assert (out.iterations[1:3] > 10).all()
     assert np.isfinite(out.loss).all()
     assert (seen[-1].running, 2 < seen[-1].work < 2.1) == (2, True)
+
+
+class Watched(lanes.SideBySide):
+    """Notes what is asked of platoons."""
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.calls, self.most_spare = [], 0
+        Watched.last = self
+
+    def train(self, task, judged, look):
+        ended = super().train(task, judged, look)
+        self.most_spare = max(self.most_spare, len(self._spare))
+        return ended
+
+    def _stretch(self, task):
+        self.calls.append((task.own.size, super()._stretch(task)))
+        return self.calls[-1][1]
+
+
+def test_calls_are_short_where_updates_are_long(monkeypatch):
+    """So that a time limit or Ctrl-C is looked at."""
+    monkeypatch.setattr(networks, "SideBySide", Watched)
+    net = gd.MLP([3, 40, 40, 2], activation="tanh", loss="mse")
+    many = net.problem(np.tile(X, (200, 1)), np.tile(VALUES, (200, 1)), batch_size=9000)
+    out = swept("lanes", many, gd.SGD(), {"lr": RATES}, max_iter=2, n_threads=1)
+    assert Watched.last.calls[0] == (10 if out.vector_width == 16 else 4, 1)
+    swept("lanes", problem(), gd.SGD(), {"lr": RATES}, n_threads=1)
+    assert Watched.last.calls[0] == (19, 64)
+
+
+def test_updates_that_would_take_seconds_are_made_one_by_one(monkeypatch):
+    monkeypatch.setattr(lanes, "_LONGEST", 1e-9)
+    assert gd.sweep(problem(), gd.SGD(), {"lr": RATES}, max_iter=1).engine == "one by one"
+
+
+def test_platoons_of_other_architectures_are_let_go(monkeypatch):
+    monkeypatch.setattr(networks, "SideBySide", Watched)
+    swept("lanes", problem(), gd.SGD(), {"hidden": range(1, 9), "lr": RATES}, n_threads=2)
+    assert 1 <= Watched.last.most_spare <= 2
+
+
+@pytest.mark.parametrize("held", [0, 1 << 28])
+def test_few_networks_wait_for_other_seeds(held, monkeypatch):
+    """Where those of all combinations would not fit into the memory, one combination ends after the other."""
+    monkeypatch.setattr(lanes, "_HELD", held)
+    monkeypatch.setattr(lanes, "_BLOCKS", 1)
+    waiting = []
+    take = networks.NetworkOutcomes.take
+
+    def noted(outcomes, *args):
+        take(outcomes, *args)
+        waiting.append(sum(map(len, outcomes.kept._waiting.values())))
+
+    monkeypatch.setattr(networks.NetworkOutcomes, "take", noted)
+    axes = {"rng": range(4), "lr": np.geomspace(1e-3, 0.1, 64).tolist()}
+    check(problem(), gd.Adam(), axes, n_threads=1)
+    assert max(waiting) == 3 * 64 if held else max(waiting) < 4
 
 
 def test_size_decides():

@@ -15,7 +15,7 @@ cimport numpy as cnp
 from fastgd.engines.native.lane_network cimport FGD_ACROSS, broken_t, fgd_lane_network, pass_t
 from fastgd.engines.native.lanes cimport pointer
 from fastgd.engines.native.network cimport (
-    FGD_BYTES, FGD_DOUBLE_ROWS, FGD_LABELS, FGD_MOST_ARRAYS, FGD_MOST_LAYERS, FGD_SINGLE_ROWS, FGD_VALUES, loop_t,
+    FGD_BYTES, FGD_DOUBLE_ROWS, FGD_LABELS, FGD_MOST_ARRAYS, FGD_MOST_LAYERS, FGD_ROWS, FGD_SINGLE_ROWS, FGD_VALUES, loop_t,
 )
 from fastgd.engines.native.ranks cimport END, RATES, RUN, SEED, Lanes, close_ranks
 from fastgd.engines.native.sweeps cimport lanes_t
@@ -82,7 +82,7 @@ cdef class Platoon:
 
     cdef readonly object iterations, status, final, carries, recent, highest, windows, history, dtype
     cdef readonly Py_ssize_t capacity, n, lanes, n_parameters
-    cdef object trainings, keep, views, seeds_in_use
+    cdef object trainings, keep, views, orders_in_turn
     cdef fgd_lane_network net
     cdef pass_t pass_, train, gradients, update
     cdef broken_t broken
@@ -307,10 +307,11 @@ cdef class Platoon:
         t = self.trainings
         cdef Py_ssize_t k, b, first, count = len(runs)
         seed_of, updates = t.seed_of[runs], t.updates[runs]
-        self.seeds_in_use = np.unique(seed_of)
+        seeds_in_use = np.unique(seed_of)
+        self.orders_in_turn = {k: t.batches.in_turn(t.seeds[k]) for k in seeds_in_use}
         columns = [column.of(runs) for column in t.numbers]
         self.windows[:count] = np.minimum(self.per_epoch, updates // 2)
-        self.net.alike = len(self.seeds_in_use) == 1 or not t.batches.shuffle
+        self.net.alike = len(seeds_in_use) == 1 or not t.batches.shuffle
         self.net.penalized = bool((t.l1[runs] != 0).any() or (t.l2[runs] != 0).any())
         for k, column in enumerate(columns):
             others = column.method.hyper[1:]
@@ -386,16 +387,15 @@ cdef class Platoon:
     def _draw_orders(self, Py_ssize_t stop):
         """The orders of the rows in the epochs of the next updates."""
         cdef Py_ssize_t k
-        batches = self.trainings.batches
         self.net.orders = NULL
-        if not batches.shuffle:
+        if not self.trainings.batches.shuffle:
             return None
         self.net.orders = self.orders
         self.first_epoch = self.n // self.per_epoch
         last = (stop - 1) // self.per_epoch + 1
         drawn = []
-        for k in self.seeds_in_use:
-            orders = np.ascontiguousarray(batches.orders(self.trainings.seeds[k], self.first_epoch, last), np.int32)
+        for k, in_turn in self.orders_in_turn.items():
+            orders = np.ascontiguousarray(in_turn.orders(self.first_epoch, last), np.int32)
             if orders.shape != (last - self.first_epoch, self.epoch_rows) or (
                 orders.size and orders.view(np.uint32).max() >= self.epoch_rows
             ):
@@ -453,7 +453,7 @@ cdef class Platoon:
             if not block.active:
                 return
             self._set_coefficients(block, u)
-            if net.separate:
+            if net.separate or net.stop - net.start > FGD_ROWS:  # penalties are sums of blocks then, as alone
                 self.gradients(net)
                 self._finish_coefficients(block, u)
                 self.update(net)

@@ -23,7 +23,7 @@ class Numbers:
     method : Method
         Rule, coefficient function and their numbers, with a column for each run: `hyper` of shape (nh, n), the rate
         first (of a schedule: at the first step), `shared` of shape (6, n); `clip_norm` and the values of `initial` are
-        one number, or one for each run.
+        one number, or one for each run. A row that is the same for all runs may have a stride of 0.
     schedules : list of Schedule, or None
         Learning rates as functions of the step, if there is one among them.
     rate_of : ndarray of int, shape (n,)
@@ -52,6 +52,13 @@ class Numbers:
         return Numbers(method, self.schedules, self.rate_of[runs])
 
 
+class OrdersInTurn(Protocol):
+    """The orders of the rows in epoch after epoch; see `fastgd.batches.InTurn`."""
+
+    def orders(self, first: int, last: int) -> NDArray[np.int32]:
+        """Those of epochs first..last-1, shape (last - first, rows)."""
+
+
 class EpochBatches(Batches, Protocol):
     """The rows of each update of an epoch; see `fastgd.batches.Batches`."""
 
@@ -61,6 +68,9 @@ class EpochBatches(Batches, Protocol):
     @property
     def shuffle(self) -> bool:
         """Whether each epoch has an order of its own."""
+
+    def in_turn(self, seed: int) -> OrdersInTurn:
+        """The orders of a seed, for one that asks for epoch after epoch."""
 
 
 @dataclass(frozen=True)
