@@ -21,6 +21,7 @@ SHORT = (
     "sweep",
     "minimize",
     "network",
+    "network_sweep",
     "states",
     "sweep_files",
     "network_files",
