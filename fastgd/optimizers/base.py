@@ -170,7 +170,7 @@ class Optimizer(Stateful):
             self._plan.set_rate(rate)
 
     def __repr__(self) -> str:
-        return self._kind.description(self._given, self._groups)
+        return self._kind.description({**self._running, **self._options}, self._groups)
 
     # --- the step ---------------------------------------------------------------------------------
 

@@ -111,17 +111,17 @@ class Kind:
         return self.fields[name].given(value)
 
     def description(
-        self, given: Callable[[str], Any], groups: Mapping[Any, Any], without: Collection[str] = ()
+        self, values: Values, groups: Mapping[Any, Any], without: Collection[str] = ()
     ) -> str:
-        """The call that makes an optimizer, from its arguments as the user gave them, without some of them."""
+        """The call that makes an optimizer, from its checked arguments, without some of them."""
         shown = []
         for name, default in self.defaults.items():
-            if name in without:
+            if name in without or (name != "lr" and values.get(name) is default is not None):
                 continue
             if name == "groups":
                 value: Any = {p if len(p) != 1 else p[0]: o for p, o in groups.items()} or None
             else:
-                value = given(name)  # not the attribute, which for `lr` is the next rate
+                value = self.given(name, values[name]) if name in self.fields else values[name]
             if name == "lr" or value != default:
                 shown.append(f"{name}={value!r}")
         return f"{self.name}({', '.join(shown)})"

@@ -47,7 +47,8 @@ def schedule_of(optimizer: Optimizer) -> Schedule | None:
 
 def described(optimizer: Optimizer, varied: Collection[str]) -> str:
     """Its `repr` without the hyperparameters that something else varies: what several runs have in common."""
-    return optimizer._kind.description(optimizer._given, optimizer._groups, varied)
+    values = {**optimizer._running, **optimizer._options}
+    return optimizer._kind.description(values, optimizer._groups, varied)
 
 
 # --- its groups and settings --------------------------------------------------------------------------

@@ -44,8 +44,8 @@ def checked_names(given: Any, count: int) -> tuple[str, ...]:
 
 
 def check_members(name: str, array: NDArray[Any], allowed: list[Any]) -> None:
-    """Refuse values that are not allowed, whole numbers without a gap."""
-    if not array.size or (array.min() >= min(allowed) and array.max() <= max(allowed)):
+    """Refuse values that are not allowed, which are whole numbers without a gap, in order."""
+    if not array.size or (allowed[0] <= array.min() and array.max() <= allowed[-1]):
         return
     unknown = array[~np.isin(array, allowed)]
     if unknown.size:

@@ -107,7 +107,8 @@ def window(update: Update) -> list[str]:
     )
 
 
-def _fused_window(update: Update) -> list[str]:
+def _unrolled(update: Update) -> tuple[list[str], list[str]]:
+    """The problem's numbers as names, once, and the gradient g0, g1, ... of run l at the point x0, x1, ..."""
     gradient, count = GRADIENTS[update.sizes.kind], update.sizes.count
 
     def name(array: str, indices: tuple[str, ...]) -> str:
@@ -124,6 +125,11 @@ def _fused_window(update: Update) -> list[str]:
         fold = gradient.fold(place, "x{}".format, "size", total="g0")
         lines = [f"g0 = {fold.start}", fold.loop, f"    g0 = {fold.step}"]
         lines += [f"g0 = {fold.result}"] if fold.result != "g0" else []
+    return [f"{number} = data[{k}]" for k, number in enumerate(numbers)], lines
+
+
+def _fused_window(update: Update) -> list[str]:
+    count, (numbers, gradient) = update.sizes.count, _unrolled(update)
 
     def updated(i: int) -> list[str]:
         own = update.update(str(i), "b[o")
@@ -131,9 +137,9 @@ def _fused_window(update: Update) -> list[str]:
 
     return lines_of(
         _FUSED_WINDOW,
-        numbers=[f"{number} = data[{k}]" for k, number in enumerate(numbers)],
+        numbers=numbers,
         points=[f"x{i} = b[{i} * W + l]" for i in range(count)],
-        gradient=lines,
+        gradient=gradient,
         steepest=[
             line for i in range(count) for line in _steepest(update, f"x{i}", f"g{i}", first=not i)
         ],
@@ -185,7 +191,7 @@ if last and code == RUNNING:
     $test
 """
 _TEST = """
-slopes(b, 0, GO, l, l + 1, 0, COUNT, size, data)
+$gradient
 slope = $first
 for i in range(1, COUNT):
     slope = $steeper
@@ -228,8 +234,19 @@ if largest < step_tol:
 def _run(update: Update, begin: list[str], watch: list[str], end: list[str]) -> list[str]:
     """Run number l up to the end of `steps` updates, or to its own; three places for what is watched besides."""
     other = update.slope("b[i * W + l]", "b[GO + i * W + l]")
+    gradient = ["slopes(b, 0, GO, l, l + 1, 0, COUNT, size, data)"]
+    if fusible(update.sizes):  # a call costs as much as the sums
+        numbers, sums = _unrolled(update)
+        each = range(update.sizes.count)
+        gradient = [
+            *(f"x{i} = b[{i} * W + l]" for i in each),
+            *numbers,
+            *sums,
+            *(f"b[GO + {i} * W + l] = g{i}" for i in each),
+        ]
     test = lines_of(
         _TEST,
+        gradient=gradient,
         first=update.slope("b[l]", "b[GO + l]"),
         steeper=STOPS["largest"].text("slope", other),
         converged=STOPS["converged"].text("slope", "tol"),
