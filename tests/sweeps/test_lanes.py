@@ -215,8 +215,10 @@ def test_calls_are_short_where_updates_are_long(monkeypatch):
     monkeypatch.setattr(networks, "SideBySide", Watched)
     net = gd.MLP([3, 40, 40, 2], activation="tanh", loss="mse")
     many = net.problem(np.tile(X, (200, 1)), np.tile(VALUES, (200, 1)), batch_size=9000)
-    out = swept("lanes", many, gd.SGD(), {"lr": RATES}, max_iter=2, n_threads=1)
-    assert Watched.last.calls[0] == (10 if out.vector_width == 16 else 4, 1)
+    swept("lanes", many, gd.SGD(), {"lr": RATES}, max_iter=2, n_threads=1)
+    networks_of_a_call, updates = Watched.last.calls[0]
+    assert networks_of_a_call < len(RATES)
+    assert updates == 1
     swept("lanes", problem(), gd.SGD(), {"lr": RATES}, n_threads=1)
     assert Watched.last.calls[0] == (19, 64)
 
