@@ -20,7 +20,7 @@ from network_data import SIZES, Data, dense, digits
 from network_peers import Rule, sgd
 
 import fastgd as gd
-from fastgd.batches import OneEpoch
+from fastgd.batches import GivenOrders
 from fastgd.engines.config import get_num_threads
 from fastgd.network.trainer import Trainer
 
@@ -101,7 +101,7 @@ class Setup:
         """The next updates of the epoch; after its last comes its first again."""
         optimizer = RULES[self.rule][0]()
         trainer = Trainer(net, net.rows(self.data.x, self.data.y), optimizer)
-        batches = OneEpoch(np.asarray(self.order, np.int32), self.batch)
+        batches = GivenOrders(np.asarray(self.order, np.int32)[None], self.batch)
         updates = len(self.order) // self.batch
         at = 0
 

@@ -89,11 +89,11 @@ static FGD_HOT void FGD_(lane_back)(const fgd_lane_network *net, int layer, ptrd
     }
 }
 
-/* Gradients of a layer from the part of the rows that was passed last: weights of the inputs from..to, then biases. */
 static const void *FGD_(lane_layer_inputs)(const fgd_lane_network *net, int layer) {
     return layer ? net->values[layer] : net->inputs;
 }
 
+/* Gradients of the weights of the inputs from..to of a layer, from the part of the rows that was passed last. */
 static void FGD_(lane_layer)(const fgd_lane_network *net, int layer, ptrdiff_t from, ptrdiff_t to) {
     FGD_(lane_weights)(net, layer, FGD_(lane_layer_inputs)(net, layer), net->alike && !layer, net->rows, from, to,
                        net->add);
