@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from fastgd.batches import Batches
 from fastgd.engines.networks import Lanes, lanes_for
 from fastgd.engines.protocol.networks import Rows
 from fastgd.engines.protocol.outcomes import Regime, Status
-from fastgd.engines.protocol.platoons import Platoon, Trainings
+from fastgd.engines.protocol.platoons import Platoon, Trainings, joined
 from fastgd.network.mlp import MLP
 from fastgd.optimizers import Optimizer
 from fastgd.optimizers.loops import bound_to, settings_of
@@ -69,7 +69,7 @@ def dealt_out(
     alone = []
     place = np.empty(runs.total, np.intp)
     place[order] = np.arange(runs.total)
-    for group in runs.groups:
+    for group in _but_for_penalties(runs):
         # An update whose gradients are clipped adds penalties in another order: such runs are apart.
         kinds = 2 * runs.batches_of[group.index] + _clipped(group)
         for kind in np.unique(kinds):
@@ -81,6 +81,27 @@ def dealt_out(
             else:
                 tasks += found
     return tasks, np.concatenate([np.zeros(0, np.intp), *alone])
+
+
+def _but_for_penalties(runs: NetworkRuns) -> Iterator[RunGroup]:
+    """The groups of the runs; those that differ only in how strong their penalties are become one."""
+    alike: dict[Any, list[RunGroup]] = {}
+    for group in runs.groups:
+        a, settings = group.architecture, settings_of(runs.optimizer(int(group.index[0])))
+        methods = [numbers.method for numbers in group.numbers]
+        key = (
+            replace(a, l1=0.0, l2=0.0),
+            a.l1 != 0 or a.l2 != 0,
+            group.group_of,
+            *(settings[name] for name in ("backend", "flush_subnormals")),
+            *((m.rule.name, m.coefficients.name, m.prepared, m.norm_eps) for m in methods),
+            *(numbers.schedules is None for numbers in group.numbers),
+        )
+        alike.setdefault(key, []).append(group)
+    for groups in alike.values():
+        index = np.concatenate([group.index for group in groups])
+        numbers = tuple(joined(of) for of in zip(*(g.numbers for g in groups), strict=True))
+        yield replace(groups[0], index=index, numbers=numbers)
 
 
 def _clipped(group: RunGroup) -> NDArray[np.bool_]:
@@ -114,8 +135,7 @@ def _tasks_of(  # noqa: PLR0917
         runs.seeds,
         runs.seed_of[index],
         runs.updates[index],
-        np.full(index.size, a.l1),
-        np.full(index.size, a.l2),
+        *runs.penalties(index),
         settings["flush_subnormals"],
         record,
     )

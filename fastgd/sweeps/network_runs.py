@@ -190,6 +190,11 @@ class NetworkRuns:
         """Of a run's weights, orders of rows and dropout."""
         return self.seeds[int(self.seed_of[k])]
 
+    def penalties(self, index: NDArray[np.intp]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The l1 and the l2 of some runs."""
+        both = np.array([(a.l1, a.l2) for a in self.architectures])[self.architecture_of[index]]
+        return both[:, 0].copy(), both[:, 1].copy()
+
     def batches_at(self, k: int) -> Batches:
         """How a run's rows are dealt out; the seed of the orders is `seed`."""
         return self.batches[int(self.batches_of[k])]

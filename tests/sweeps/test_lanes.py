@@ -101,6 +101,8 @@ def test_schedules_optimizers_and_penalties():
     optimizers = [gd.SGD(lr=0.1), gd.Adam(lr=0.1, weight_decay=0.1), gd.Rprop()]
     check(problem(), gd.SGD(), {"optimizer": optimizers, "rng": range(17)})
     check(problem(), gd.SGD(), {"l2": [0.0, 0.1], "lr": RATES})
+    check(problem(), gd.NAdam(), {"l2": np.geomspace(1e-4, 1.0, 17).tolist(), "l1": [0.0, 0.1]})
+    check(problem(), gd.Rprop(), {"l2": [0.1, 0.2], "lr": [schedules[1], schedules[2]]})
     check(problem(), gd.SGD(), {"layers.0.l1": [0.0, 0.1], "lr": RATES})
 
 
@@ -125,6 +127,15 @@ def test_those_that_diverge():
 def test_a_random_search():
     axes = gd.sample_axes({"lr": loguniform(1e-3, 1.0), "momentum": [0.0, 0.5, 0.9]}, 50, rng=1)
     check(problem("cross_entropy"), gd.SGD(), axes)
+
+
+def test_a_random_search_over_penalties():
+    choices = {"lr": loguniform(1e-3, 1.0), "l2": loguniform(1e-5, 1.0), "clip_norm": [0.1, np.inf]}
+    axes = gd.sample_axes(choices, 40, rng=1)
+    net = gd.MLP([3, 6, 3], rng=7)
+    out = gd.sweep(net.problem(X, CLASSES), gd.Adam(), axes, max_iter=3, progress=False)
+    assert out.engine == "lanes"  # each l2 makes an architecture of its own
+    check(net.problem(X, CLASSES), gd.Adam(), axes)
 
 
 def test_the_other_rows_judge():

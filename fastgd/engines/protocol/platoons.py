@@ -52,6 +52,35 @@ class Numbers:
         return Numbers(method, self.schedules, self.rate_of[runs])
 
 
+def joined(parts: Sequence[Numbers]) -> Numbers:
+    """The numbers of several sets of runs with one rule, one after the other; all have schedules, or none."""
+    first, methods = parts[0], [part.method for part in parts]
+    if len(parts) == 1:
+        return first
+
+    def columns(values: Sequence[Any]) -> NDArray[Any]:
+        each = [
+            np.broadcast_to(value, m.hyper.shape[1])
+            for value, m in zip(values, methods, strict=True)
+        ]
+        return np.concatenate(each)
+
+    method = replace(
+        first.method,
+        hyper=np.concatenate([m.hyper for m in methods], axis=1),
+        shared=np.concatenate([m.shared for m in methods], axis=1),
+        initial={name: columns([m.initial[name] for m in methods]) for name in methods[0].initial},
+        clip_norm=columns([m.clip_norm for m in methods]),
+        minimized=np.concatenate([m.minimized for m in methods], axis=1),
+    )
+    schedules, rate_of = [s for part in parts for s in part.schedules or ()], []
+    before = 0
+    for part in parts:
+        rate_of.append(part.rate_of + before)
+        before += len(part.schedules or ())
+    return Numbers(method, schedules or None, np.concatenate(rate_of))
+
+
 class OrdersInTurn(Protocol):
     """The orders of the rows in epoch after epoch; see `fastgd.batches.InTurn`."""
 
