@@ -136,6 +136,8 @@ class Trainer:
         network, optimizer = self.network, self.optimizer
         params = checked_parameters(network.params, network.architecture)
         check_mapping("X", self.rows.x)
+        if len(self.rows.x) < batches.rows:  # a callback may have resized it
+            raise ValueError(f"X has {len(self.rows.x)} rows now, fewer than when it was checked")
         if not is_bound_by(optimizer, self.plan):  # a callback may have reset it
             self.plan = bound_to(optimizer, params)
         plan = self.plan

@@ -44,6 +44,9 @@ class Outcomes:
     iterations: NDArray[np.int64]
     status: NDArray[np.int8]
     oscillating: NDArray[np.uint8]
+    runs: int
+    count: int
+    itemsize: int
 
     def __init__(self, runs: int, count: int, dtype: np.dtype[Any]) -> None: ...
 
