@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import peers
 import pytest
-from comparison import QUICK, Candidate, compare
+from comparison import QUICK, SETTLE_BLAS, Candidate, compare
 
 import fastgd as gd
 from fastgd.engines.config import get_num_threads
@@ -214,7 +214,7 @@ def test_networks(benchmark: Any, w: Workload) -> None:
     found = {
         "fastgd": Candidate(w.ours(), amount),
         "fastgd 1 thread": Candidate(w.ours(1), amount),
-        **{name: Candidate(call, amount) for name, call in others.items()},
+        **{name: Candidate(call, amount, settle=SETTLE_BLAS) for name, call in others.items()},
     }
     about = {
         "table": "Sweeps of networks",

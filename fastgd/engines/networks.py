@@ -66,8 +66,10 @@ def lanes_for(t: Trainings, backend: str | None) -> Lanes | None:
     """The engine for networks side by side, if there is one: the compiled one has the rules that the library ships."""
     a = t.architecture
     own = callable(a.activation) or callable(a.loss)
-    if chosen_backend(backend) != "cython" or (own and not present("numba")) or t.batches.size == 1:
+    if chosen_backend(backend) != "cython" or (own and not present("numba")):
         return None
+    if t.batches.rows - (t.batches.updates - 1) * t.batches.size == 1:
+        return None  # an update with one row adds in another order: `single.h`
     for numbers in t.numbers:
         rule, coefficients = numbers.method.rule, numbers.method.coefficients
         if RULES.get(rule.name) != rule or COEFFICIENTS.get(coefficients.name) != coefficients:

@@ -135,7 +135,7 @@ static int FGD_(batch)(fgd_network *net, ptrdiff_t update, int rank) {
     int separate = whole || net->separate || stop - start > FGD_ROWS;
     if (net->mode == FGD_TRAIN && rank == 0) net->failed = !net->begin(net->owner, place);
     if (separate) FGD_(clear_gradients)(net, rank);
-    int one = net->batch == 1; /* not an epoch's last row: lane_passes.h has no such way */
+    int one = stop - start == 1;
     if (one) {
         loss = FGD_(single)(net, start, place, total, separate, share, rank);
         tasks = 2;
