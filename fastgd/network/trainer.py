@@ -10,7 +10,7 @@ import numpy as np
 
 from fastgd.batches import Order
 from fastgd.engines.protocol.arrays import check_mapping
-from fastgd.engines.protocol.networks import Checkpoints, Rows, Stretch
+from fastgd.engines.protocol.networks import SEEDS, Checkpoints, Rows, Stretch
 from fastgd.network.rows import checked_parameters
 from fastgd.network.trainable import Trainable
 from fastgd.optimizers import Optimizer
@@ -18,7 +18,6 @@ from fastgd.optimizers.loops import bound_to, is_bound_by, taken_over
 
 _AIM = 0.05  # seconds of a stretch: Ctrl-C and time limits are looked at between stretches
 _MOST = 1 << 16  # updates of a stretch
-_SEEDS = 1 << 64  # dropout takes a seed below this
 
 
 class BatchSource(Protocol):
@@ -136,8 +135,6 @@ class Trainer:
         network, optimizer = self.network, self.optimizer
         params = checked_parameters(network.params, network.architecture)
         check_mapping("X", self.rows.x)
-        if len(self.rows.x) < batches.rows:  # a callback may have resized it
-            raise ValueError(f"X has {len(self.rows.x)} rows now, fewer than when it was checked")
         if not is_bound_by(optimizer, self.plan):  # a callback may have reset it
             self.plan = bound_to(optimizer, params)
         plan = self.plan
@@ -152,7 +149,7 @@ class Trainer:
             plan,
             plan.rates_ahead(last - first),
             plan.t,
-            network.seed % _SEEDS,
+            network.seed % SEEDS,
             np.zeros(last - first) if self.norms else None,
             checkpoints,
         )

@@ -129,6 +129,22 @@ def test_data_resized_by_a_callback(name):
             net.fit(data["X"], data["y"], sample_weight=data["w"], epochs=3, callbacks=[shrink])
 
 
+@pytest.mark.skipif(not kernels.available(), reason="needs the compiled extensions")
+@pytest.mark.parametrize("runs", [1, 20])  # one by one, and side by side
+@pytest.mark.parametrize("name", ["X", "y", "w"])
+def test_data_resized_before_a_sweep(name, runs):
+    data = {
+        "X": np.ones((4000, 4), np.float32),
+        "y": np.ones((4000, 1), np.float32),
+        "w": np.ones(4000),
+    }
+    net = gd.MLP([4, 3, 1], loss="mse")
+    problem = net.problem(data["X"], data["y"], sample_weight=data["w"], shuffle=False)
+    data[name].resize((2, 4) if name == "X" else (2,), refcheck=False)
+    with pytest.raises(ValueError, match=f"must hold {len(data['X'])} rows"):
+        gd.sweep(problem, gd.SGD(), {"lr": [0.1] * runs}, max_iter=200)
+
+
 @pytest.mark.parametrize("backend", ["cython", "numpy"] if kernels.available() else ["numpy"])
 def test_a_label_written_by_a_callback_is_not_read(backend):
     X, y = np.eye(4, dtype=np.float32), np.zeros(4, np.int32)

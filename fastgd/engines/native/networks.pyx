@@ -14,10 +14,10 @@ from libc.stdint cimport int32_t, uint32_t, uintptr_t
 from libc.string cimport memset
 
 cimport numpy as cnp
+from fastgd.engines.native.described cimport describe_rows, metric
 from fastgd.engines.native.network cimport (
-    FGD_ASSESS, FGD_BYTES, FGD_CLASSES, FGD_COUNTS, FGD_DOUBLE_ROWS, FGD_FORWARD_ONLY, FGD_GRADIENT, FGD_LABELS,
-    FGD_MOST_ARRAYS, FGD_MOST_LAYERS, FGD_ROWS, FGD_SINGLE_ROWS, FGD_STRIP, FGD_TRAIN, FGD_VALUES, fgd_network,
-    fgd_update, loop_t, room_t, run_t,
+    FGD_ASSESS, FGD_CLASSES, FGD_COUNTS, FGD_FORWARD_ONLY, FGD_GRADIENT, FGD_LABELS, FGD_MOST_ARRAYS, FGD_MOST_LAYERS,
+    FGD_ROWS, FGD_STRIP, FGD_TRAIN, FGD_VALUES, fgd_network, fgd_update, loop_t, room_t, run_t,
 )
 from fastgd.engines.native.steps cimport Entry, GroupEntry, Stepper, finish
 from fastgd.engines.native.team cimport team_gather, team_together
@@ -242,7 +242,7 @@ cdef class Network:
             found = Workspace(self, rows, members)
         return found
 
-    cdef int _describe(self, Workspace space, list params, rows) except -1:
+    cdef int _describe(self, Workspace space, list params, rows, Py_ssize_t least=0) except -1:
         cdef fgd_network* net = space.net
         cdef int k
         a = self.architecture
@@ -264,7 +264,9 @@ cdef class Network:
         net.flush, net.sparse, net.separate = True, True, False
         net.diverged, net.failed, net.overflowed, net.done, net.dense_until = 0, 0, 0, 0, 0  # the memory was used before
         net.norms, net.keep, net.check_every = NULL, 0, 0
-        self._describe_rows(net, rows)
+        describe_rows(net, rows, a, least)
+        net.order = NULL
+        net.epoch_rows, net.epoch_updates = net.n, PY_SSIZE_T_MAX
         return 0
 
     cdef void* _parameter(self, list params, int k) except NULL:
@@ -276,29 +278,6 @@ cdef class Network:
                 f"params[{k}] must be a contiguous {self.dtype} array of shape {shape}, as it was made"
             )
         return cnp.PyArray_DATA(array)
-
-    cdef int _describe_rows(self, fgd_network* net, rows) except -1:
-        """Addresses and sizes of the data as it is in memory now: a callback may have changed the caller's own arrays."""
-        cdef cnp.ndarray x = rows.x
-        cdef Py_ssize_t item = cnp.PyArray_ITEMSIZE(x)
-        kind = {cnp.NPY_UINT8: FGD_BYTES, cnp.NPY_FLOAT: FGD_SINGLE_ROWS, cnp.NPY_DOUBLE: FGD_DOUBLE_ROWS}.get(
-            cnp.PyArray_TYPE(x)
-        )
-        if (kind is None or cnp.PyArray_NDIM(x) != 2 or cnp.PyArray_DIM(x, 1) != self.sizes[0]
-                or not (cnp.PyArray_ISALIGNED(x) and cnp.PyArray_ISNOTSWAPPED(x))
-                or (cnp.PyArray_SIZE(x) and cnp.PyArray_DIM(x, 1) > 1 and cnp.PyArray_STRIDE(x, 1) != item)):
-            raise ValueError(f"X must have rows of {self.sizes[0]} numbers side by side, as it had when it was checked")
-        net.x = <const char*>cnp.PyArray_DATA(x)
-        net.row = cnp.PyArray_STRIDE(x, 0)
-        net.n = cnp.PyArray_DIM(x, 0)
-        net.kind = kind
-        net.scale = rows.scale
-        target, many = (cnp.NPY_INT32, ()) if self.architecture.classes else (self.dtype.num, (self.outputs,))
-        net.y = _of_rows("y", rows.y, net.n, target, many)
-        net.weights = <const double*>_of_rows("sample_weight", rows.weights, net.n, cnp.NPY_DOUBLE, ())
-        net.order = NULL
-        net.epoch_rows, net.epoch_updates = net.n, PY_SSIZE_T_MAX
-        return 0
 
     cdef int _go(self, Workspace space, int members) except -1:
         cdef fgd_network* net = space.net
@@ -352,10 +331,7 @@ cdef class Network:
             self._go(space, members)
             PyErr_CheckSignals()
         self.spare.append(space)
-        if net.predicts == FGD_CLASSES or net.predicts == FGD_LABELS:
-            count = n if net.predicts == FGD_CLASSES else n * self.outputs
-            return net.loss_sum, net.right / count
-        return net.loss_sum, 1.0 - net.residual / net.spread if net.spread else float("nan")
+        return net.loss_sum, metric(net.predicts, n, self.outputs, net.right, net.residual, net.spread)
 
     def loss_and_grad(self, params, rows, index=None):
         """Weighted mean loss, penalties, and the gradients of their sum; of all rows or those in `index`."""
@@ -400,7 +376,7 @@ cdef class Network:
         cdef fgd_network* net = space.net
         rates = np.ascontiguousarray(stretch.rates, np.float64)
         carries = np.empty(stepper.group_count)
-        self._describe(space, params, rows)
+        self._describe(space, params, rows, stretch.rows)
         orders = self._described_order(net, stretch)
         self._describe_checkpoints(net, stretch.checkpoints)
         net.mode, net.flush = FGD_TRAIN, stepper.plan.flush
@@ -439,8 +415,6 @@ cdef class Network:
         cdef cnp.ndarray orders
         net.epoch_rows, net.epoch_updates = stretch.rows, stretch.updates
         if stretch.orders is None:
-            if net.epoch_rows > net.n:
-                raise ValueError(f"X has {net.n} rows now, fewer than when it was checked")
             return None
         orders = np.ascontiguousarray(stretch.orders, np.int32)
         if orders.shape[1] != net.epoch_rows or len(orders) * net.epoch_updates < stretch.last:
@@ -484,19 +458,6 @@ cdef class Network:
                 e.arrays[1] = e.arrays[0]  # never read: the loops pass their own
         stepper.disjoint = False
         return grads
-
-
-cdef void* _of_rows(name, values, Py_ssize_t n, int type_number, tuple others) except? NULL:
-    """The memory of contiguous numbers of n rows; NULL for None."""
-    cdef cnp.ndarray array
-    if values is None:
-        return NULL
-    array = values
-    if (cnp.PyArray_TYPE(array) != type_number or not cnp.PyArray_ISCARRAY_RO(array)
-            or cnp.PyArray_NDIM(array) != 1 + len(others) or cnp.PyArray_DIM(array, 0) != n
-            or (others and cnp.PyArray_DIM(array, 1) != others[0])):
-        raise ValueError(f"{name} must hold {n} rows, as it did when it was checked")
-    return cnp.PyArray_DATA(array)
 
 
 def _check_order(order, Py_ssize_t n):

@@ -7,15 +7,16 @@ some updates at a time. A network that ends leaves its lane, whose numbers go on
 fit into fewer blocks, they move together. Each network has the bits that it has alone.
 """
 
-from libc.math cimport INFINITY, NAN, isfinite, sqrt
+from libc.math cimport INFINITY, isfinite, sqrt
 from libc.stdint cimport int8_t, int32_t, int64_t, uint64_t, uintptr_t
 from libc.string cimport memcpy, memset
 
 cimport numpy as cnp
+from fastgd.engines.native.described cimport describe_rows, metric
 from fastgd.engines.native.lane_network cimport FGD_ACROSS, broken_t, fgd_lane_network, pass_t
 from fastgd.engines.native.lanes cimport pointer
 from fastgd.engines.native.network cimport (
-    FGD_BYTES, FGD_DOUBLE_ROWS, FGD_LABELS, FGD_MOST_ARRAYS, FGD_MOST_LAYERS, FGD_ROWS, FGD_SINGLE_ROWS, FGD_VALUES, loop_t,
+    FGD_LABELS, FGD_MOST_ARRAYS, FGD_MOST_LAYERS, FGD_ROWS, FGD_VALUES, loop_t,
 )
 from fastgd.engines.native.ranks cimport END, RATES, RUN, SEED, Lanes, close_ranks
 from fastgd.engines.native.sweeps cimport lanes_t
@@ -25,6 +26,7 @@ import numpy as np
 from fastgd.engines.native import kernels
 from fastgd.engines.native.networks import PREDICTS, loop_address
 from fastgd.engines.native.sweeps import aligned
+from fastgd.engines.protocol.networks import SEEDS
 from fastgd.engines.reference.metrics import spread_of
 
 include "layout.pxi"
@@ -38,7 +40,6 @@ cdef extern from "floating.h" nogil:
 cdef enum:
     MOST_LANES = 16
     TOGETHER = 64  # updates of a block before the next one has its turn
-SEEDS = 1 << 64  # dropout takes a seed below this
 CACHE = 1 << 18  # bytes of activations that are in use together: a share of a second-level cache
 
 
@@ -82,7 +83,8 @@ cdef class Platoon:
 
     cdef readonly object iterations, status, final, carries, recent, highest, windows, history, dtype
     cdef readonly Py_ssize_t capacity, n, lanes, n_parameters
-    cdef object trainings, keep, views, orders_in_turn
+    cdef object trainings, keep, views, orders_in_turn, judged
+    cdef double spread  # of the targets of the judged rows
     cdef fgd_lane_network net
     cdef pass_t pass_, train, gradients, update
     cdef broken_t broken
@@ -129,7 +131,7 @@ cdef class Platoon:
         self.update = <pass_t><uintptr_t>address[f"fgd_lanes_update_{letter}"]
         self.broken = <broken_t><uintptr_t>address[f"fgd_lanes_broken_{letter}"]
         self.batch, self.per_epoch = trainings.batches.size, trainings.batches.updates
-        self.epoch_rows, self.flush = len(trainings.rows), trainings.flush
+        self.epoch_rows, self.flush = trainings.batches.rows, trainings.flush
         self._describe(a)
         self._take_groups(trainings, address, letter)
         self._take_blocks(capacity)
@@ -164,17 +166,6 @@ cdef class Platoon:
         for l in range(layers):
             self.length[2 * l] = a.sizes[l] * a.sizes[l + 1]
             self.length[2 * l + 1] = a.sizes[l + 1] if a.bias else 0
-        return 0
-
-    cdef int _describe_rows(self, rows) except -1:
-        cdef cnp.ndarray x = rows.x
-        cdef fgd_lane_network* net = &self.net
-        net.x, net.row, net.n = <const char*>cnp.PyArray_DATA(x), cnp.PyArray_STRIDE(x, 0), cnp.PyArray_DIM(x, 0)
-        net.kind = {cnp.NPY_UINT8: FGD_BYTES, cnp.NPY_FLOAT: FGD_SINGLE_ROWS,
-                    cnp.NPY_DOUBLE: FGD_DOUBLE_ROWS}[cnp.PyArray_TYPE(x)]
-        net.scale = rows.scale
-        net.y = pointer(rows.y)
-        net.weights = NULL if rows.weights is None else <const double*>pointer(rows.weights)
         return 0
 
     cdef int _take_groups(self, trainings, address, letter) except -1:
@@ -367,7 +358,7 @@ cdef class Platoon:
         cdef Py_ssize_t b, until
         cdef uint64_t mode, active = 1
         held = self._draw_orders(stop), self._draw_rates(stop)
-        self._describe_rows(self.trainings.rows)
+        describe_rows(&self.net, self.trainings.rows, self.trainings.architecture, self.epoch_rows)
         self.net.training = True
         with nogil:
             mode = fgd_flush_subnormals(self.flush)
@@ -529,13 +520,15 @@ cdef class Platoon:
 
     def assess(self, rows):
         """Loss and metric of each network that was loaded, at its end, as `Engine.assess` computes them."""
-        cdef Py_ssize_t b, l, n = len(rows), many = n * self.trainings.architecture.sizes[self.net.layers]
+        cdef Py_ssize_t b, l
         cdef Lanes* block = &self.block[0]  # its networks have ended, as all others
+        cdef fgd_lane_network* net = &self.net
         cdef uint64_t mode
-        cdef double spread = 0.0 if self.net.predicts <= FGD_LABELS else spread_of(rows.y)
-        self._describe_rows(rows)
-        self.net.orders, self.net.alike, self.net.training = NULL, True, False
-        self.net.start, self.net.stop = 0, n
+        describe_rows(net, rows, self.trainings.architecture, 0)
+        if rows is not self.judged:
+            self.judged, self.spread = rows, 0.0 if net.predicts <= FGD_LABELS else spread_of(rows.y)
+        net.orders, net.alike, net.training = NULL, True, False
+        net.start, net.stop = 0, net.n
         results = np.empty((self.loaded, 2))
         numbers, ended = self.views[0][0], np.arange(self.loaded)
         for b in range((self.loaded + self.lanes - 1) // self.lanes):
@@ -544,14 +537,11 @@ cdef class Platoon:
             with nogil:
                 mode = fgd_flush_subnormals(True)
                 self._point(block)
-                self.pass_(&self.net)
+                self.pass_(net)
                 fgd_restore_mode(mode)
             for l in range(len(here)):
-                results[b * self.lanes + l, 0] = self.losses[l]
-                if self.net.predicts <= FGD_LABELS:
-                    results[b * self.lanes + l, 1] = self.right[l] / (many if self.net.predicts == FGD_LABELS else n)
-                else:
-                    results[b * self.lanes + l, 1] = 1.0 - self.residual[l] / spread if spread else NAN
+                results[b * self.lanes + l] = self.losses[l], metric(
+                    net.predicts, net.n, net.sizes[net.layers], self.right[l], self.residual[l], self.spread)
         return results
 
     # --- how networks end -----------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from fastgd.engines import registry
 from fastgd.engines.protocol.steps import Group, Slot
 
 Array = NDArray[Any]
+SEEDS = 1 << 64  # dropout takes a seed below this
 ACTIVATIONS: dict[str, Callable[..., Any]] = {
     name: pair.function for name, pair in registry.ACTIVATIONS.items()
 }
