@@ -260,8 +260,7 @@ def busiest(cells: ArrayLike, side: int) -> tuple[int, int]:
     >>> busiest(cells, 3)
     (2, 5)
     """
-    cells, side = _as_cells("cells", cells), as_count("side", side, 1)
-    _check_side(cells, side)
+    cells, side = _cells_and_side(cells, side)
     sums = np.zeros((cells.shape[0] + 1, cells.shape[1] + 1), np.int64)
     sums[1:, 1:] = cells.cumsum(axis=0).cumsum(axis=1)
     held = sums[side:, side:] - sums[:-side, side:] - sums[side:, :-side] + sums[:-side, :-side]
@@ -298,8 +297,7 @@ def typical(cells: ArrayLike, side: int) -> tuple[int, int]:
     >>> typical(cells, 3)
     (3, 3)
     """
-    cells, side = _as_cells("cells", cells), as_count("side", side, 1)
-    _check_side(cells, side)
+    cells, side = _cells_and_side(cells, side)
     rows, columns = (length // side for length in cells.shape)
     whole = cells[: rows * side, : columns * side].reshape(rows, side, columns, side)
     held = whole.sum(axis=(1, 3))
@@ -310,9 +308,12 @@ def typical(cells: ArrayLike, side: int) -> tuple[int, int]:
     return row * side, column * side
 
 
-def _check_side(cells: NDArray[np.bool_], side: int) -> None:
+def _cells_and_side(given: ArrayLike, side: int) -> tuple[NDArray[np.bool_], int]:
+    """A map, and the side of a square within it."""
+    cells, side = _as_cells("cells", given), as_count("side", side, 1)
     if side > min(cells.shape):
         raise ValueError(f"side must be at most {min(cells.shape)}, that of the map, got {side}")
+    return cells, side
 
 
 def _most_central(places: NDArray[np.bool_]) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 from typing import NoReturn
 
 from fastgd import __version__
@@ -26,52 +27,25 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"fastgd {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="command", parser_class=_Parser)
 
-    _add_sweep(
-        commands.add_parser(
-            "sweep",
-            help="try many learning rates on your own file",
-            description="Fit a column of a file by gradient descent, once for each learning rate: a table of the "
-            "results of all descents, and the best rate.",
-        )
-    )
-    _add_minimize(
-        commands.add_parser(
-            "minimize",
-            help="one descent on your own file",
-            description="Fit a column of a file by one gradient descent, and print the parameters.",
-        )
-    )
-    _add_train(
-        commands.add_parser(
-            "train",
-            help="train a network on your own file",
-            description="Train a network that predicts a column of a file, a number or a class, and score it on "
-            "held-out rows.",
-        )
-    )
-    _add_compare(
-        commands.add_parser(
-            "compare",
-            help="compare optimizers on one network and your own file",
-            description="Train one network by several optimizers, each from the same weights through the same batches.",
-        )
-    )
-    _add_predict(
-        commands.add_parser(
-            "predict",
-            help="predict another file by a network that train or compare wrote",
-            description="Predict the rows of a file by a network that fastgd train or compare wrote.",
-        )
-    )
-    _add_fractal(
-        commands.add_parser(
-            "fractal",
-            help="map which networks train, over two hyperparameters",
-            description="Train a small network for every pair of two hyperparameters, and draw which trainings "
-            "converge and which diverge (Sohl-Dickstein 2024, The boundary of neural network trainability is "
-            "fractal).",
-        )
-    )
+    for add, name, text, description in (
+        (_add_sweep, "sweep", "try many learning rates on your own file",
+         "Fit a column of a file by gradient descent, once for each learning rate: a table of the "
+         "results of all descents, and the best rate."),
+        (_add_minimize, "minimize", "one descent on your own file",
+         "Fit a column of a file by one gradient descent, and print the parameters."),
+        (_add_train, "train", "train a network on your own file",
+         "Train a network that predicts a column of a file, a number or a class, and score it on "
+         "held-out rows."),
+        (_add_compare, "compare", "compare optimizers on one network and your own file",
+         "Train one network by several optimizers, each from the same weights through the same batches."),
+        (_add_predict, "predict", "predict another file by a network that train or compare wrote",
+         "Predict the rows of a file by a network that fastgd train or compare wrote."),
+        (_add_fractal, "fractal", "map which networks train, over two hyperparameters",
+         "Train a small network for every pair of two hyperparameters, and draw which trainings "
+         "converge and which diverge (Sohl-Dickstein 2024, The boundary of neural network trainability is "
+         "fractal)."),
+    ):  # fmt: skip
+        add(commands.add_parser(name, help=text, description=description))
     again = commands.add_parser(
         "reproduce",
         help="reproduce published studies and write a report",
@@ -287,19 +261,12 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
         "--dropout", metavar="SHARE", type=readers.one, default=0.0,
         help="share of hidden units that each update leaves out (default: 0)",
     )  # fmt: skip
-    for flag, default, what in (
+    _add_counts(parser, (
         ("--batch-size", 32, "rows per update"),
         ("--epochs", 200, "maximum passes over the rows"),
         ("--patience", 20, "stop after this many epochs without a lower validation loss and keep the best; 0: never"),
         ("--seed", 0, "seed of the split, the initial weights and the order of rows"),
-    ):  # fmt: skip
-        parser.add_argument(
-            flag,
-            metavar="N",
-            type=readers.whole,
-            default=default,
-            help=f"{what} (default: {default})",
-        )
+    ))  # fmt: skip
     for flag, share, what in (
         ("--test", 0.2, "share of rows held out to score the network"),
         ("--validation", 0.1, "share of rows that decide when to stop"),
@@ -317,12 +284,7 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
         default="float32",
         help="precision (default: float32)",
     )
-    parser.add_argument(
-        "--threads",
-        metavar="N",
-        type=readers.whole,
-        help="number of threads (default: all processors)",
-    )
+    _add_threads(parser)
     parser.add_argument(
         "--max-seconds", metavar="S", type=readers.one, help="time limit of a training"
     )
@@ -349,29 +311,17 @@ def _add_fractal(parser: argparse.ArgumentParser) -> None:
         "--zoom", metavar=("X0", "X1", "Y0", "Y1"), nargs=4, type=readers.one,
         help="the rectangle to map, in values of the axes (default: all of it)",
     )  # fmt: skip
-    for flag, default, what in (
+    _add_counts(parser, (
         ("--size", 512, "values on each axis: the map has size x size trainings"),
         ("--steps", 500, "steps of each training"),
         ("--frames", 0, "also an animation of so many maps, from all of it to the rectangle of --zoom"),
         ("--seed", 0, "seed of weights and rows"),
-    ):  # fmt: skip
-        parser.add_argument(
-            flag,
-            metavar="N",
-            type=readers.whole,
-            default=default,
-            help=f"{what} (default: {default})",
-        )
+    ))  # fmt: skip
     parser.add_argument(
         "--dtype", choices=("float64", "float32"), default="float64",
         help="precision (default: float64; float32 is faster, and too coarse for small rectangles)",
     )  # fmt: skip
-    parser.add_argument(
-        "--threads",
-        metavar="N",
-        type=readers.whole,
-        help="number of threads (default: all processors)",
-    )
+    _add_threads(parser)
     parser.add_argument(
         "--save", metavar="FILE", help="also write the numbers, as a NumPy archive (.npz)"
     )
@@ -382,4 +332,25 @@ def _add_fractal(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (
         "Example: fastgd fractal --variant small --size 256; the last line says where to look next: "
         "fastgd fractal --variant small --size 256 --zoom 1000 3000 40 80 --frames 24"
+    )
+
+
+def _add_counts(parser: argparse.ArgumentParser, options: Iterable[tuple[str, int, str]]) -> None:
+    """Options that are whole numbers: flag, default, what they say."""
+    for flag, default, what in options:
+        parser.add_argument(
+            flag,
+            metavar="N",
+            type=readers.whole,
+            default=default,
+            help=f"{what} (default: {default})",
+        )
+
+
+def _add_threads(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--threads",
+        metavar="N",
+        type=readers.whole,
+        help="number of threads (default: all processors)",
     )

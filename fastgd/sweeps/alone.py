@@ -92,17 +92,17 @@ class OneByOne:
             done += stretch.done
             look(done)
             recent.add(losses)
-            early = self.early() if done < updates else None
             if stretch.diverged or stretch.overflowed:
                 status = Status.DIVERGED
-            elif early is not None:
-                status = early
-            if status is not Status.MAX_ITER:
                 break
-        whole = status is Status.MAX_ITER and done % per_epoch == 0
-        if status is Status.MAX_ITER and not whole:
-            finite = all(np.isfinite(p).all() for p in trainer.network.params)
-            status = status if finite else Status.DIVERGED
+            early = self.early() if done < updates else None
+            if early is not None:
+                status = early
+                break
+        else:
+            params = trainer.network.params
+            if done % per_epoch and not all(np.isfinite(p).all() for p in params):
+                status = Status.DIVERGED
         regime = Regime.DIVERGED if status is Status.DIVERGED else recent.regime()
         return Ended(done, status, regime, trainer, history)
 
@@ -123,10 +123,7 @@ class _Recent:
 
     def regime(self) -> Regime:
         """See `training_regimes`."""
-        n = max(1, self.losses.size)
-        places = np.arange(self.done - self.losses.size, self.done) % n
-        ring = np.zeros((1, n))
-        ring[0, places] = self.losses
+        ring = np.roll(self.losses, self.done % max(1, self.losses.size))[None]
         found = training_regimes(
             ring, np.array([self.highest]), np.array([self.window]), np.array([self.done])
         )

@@ -81,11 +81,10 @@ class KeptNetworks:
             keys = {"loss": (loss, float(self.values.iterations[run]))}
             if math.isfinite(metric):
                 keys["metric"] = (-metric, loss)
+            averages = AVERAGES if self._runs[own] == 1 else ()
             for by, key in keys.items():
                 self._offer((by, "alone"), (*key, run), run, copied)
-                for how in (
-                    AVERAGES if self._runs[own] == 1 else ()
-                ):  # no share of runs is without a value
+                for how in averages:  # 0: no share of runs is without a value
                     self._offer((by, how), (0.0, *key, own), run, copied)
             if self._runs[own] > 1:
                 self._waiting.setdefault(own, {})[run] = copied()

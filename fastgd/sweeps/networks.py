@@ -100,9 +100,8 @@ class _Work:
     ) -> None:
         self.runs, self.outcomes, self.deadline, self.threads = runs, outcomes, deadline, threads
         self.running = {} if backend is None else {"backend": backend}
-        first = runs.network(
-            0, n_threads=1, **self.running
-        )  # raises if the backend cannot train it
+        # A network is made now, which raises if the backend cannot train it.
+        first = runs.network(0, n_threads=1, **self.running)
         self.backend = chosen_backend(first.backend)
         if self.backend == "cuda":
             raise ValueError(

@@ -56,8 +56,7 @@ static FGD_HOT void FGD_(lane_targets)(const fgd_lane_network *net, ptrdiff_t fi
             }
             for (ptrdiff_t j = 0; j < n; j++) {
                 FGD_T number = ((const FGD_T *)net->y)[k * n + j];
-                ptrdiff_t panel = j / FGD_ACROSS * FGD_ACROSS, wide = fgd_wide(n, panel);
-                FGD_V *to = targets + panel * rows + r * wide + j - panel;
+                FGD_V *to = targets + fgd_in_panels(n, rows, r, j);
                 if (net->alike) *to = FGD_SET1(number);
                 else ((FGD_T *)to)[l] = number;
             }
@@ -149,7 +148,7 @@ static FGD_HOT void FGD_(lane_softmax)(const fgd_lane_network *net, ptrdiff_t ro
     ptrdiff_t n = net->sizes[net->layers];
     const FGD_V *z = (const FGD_V *)net->values[net->layers];
     FGD_V *e = (FGD_V *)net->room, *totals = e + rows * n, *delta = (FGD_V *)net->deltas[net->layers];
-#define FGD_OUTPUT(r, j) ((j) / FGD_ACROSS * FGD_ACROSS * rows + (r) * fgd_wide(n, (j) / FGD_ACROSS * FGD_ACROSS) + (j) % FGD_ACROSS)
+#define FGD_OUTPUT(r, j) fgd_in_panels(n, rows, r, j)
     for (ptrdiff_t r = 0; r < rows; r++) {
         FGD_V most = z[FGD_OUTPUT(r, 0)];
         double *losses = net->row_losses + r * FGD_LANES;
@@ -211,8 +210,7 @@ static void FGD_(lane_judge_classes)(const fgd_lane_network *net, ptrdiff_t rows
         FGD_T numbers[FGD_LANES];
         FGD_V most = z[r * fgd_wide(n, 0)], best = {0};
         for (ptrdiff_t j = 1; j < n; j++) {
-            ptrdiff_t first = j / FGD_ACROSS * FGD_ACROSS;
-            FGD_V value = z[first * rows + r * fgd_wide(n, first) + j - first];
+            FGD_V value = z[fgd_in_panels(n, rows, r, j)];
             FGD_M larger = ~FGD_LE(value, most) & FGD_LE(most, most); /* NaN is the largest */
             best = FGD_CHOOSE(larger, FGD_SET1((FGD_T)j), best);
             most = FGD_CHOOSE(larger, value, most);
@@ -234,8 +232,7 @@ static void FGD_(lane_judge)(const fgd_lane_network *net, ptrdiff_t rows) {
     if (net->predicts == FGD_COUNTS) net->exponential(arrays, NULL, 0, rows * n * FGD_LANES);
     for (ptrdiff_t r = 0; r < rows; r++)
         for (ptrdiff_t j = 0; j < n; j++) {
-            ptrdiff_t first = j / FGD_ACROSS * FGD_ACROSS;
-            ptrdiff_t at = (first * rows + r * fgd_wide(n, first) + j - first) * FGD_LANES;
+            ptrdiff_t at = fgd_in_panels(n, rows, r, j) * FGD_LANES;
             FGD_EACH_LANE(l) {
                 double error = (double)y[at + l] - (double)z[at + l];
                 if (net->predicts == FGD_LABELS) net->right[l] += (FGD_T)(z[at + l] >= 0) == y[at + l];

@@ -31,6 +31,12 @@ static inline ptrdiff_t fgd_wide(ptrdiff_t n, ptrdiff_t first) {
     return n - first < FGD_ACROSS ? n - first : FGD_ACROSS;
 }
 
+/* Where unit j of row r lies in panels of n units. */
+static inline ptrdiff_t fgd_in_panels(ptrdiff_t n, ptrdiff_t rows, ptrdiff_t r, ptrdiff_t j) {
+    ptrdiff_t first = j / FGD_ACROSS * FGD_ACROSS;
+    return first * rows + r * fgd_wide(n, first) + j - first;
+}
+
 /* Where row k of an update lies in the data, for a lane. */
 static inline ptrdiff_t fgd_lane_place(const fgd_lane_network *net, int lane, ptrdiff_t k) {
     return net->orders ? net->orders[net->alike ? 0 : lane][k] : k;
