@@ -73,8 +73,12 @@ def kind_of(values: Column) -> Kind:
     """How the values are kept: as an array, as rows of an array, or as text."""
     if isinstance(values, np.ndarray):
         return "plain" if values.ndim == 1 else "tuple"
-    if all(isinstance(v, bool) for v in values) or all(isinstance(v, str) for v in values):
+    if all(isinstance(v, bool) for v in values):
         return "plain"
+    if all(isinstance(v, str) for v in values):
+        return (
+            "label" if any(v.endswith("\0") for v in values) else "plain"
+        )  # arrays drop such ends
     if is_numeric(values):
         return "plain" if np.asarray(values).dtype.kind in "iuf" else "label"
     vectors = all(isinstance(v, tuple) and is_numeric(v) for v in values)
@@ -82,16 +86,10 @@ def kind_of(values: Column) -> Kind:
 
 
 def as_array(values: Column) -> NDArray[Any]:
-    """The values as a file holds them; those that no array can hold as their `repr`."""
+    """The values as a file holds them, from which axes are made again; those that no array can hold as their `repr`."""
     if isinstance(values, np.ndarray):
         return values
     return np.array([repr(v) for v in values] if kind_of(values) == "label" else values)
-
-
-def from_array(array: NDArray[Any], kind: Kind) -> tuple[Any, ...]:
-    """The values that `as_array` made an array of."""
-    listed = array.tolist()
-    return tuple(tuple(row) for row in listed) if kind == "tuple" else tuple(listed)
 
 
 def as_column(values: Column) -> NDArray[Any]:

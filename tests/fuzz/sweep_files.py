@@ -14,7 +14,7 @@ VALUES = st.one_of(
     st.lists(st.floats(1e-9, 10), min_size=1, max_size=6),
     st.lists(st.integers(0, 9), min_size=1, max_size=3),
     st.lists(st.lists(st.floats(-9, 9), min_size=2, max_size=2), min_size=1, max_size=4),
-    st.lists(st.text(max_size=5), min_size=1, max_size=3),
+    st.lists(st.text(st.characters(exclude_characters="\0"), max_size=5), min_size=1, max_size=3),
     st.lists(st.booleans(), min_size=1, max_size=2),
 )
 CASES = st.fixed_dictionaries(

@@ -102,6 +102,12 @@ def _networks_sweep() -> gd.SweepResult:
     return gd.sweep(problem, gd.Adam(), axes, n_threads=1)
 
 
+def _recorded_sweep() -> gd.SweepResult:
+    problem = gd.MLP([3, 2, 1], loss="mse", rng=3).problem(INPUTS, VALUES, batch_size=16)
+    axes = {"lr": [0.01, 1e9], "layers.0.lr": [0.1, 0.2]}
+    return gd.sweep(problem, gd.SGD(), axes, max_iter=12, keep="params", record=4, n_threads=1)
+
+
 SWEEPS: dict[str, Callable[[], gd.SweepResult]] = {
     "sweep": lambda: gd.sweep(
         _LINE, gd.SGD(), {"lr": [0.1, 0.5, 1.0, 2.0, 30.0], "momentum": [0.0, 0.5]}, max_iter=90
@@ -121,8 +127,9 @@ SWEEPS: dict[str, Callable[[], gd.SweepResult]] = {
         gd.sample_axes({"lr": [0.1, 0.2, 0.4, 0.8], "momentum": [0.0, 0.5]}, 6, rng=1),
     ),
     "sweep-networks": _networks_sweep,
+    "sweep-recorded": _recorded_sweep,  # in the second format
 }  # fmt: skip
-SWEEP_ARRAYS = ("iterations", "status", "regime", "loss", "slope", "x", "metric")
+SWEEP_ARRAYS = ("iterations", "status", "regime", "loss", "slope", "x", "metric", "history")
 SWEEP_VALUES = (
     "shape", "parameter_names", "seconds", "backend", "problem", "optimizer", "dtype", "tol", "max_iter",
     "vector_width", "paired", "metric_name",
