@@ -9,8 +9,9 @@ from typing import cast
 from fastgd.engines import config
 from fastgd.engines.backends import resolve_backend
 from fastgd.engines.protocol.networks import Architecture, Engine
-from fastgd.engines.protocol.platoons import Platoon, Trainings
-from fastgd.engines.registry import COEFFICIENTS, RULES
+from fastgd.engines.protocol.platoons import Loops, Platoon, Trainings
+from fastgd.engines.protocol.steps import Method
+from fastgd.engines.registry import RULES
 from fastgd.extras import present, warn_slow
 
 
@@ -62,19 +63,56 @@ class Lanes:
     platoon: Callable[[Trainings, int], Platoon]
 
 
-def lanes_for(t: Trainings, backend: str | None) -> Lanes | None:
-    """The engine for networks side by side, if there is one: the compiled one has the rules that the library ships."""
+def lane_width(t: Trainings, backend: str | None) -> int:
+    """How many networks a block of the engine for networks side by side has; 0 where it cannot train these."""
     a = t.architecture
     own = callable(a.activation) or callable(a.loss)
     if chosen_backend(backend) != "cython" or (own and not present("numba")):
-        return None
+        return 0
     if t.batches.rows - (t.batches.updates - 1) * t.batches.size == 1:
-        return None  # an update with one row adds in another order: `single.h`
-    for numbers in t.numbers:
-        rule, coefficients = numbers.method.rule, numbers.method.coefficients
-        if RULES.get(rule.name) != rule or COEFFICIENTS.get(coefficients.name) != coefficients:
-            return None
+        return 0  # an update with one row adds in another order: `single.h`
     from fastgd.engines.native import kernels  # noqa: PLC0415
+
+    return kernels.lane_kernels().lanes[a.dtype.char]
+
+
+def lanes_for(t: Trainings, backend: str | None, updates: str) -> Lanes | None:
+    """The engine for networks side by side, if there is one; a user's rule is compiled now.
+
+    `updates` is the optimizer's backend: with "numba", that compiles every rule.
+    """
+    width = lane_width(t, backend)
+    if not width:
+        return None
+    letter = t.architecture.dtype.char
+    loops = [_loops(numbers.method, letter, width, updates) for numbers in t.numbers]
+    found = [one for one in loops if one is not None]
+    if len(found) < len(loops):
+        return None
     from fastgd.engines.native.platoons import Platoon  # noqa: PLC0415
 
-    return Lanes(kernels.lane_kernels().lanes[a.dtype.char], Platoon)
+    return Lanes(width, lambda trainings, capacity: Platoon(trainings, found, capacity))
+
+
+def _loops(m: Method, letter: str, width: int, updates: str) -> Loops | None:
+    """The loops of a parameter group; None if they are not ahead of time and Numba cannot make them."""
+    from fastgd.engines.native import kernels  # noqa: PLC0415
+    from fastgd.engines.native.platoons import MOST_STATE  # noqa: PLC0415
+
+    shipped = RULES.get(m.rule.name) == m.rule
+    if shipped and updates != "numba":
+        name = f"lane_{'prepared' if m.prepared else 'plain'}_{m.rule.name}_{letter}"
+        coefficients = kernels.address(f"lanes_{m.coefficients.name}_{letter}")
+        return Loops(kernels.lane_kernels().addresses[name], coefficients)
+    if not present("numba") or len(m.rule.state) > MOST_STATE:
+        return None
+    from numba.core.errors import NumbaError, UnsupportedBytecodeError  # noqa: PLC0415
+
+    from fastgd.engines.numba.steps import lane_loop  # noqa: PLC0415
+    from fastgd.engines.numba.sweeps import lane_coefficients  # noqa: PLC0415
+
+    try:
+        loop = lane_loop(m.rule, letter, m.prepared, width)
+        return Loops(loop, lane_coefficients(m.coefficients, letter))
+    except (NumbaError, UnsupportedBytecodeError):
+        return None  # coefficients that only Python can compute

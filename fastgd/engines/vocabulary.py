@@ -215,6 +215,19 @@ def _for_type(name: str, single: Callable[..., Any], double: Callable[..., Any])
     return njit(nogil=True, error_model="numpy", forceinline=True)(function)
 
 
+@cache
+def hidden_number() -> Any:
+    """A function that returns an integer of which LLVM does not know that it is a constant."""
+    from llvmlite import ir  # noqa: PLC0415
+    from numba.extending import intrinsic  # noqa: PLC0415
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        kind = arguments[0].type
+        return builder.asm(ir.FunctionType(kind, [kind]), "", "=r,0", arguments, False)
+
+    return intrinsic(lambda context, number: (number(number), generate))
+
+
 # Numba compiles these. np.where on scalars would build an array (283 ns).
 
 

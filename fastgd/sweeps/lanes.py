@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.batches import Batches
-from fastgd.engines.networks import Lanes, lanes_for
+from fastgd.engines.networks import Lanes, lane_width, lanes_for
 from fastgd.engines.protocol.networks import Rows
 from fastgd.engines.protocol.outcomes import Regime, Status
 from fastgd.engines.protocol.platoons import Platoon, Trainings, joined
@@ -124,7 +124,7 @@ def _tasks_of(  # noqa: PLR0917
     """Tasks for runs of a group that have one size of batches; None if they train one by one."""
     index, a = group.index[own], group.architecture
     settings = settings_of(runs.optimizer(int(index[0])))
-    if settings["backend"] not in {"auto", "cython"}:
+    if settings["backend"] not in {"auto", "cython", "numba"}:
         return None
     trainings = Trainings(
         a,
@@ -139,12 +139,13 @@ def _tasks_of(  # noqa: PLR0917
         settings["flush_subnormals"],
         record,
     )
-    lanes = lanes_for(trainings, backend)
-    if lanes is None or not worth_it(a.n_parameters, index.size, lanes.width):
+    width = lane_width(trainings, backend)
+    if not width or not worth_it(a.n_parameters, index.size, width):
         return None
-    if lanes.width * _seconds(trainings) > _LONGEST:
+    if width * _seconds(trainings) > _LONGEST:
         return None
-    return _tasks(lanes, trainings, index, threads)
+    lanes = lanes_for(trainings, backend, settings["backend"])
+    return None if lanes is None else _tasks(lanes, trainings, index, threads)
 
 
 def _seconds(t: Trainings) -> float:

@@ -11,11 +11,11 @@ from same_bits import bits
 
 import fastgd as gd
 from fastgd.batches import Batches
-from fastgd.engines.native.platoons import Platoon
+from fastgd.engines.networks import lanes_for
 from fastgd.engines.protocol.networks import ACTIVATIONS, LOSSES
 from fastgd.engines.protocol.outcomes import Status
 from fastgd.engines.protocol.platoons import Numbers, Trainings
-from fastgd.optimizers.loops import varied
+from fastgd.optimizers.loops import settings_of, varied
 
 RATES = np.geomspace(1e-3, 0.3, 21)  # a block and a part of one
 
@@ -78,11 +78,16 @@ class Both:
             history=1,
         )
 
+    def platoon(self, capacity=None):
+        updates = settings_of(self.optimizer)["backend"]
+        lanes = lanes_for(self.trainings, "cython", updates)
+        return lanes.platoon(self.trainings, len(self.rates) if capacity is None else capacity)
+
     def side_by_side(self, steps=(5,), capacity=None):
         """A platoon at its end, having advanced by these numbers of updates in turn."""
         n = len(self.rates)
         starts = np.array([flat(self.net.fresh(seed)) for seed in self.seeds])
-        platoon = Platoon(self.trainings, n if capacity is None else capacity)
+        platoon = self.platoon(capacity)
         platoon.load(np.arange(n), starts, self.seed_of)
         k = 0
         while platoon.live:
@@ -181,7 +186,7 @@ def test_a_platoon_takes_other_networks_when_the_first_have_ended():
 
 def test_stopped_early_they_are_where_they_were():
     both = Both(gd.MLP([3, 8, 1], loss="mse"), gd.Adam(), updates=100)
-    platoon = Platoon(both.trainings, 21)
+    platoon = both.platoon()
     platoon.load(np.arange(21), np.array([flat(both.net.fresh(3))]), np.zeros(21, int))
     platoon.advance(7)
     platoon.stop(Status.INTERRUPTED)
@@ -200,6 +205,58 @@ def test_what_the_networks_are_worth(loss):
     worth = platoon.assess(rows)
     for k in (0, 7, 20):
         assert bits(worth[k]) == bits(np.array(both.alone(k).assess(rows)))
+
+
+def leaky_sign(p, g, m, far, lr, beta, gain, most, leak):  # noqa: PLR0917
+    """A choice, an elementary function, and two arrays of state."""
+    m = beta * m + gain * g
+    step = np.where(np.abs(m) > most, np.sign(m), np.tanh(m) * leak)
+    far = np.maximum(far, np.abs(p))
+    return p - lr * step, m, far
+
+
+def warmed(t, carry, lr, beta):
+    carry = carry * beta
+    return carry, lr * (1.0 - carry), beta, 1.0 - beta, 0.1, 0.5
+
+
+def own_rule(*, source=True, **options):
+    rule = leaky_sign
+    if not source:
+        rule = type(rule)(rule.__code__.replace(co_filename="?"), rule.__globals__, "leaky_sign")
+    defaults = {"lr": 0.1, "beta": 0.9}
+    made = gd.Optimizer.from_rule(rule, state=("m", "far"), coefficients=warmed, defaults=defaults)
+    assert (made._rule.text is not None) == source
+    return made(**options)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"source": False}, {"l2": 0.1, "clip_value": 0.3}, {"clip_norm": 0.1}, {"beta": 0.5}],
+    ids=str,
+)
+def test_a_rule_of_the_user_s_own(options, dtype):
+    pytest.importorskip("numba")
+    net = gd.MLP([3, 5, 2], activation="tanh", loss="mse", dtype=dtype)
+    Both(net, own_rule(**options)).check()
+
+
+@pytest.mark.parametrize("optimizer", [gd.Adam, gd.Rprop, gd.NAdam])
+def test_rules_compiled_by_numba_where_the_optimizer_asks_for_it(optimizer):
+    pytest.importorskip("numba")
+    net = gd.MLP([3, 5, 2], activation="tanh", loss="mse")
+    Both(net, optimizer(backend="numba", weight_decay=0.1)).check()
+
+
+def test_a_rule_with_more_state_than_there_is_room_for_is_not_for_lanes():
+    names = tuple("abcdefh")
+    text = f"def wide(p, g, {', '.join(names)}, lr):\n    return p - lr * g, {', '.join(names)}\n"
+    functions = {"np": np}
+    exec(text, functions)
+    wide = gd.Optimizer.from_rule(functions["wide"], state=names, coefficients=lambda t, lr: (lr,))
+    both = Both(gd.MLP([3, 5, 2], loss="mse"), wide(lr=0.1))
+    assert lanes_for(both.trainings, "cython", "auto") is None
 
 
 def test_a_function_of_the_user_s_own():

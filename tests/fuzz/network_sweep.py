@@ -36,7 +36,7 @@ CASES = st.fixed_dictionaries(
         "batch": st.sampled_from([1, 2, 7, 32, 64, 300]),
         "shuffle": st.booleans(),
         "drop_last": st.booleans(),
-        "optimizer": st.sampled_from([*network.OPTIMIZERS, "NAdam", "RAdam"]),
+        "optimizer": st.sampled_from([*network.OPTIMIZERS, "NAdam", "RAdam", "own", "own"]),
         "clip_norm": st.sampled_from([None, None, 0.3]),
         "rates": st.integers(1, 35),
         "highest": st.sampled_from([0.1, 10.0, 1e12]),
@@ -52,6 +52,19 @@ CASES = st.fixed_dictionaries(
         "seed": values.SEEDS,
     }
 )  # fmt: skip
+
+
+def own(p, g, m, lr, beta, gain, most):  # noqa: PLR0917
+    """A user's rule, which Numba compiles."""
+    m = beta * m + gain * g
+    return p - lr * np.where(np.abs(m) > most, np.sign(m), np.tanh(m)), m
+
+
+def of_step(t, lr, beta):
+    return lr / t**0.5, beta, 1.0 - beta, 0.1
+
+
+OWN = gd.Optimizer.from_rule(own, state=("m",), coefficients=of_step, defaults={"beta": 0.9})
 
 
 @contextlib.contextmanager
@@ -87,7 +100,8 @@ def swept(case, how, **changes):
         "record": case["record"],
         "keep": None if "hidden" in own else "params",
     } | changes
-    optimizer = getattr(gd, case["optimizer"])(clip_norm=case["clip_norm"])
+    kind = OWN if case["optimizer"] == "own" else getattr(gd, case["optimizer"])
+    optimizer = kind(lr=0.01, clip_norm=case["clip_norm"])
     with trained(how):
         return gd.sweep(
             problem_of(case), optimizer, **options, progress=False, n_threads=case["n_threads"]

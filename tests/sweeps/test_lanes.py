@@ -144,20 +144,45 @@ def test_the_other_rows_judge():
     check(net.problem(X, CLASSES, validation=held_out), gd.Adam(), {"lr": RATES})
 
 
+def descend(p, g, v, lr, mu):
+    v = mu * v + g
+    return p - lr * v, v
+
+
+FACTOR = {"of the rate": 0.5}  # Numba cannot read it
+
+
+def in_numba(t, lr, mu):
+    return lr * t ** (-mu), mu
+
+
+def in_python(t, lr, mu):
+    return lr * FACTOR["of the rate"], mu
+
+
+def own_rule(coefficients):
+    defaults = {"mu": 0.5}
+    made = gd.Optimizer.from_rule(
+        descend, state=("v",), coefficients=coefficients, defaults=defaults
+    )
+    return made(lr=0.1)
+
+
+@pytest.mark.parametrize("backend", ["auto", "numba"])
+def test_rules_of_the_user_s_own(backend):
+    axes = {"lr": RATES, "mu": [0.0, 0.5], "layers.0.lr": [0.1, 0.2]}
+    check(problem(), own_rule(in_numba), axes, record=1, keep="params")
+    axes = {"optimizer": [own_rule(in_numba), gd.Adam(backend=backend)], "rng": range(17)}
+    check(problem("cross_entropy"), gd.SGD(), axes)
+
+
 def test_what_lanes_are_not_for():
-    def own(p, g, lr):
-        return (p - lr * g,)
-
-    def rate(t, lr):
-        return (lr,)
-
-    rule = gd.Optimizer.from_rule(own, coefficients=rate)
     for problem_, optimizer, options in [
         (problem(), gd.SGD(), {"backend": "numpy"}),
         (problem(), gd.SGD(backend="numpy"), {}),
         (problem(batch_size=1), gd.SGD(), {}),
         (problem(batch_size=11), gd.SGD(), {}),  # the last update of an epoch has one row
-        (problem(), rule(lr=0.1), {}),
+        (problem(), own_rule(in_python), {}),
     ]:
         out = gd.sweep(problem_, optimizer, {"lr": RATES}, max_iter=2, progress=False, **options)
         assert out.engine == "one by one"

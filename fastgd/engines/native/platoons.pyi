@@ -1,10 +1,13 @@
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.engines.protocol.networks import Rows
-from fastgd.engines.protocol.platoons import Trainings
+from fastgd.engines.protocol.platoons import Loops, Trainings
+
+MOST_STATE: int
 
 class Platoon:
     capacity: int
@@ -21,7 +24,7 @@ class Platoon:
     windows: NDArray[np.int64]
     history: NDArray[np.float64]
 
-    def __init__(self, trainings: Trainings, capacity: int) -> None: ...
+    def __init__(self, trainings: Trainings, loops: Sequence[Loops], capacity: int) -> None: ...
     @property
     def live(self) -> int: ...
     def load(

@@ -40,6 +40,7 @@ cdef extern from "floating.h" nogil:
 cdef enum:
     MOST_LANES = 16
     TOGETHER = 64  # updates of a block before the next one has its turn
+MOST_STATE = FGD_MOST_ARRAYS - 2
 CACHE = 1 << 18  # bytes of activations that are in use together: a share of a second-level cache
 
 
@@ -60,6 +61,8 @@ cdef class Platoon:
     ----------
     trainings : fastgd.engines.protocol.platoons.Trainings
         What the networks have in common is read from it.
+    loops : sequence of fastgd.engines.protocol.platoons.Loops
+        Of each parameter group; its rule has at most `MOST_STATE` state variables.
     capacity : int
 
     Attributes
@@ -118,7 +121,7 @@ cdef class Platoon:
     cdef double* _history
     cdef int64_t* _windows
 
-    def __init__(self, trainings, Py_ssize_t capacity):
+    def __init__(self, trainings, loops, Py_ssize_t capacity):
         found = kernels.lane_kernels()
         a = trainings.architecture
         self.trainings, self.dtype, self.itemsize = trainings, a.dtype, a.dtype.itemsize
@@ -133,7 +136,7 @@ cdef class Platoon:
         self.batch, self.per_epoch = trainings.batches.size, trainings.batches.updates
         self.epoch_rows, self.flush = trainings.batches.rows, trainings.flush
         self._describe(a)
-        self._take_groups(trainings, address, letter)
+        self._take_groups(trainings, loops, letter)
         self._take_blocks(capacity)
         self._take_workspace()
         self._take_results(capacity)
@@ -168,7 +171,7 @@ cdef class Platoon:
             self.length[2 * l + 1] = a.sizes[l + 1] if a.bias else 0
         return 0
 
-    cdef int _take_groups(self, trainings, address, letter) except -1:
+    cdef int _take_groups(self, trainings, loops, letter) except -1:
         """Rules, and where their numbers lie among a block's rows."""
         cdef Py_ssize_t k, j, reals = 0, coefficients = 0, number = 0, apart = 1 if trainings.architecture.bias else 2
         cdef Group* g
@@ -179,7 +182,7 @@ cdef class Platoon:
         self.steady = True
         for k, column in enumerate(columns):
             g, m = &self.group[k], column.method
-            g.coefficients = <lanes_t><uintptr_t>table[f"lanes_{m.coefficients.name}_{letter}"]
+            g.coefficients = <lanes_t><uintptr_t>loops[k].coefficients
             g.prepare = <lanes_t><uintptr_t>(table[f"lanes_prepare_{letter}"] if m.prepared else 0)
             g.hypers, g.own = len(m.hyper), len(m.rule.coefficients)
             g.steady, g.scheduled = m.coefficients.steady, column.schedules is not None
@@ -200,8 +203,7 @@ cdef class Platoon:
             if self.group_of[k] < 0:
                 continue
             m = columns[self.group_of[k]].method
-            kind = "prepared" if m.prepared else "plain"
-            self.net.updates[k].loop = <loop_t><uintptr_t>address[f"lane_{kind}_{m.rule.name}_{letter}"]
+            self.net.updates[k].loop = <loop_t><uintptr_t>loops[self.group_of[k]].update
             for j in range(len(m.rule.state)):
                 self.at[k][2 + j] = number
                 number += self.length[k]

@@ -34,7 +34,7 @@ import math
 
 from numba import carray, cfunc, njit, types
 
-from fastgd.engines.vocabulary import numba_vocabulary
+from fastgd.engines.vocabulary import hidden_number, numba_vocabulary
 
 np = numba_vocabulary()
 '''

@@ -37,31 +37,61 @@ def loop_decorator(char: str) -> str:
 
 
 def _loop_text(rule: Rule, char: str, prepared: bool) -> str:
-    arrays = ("p", "g", *rule.state)
-    shared = PREPARE.coefficients if prepared else ()
-    places = [f"c{k}" for k in range(len(shared) + len(rule.coefficients))]
-    own = places[len(shared) :]
-    values = [f"a{k}[i]" for k in range(len(arrays))]
-    results = ["a0[i]", *values[2:]]
+    """Numbers that share their coefficients."""
+    arrays, coefficients = _counts(rule, prepared)
     lines = [
         loop_decorator(char),
         "def loop(arrays, coefficients, lo, hi):",
         # Sliced, because the compiler cannot exclude that an index that starts at `lo` is negative.
-        *(f"    a{k} = carray(arrays[{k}], (hi,))[lo:]" for k in range(len(arrays))),
-        *(f"    {place} = coefficients[{k}]" for k, place in enumerate(places)),
+        *(f"    a{k} = carray(arrays[{k}], (hi,))[lo:]" for k in range(arrays)),
+        *(f"    c{k} = coefficients[{k}]" for k in range(coefficients)),
         "    for i in range(hi - lo):",
+        *(f"        {line}" for line in _update("a{}[i]", "c{}", rule, prepared)),
     ]
-    if prepared:
-        lines.append(f"        p, g = prepare({', '.join((*values[:2], *places[: len(shared)]))})")
-        values[:2] = ["p", "g"]
-    call = f"rule({', '.join((*values, *own))})"
-    lines.append(f"        {', '.join(results)}{',' if len(results) == 1 else ''} = {call}")
     return "\n".join(lines) + "\n"
 
 
+def _lane_loop_text(rule: Rule, char: str, prepared: bool, width: int) -> str:
+    """Vectors of numbers, and as many coefficients of each kind; `width` is hidden, or LLVM would unroll the loop."""
+    arrays, _ = _counts(rule, prepared)
+    place = f"coefficients[{width} * {{}} + lane]"
+    lines = [
+        "hidden = hidden_number()",
+        loop_decorator(char),
+        "def loop(arrays, coefficients, lo, hi):",
+        *(f"    a{k} = arrays[{k}]" for k in range(arrays)),
+        f"    width = hidden({width})",
+        "    for i in range(lo, hi):",
+        "        for lane in range(width):",
+        f"            j = {width} * i + lane",
+        *(f"            {line}" for line in _update("a{}[j]", place, rule, prepared)),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _counts(rule: Rule, prepared: bool) -> tuple[int, int]:
+    """How many arrays and coefficients an update has."""
+    shared = len(PREPARE.coefficients) if prepared else 0
+    return 2 + len(rule.state), shared + len(rule.coefficients)
+
+
+def _update(value: str, coefficient: str, rule: Rule, prepared: bool) -> list[str]:
+    """One number's update; `value` and `coefficient` have a place for which array or coefficient it is."""
+    arrays, coefficients = _counts(rule, prepared)
+    values = [value.format(k) for k in range(arrays)]
+    places = [coefficient.format(k) for k in range(coefficients)]
+    results = [values[0], *values[2:]]
+    lines, shared = [], coefficients - len(rule.coefficients)
+    if prepared:
+        lines.append(f"p, g = prepare({', '.join((*values[:2], *places[:shared]))})")
+        values[:2] = ["p", "g"]
+    call = f"rule({', '.join((*values, *places[shared:]))})"
+    return [*lines, f"{', '.join(results)}{',' if len(results) == 1 else ''} = {call}"]
+
+
 @cache
-def _update_loop(rule: Rule, char: str, prepared: bool) -> Any:
-    loop = _loop_text(rule, char, prepared)
+def _compiled(rule: Rule, prepared: bool, loop: str) -> Any:
+    """The function `loop` of a text that calls `rule`, and `prepare` if it is prepared."""
     prepare = (rule_text(PREPARE, "prepare") or "") if prepared else ""
     text = rule_text(rule)
     if text is None:
@@ -74,7 +104,13 @@ def _update_loop(rule: Rule, char: str, prepared: bool) -> Any:
 def update_loop(rule: Rule, char: str, prepared: bool) -> int:
     """Address of ``void loop(T** arrays, const T* coefficients, Py_ssize_t lo, Py_ssize_t hi)``."""
     with LOCK:
-        return int(_update_loop(rule, char, prepared).address)
+        return int(_compiled(rule, prepared, _loop_text(rule, char, prepared)).address)
+
+
+def lane_loop(rule: Rule, char: str, prepared: bool, width: int) -> int:
+    """The same for networks side by side: each number and each coefficient is a vector of `width` numbers."""
+    with LOCK:
+        return int(_compiled(rule, prepared, _lane_loop_text(rule, char, prepared, width)).address)
 
 
 # --- coefficients -----------------------------------------------------------------------------------

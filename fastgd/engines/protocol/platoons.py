@@ -147,6 +147,23 @@ class Trainings:
         return len(self.updates)
 
 
+@dataclass(frozen=True)
+class Loops:
+    """The compiled loops of a parameter group, for vectors with a number for each network.
+
+    Attributes
+    ----------
+    update : int
+        Address of ``void loop(T** arrays, const T* coefficients, Py_ssize_t lo, Py_ssize_t hi)`` as of an optimizer's
+        step, where each number and each coefficient is a vector.
+    coefficients : int
+        Address of the function that computes the vectors of coefficients, as in sweeps of descents.
+    """
+
+    update: int
+    coefficients: int
+
+
 class Platoon(Protocol):
     """Memory for networks of some trainings, and what trains them; see `fastgd.engines.native.platoons.Platoon`."""
 
