@@ -27,6 +27,8 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "sklearn": ("sklearn", "scipy"),
     "plot": ("matplotlib",),
     "cli": ("pandas", "rich", "pooch", "markdown_it", "matplotlib", "sklearn"),
+    "parquet": ("pyarrow",),
+    "xarray": ("xarray",),
 }
 _DISTRIBUTIONS = {"sklearn": "scikit-learn", "scipy": "SciPy", "markdown_it": "markdown-it-py"}
 _warned: set[str] = set()

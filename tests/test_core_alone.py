@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import tomllib
+import types
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +55,8 @@ def test_extras_are_those_of_the_project_file():
     for extra, modules in extras.EXTRAS.items():
         brought = {MODULE_OF.get(name, name) for name in brought_by(extra, optional)}
         assert set(modules) <= brought, extra
-    assert {MODULE_OF.get(name, name) for name in brought_by("all", optional)} == set(OTHERS)
+    every = set().union(*(brought_by(extra, optional) for extra in ("all", "parquet", "xarray")))
+    assert {MODULE_OF.get(name, name) for name in every} == set(OTHERS)
     assert brought_by("test", optional) >= brought_by("all", optional)
 
 
@@ -84,9 +86,12 @@ def brought_by(extra, optional):
         ("pandas", "Work needs pandas: pip install 'fastgd[cli]'"),
         ("rich", "Work needs rich: pip install 'fastgd[cli]'"),
         ("pooch", "Work needs pooch: pip install 'fastgd[cli]'"),
+        ("pyarrow", "Work needs pyarrow: pip install 'fastgd[parquet]'"),
+        ("xarray", "Work needs xarray: pip install 'fastgd[xarray]'"),
     ],
 )
 def test_what_is_missing_is_named_with_its_command(monkeypatch, module, line):
+    monkeypatch.setitem(sys.modules, module, types.ModuleType(module))
     extras.require("Work", module)
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(ModuleNotFoundError) as caught:

@@ -13,6 +13,10 @@ ARRAYS: dict[str, Any] = {
     "loss": np.float64,
     "slope": np.float64,
 }
+SCALARS = (
+    "seconds", "backend", "problem", "optimizer", "dtype", "tol", "max_iter", "vector_width", "paired", "metric_name",
+    "record", "engine",
+)  # fmt: skip
 
 
 def checked_array(name: str, given: Any, dtype: Any, shape: tuple[int, ...]) -> NDArray[Any]:

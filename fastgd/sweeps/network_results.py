@@ -2,36 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.checks import is_integer
 from fastgd.engines.protocol.outcomes import Status
+from fastgd.sweeps.contents import Contents
 from fastgd.sweeps.network_axes import changes_of
 
 if TYPE_CHECKING:
     from fastgd.network.mlp import MLP
 
 
-class NetworkResult:
+class NetworkResult(Contents):
     """What `fastgd.SweepResult` has for sweeps of networks."""
-
-    if TYPE_CHECKING:
-        x: NDArray[Any]
-        status: NDArray[np.int8]
-        iterations: NDArray[np.int64]
-        networks: Mapping[tuple[int, ...], MLP]
-        template: MLP | None
-
-        @property
-        def shape(self) -> tuple[int, ...]:
-            """The runs along each axis."""
-
-        def axes_at(self, index: tuple[int, ...]) -> dict[str, Any]:
-            """The values of one run on all axes."""
 
     @property
     def params(self) -> NDArray[Any]:

@@ -6,17 +6,14 @@ Long because of its documentation: what the methods do is in `arrays`, `axis_val
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.descent.axes import CheckedAxes
 from fastgd.engines.protocol.outcomes import Regime, Status
-from fastgd.extras import require
-from fastgd.files import write_csv
 from fastgd.sweeps import files
 from fastgd.sweeps.arrays import (
     ARRAYS,
@@ -30,23 +27,21 @@ from fastgd.sweeps.best import BestRun, Values, best_of_combinations
 from fastgd.sweeps.network_results import NetworkResult
 from fastgd.sweeps.regimes import RegimeNames
 from fastgd.sweeps.seeds import AVERAGES, SeedAverages, averages_of, combinations
-from fastgd.sweeps.tables import columns_of
+from fastgd.sweeps.table_results import TableResult
 from fastgd.text import printable
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
 
     from fastgd.network.mlp import MLP
     from fastgd.plotting import HeatMapDisplay, IterationsDisplay
 
 
-_MOST_PARAMETER_COLUMNS = 20
 _STATUSES = [int(status) for status in Status]
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class SweepResult(NetworkResult):
+class SweepResult(TableResult, NetworkResult):
     """The outcome of every run of a sweep.
 
     `fastgd.sweep` returns it. Every array is shaped like the axes, in their order; `x` has one
@@ -174,41 +169,10 @@ class SweepResult(NetworkResult):
         self._set("parameter_names", checked_names(self.parameter_names, self.x.shape[-1]))
         check_members("status", self.status, _STATUSES)
 
-    @property
-    def kept_axes(self) -> CheckedAxes:
-        """The axes as they are kept: numbers as arrays."""
-        axes: CheckedAxes = self.__dict__["_axes"]
-        return axes
-
-    @property
-    def regime_codes(self) -> NDArray[np.uint8]:
-        """The regimes as codes, from the best to the worst: 0 not started, 1 monotone, ... 6 diverged."""
-        return np.asarray(self.__dict__["_regime"])
-
     def _set(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)
 
     # --- contents -----------------------------------------------------------------------------
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The number of values on each axis; for paired axes the number of runs."""
-        lengths = self.kept_axes.lengths
-        return lengths[:1] if self.paired else lengths
-
-    @property
-    def shown_axes(self) -> dict[str, tuple[Any, ...]]:
-        """The axes as tables, files and figures show them.
-
-        An optimizer is a text without the hyperparameters that another axis gives in their place: beside an axis "lr"
-        ``SGD()``, not ``SGD(lr=0.001)``.
-        """
-        return dict(shown_axes(self.kept_axes))
-
-    @property
-    def size(self) -> int:
-        """The number of runs."""
-        return int(np.prod(self.shape, dtype=np.int64))
 
     @property
     def converged(self) -> NDArray[np.bool_]:
@@ -390,77 +354,9 @@ class SweepResult(NetworkResult):
             network=self.networks.get(index),
         )
 
-    def axes_at(self, index: tuple[int, ...]) -> dict[str, Any]:
-        """The values of one run on all axes."""
-        axes = self.kept_axes
-        places = index * len(axes) if self.paired else index
-        return {name: axes.at(name, i) for name, i in zip(axes, places, strict=True)}
-
     def _counts(self) -> str:
         found = [(s.label, int(np.count_nonzero(self.status == s))) for s in Status]
         return ", ".join(f"{count:,} {label}" for label, count in found if count) or "no runs"
-
-    # --- tables -------------------------------------------------------------------------------
-
-    def to_pandas(self, *, parameters: bool | None = None) -> pd.DataFrame:
-        """Return the sweep as a table, one row per run, the last axis varying fastest.
-
-        Parameters
-        ----------
-        parameters : bool, optional
-            Whether the final parameters get a column each; by default they do if there are
-            at most 20. A parameter whose name is taken by another column is called ``final_<name>``.
-
-        Returns
-        -------
-        pandas.DataFrame
-            One column per axis (numbers and truth values as such, tuples, schedules and
-            optimizers as readable text), then ``status`` (text), ``regime``, ``iterations``,
-            ``loss``, ``slope`` (for networks ``metric``) and the parameters.
-
-        Examples
-        --------
-        >>> out = SweepResult(axes={"betas": [(0.9, 0.99)]}, iterations=[3], status=[1],
-        ...     regime=["slow"], loss=[1.0], slope=[0.5], x=[[2.0]])
-        >>> out.to_pandas(parameters=False)
-                 betas    status regime  iterations  loss  slope
-        0  (0.9, 0.99)  max_iter   slow           3   1.0    0.5
-        """
-        require("SweepResult.to_pandas", "pandas")
-        import pandas as pd  # noqa: PLC0415  (heavy)
-
-        if parameters is None:
-            parameters = self.x.shape[-1] <= _MOST_PARAMETER_COLUMNS
-        names = self.parameter_names if parameters else ()
-        return pd.DataFrame(
-            columns_of(self, shown_axes(self.kept_axes).columns, self.x, names),
-            index=range(self.size),
-        )
-
-    def to_csv(
-        self,
-        path: str | PathLike[str],
-        *,
-        parameters: bool | None = None,
-        keep_formulas: bool = False,
-    ) -> None:
-        """Write the table of `to_pandas` as comma-separated text.
-
-        Parameters
-        ----------
-        path : str or path-like
-            The file to write; an older one is replaced.
-        parameters : bool, optional
-            As in `to_pandas`.
-        keep_formulas : bool, default False
-            Write texts that begin with ``=``, ``+``, ``-``, ``@`` and are no numbers as they are; a spreadsheet may run
-            them. Otherwise they, and such names of columns, get an apostrophe before them.
-
-        Examples
-        --------
-        >>> out.to_csv("sweep.csv")  # doctest: +SKIP
-        """
-        write_csv(self.to_pandas(parameters=parameters), path, keep_formulas=keep_formulas)
 
     # --- plots --------------------------------------------------------------------------------
 
@@ -545,15 +441,11 @@ class SweepResult(NetworkResult):
         """
         arrays = {name: getattr(self, name) for name in (*ARRAYS, "x")}
         arrays["regime"] = self.regime_codes
-        if self.metric is not None:
-            arrays["metric"] = self.metric
-        scalars = {name: getattr(self, name) for name in _SCALARS}
-        if self.history is None:
-            del scalars["record"]  # which an earlier version does not know
-        else:
-            arrays["history"] = self.history
+        for name in ("metric", "history"):
+            if getattr(self, name) is not None:
+                arrays[name] = getattr(self, name)
         arrays["parameter_names"] = np.array(self.parameter_names, dtype=np.str_)
-        files.write(path, shown_axes(self.kept_axes).columns, arrays, scalars)
+        files.write(path, shown_axes(self.kept_axes).columns, arrays, self._about())
 
     @classmethod
     def load(cls, path: str | PathLike[str], *, max_bytes: int | None = None) -> SweepResult:
@@ -587,12 +479,6 @@ class SweepResult(NetworkResult):
             if isinstance(error, FileNotFoundError):
                 raise
             raise ValueError(f"path: {str(path)!r} is not a saved sweep ({error})") from error
-
-
-_NO_SCALARS = (
-    *ARRAYS, "regime", "axes", "x", "parameter_names", "metric", "networks", "history", "template"
-)  # fmt: skip
-_SCALARS = tuple(f.name for f in fields(SweepResult) if f.name not in _NO_SCALARS)
 
 
 def _span(counts: NDArray[np.int64]) -> str:

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from os import PathLike
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.descent.axes import Column
 from fastgd.engines.protocol.outcomes import Status
-from fastgd.plotting.result import Result
-from fastgd.sweeps.axis_values import as_column
+from fastgd.files import atomic_write
+from fastgd.sweeps.axis_values import as_column, shown_axes
+from fastgd.sweeps.contents import Contents
+from fastgd.sweeps.regimes import NAMES
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+STATUSES = tuple(sorted(Status))
+STATUS_NAMES = tuple(status.label for status in STATUSES)
+REGIME_NAMES: tuple[str, ...] = tuple(NAMES.tolist())
 _UNKNOWN = 4 << 30  # bytes that may be used where the system does not tell how many there are
 
 
@@ -36,23 +46,99 @@ def table(asked: str, runs: int, numbers: int, dtype: np.dtype[Any]) -> NDArray[
     return np.full((runs, numbers), np.nan, dtype)
 
 
-def columns_of(
-    result: Result, axes: Mapping[str, Column], x: NDArray[Any], names: Sequence[str]
-) -> dict[str, Any]:
-    """The columns of `SweepResult.to_pandas`: axes, outcomes, and the final parameters that have names."""
-    columns: dict[str, Any] = {}
-    shape, size = result.shape, result.status.size
-    repeats = np.indices(shape, dtype=np.int64).reshape(len(shape), size)
-    if result.paired:
-        repeats = np.broadcast_to(repeats, (len(axes), size))
-    for (name, values), index in zip(axes.items(), repeats, strict=True):
-        columns[name] = as_column(values)[index]
-    labels = {int(s): s.label for s in Status}
-    columns["status"] = [labels[s] for s in result.status.ravel().tolist()]
+@dataclass(frozen=True)
+class Labels:
+    """A column of texts that come again and again: a code for each row, and the text of each code."""
+
+    codes: NDArray[np.integer[Any]]
+    texts: tuple[str, ...]
+
+    @classmethod
+    def at(cls, texts: Iterable[str], places: NDArray[np.intp]) -> Labels:
+        """The texts at these places, each of them once."""
+        code_of: dict[str, int] = {}
+        codes = np.array([code_of.setdefault(text, len(code_of)) for text in texts], np.int32)
+        return cls(codes[places], tuple(code_of))
+
+
+Columns = dict[str, NDArray[Any] | Labels]
+
+
+def places_of(shape: tuple[int, ...], axes: Sequence[str], paired: bool) -> Iterator[Any]:
+    """For each axis the places on it of all runs, which are counted with the last axis varying fastest."""
+    for k, _ in enumerate(axes):
+        axis = 0 if paired else k
+        places = np.arange(shape[axis]).reshape(-1, *(1,) * (len(shape) - axis - 1))
+        yield np.broadcast_to(places, shape).reshape(-1)
+
+
+def columns_of(result: Contents, names: Sequence[str], *, spelled: bool = False) -> Columns:
+    """The columns of a sweep's table: axes, outcomes, and the final parameters of these names.
+
+    With `spelled` the numbers of a grid's axes are texts too, so that none is spelled again for every run.
+    """
+    columns: Columns = {}
+    axes = shown_axes(result.kept_axes).columns
+    places = places_of(result.shape, tuple(axes), result.paired)
+    for (name, values), index in zip(axes.items(), places, strict=True):
+        column = as_column(values)
+        if column.dtype == object or (spelled and not result.paired):
+            columns[name] = Labels.at(map(str, column.tolist()), index)
+        else:
+            columns[name] = column[index]
     last = "slope" if result.metric is None else "metric"
-    for name in ("regime", "iterations", "loss", last):
-        columns[name] = getattr(result, name).ravel()
-    rows = x.reshape(size, x.shape[-1])
-    for k, name in enumerate(names):
-        columns[f"final_{name}" if name in columns else name] = rows[:, k]
+    rows = result.x.reshape(result.size, -1)
+    for name, column in (
+        ("status", Labels(result.status.ravel() - np.int8(STATUSES[0]), STATUS_NAMES)),
+        ("regime", Labels(result.regime_codes.ravel(), REGIME_NAMES)),
+        *((name, getattr(result, name).ravel()) for name in ("iterations", "loss", last)),
+        *((name, rows[:, k]) for k, name in enumerate(names)),
+    ):
+        columns[free_name(name, columns)] = column
     return columns
+
+
+def free_name(name: str, taken: Container[str]) -> str:
+    """The name, or `final_<name>` if something else is called so."""
+    while name in taken:
+        name = f"final_{name}"
+    return name
+
+
+def as_frame(columns: Columns, *, categorical: bool = False) -> pd.DataFrame:
+    """A pandas table; of texts that repeat, categories or the texts themselves."""
+    import pandas as pd  # noqa: PLC0415  (heavy)
+
+    def made(column: NDArray[Any] | Labels) -> Any:
+        if not isinstance(column, Labels):
+            return column
+        if categorical:
+            return pd.Categorical.from_codes(column.codes, column.texts)
+        return pd.Index(column.texts).take(column.codes)
+
+    return pd.DataFrame({name: made(column) for name, column in columns.items()})
+
+
+def write_parquet(
+    columns: Columns, path: str | PathLike[str], about: Mapping[str, Any], compression: str | None
+) -> None:
+    """Write columns as Parquet, whole or not at all; `about` is kept as JSON in the file's metadata."""
+    import pyarrow as pa  # noqa: PLC0415  (heavy)
+    from pyarrow import parquet  # noqa: PLC0415
+
+    def made(column: NDArray[Any] | Labels) -> Any:
+        if isinstance(column, Labels):
+            return pa.DictionaryArray.from_arrays(column.codes, list(column.texts))
+        return pa.array(column)
+
+    arrays = {name: made(column) for name, column in columns.items()}
+    table = pa.table(arrays, metadata={"fastgd": json.dumps(about)})
+    with atomic_write(path) as file:
+        parquet.write_table(
+            table,
+            file,
+            compression=compression or "none",
+            use_dictionary=[n for n, column in columns.items() if isinstance(column, Labels)],
+            # numbers of one size have the same first bytes, which shrink where they stand together
+            use_byte_stream_split=[n for n, a in arrays.items() if pa.types.is_floating(a.type)],
+        )

@@ -1,11 +1,13 @@
 """What a saved sweep looks like in the file: which members are packed, and how iterations are kept."""
 
+import dataclasses
 import zipfile
 
 import numpy as np
 import pytest
 
 import fastgd as gd
+from fastgd.sweeps.arrays import ARRAYS, SCALARS
 
 
 def result(iterations, axes=None):
@@ -66,6 +68,13 @@ def test_only_what_packs_well_is_packed(tmp_path):
     packed = {info.filename for info in members if info.compress_type == zipfile.ZIP_DEFLATED}
     assert packed == {f"{name}.npy" for name in ("iterations", "status", "regime", "about")}
     assert all(i.compress_size < i.file_size / 3 for i in members if i.filename in packed)
+
+
+def test_every_field_is_saved_or_left_out():
+    arrays = {*ARRAYS, "regime", "x", "parameter_names", "metric", "history"}
+    not_saved = {"networks", "template"}
+    names = {field.name for field in dataclasses.fields(gd.SweepResult)}
+    assert names == {"axes", *arrays, *SCALARS, *not_saved}
 
 
 def test_axes_of_numbers_come_back_as_arrays(tmp_path):
