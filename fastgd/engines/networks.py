@@ -14,6 +14,8 @@ from fastgd.engines.protocol.steps import Method
 from fastgd.engines.registry import RULES
 from fastgd.extras import present, warn_slow
 
+_TOGETHER = 16  # networks of a block in NumPy's arrays
+
 
 def chosen_backend(backend: str | None) -> str:
     """The backend of a network; "auto" never takes Numba, which is not faster than NumPy's products, nor the GPU."""
@@ -57,17 +59,22 @@ class Lanes:
         Networks of one block.
     platoon : callable
         ``platoon(trainings, capacity)`` makes room for some of the networks.
+    name : {"lanes", "batched"}
+        Each network is a lane of every vector, or a part of NumPy's arrays.
     """
 
     width: int
     platoon: Callable[[Trainings, int], Platoon]
+    name: str = "lanes"
 
 
 def lane_width(t: Trainings, backend: str | None) -> int:
     """How many networks a block of the engine for networks side by side has; 0 where it cannot train these."""
     a = t.architecture
-    own = callable(a.activation) or callable(a.loss)
-    if chosen_backend(backend) != "cython" or (own and not present("numba")):
+    own, chosen = callable(a.activation) or callable(a.loss), chosen_backend(backend)
+    if chosen == "numpy":
+        return _TOGETHER
+    if chosen != "cython" or (own and not present("numba")):
         return 0
     if t.batches.rows - (t.batches.updates - 1) * t.batches.size == 1:
         return 0  # an update with one row adds in another order: `single.h`
@@ -77,12 +84,18 @@ def lane_width(t: Trainings, backend: str | None) -> int:
 
 
 def lanes_for(t: Trainings, backend: str | None, updates: str) -> Lanes | None:
-    """The engine for networks side by side, if there is one; a user's rule is compiled now.
+    """The engine for networks side by side, if there is one; lanes of a user's rule are compiled now.
 
-    `updates` is the optimizer's backend: with "numba", that compiles every rule.
+    `updates` is the optimizer's backend: with "numba", that compiles every rule for lanes.
     """
     width = lane_width(t, backend)
     if not width:
+        return None
+    if chosen_backend(backend) == "numpy":
+        from fastgd.engines.reference import platoons  # noqa: PLC0415
+
+        return Lanes(width, platoons.Platoon, "batched")
+    if updates not in {"auto", "cython", "numba"}:
         return None
     letter = t.architecture.dtype.char
     loops = [_loops(numbers.method, letter, width, updates) for numbers in t.numbers]

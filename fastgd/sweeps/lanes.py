@@ -124,8 +124,6 @@ def _tasks_of(  # noqa: PLR0917
     """Tasks for runs of a group that have one size of batches; None if they train one by one."""
     index, a = group.index[own], group.architecture
     settings = settings_of(runs.optimizer(int(index[0])))
-    if settings["backend"] not in {"auto", "cython", "numba"}:
-        return None
     trainings = Trainings(
         a,
         runs.problem.rows,

@@ -113,8 +113,9 @@ class _Work:
         tasks, others = dealt_out(runs, outcomes.order, first.backend, threads, outcomes.record)
         alone = np.zeros(runs.total, bool)
         alone[others] = True
-        self.engine = " and ".join(["lanes"] * bool(tasks) + ["one by one"] * bool(others.size))
-        self.width = max([task.lanes.width for task in tasks], default=1)
+        engines = sorted({task.lanes.name for task in tasks}) + ["one by one"] * bool(others.size)
+        self.engine = " and ".join(engines)
+        self.width = max([t.lanes.width for t in tasks if t.lanes.name == "lanes"], default=1)
         self.queue: list[Task | int] = [*tasks, *outcomes.order[alone[outcomes.order]].tolist()]
         self.queue.reverse()
         self.lock = threading.Lock()

@@ -18,6 +18,7 @@ from fastgd.engines.protocol.platoons import Numbers, Trainings
 from fastgd.optimizers.loops import settings_of, varied
 
 RATES = np.geomspace(1e-3, 0.3, 21)  # a block and a part of one
+BACKENDS = "cython", "numpy"
 
 
 def flat(net):
@@ -80,7 +81,7 @@ class Both:
 
     def platoon(self, capacity=None):
         updates = settings_of(self.optimizer)["backend"]
-        lanes = lanes_for(self.trainings, "cython", updates)
+        lanes = lanes_for(self.trainings, self.net.backend, updates)
         return lanes.platoon(self.trainings, len(self.rates) if capacity is None else capacity)
 
     def side_by_side(self, steps=(5,), capacity=None):
@@ -123,23 +124,26 @@ class Both:
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("case", SAMPLED_CASES, ids=lambda case: case.id)
-def test_every_optimizer(case, dtype):
-    net = gd.MLP([3, 5, 2], activation="tanh", loss="mse", dtype=dtype)
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_every_optimizer(case, dtype, backend):
+    net = gd.MLP([3, 5, 2], activation="tanh", loss="mse", dtype=dtype, backend=backend)
     Both(net, case.make()).check()
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("activation", sorted(ACTIVATIONS))
-def test_every_activation(activation, dtype):
-    net = gd.MLP([3, 9, 4, 2], activation=activation, loss="mse", dtype=dtype)
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_every_activation(activation, dtype, backend):
+    net = gd.MLP([3, 9, 4, 2], activation=activation, loss="mse", dtype=dtype, backend=backend)
     Both(net, gd.Adam()).check()
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("loss", sorted(LOSSES))
 @pytest.mark.parametrize("weighted", [False, True])
-def test_every_loss(loss, dtype, weighted):
-    net = gd.MLP([3, 9, 5], loss=loss, dtype=dtype)
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_every_loss(loss, dtype, weighted, backend):
+    net = gd.MLP([3, 9, 5], loss=loss, dtype=dtype, backend=backend)
     Both(net, gd.SGD(momentum=0.9), weighted=weighted).check()
 
 
@@ -148,35 +152,40 @@ def test_every_loss(loss, dtype, weighted):
 )
 @pytest.mark.parametrize("clip_norm", [np.inf, 0.2])
 @pytest.mark.parametrize("seeds", [(3,), (3, 4, 5)])
-def test_penalties_dropout_clipping_and_orders_of_their_own(options, clip_norm, seeds):
-    net = gd.MLP([70, 40, 3], **options)
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_penalties_dropout_clipping_and_orders_of_their_own(options, clip_norm, seeds, backend):
+    net = gd.MLP([70, 40, 3], **options, backend=backend)
     Both(net, gd.SGD(clip_norm=clip_norm), seeds=seeds, updates=7).check()
 
 
 @pytest.mark.parametrize("rows", [2, 8, 41, 300, 700])
-def test_batches_of_all_rows_and_of_many_parts(rows):
-    net = gd.MLP([5, 8, 3], loss="mse", activation="tanh")
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_batches_of_all_rows_and_of_many_parts(rows, backend):
+    net = gd.MLP([5, 8, 3], loss="mse", activation="tanh", backend=backend)
     Both(net, gd.Adam(), rows=rows, batch=rows, updates=5).check()
     Both(net, gd.Adam(), rows=rows, batch=rows, updates=5, shuffle=False).check()
 
 
-def test_each_ends_at_its_own_update_and_ranks_close():
-    net = gd.MLP([2, 16, 1], activation="tanh", loss="mse")
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_each_ends_at_its_own_update_and_ranks_close(backend):
+    net = gd.MLP([2, 16, 1], activation="tanh", loss="mse", backend=backend)
     ends = np.random.default_rng(0).integers(0, 300, 100)
     both = Both(net, gd.SGD(), rows=16, batch=16, ends=ends, rates=np.geomspace(0.01, 1, 100))
     both.check(both.side_by_side(steps=(1, 64, 130)))
 
 
-def test_those_that_diverge_leave_the_others_alone():
-    net = gd.MLP([3, 8, 1], activation="relu", loss="mse")
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_those_that_diverge_leave_the_others_alone(backend):
+    net = gd.MLP([3, 8, 1], activation="relu", loss="mse", backend=backend)
     both = Both(net, gd.SGD(), rates=np.geomspace(1e-3, 1e4, 60), updates=90)
     platoon = both.side_by_side()
     assert set(platoon.status) == {Status.DIVERGED, Status.MAX_ITER}
     both.check(platoon)
 
 
-def test_a_platoon_takes_other_networks_when_the_first_have_ended():
-    both = Both(gd.MLP([3, 8, 1], loss="mse"), gd.NAdam())
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_platoon_takes_other_networks_when_the_first_have_ended(backend):
+    both = Both(gd.MLP([3, 8, 1], loss="mse", backend=backend), gd.NAdam())
     platoon = both.side_by_side(capacity=40)
     first = platoon.final[:21].copy()
     platoon.load(np.arange(21), np.array([flat(both.net.fresh(3))]), np.zeros(21, int))
@@ -184,8 +193,9 @@ def test_a_platoon_takes_other_networks_when_the_first_have_ended():
     assert bits(first) == bits(platoon.final[:21])
 
 
-def test_stopped_early_they_are_where_they_were():
-    both = Both(gd.MLP([3, 8, 1], loss="mse"), gd.Adam(), updates=100)
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_stopped_early_they_are_where_they_were(backend):
+    both = Both(gd.MLP([3, 8, 1], loss="mse", backend=backend), gd.Adam(), updates=100)
     platoon = both.platoon()
     platoon.load(np.arange(21), np.array([flat(both.net.fresh(3))]), np.zeros(21, int))
     platoon.advance(7)
@@ -197,8 +207,9 @@ def test_stopped_early_they_are_where_they_were():
 
 
 @pytest.mark.parametrize("loss", sorted(LOSSES))
-def test_what_the_networks_are_worth(loss):
-    net = gd.MLP([3, 9, 5], loss=loss)
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_what_the_networks_are_worth(loss, backend):
+    net = gd.MLP([3, 9, 5], loss=loss, backend=backend)
     both = Both(net, gd.SGD(), rows=90, weighted=True)
     platoon = both.side_by_side()
     rows = both.trainings.rows
@@ -236,9 +247,10 @@ def own_rule(*, source=True, **options):
     [{}, {"source": False}, {"l2": 0.1, "clip_value": 0.3}, {"clip_norm": 0.1}, {"beta": 0.5}],
     ids=str,
 )
-def test_a_rule_of_the_user_s_own(options, dtype):
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_rule_of_the_user_s_own(options, dtype, backend):
     pytest.importorskip("numba")
-    net = gd.MLP([3, 5, 2], activation="tanh", loss="mse", dtype=dtype)
+    net = gd.MLP([3, 5, 2], activation="tanh", loss="mse", dtype=dtype, backend=backend)
     Both(net, own_rule(**options)).check()
 
 
@@ -256,7 +268,7 @@ def test_a_rule_with_more_state_than_there_is_room_for_is_not_for_lanes():
     exec(text, functions)
     wide = gd.Optimizer.from_rule(functions["wide"], state=names, coefficients=lambda t, lr: (lr,))
     both = Both(gd.MLP([3, 5, 2], loss="mse"), wide(lr=0.1))
-    assert lanes_for(both.trainings, "cython", "auto") is None
+    assert lanes_for(both.trainings, "auto", "auto") is None
 
 
 def test_a_function_of_the_user_s_own():
@@ -266,6 +278,20 @@ def test_a_function_of_the_user_s_own():
         return np.where(z > 0, z, 0.1 * z), np.where(z > 0, 1.0, 0.1)
 
     Both(gd.MLP([3, 6, 1], activation=bent, loss="mse"), gd.Adam()).check()
+
+
+@pytest.mark.parametrize("options", [{}, {"l1": 0.01, "l2": 0.1, "dropout": 0.3}], ids=str)
+@pytest.mark.parametrize("loss", ["mse", "cross_entropy"])
+def test_both_engines_agree_but_for_rounding(loss, options):
+    found = []
+    for backend in BACKENDS:
+        net = gd.MLP([5, 9, 3], loss=loss, dtype="float64", backend=backend, **options)
+        both = Both(net, gd.Adam(clip_norm=0.5), seeds=(3, 4), weighted=True)
+        found.append(both.side_by_side())
+    lanes, batched = found
+    np.testing.assert_allclose(lanes.final, batched.final, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(lanes.history, batched.history, rtol=1e-10)
+    np.testing.assert_allclose(*(p.assess(both.trainings.rows) for p in found), rtol=1e-10)
 
 
 @settings(deadline=None, max_examples=40)

@@ -1,4 +1,4 @@
-"""Sweeps of networks: side by side, as lanes of vectors, each has the bits that it has alone.
+"""Sweeps of networks: side by side, as lanes of vectors or in NumPy's arrays, each has the bits that it has alone.
 
 Where a column of a batch is zero, the engine for one network leaves it out: the sum of recorded penalties has another
 order then, and 0 times infinity is 0. So cases with such columns have no penalties, and small rates.
@@ -49,6 +49,7 @@ CASES = st.fixed_dictionaries(
         "max_iter": st.integers(0, 20),
         "record": st.sampled_from([None, 1, 5]),
         "n_threads": st.integers(1, 3),
+        "backend": st.sampled_from(["cython", "cython", "cython", "numpy"]),
         "seed": values.SEEDS,
     }
 )  # fmt: skip
@@ -83,7 +84,7 @@ def problem_of(case):
         x *= np.random.default_rng(case["seed"]).random(x.shape) < 0.3
     if x.dtype == np.uint8:
         x = np.maximum(x, 1)
-    net = network.network(case | ({"penalties": {}} if sparse else {}), "cython")
+    net = network.network(case | ({"penalties": {}} if sparse else {}), case["backend"])
     how = {name: case[name] for name in ("shuffle", "drop_last")}
     return net.problem(x, y, sample_weight=weights, batch_size=case["batch"], **how)
 

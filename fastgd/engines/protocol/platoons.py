@@ -169,6 +169,7 @@ class Platoon(Protocol):
 
     capacity: int
     n: int
+    n_parameters: int
     iterations: NDArray[np.int64]
     status: NDArray[np.int8]
     final: NDArray[Any]

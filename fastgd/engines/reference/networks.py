@@ -23,13 +23,20 @@ def _in_numpy(function: Callable[..., Any]) -> Callable[..., Any]:
     return bound(function, numpy_vocabulary())
 
 
+Strength = tuple[Any, Any]  # of penalties: l1 and l2, numbers or arrays with one for each network
+
+
 def _like(z: Array, result: Any) -> Array:
     """The result of a function of z, perhaps a scalar, in the shape and dtype of z."""
     return np.broadcast_to(np.asarray(result, z.dtype), z.shape)
 
 
 class Reference:
-    """See `fastgd.engines.protocol.networks.Engine`."""
+    """See `fastgd.engines.protocol.networks.Engine`.
+
+    Its passes take several networks at once too: then the parameters have one dimension more in front, and so have rows
+    that the networks do not share.
+    """
 
     def __init__(self, architecture: Architecture) -> None:
         self.architecture = a = architecture
@@ -48,7 +55,7 @@ class Reference:
         w, *bias = (params[i] for i in self.architecture.layer(k))
         return w, bias[0] if bias else self._zeros[k]
 
-    def _inputs(self, x: Array, scale: float) -> Array:
+    def inputs(self, x: Array, scale: float) -> Array:
         """The rows in the network's dtype and in one order: BLAS may round a product by the layout of its operands."""
         real = self.architecture.dtype.type
         rows = np.ascontiguousarray(x, real)
@@ -65,7 +72,7 @@ class Reference:
         values, slopes = [x], []
         for layer in range(self.architecture.layers):
             w, bias = self.layer(params, layer)
-            z = values[-1] @ w + bias
+            z = values[-1] @ w + bias[..., None, :]
             if layer < self.architecture.layers - 1:
                 z, slope = self._activated(z)
                 if masks is not None:
@@ -78,46 +85,72 @@ class Reference:
         """The loss of each row, and its gradient with respect to the outputs."""
         a = self.architecture
         if a.classes:
-            shifted = z - z.max(axis=1, keepdims=True)
+            shifted = z - z.max(axis=-1, keepdims=True)
             e = np.exp(shifted)
-            total = e.sum(axis=1, keepdims=True)
-            rows = np.arange(len(z))
+            total = e.sum(axis=-1, keepdims=True)
             slope = e / total
-            slope[rows, y] -= 1
-            value = np.asarray(np.log(total[:, 0]) - shifted[rows, y], np.float64)
+            own = np.broadcast_to(y[..., None], (*z.shape[:-1], 1))
+            np.put_along_axis(slope, own, np.take_along_axis(slope, own, -1) - 1, -1)
+            wanted = np.take_along_axis(shifted, own, -1)
+            value = np.asarray((np.log(total) - wanted)[..., 0], np.float64)
             return np.minimum(value, a.loss_cap), slope
         assert self._loss is not None
         value, slope = self._loss(z, y, *self._loss_constants)
         value, slope = _like(z, value), _like(z, slope)
-        value = np.minimum(np.asarray(value, np.float64), a.loss_cap).sum(axis=1)
-        return (value, slope) if a.sum_outputs else (value / z.shape[1], slope / z.shape[1])
+        value = np.minimum(np.asarray(value, np.float64), a.loss_cap).sum(axis=-1)
+        return (value, slope) if a.sum_outputs else (value / z.shape[-1], slope / z.shape[-1])
 
     def backward_pass(
         self, params: list[Array], values: list[Array], slopes: list[Array], delta: Array
     ) -> list[Array]:
         grads: list[Array] = []
         for layer in range(self.architecture.layers - 1, -1, -1):
-            own = [values[layer].T @ delta, delta.sum(axis=0)]
+            own = [values[layer].mT @ delta, delta.sum(axis=-2)]
             grads = own[: 1 + self.architecture.bias] + grads
             if layer:
-                delta = (delta @ self.layer(params, layer)[0].T) * slopes[layer - 1]
+                delta = (delta @ self.layer(params, layer)[0].mT) * slopes[layer - 1]
         return grads
 
-    def _penalized(self, params: list[Array], grads: list[Array], total: float) -> float:
+    def _penalized(
+        self, params: list[Array], grads: list[Array], total: Array, strength: Strength
+    ) -> Array:
         """Add the gradients of the penalties to `grads`; returns the penalties."""
-        a = self.architecture
-        if not (a.l1 or a.l2):
-            return 0.0
-        share = 1.0 / total if a.penalty_per_row and total else 1.0
-        penalty = 0.0
-        each = 1 + a.bias
+        l1, l2 = (np.asarray(value, np.float64) for value in strength)
+        penalty = np.zeros(total.shape)
+        if not (l1.any() or l2.any()):
+            return penalty
+        share = 1.0 / np.where(total == 0, 1.0, total) if self.architecture.penalty_per_row else 1.0
+        each = 1 + self.architecture.bias
         for w, g in zip(params[::each], grads[::each], strict=True):
-            real = w.dtype.type
-            np.add(g, real(a.l2 * share) * w + real(a.l1 * share) * np.sign(w), out=g)
-            wide = np.asarray(w, np.float64)
-            sizes, squares = float(np.abs(wide).sum()), float(np.sum(wide * wide))
-            penalty += share * (a.l1 * sizes + a.l2 / 2 * squares)
+            first, second = ((c * share).astype(w.dtype)[..., None, None] for c in (l1, l2))
+            np.add(g, second * w + first * np.sign(w), out=g)
+            wide = np.asarray(w, np.float64).reshape(*w.shape[:-2], -1)
+            sizes, squares = np.abs(wide).sum(axis=-1), np.sum(wide * wide, axis=-1)
+            penalty = penalty + share * (l1 * sizes + l2 / 2 * squares)
         return penalty
+
+    def batch(  # noqa: PLR0917
+        self,
+        params: list[Array],
+        x: Array,
+        y: Array,
+        w: NDArray[np.float64],
+        strength: Strength,
+        masks: list[Array] | None = None,
+    ) -> tuple[Array, Array, list[Array]]:
+        """Mean loss of some rows with the weights `w`, penalties, and the gradients of their sum.
+
+        `strength` is that of the penalties, l1 and l2, of all networks or of each.
+        """
+        values, slopes = self.forward_pass(params, x, masks)
+        losses, delta = self.row_losses(values[-1], y)
+        total = w.sum(axis=-1)
+        share = np.zeros_like(w)
+        np.divide(w, total[..., None], out=share, where=total[..., None] != 0)
+        delta = delta * share[..., None].astype(delta.dtype)
+        grads = self.backward_pass(params, values, slopes, delta)
+        penalty = self._penalized(params, grads, total, strength)
+        return (losses[..., None, :] @ share[..., None])[..., 0, 0], penalty, grads
 
     # --- the interface of engines -----------------------------------------------------------------
 
@@ -126,7 +159,7 @@ class Reference:
         with np.errstate(all="ignore"):
             for start in range(0, len(x), _AT_ONCE):
                 part = slice(start, start + _AT_ONCE)
-                out[part] = self.forward_pass(params, self._inputs(x[part], scale))[0][-1]
+                out[part] = self.forward_pass(params, self.inputs(x[part], scale))[0][-1]
         return out
 
     def assess(self, params: list[Array], rows: Rows) -> tuple[float, float]:
@@ -149,17 +182,12 @@ class Reference:
         masks: list[Array] | None = None,
     ) -> tuple[float, float, list[Array]]:
         part: Any = slice(None) if index is None else index
+        a = self.architecture
         with np.errstate(all="ignore"):
-            x = self._inputs(rows.x[part], rows.scale)
-            values, slopes = self.forward_pass(params, x, masks)
-            losses, delta = self.row_losses(values[-1], rows.y[part])
+            x = self.inputs(rows.x[part], rows.scale)
             w = np.ones(len(x)) if rows.weights is None else rows.weights[part]
-            total = float(w.sum())
-            share = w / total if total else np.zeros(len(x))
-            delta = delta * share[:, None].astype(delta.dtype)
-            grads = self.backward_pass(params, values, slopes, delta)
-            penalty = self._penalized(params, grads, total)
-        return float(losses @ share), penalty, grads
+            loss, penalty, grads = self.batch(params, x, rows.y[part], w, (a.l1, a.l2), masks)
+        return float(loss), float(penalty), grads
 
     def train(self, params: list[Array], rows: Rows, stretch: Stretch) -> None:
         for k in range(stretch.last - stretch.first):

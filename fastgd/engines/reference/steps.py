@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.engines.layout import BLOCK, PARTIALS
+from fastgd.engines.parse import CoefficientFunction
 from fastgd.engines.processor import flushed
 from fastgd.engines.protocol.arrays import checked
 from fastgd.engines.protocol.steps import Group, Slot
@@ -159,6 +160,27 @@ def in_python(function: Callable[..., Any], carries: bool) -> Callable[..., None
         out[:] = results
 
     return evaluate
+
+
+def tabulated(
+    function: CoefficientFunction,
+    t: int,
+    hyper: NDArray[np.float64],
+    carry: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Coefficients by row, runs by column; equal hyperparameters are evaluated once. Writes the carries."""
+    known: dict[tuple[float, ...], tuple[float, ...]] = {}
+    table = np.empty((function.count, hyper.shape[1]))
+    for run, column in enumerate(zip(carry.tolist(), *hyper.tolist(), strict=True)):
+        if column not in known:
+            before, *values = column
+            given = [before] if function.carries else []
+            known[column] = tuple(function.function(float(t), *given, *values))
+        (*results,) = known[column]
+        if function.carries:
+            carry[run] = results.pop(0)
+        table[:, run] = results
+    return table
 
 
 def _updated(

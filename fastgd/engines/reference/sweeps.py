@@ -27,8 +27,9 @@ from fastgd.engines.protocol.outcomes import (
     standing_of,
 )
 from fastgd.engines.protocol.sweeps import Descents, Limits, Problem
+from fastgd.engines.reference.metrics import summed
 from fastgd.engines.reference.steepness import steepest_of
-from fastgd.engines.reference.steps import block_sums
+from fastgd.engines.reference.steps import block_sums, tabulated
 from fastgd.engines.registry import COEFFICIENTS, PREPARE, STOPS
 from fastgd.engines.vocabulary import bound, numpy_vocabulary
 
@@ -188,25 +189,15 @@ class Columns:
         if len(clip):
             most, eps = clip
             with self.mode():
-                norms = np.sqrt([sum(block_sums(column).tolist()) for column in g.T])
+                norms = np.sqrt([summed(block_sums(column)) for column in g.T])
                 scales = most / (norms + eps)
             table[1] = np.where((scales > 1) | np.isinf(most), 1.0, scales)
         return table
 
     def _tabulate(self, function: CoefficientFunction, t: int, hyper: NDArray[np.float64]) -> Array:
-        """Coefficients by row, runs by column; equal hyperparameters are evaluated once."""
-        known: dict[tuple[float, ...], tuple[float, ...]] = {}
-        table = np.empty((function.count, hyper.shape[1]))
-        for run, column in enumerate(zip(self.carry.tolist(), *hyper.tolist(), strict=True)):
-            if column not in known:
-                before, *values = column
-                carry = [before] if function.carries else []
-                known[column] = tuple(function.function(float(t), *carry, *values))
-            (*carried,) = known[column]
-            if function.carries:
-                self.carry[run] = carried.pop(0)
-            table[:, run] = carried
-        return table.astype(self.limits.dtype)
+        """Coefficients by row, runs by column."""
+        table: Array = tabulated(function, t, hyper, self.carry).astype(self.limits.dtype)
+        return table
 
 
 @contextmanager
