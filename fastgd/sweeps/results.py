@@ -98,8 +98,7 @@ class SweepResult(TableResult, NetworkResult):
     record : int, default 0
         Updates between two entries of `history`.
     engine : str, default ""
-        Of networks: "lanes" (small ones side by side, each a lane of every vector; on NumPy "batched", each a part of
-        larger arrays), "one by one", or both.
+        Of networks: "lanes" or on NumPy "batched" (small ones side by side), "one by one", or two with "and" between.
     template : MLP, optional
         In a sweep of networks: an untrained one, of which `network` makes others. It is not saved.
 

@@ -115,13 +115,13 @@ def sweep(
 
     Small networks train side by side, each a lane of the processor's vectors (with ``backend="numpy"`` a part of larger
     arrays), others one by one, each on one thread (`engine` of the result says which); either way as `MLP.fit` would
-    train it alone with the same seed. A run ends after `max_iter` updates (for n rows an epoch has ``ceil(n /
-    batch_size)``), or when it diverges: when the loss of a batch, or a parameter at the end of an epoch, is not finite.
-    `iterations` counts its updates until then. `loss` and `metric` (accuracy, or R² in regression) are those of the
-    validation rows at the end, or of all training rows if there are none. The loss is without penalties; both are nan
-    if a run diverged. `regime` is "growing" if the mean training loss of the last epoch is above that of every batch of
-    the first; "slow" if it is below that of the epoch before (in runs shorter than two epochs: that of the second half
-    below that of the first); else "cycling".
+    train it alone with the same seed. A run ends after `max_iter` updates (for n rows an epoch has
+    ``ceil(n / batch_size)``), or when it diverges: when the loss of a batch, or a parameter at the end of an epoch, is
+    not finite. `iterations` counts its updates until then. `loss` and `metric` (accuracy, or R² in regression) are
+    those of the validation rows at the end, or of all training rows if there are none. The loss is without penalties;
+    both are nan if a run diverged. `regime` is "growing" if the mean training loss of the last epoch is above that of
+    every batch of the first; "slow" if it is below that of the epoch before (in runs shorter than two epochs: that of
+    the second half below that of the first); else "cycling".
 
     Axes of a sweep of networks are the optimizer's hyperparameters, "optimizer", "rng" (seeds of the weights, the
     orders of rows and dropout; the network's by default), "batch_size", "epochs" or "max_iter" (instead of

@@ -1,125 +1,16 @@
 """Networks that train side by side have the bits that each has alone: every rule, activation, loss, precision."""
 
-import warnings
-
 import numpy as np
 import pytest
 from grids import SAMPLED_CASES
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from same_bits import bits
+from side_by_side import BACKENDS, Both, flat
 
 import fastgd as gd
-from fastgd.batches import Batches
-from fastgd.engines.networks import lanes_for
 from fastgd.engines.protocol.networks import ACTIVATIONS, LOSSES
 from fastgd.engines.protocol.outcomes import Status
-from fastgd.engines.protocol.platoons import Numbers, Trainings
-from fastgd.optimizers.loops import settings_of, varied
-
-RATES = np.geomspace(1e-3, 0.3, 21)  # a block and a part of one
-BACKENDS = "cython", "numpy"
-
-
-def flat(net):
-    return np.concatenate([p.ravel() for p in net.params])
-
-
-def targets(rng, a, n):
-    if a.classes:
-        return rng.integers(a.sizes[-1], size=n)
-    return rng.uniform(0, 1, size=(n, a.sizes[-1]))
-
-
-class Both:
-    """Runs that differ in their rates and perhaps seeds, side by side and one by one."""
-
-    def __init__(
-        self,
-        net,
-        optimizer,
-        *,
-        rows=40,
-        batch=7,
-        updates=12,
-        seeds=(3,),
-        shuffle=True,
-        weighted=False,
-        rates=RATES,
-        ends=None,
-    ):
-        rng = np.random.default_rng(1)
-        a = net.architecture
-        x = rng.normal(size=(rows, a.sizes[0])).astype(a.dtype)
-        self.weights = rng.uniform(0, 2, rows) if weighted else None
-        self.data = x, targets(rng, a, rows)
-        self.net, self.optimizer, self.rates, self.batch, self.shuffle = (
-            net,
-            optimizer,
-            rates,
-            batch,
-            shuffle,
-        )
-        n = len(rates)
-        self.seeds, self.seed_of = seeds, np.arange(n) % len(seeds)
-        self.updates = np.full(n, updates) if ends is None else np.resize(ends, n)
-        numbers = varied(optimizer, {"lr": rates})
-        method = numbers.method(numbers.flags({"lr": 0}), {"lr": np.arange(n)}, n)
-        self.trainings = Trainings(
-            a,
-            net.rows(*self.data, self.weights),
-            Batches(rows, min(batch, rows), shuffle, False, 0),
-            [Numbers(method, None, np.zeros(n, np.intp))],
-            (0,) * len(net.params),
-            seeds,
-            self.seed_of,
-            self.updates,
-            np.full(n, a.l1),
-            np.full(n, a.l2),
-            history=1,
-        )
-
-    def platoon(self, capacity=None):
-        updates = settings_of(self.optimizer)["backend"]
-        lanes = lanes_for(self.trainings, self.net.backend, updates)
-        return lanes.platoon(self.trainings, len(self.rates) if capacity is None else capacity)
-
-    def side_by_side(self, steps=(5,), capacity=None):
-        """A platoon at its end, having advanced by these numbers of updates in turn."""
-        n = len(self.rates)
-        starts = np.array([flat(self.net.fresh(seed)) for seed in self.seeds])
-        platoon = self.platoon(capacity)
-        platoon.load(np.arange(n), starts, self.seed_of)
-        k = 0
-        while platoon.live:
-            platoon.advance(platoon.n + steps[k % len(steps)])
-            k += 1
-        return platoon
-
-    def alone(self, k):
-        net = self.net.fresh(self.seeds[self.seed_of[k]])
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", gd.DivergenceWarning)
-            return net.fit(
-                *self.data,
-                optimizer=self.optimizer.with_options(lr=float(self.rates[k])),
-                batch_size=self.batch,
-                steps=int(self.updates[k]),
-                sample_weight=self.weights,
-                shuffle=self.shuffle,
-                record=1,
-            )
-
-    def check(self, platoon=None):
-        platoon = self.side_by_side() if platoon is None else platoon
-        for k in range(len(self.rates)):
-            net = self.alone(k)
-            assert net.status_ == platoon.status[k]
-            assert net.steps_ == platoon.iterations[k] or net.status_ is Status.DIVERGED
-            if net.status_ is not Status.DIVERGED:  # fit goes back to the last record then
-                assert bits(flat(net)) == bits(platoon.final[k, : platoon.n_parameters])
-                losses = platoon.history[k, : net.steps_]
-                assert bits(np.asarray(net.history_.loss)) == bits(losses)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -216,68 +107,6 @@ def test_what_the_networks_are_worth(loss, backend):
     worth = platoon.assess(rows)
     for k in (0, 7, 20):
         assert bits(worth[k]) == bits(np.array(both.alone(k).assess(rows)))
-
-
-def leaky_sign(p, g, m, far, lr, beta, gain, most, leak):  # noqa: PLR0917
-    """A choice, an elementary function, and two arrays of state."""
-    m = beta * m + gain * g
-    step = np.where(np.abs(m) > most, np.sign(m), np.tanh(m) * leak)
-    far = np.maximum(far, np.abs(p))
-    return p - lr * step, m, far
-
-
-def warmed(t, carry, lr, beta):
-    carry = carry * beta
-    return carry, lr * (1.0 - carry), beta, 1.0 - beta, 0.1, 0.5
-
-
-def own_rule(*, source=True, **options):
-    rule = leaky_sign
-    if not source:
-        rule = type(rule)(rule.__code__.replace(co_filename="?"), rule.__globals__, "leaky_sign")
-    defaults = {"lr": 0.1, "beta": 0.9}
-    made = gd.Optimizer.from_rule(rule, state=("m", "far"), coefficients=warmed, defaults=defaults)
-    assert (made._rule.text is not None) == source
-    return made(**options)
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize(
-    "options",
-    [{}, {"source": False}, {"l2": 0.1, "clip_value": 0.3}, {"clip_norm": 0.1}, {"beta": 0.5}],
-    ids=str,
-)
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_a_rule_of_the_user_s_own(options, dtype, backend):
-    pytest.importorskip("numba")
-    net = gd.MLP([3, 5, 2], activation="tanh", loss="mse", dtype=dtype, backend=backend)
-    Both(net, own_rule(**options)).check()
-
-
-@pytest.mark.parametrize("optimizer", [gd.Adam, gd.Rprop, gd.NAdam])
-def test_rules_compiled_by_numba_where_the_optimizer_asks_for_it(optimizer):
-    pytest.importorskip("numba")
-    net = gd.MLP([3, 5, 2], activation="tanh", loss="mse")
-    Both(net, optimizer(backend="numba", weight_decay=0.1)).check()
-
-
-def test_a_rule_with_more_state_than_there_is_room_for_is_not_for_lanes():
-    names = tuple("abcdefh")
-    text = f"def wide(p, g, {', '.join(names)}, lr):\n    return p - lr * g, {', '.join(names)}\n"
-    functions = {"np": np}
-    exec(text, functions)
-    wide = gd.Optimizer.from_rule(functions["wide"], state=names, coefficients=lambda t, lr: (lr,))
-    both = Both(gd.MLP([3, 5, 2], loss="mse"), wide(lr=0.1))
-    assert lanes_for(both.trainings, "auto", "auto") is None
-
-
-def test_a_function_of_the_user_s_own():
-    pytest.importorskip("numba")
-
-    def bent(z):
-        return np.where(z > 0, z, 0.1 * z), np.where(z > 0, 1.0, 0.1)
-
-    Both(gd.MLP([3, 6, 1], activation=bent, loss="mse"), gd.Adam()).check()
 
 
 @pytest.mark.parametrize("options", [{}, {"l1": 0.01, "l2": 0.1, "dropout": 0.3}], ids=str)
