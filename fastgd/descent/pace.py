@@ -14,7 +14,7 @@ from fastgd.optimizers import NAG, Momentum, Optimizer
 from fastgd.optimizers.loops import schedule_of
 from fastgd.problems import LeastSquares, Logistic, Problem
 from fastgd.problems.curvature import Curvature
-from fastgd.problems.linear import LinearModel
+from fastgd.problems.linear_model import LinearModel
 from fastgd.theory import expected_iterations
 
 Point = NDArray[np.floating[Any]]
@@ -124,8 +124,9 @@ def _unscaled(problem: Problem) -> str:
     """
     if not isinstance(problem, LinearModel):
         return ""
-    largest = np.abs(problem.X).max(axis=0)
-    largest, X = largest[largest > 0], problem.X[:, largest > 0]
+    rows = problem.condensed.X
+    largest = np.abs(rows).max(axis=0)
+    largest, X = largest[largest > 0], rows[:, largest > 0]
     sizes = largest * np.sqrt(np.mean(np.square(X / largest), axis=0))
     with np.errstate(over="ignore"):
         ratio = float(sizes.max() / sizes.min()) if sizes.size else 1.0
@@ -211,9 +212,10 @@ def _curvature(problem: Problem, optimizer: Optimizer, end: End) -> Curvature | 
         return None
     if isinstance(problem, LeastSquares) and problem.update == "sequential":
         return None  # another method
-    outputs = problem.outputs if isinstance(problem, LinearModel) else 1
-    if outputs > 1 and problem.X.size * outputs**2 > _MOST_NUMBERS:  # type: ignore[attr-defined]
-        return None
+    if isinstance(problem, LinearModel) and problem.outputs > 1:
+        numbers = problem.n_rows * problem.n_parameters * problem.outputs
+        if numbers > _MOST_NUMBERS:
+            return None
     found = problem.local_curvature(end.x)
     if found is None:
         return None

@@ -167,15 +167,23 @@ def _shared_lanes(mode: str, char: str) -> int:
     return numba_sweeps.clipped_coefficients(char)
 
 
+_NOT_COMPILED = {  # by a kernel's kind: what only NumPy's loop does, and another way
+    "python": ("call a Python function", "compile it with numba.njit, or use backend='auto'"),
+    "mapped": ("read rows from a file", "use backend='auto', or read them into memory"),
+}
+
+
 def engine_of(problem: Problem, backend: str) -> str:
-    """The backend that can descend the problem: a Python function is called from NumPy's loop alone."""
-    if problem.kernel(np.float64).kind != "python" or backend == "numpy":
+    """The backend that can descend the problem.
+
+    A Python function is called, and rows in a file are read, from NumPy's loop alone.
+    """
+    kind = problem.kernel(np.float64).kind
+    if kind not in _NOT_COMPILED or backend == "numpy":
         return backend
     if backend != "auto":
-        raise ValueError(
-            f"backend={backend!r} cannot call a Python function: {problem!r}; "
-            "compile it with numba.njit, or use backend='auto'"
-        )
+        what, advice = _NOT_COMPILED[kind]
+        raise ValueError(f"backend={backend!r} cannot {what}: {problem!r}; {advice}")
     return "numpy"
 
 

@@ -1,135 +1,26 @@
-"""`LinearModel`, whose outputs are linear in the parameters, and `LeastSquares`."""
+"""`LeastSquares`: linear regression."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import cache, cached_property
-from typing import Any, Literal
+from collections.abc import Sequence
+from functools import cached_property
+from os import PathLike
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastgd.batches import checked_batches
-from fastgd.checks import as_finite_array, as_flag
-from fastgd.engines.layout import ROW_BLOCK
+from fastgd.checks import as_flag
 from fastgd.engines.protocol.sweeps import Kernel
-from fastgd.engines.registry import RESIDUALS
-from fastgd.engines.vocabulary import numpy_vocabulary
-from fastgd.problems.base import Array, Problem, checked_names, quadratic_form, quadratic_slopes
-from fastgd.problems.curvature import Curvature, of_matrix, of_rows
+from fastgd.problems.base import Array, quadratic_form, quadratic_slopes
+from fastgd.problems.blocks import Blocks, Spill, joined, without_rows
+from fastgd.problems.condensed import condensed_pieces, least_squares
+from fastgd.problems.curvature import Curvature, of_matrix
+from fastgd.problems.linear_model import FACTORS, Cost, LinearModel, check_cost
+from fastgd.problems.rows import HeldRows, MappedRows, PassedRows, Rows, rows_of, targets_of
 
-Cost = Literal["1/2m", "1/m", "1/2", "sum"]
-AT_ONCE = 1 << 14  # rows whose losses are computed together
 _COLLINEAR = 1e-4  # ratio of singular values below which a direction nearly vanishes
-_FACTORS = {"1/2m": (0.5, True), "1/m": (1.0, True), "1/2": (0.5, False), "sum": (1.0, False)}
-
-
-@cache
-def _residual(kind: str) -> Callable[..., Any]:
-    """A model's residuals on NumPy arrays."""
-    return RESIDUALS[kind].on_arrays(numpy_vocabulary())
-
-
-class LinearModel(Problem):
-    """A model of rows: a row times the parameters gives `outputs` numbers, each of which gives a residual.
-
-    The slopes are the sums over the rows of residual times input, times the cost's scale. Each residual is a sum
-    from left to right; products are summed within blocks of rows, and the blocks from first to last.
-    """
-
-    outputs = 1
-    _kind = "rows"  # of the kernel, and the name of the residual
-    _twice = 1.0  # what the derivative adds to the cost's factor
-
-    def _take(self, X: ArrayLike, targets: NDArray[np.float64], cost: Any, intercept: Any) -> None:
-        inputs = as_finite_array("X", X)
-        inputs = inputs[:, None] if inputs.ndim == 1 else inputs
-        if inputs.ndim != 2 or 0 in inputs.shape:
-            raise ValueError(
-                f"X has shape {np.shape(X)}, wanted (rows,) or (rows, features), none of them 0"
-            )
-        rows, intercept = len(inputs), as_flag("intercept", intercept)
-        if targets.shape != (rows,):
-            raise ValueError(
-                f"y has shape {targets.shape}, wanted ({rows},), one target for each row of X"
-            )
-        self.X = np.concatenate([inputs, np.ones((rows, 1))], axis=1) if intercept else inputs
-        self._targets = targets
-        self.cost, self.intercept = cost, intercept
-        self.X.flags.writeable = targets.flags.writeable = False  # kernels hold copies of them
-
-    def _scale(self, rows: int) -> float:
-        """The factor that turns a sum over this many rows into the gradient."""
-        factor, mean = _FACTORS[self.cost]
-        return self._twice * (factor / rows if mean else factor)
-
-    def _new_kernel(self, dtype: np.dtype[Any]) -> Kernel:
-        """Inputs and target row by row, then the scales of sums over all rows, a batch and the last batch."""
-        rows = len(self.X)
-        sizes = [rows]
-        if self.batches is not None:
-            sizes += [self.batches.size, rows % self.batches.size or self.batches.size]
-        scales = [self._scale(m) for m in sizes]
-        data = np.empty(rows * (self.X.shape[1] + 1) + len(scales), dtype)
-        table = data[: -len(scales)].reshape(rows, -1)
-        table[:, :-1], table[:, -1], data[-len(scales) :] = self.X, self._targets, scales
-        return Kernel(self._kind, rows, data, self._sequential, self.outputs)
-
-    _sequential = False
-
-    def _residuals(self, z: Array, targets: Array) -> Array:
-        """From outputs (rows, outputs, runs), which may be overwritten, and targets (rows,) to residuals."""
-        residual = _residual(self._kind)
-        if self.outputs == 1:
-            return np.asarray(residual(z, targets[:, None, None]))
-        own = targets == np.arange(self.outputs)[:, None]
-        residual(self.outputs, np.moveaxis(z, 1, 0), own.astype(z.dtype)[:, :, None])
-        return z
-
-    def slopes(self, x: Array) -> Array:  # noqa: D102
-        return self._row_slopes(self.X, self._targets, x)
-
-    def batch_slopes(self, x: Array, rows: NDArray[np.integer[Any]]) -> Array:  # noqa: D102
-        return self._row_slopes(self.X[rows], self._targets[rows], x)
-
-    def _row_slopes(self, X: Array, targets: Array, x: Array) -> Array:
-        X, y = X.astype(x.dtype), targets.astype(x.dtype)
-        scale = np.asarray(self._scale(len(y)), x.dtype)
-        points = x.reshape(X.shape[1], self.outputs, -1)
-        g = np.zeros_like(points)
-        with np.errstate(all="ignore"):
-            for start in range(0, len(y), ROW_BLOCK):
-                columns = X[start : start + ROW_BLOCK].T[:, :, None, None]
-                z = columns[0] * points[0]
-                for column, point in zip(columns[1:], points[1:], strict=True):
-                    z = z + column * point
-                residual = self._residuals(z, y[start : start + ROW_BLOCK])
-                for j, column in enumerate(columns):
-                    g[j] = g[j] + np.add.accumulate(residual * column, axis=0)[-1]
-            return np.asarray(scale * g).reshape(x.shape)
-
-    @cached_property
-    def _bend(self) -> Curvature:
-        """Of half the mean square of an update's rows, times the scale of their sum."""
-        rows = len(self.X) if self.batches is None else self.batches.size
-        found = of_rows(self.X, in_batches=self.batches is not None)
-        return found.scaled(self._scale(rows) * rows)
-
-    def curvature(self, x0: ArrayLike | None = None) -> Curvature:  # noqa: D102
-        return self._bend
-
-    def _sizes(self) -> str:
-        rows = f"{len(self.X)} rows"
-        if self.batches is not None:
-            rows += f" in batches of {self.batches.size}"
-        return f"{rows}, {self.n_parameters} parameters"
-
-    def _row_names(self, names: Sequence[str] | None) -> tuple[str, ...]:
-        features = self.X.shape[1] - self.intercept
-        default = ("w",) if features == 1 else tuple(f"w{j}" for j in range(features))
-        return checked_names(default if names is None else names, features) + (
-            ("b",) if self.intercept else ()
-        )
 
 
 class LeastSquares(LinearModel):
@@ -142,7 +33,7 @@ class LeastSquares(LinearModel):
     Parameters
     ----------
     X : array_like of shape (rows,) or (rows, features)
-        Inputs.
+        Inputs. A memory-mapped array (`numpy.memmap`) of more than 64 MiB as float64 stays in its file, see the notes.
     y : array_like of shape (rows,)
         Targets.
     cost : {"1/2m", "1/m", "1/2", "sum"}, default "1/2m"
@@ -184,6 +75,15 @@ class LeastSquares(LinearModel):
     vanish; if one is given, the slopes of all rows are compared with it at the start and after every epoch, which
     costs as much as an epoch.
 
+    Of many rows the statistics are the triangle of a QR decomposition. It is made from blocks of rows in one pass, in
+    float64 whatever the dtype of `X`, and keeps the digits of columns that are nearly collinear.
+
+    Rows in a file, which may be larger than memory, are read some at a time, with any dtype, byte order and strides.
+    The statistics take one pass, when the problem is made. With ``statistics=False`` an update is a pass over the file,
+    which serves all runs of a sweep. Batches are read row by row in their order: random reads, which are fast while the
+    file is in the system's cache and slow from a disk. All results have the bits of the same rows in memory. The
+    problem is pickled as the file's name and the place in it; unpickling refuses a file that was changed since.
+
     Examples
     --------
     >>> import fastgd as gd
@@ -216,16 +116,105 @@ class LeastSquares(LinearModel):
         drop_last: bool = False,
         rng: int | np.random.Generator = 0,
     ) -> None:
-        check_cost(cost, tuple(_FACTORS))
+        intercept = as_flag("intercept", intercept)
+        rows = rows_of(X, targets_of(y), intercept=intercept)
+        self._settle(
+            rows, cost=cost, intercept=intercept, statistics=statistics, update=update, names=names,
+            batch_size=batch_size, shuffle=shuffle, drop_last=drop_last, rng=rng,
+        )  # fmt: skip
+
+    def _settle(
+        self,
+        rows: Rows,
+        *,
+        cost: Any = "1/2m",
+        intercept: bool = True,
+        statistics: Any = True,
+        update: Any = "simultaneous",
+        names: Sequence[str] | None = None,
+        batch_size: Any = None,
+        shuffle: Any = True,
+        drop_last: Any = False,
+        rng: Any = 0,
+    ) -> None:
+        """Take checked rows, and the arguments as they were given."""
+        check_cost(cost, tuple(FACTORS))
         if not isinstance(update, str) or update not in {"simultaneous", "sequential"}:
             raise ValueError(f"update is {update!r}, wanted 'simultaneous' or 'sequential'")
         statistics = as_flag("statistics", statistics)
-        self._take(X, as_finite_array("y", y), cost, intercept)
-        self.y = self._targets
+        self._rows, self.cost, self.intercept = rows, cost, intercept
         self.update, self._sequential = update, update == "sequential"
-        self.batches = checked_batches(len(self.X), batch_size, shuffle, drop_last, rng)
+        self.batches = checked_batches(self.n_rows, batch_size, shuffle, drop_last, rng)
         self.statistics = statistics and self.batches is None
         self._names = self._row_names(names)
+        if isinstance(self._rows, MappedRows):
+            _ = self.condensed  # the one pass, which checks the numbers
+
+    @classmethod
+    def from_blocks(
+        cls,
+        blocks: Any,
+        *,
+        target: str | None = None,
+        features: Sequence[str] | None = None,
+        folder: str | PathLike[str] | None = None,
+        **options: Any,
+    ) -> Self:
+        """Least squares of rows that come in blocks, which need not fit into memory together.
+
+        With statistics each block is read once and forgotten. With ``statistics=False`` or a `batch_size`, which need
+        the rows again and again, their numbers are written to a temporary file that is removed with the problem.
+
+        Parameters
+        ----------
+        blocks : iterable, or callable that returns one
+            Pairs (X, y) of arrays; or with `target` tables with named columns: data frames of pandas
+            (``pd.read_csv(file, chunksize=100_000)``), batches of PyArrow (``ParquetFile(file).iter_batches()``), or a
+            Dask data frame. Parts that have a method `compute`, as Dask's do, are computed.
+        target : str, optional
+            The tables' column to predict.
+        features : sequence of str, optional
+            The columns that predict it; by default all others of the first block. They are the parameters' names.
+        folder : path, optional
+            Where the temporary file is made, if there is one; by default among the system's.
+        **options
+            The other arguments of `LeastSquares`.
+
+        Returns
+        -------
+        LeastSquares
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a block has not the columns of the first, holds something else than finite numbers (the message names
+            block, column and row, counted from 0), or if there are no rows.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import fastgd as gd
+        >>> def blocks():
+        ...     for start in range(0, 1_000_000, 100_000):
+        ...         x = np.arange(start, start + 100_000) / 1e6
+        ...         yield x, 3 * x + 1
+        >>> gd.LeastSquares.from_blocks(blocks).solution.round(6)
+        array([3., 1.])
+        """
+        cls([0.0], [0.0], **without_rows(options))  # refuses a wrong one before a long pass
+        read = Blocks(blocks, target, features)
+        intercept = options.get("intercept", True)
+        statistics = options.get("statistics", True) and options.get("batch_size") is None
+        pairs = read.pairs(numbers=True)
+        rows: Rows
+        if statistics:
+            rows = PassedRows(condensed_pieces(joined(pairs, intercept=intercept)))
+        else:
+            table = Spill(joined(pairs, intercept=False), folder).table()
+            rows = rows_of(table[:, :-1], targets_of(table[:, -1]), intercept=intercept)
+        problem = cls.__new__(cls)
+        problem._settle(rows, **{"names": read.features, **options})
+        return problem
 
     def __repr__(self) -> str:
         return f"LeastSquares({self._sizes()}, cost={self.cost!r}, update={self.update!r})"
@@ -234,20 +223,29 @@ class LeastSquares(LinearModel):
     def parameter_names(self) -> tuple[str, ...]:  # noqa: D102
         return self._names
 
+    @property
+    def y(self) -> NDArray[np.float64]:
+        """The targets (rows,), where they are in memory."""
+        if not isinstance(self._rows, HeldRows):
+            raise AttributeError(f"{self!r} does not hold its rows in memory")
+        return self._rows.y
+
     @cached_property
     def hessian(self) -> NDArray[np.float64]:
         """Second derivatives (n_parameters, n_parameters): X'X times twice the cost's factor."""
-        return np.asarray(self._scale(len(self.X)) * (self.X.T @ self.X))
+        X = self.condensed.X
+        return np.asarray(self._scale(self.n_rows) * (X.T @ X))
 
     @cached_property
     def linear(self) -> NDArray[np.float64]:
         """X'y on the same scale: the gradient is ``hessian @ w - linear``."""
-        return np.asarray(self._scale(len(self.X)) * (self.X.T @ self.y))
+        few = self.condensed
+        return np.asarray(self._scale(self.n_rows) * (few.X.T @ few.y))
 
     @cached_property
     def _least_squares(self) -> tuple[NDArray[np.float64], bool]:
         """The parameters of least cost, and whether columns are nearly, but not quite, collinear."""
-        solution, _, rank, singular = np.linalg.lstsq(self.X, self.y)
+        solution, rank, singular = least_squares(self.condensed)
         return np.asarray(solution), bool(rank and singular[rank - 1] < _COLLINEAR * singular[0])
 
     @property
@@ -262,12 +260,12 @@ class LeastSquares(LinearModel):
         Nearly collinear columns have a solution so far away that a quadratic form around it is all rounding; then it is
         the solution without the directions that nearly vanish.
         """
-        point, collinear = self._least_squares
+        few, (point, collinear) = self.condensed, self._least_squares
         if collinear:
-            point = np.asarray(np.linalg.lstsq(self.X, self.y, rcond=_COLLINEAR)[0])
-        residuals = self.X @ point - self.y
-        scale = self._scale(len(self.X))
-        gradient = scale * (self.X.T @ residuals) if collinear else None
+            point = np.asarray(least_squares(few, _COLLINEAR)[0])
+        residuals = few.X @ point - few.y
+        scale = self._scale(self.n_rows)
+        gradient = scale * (few.X.T @ residuals) if collinear else None
         return point, float(0.5 * scale * np.sum(residuals**2)), gradient
 
     def curvature(self, x0: ArrayLike | None = None) -> Curvature:  # noqa: D102
@@ -277,7 +275,7 @@ class LeastSquares(LinearModel):
         return Curvature(float(self.hessian.diagonal().max()), everywhere=False)
 
     def local_curvature(self, x: ArrayLike) -> Curvature:  # noqa: D102
-        return of_matrix(self.hessian, summed=len(self.X))
+        return of_matrix(self.hessian, summed=self.n_rows)
 
     def _new_kernel(self, dtype: np.dtype[Any]) -> Kernel:
         if not self.statistics:
@@ -297,9 +295,3 @@ class LeastSquares(LinearModel):
             d = np.subtract(x, point[:, None], dtype=np.float64)
             losses = np.asarray(loss + 0.5 * quadratic_form(self.hessian, d))
             return losses if gradient is None else losses + gradient @ d
-
-
-def check_cost(cost: Any, known: tuple[str, ...]) -> None:
-    """Refuse a cost that is not among the known ones."""
-    if not isinstance(cost, str) or cost not in known:
-        raise ValueError(f"cost is {cost!r}, wanted one of {', '.join(map(repr, known))}")

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from functools import partial
+from os import PathLike
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastgd.batches import checked_batches
-from fastgd.checks import as_finite_array
+from fastgd.checks import as_finite_array, as_flag
 from fastgd.problems.base import Array
+from fastgd.problems.blocks import Blocks, Spill, coded, joined, without_rows
 from fastgd.problems.curvature import Curvature, of_matrix
-from fastgd.problems.linear import AT_ONCE, LinearModel, check_cost
+from fastgd.problems.linear_model import LinearModel, check_cost
+from fastgd.problems.mapped import as_mapped
+from fastgd.problems.rows import HeldTargets, MappedRows, MappedTargets, Rows, Targets, rows_of
+
+_LABELS = 1 << 20  # of a file, looked at together
 
 
 class Logistic(LinearModel):
@@ -26,7 +33,8 @@ class Logistic(LinearModel):
     Parameters
     ----------
     X : array_like of shape (rows,) or (rows, features)
-        Inputs.
+        Inputs. A memory-mapped array (`numpy.memmap`) of more than 64 MiB as float64 stays in its file: see the notes
+        of `LeastSquares`.
     y : array_like of shape (rows,)
         Labels: integers, booleans or strings, at least two different ones. The model sorts them.
     cost : {"1/m", "sum"}, default "1/m"
@@ -85,12 +93,33 @@ class Logistic(LinearModel):
         rng: int | np.random.Generator = 0,
     ) -> None:
         check_cost(cost, ("1/m", "sum"))
-        self.y = _labels("y", y)
-        self.classes, codes = np.unique(self.y, return_inverse=True)
-        self._take(X, codes.astype(np.float64), cost, intercept)
+        intercept = as_flag("intercept", intercept)
+        classes, targets = _classified(y)
+        self._settle(
+            rows_of(X, targets, intercept=intercept), classes, cost=cost, intercept=intercept, names=names,
+            batch_size=batch_size, shuffle=shuffle, drop_last=drop_last, rng=rng,
+        )  # fmt: skip
+
+    def _settle(
+        self,
+        rows: Rows,
+        classes: NDArray[Any],
+        *,
+        cost: Any = "1/m",
+        intercept: bool = True,
+        names: Sequence[str] | None = None,
+        batch_size: Any = None,
+        shuffle: Any = True,
+        drop_last: Any = False,
+        rng: Any = 0,
+    ) -> None:
+        """Take checked rows, the different labels, and the arguments as they were given."""
+        self._rows, self.classes, self.cost, self.intercept = rows, classes, cost, intercept
         if len(self.classes) < 2:
             raise ValueError(f"y holds one label only, {self.classes[0]!r}; wanted two or more")
-        self.batches = checked_batches(len(self.X), batch_size, shuffle, drop_last, rng)
+        self.batches = checked_batches(self.n_rows, batch_size, shuffle, drop_last, rng)
+        if isinstance(self._rows, MappedRows):
+            _ = self._rows.largest  # a pass that checks the numbers
         inputs = self._row_names(names)
         self._names: tuple[str, ...] = inputs
         if len(self.classes) > 2:
@@ -99,8 +128,74 @@ class Logistic(LinearModel):
         else:
             self._kind = "logistic"
 
+    @classmethod
+    def from_blocks(
+        cls,
+        blocks: Any,
+        *,
+        target: str | None = None,
+        features: Sequence[str] | None = None,
+        folder: str | PathLike[str] | None = None,
+        **options: Any,
+    ) -> Self:
+        """Logistic regression of rows that come in blocks, which need not fit into memory together.
+
+        Every update reads the rows again. So their numbers are written to a temporary file on the one pass over the
+        blocks; it is removed with the problem. It has 8 bytes for each number.
+
+        Parameters
+        ----------
+        blocks : iterable, or callable that returns one
+            As for `LeastSquares.from_blocks`.
+        target : str, optional
+            The tables' column with the labels.
+        features, folder
+            As for `LeastSquares.from_blocks`.
+        **options
+            The other arguments of `Logistic`.
+
+        Returns
+        -------
+        Logistic
+
+        Raises
+        ------
+        TypeError, ValueError
+            As for `LeastSquares.from_blocks`.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> import fastgd as gd
+        >>> frame = pd.DataFrame({"hours": [0.5, 1.0, 1.5, 2.0], "passed": ["no", "yes", "no", "yes"]})
+        >>> exam = gd.Logistic.from_blocks([frame[:2], frame[2:]], target="passed")
+        >>> exam, exam.parameter_names
+        (Logistic(4 rows, 2 parameters, 2 classes, cost='1/m'), ('hours', 'b'))
+        """
+        cls([0.0, 1.0], [0, 1], **without_rows(options))  # refuses a wrong one before a long pass
+        read = Blocks(blocks, target, features)
+        pairs, numbers = coded(read.pairs(numbers=False), partial(_labels, "y"))
+        table = Spill(joined(pairs, intercept=False), folder).table()
+        classes, first = np.unique(np.array(list(numbers)), return_index=True)
+        places = np.argsort(first)
+        codes = as_mapped("y", table[:, -1])
+        targets: Targets
+        if codes is None:
+            targets = HeldTargets(places[table[:, -1].astype(np.intp)].astype(np.float64))
+        else:
+            targets = MappedTargets(codes, places=places)
+        rows = rows_of(table[:, :-1], targets, intercept=options.get("intercept", True))
+        problem = cls.__new__(cls)
+        problem._settle(rows, classes, **{"names": read.features, **options})
+        return problem
+
     def __repr__(self) -> str:
         return f"Logistic({self._sizes()}, {len(self.classes)} classes, cost={self.cost!r})"
+
+    @property
+    def y(self) -> NDArray[Any]:
+        """The label of each row."""
+        return np.asarray(self.classes[self._rows.part(slice(None))[1].astype(np.intp)])
 
     @property
     def parameter_names(self) -> tuple[str, ...]:  # noqa: D102
@@ -108,15 +203,14 @@ class Logistic(LinearModel):
 
     def losses(self, x: Array) -> NDArray[np.float64]:
         """Losses (runs,) at the points `x` (n_parameters, runs), stable for log-odds of any size."""
-        rows, runs = len(self.X), x.shape[1]
-        points = np.ascontiguousarray(x.T, np.float64).reshape(runs, self.X.shape[1], self.outputs)
+        runs = x.shape[1]
+        points = np.ascontiguousarray(x.T, np.float64).reshape(runs, self._rows.width, self.outputs)
         total = np.zeros(runs)
         with np.errstate(all="ignore"):
-            for start in range(0, rows, AT_ONCE):
-                part = slice(start, start + AT_ONCE)
+            for X, y in self._parts():
                 for run, point in enumerate(points):  # a joint product could change a run's bits
-                    total[run] += _surprise(self.X[part] @ point, self._targets[part]).sum()
-            return self._scale(rows) * total
+                    total[run] += _surprise(X @ point, y).sum()
+            return self._scale(self.n_rows) * total
 
     def curvature(self, x0: ArrayLike | None = None) -> Curvature:  # noqa: D102
         # The residual's derivative by the log-odds, p (1 - p) or diag(p) - p p', is at most 1/4 or 1/2 (Boehning 1992).
@@ -125,8 +219,6 @@ class Logistic(LinearModel):
         return replace(found, smallest=0.0, constant=False)
 
     def local_curvature(self, x: ArrayLike) -> Curvature:  # noqa: D102
-        share = self.predict_proba(x)
-        bend = share[:, :, None] * (np.eye(len(self.classes)) - share[:, None, :])
         # Of softmax without the direction in which all log-odds grow alike, which changes nothing.
         most = len(self.classes) - 1
         free = (
@@ -134,18 +226,27 @@ class Logistic(LinearModel):
             if most > 1
             else [[0.0], [1.0]]
         )
-        bend = np.transpose(free) @ bend @ free
-        blocks = np.einsum("ni,nkl,nj->ikjl", self.X, bend, self.X, optimize=True)
-        size = self.X.shape[1] * most
-        hessian = self._scale(len(self.X)) * blocks.reshape(size, size)
-        return replace(of_matrix(hessian, summed=len(self.X)), constant=False)
+        width = self._rows.width
+        blocks = np.zeros((width, most, width, most))
+        for X, _ in self._parts():
+            share = self._shares(x, X)
+            bend = share[:, :, None] * (np.eye(len(self.classes)) - share[:, None, :])
+            bend = np.transpose(free) @ bend @ free
+            blocks += np.einsum("ni,nkl,nj->ikjl", X, bend, X, optimize=True)
+        hessian = self._scale(self.n_rows) * blocks.reshape(width * most, width * most)
+        return replace(of_matrix(hessian, summed=self.n_rows), constant=False)
 
     def predict_proba(self, x: ArrayLike, X: ArrayLike | None = None) -> NDArray[np.float64]:
         """Probabilities (rows, n_classes) with parameters `x` (n_parameters,), by default of the problem's rows."""
+        if X is not None:
+            return self._shares(x, self._inputs(X))
+        return np.concatenate([self._shares(x, part) for part, _ in self._parts()])
+
+    def _shares(self, x: ArrayLike, inputs: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Probabilities (rows, n_classes) of rows with the intercept's ones."""
         point = as_finite_array("x", x)
         if point.shape != (self.n_parameters,):
             raise ValueError(f"x has shape {point.shape}, wanted ({self.n_parameters},)")
-        inputs = self.X if X is None else self._inputs(X)
         z = inputs @ point.reshape(inputs.shape[1], self.outputs)
         z = np.concatenate([np.zeros_like(z), z], axis=1) if self.outputs == 1 else z
         odds = np.exp(z - z.max(axis=1, keepdims=True))
@@ -161,8 +262,13 @@ class Logistic(LinearModel):
         """The fraction of rows whose likeliest label is `y`, by default of the problem's rows."""
         if (X is None) != (y is None):
             raise ValueError("X and y belong together; give both or neither")
-        labels = self.y if y is None else _labels("y", y)
-        found = self.predict(x, X)
+        if y is None:
+            right = sum(
+                int(np.count_nonzero(self._shares(x, part).argmax(axis=1) == codes))
+                for part, codes in self._parts()
+            )
+            return right / self.n_rows
+        labels, found = _labels("y", y), self.predict(x, X)
         if labels.shape != found.shape:
             raise ValueError(f"y has shape {labels.shape}, wanted {found.shape}")
         return float(np.mean(found == labels))
@@ -170,12 +276,25 @@ class Logistic(LinearModel):
     def _inputs(self, X: ArrayLike) -> NDArray[np.float64]:
         inputs = as_finite_array("X", X)
         inputs = inputs[:, None] if inputs.ndim == 1 else inputs
-        features = self.X.shape[1] - self.intercept
+        features = self._rows.width - self.intercept
         if inputs.ndim != 2 or inputs.shape[1] != features:
             raise ValueError(f"X has shape {np.shape(X)}, wanted (rows, {features})")
         if not self.intercept:
             return inputs
         return np.concatenate([inputs, np.ones((len(inputs), 1))], axis=1)
+
+
+def _classified(y: ArrayLike) -> tuple[NDArray[Any], Targets]:
+    """The different labels, sorted, and for each row the place of its label among them."""
+    mapped = as_mapped("y", y)
+    if mapped is None:
+        classes, codes = np.unique(_labels("y", y), return_inverse=True)
+        return classes, HeldTargets(codes.astype(np.float64))
+    found = _labels("y", mapped.array[:0])
+    for start in range(0, len(mapped), _LABELS):
+        part = _labels("y", mapped.array[start : start + _LABELS])
+        found = np.union1d(found, part)
+    return found, MappedTargets(mapped, found)
 
 
 def _surprise(z: NDArray[np.float64], targets: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastgd.engines.layout import ROW_BLOCK
+
 # Signature of the kernels `slopes_...` of `fastgd.engines.native.source`; ctypes releases the GIL around a call.
 _SLOPES = ctypes.CFUNCTYPE(None, ctypes.c_void_p, *[ctypes.c_ssize_t] * 10, ctypes.c_void_p)
 
@@ -25,3 +27,38 @@ def linear_slopes(
     sizes = 0, count * runs, runs, 0, runs, 0, count, rows, count // outputs, outputs
     _SLOPES(kernel)(both.ctypes.data, *sizes, data.ctypes.data)
     return both[count:]
+
+
+class BlockSums:
+    """Sums of residual times input over blocks of rows, at the same points for any number of blocks.
+
+    Parameters
+    ----------
+    kernel : int
+        The address of the kernel for the model and dtype.
+    x : ndarray of shape (parameters, runs)
+        The points.
+    outputs : int
+        Numbers that a row times the parameters gives.
+    """
+
+    def __init__(self, kernel: int, x: NDArray[Any], outputs: int) -> None:
+        self.kernel, self.x, self.outputs = _SLOPES(kernel), x, outputs
+
+    def of(self, inputs: NDArray[Any], targets: NDArray[Any]) -> NDArray[Any]:
+        """The sums of each `ROW_BLOCK` rows, shape (blocks, parameters, runs)."""
+        rows, features = inputs.shape
+        (count, runs), row = self.x.shape, features + 1
+        starts = range(0, rows, ROW_BLOCK)
+        numbers = np.empty((1 + len(starts), count, runs), self.x.dtype)  # the points, then sums
+        numbers[0] = self.x
+        data = np.empty(ROW_BLOCK * row + 1, self.x.dtype)  # rows, and a factor of the sums
+        for k, start in enumerate(starts, 1):
+            many = min(ROW_BLOCK, rows - start)
+            table = data[: many * row].reshape(many, row)
+            table[:, :-1] = inputs[start : start + many]
+            table[:, -1] = targets[start : start + many]
+            data[many * row] = 1.0
+            sizes = 0, k * count * runs, runs, 0, runs, 0, count, many, features, self.outputs
+            self.kernel(numbers.ctypes.data, *sizes, data.ctypes.data)
+        return numbers[1:]

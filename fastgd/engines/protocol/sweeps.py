@@ -20,8 +20,8 @@ from fastgd.engines.registry import GRADIENTS, RESIDUALS
 class Kernel:
     """The compiled gradient of a problem, and its data as one flat array of the dtype.
 
-    The kind is the name of a gradient or residual of `fastgd.rules`, or "function" or "python" for a user's function
-    that Numba compiles or that is called as it is.
+    The kind is the name of a gradient or residual of `fastgd.rules`, "function" or "python" for a user's function that
+    Numba compiles or that is called as it is, or "mapped" for rows in a file, which the problem reads itself.
     """
 
     kind: str

@@ -85,6 +85,7 @@ class Columns:
         self.carry = np.ones(len(self.run))
         self.moved = np.zeros_like(self.x)
         self.turns = np.zeros(self.x.shape, np.uint32)
+        self.known: Array | None = None  # the gradients at `x`, where a test has found them
 
     def slopes(self, x: Array) -> Array:
         if self.kernel.kind == "python":  # a user's code runs in the mode it is used to
@@ -95,7 +96,7 @@ class Columns:
     def slopes_of_update(self, x: Array, t: int) -> Array:
         """Gradients by the rows of update number t."""
         if self.problem.batches is None:
-            return self.slopes(x)
+            return self.slopes(x) if self.known is None or x is not self.x else self.known
         g = np.empty_like(x)
         seed_of = self.runs.seed_of[self.run] if self.runs.seeds else np.zeros(len(self.run), int)
         for k in np.unique(seed_of):
@@ -110,7 +111,7 @@ class Columns:
         """Which runs have no slope that reaches the tolerance."""
         penalties = self.runs.penalties
         own = None if penalties is None else penalties[:, self.run]
-        g = self.slopes(self.x)
+        g = self.known = self.slopes(self.x)
         with self.mode():
             steepest = steepest_of(self.x, g, own)
             tol = np.asarray(self.limits.tol, self.limits.dtype)
@@ -133,6 +134,8 @@ class Columns:
         self.run, self.carry = self.run[stay], self.carry[stay]
         self.x, self.moved, self.turns = self.x[:, stay], self.moved[:, stay], self.turns[:, stay]
         self.state = [s[:, stay] for s in self.state]
+        if self.known is not None:
+            self.known = self.known[:, stay]
 
     def update(self, t: int) -> None:
         """Update number t, counted from 1."""
@@ -142,7 +145,7 @@ class Columns:
         if self.runs.lookahead:
             with self.mode():
                 at = self.x - coefficients[0] * self.state[0]
-        g = self.slopes_of_update(at, t)
+        g, self.known = self.slopes_of_update(at, t), None
         shared = self._shared(t, hyper, g)
         if self.kernel.sequential:
             for i in range(len(self.x)):
