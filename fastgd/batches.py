@@ -9,25 +9,32 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.checks import as_count, as_flag, as_seed
+from fastgd.checks import as_count, as_flag, as_seed, is_flag
 
 _TOGETHER = 1 << 16  # numbers drawn from one generator: several short epochs share one
 _KEPT = 1 << 23  # numbers in the cached orders
+BLOCK = 1 << 12  # rows that lie side by side and stay together where blocks are shuffled
+WINDOW = 1 << 6  # blocks whose rows are shuffled together
 Order = NDArray[np.int32]
 
 
 @dataclass(frozen=True)
 class Batches:
-    """Rows in batches of `size`; with `drop_last` an epoch's last batch is left out if it is short."""
+    """Rows in batches of `size`; with `drop_last` an epoch's last batch is left out if it is short.
+
+    With ``shuffle="blocks"`` blocks of rows get a new order each epoch, and so do the rows of some blocks at a time:
+    what is read lies together, and the order of one update does not take that of all rows.
+    """
 
     rows: int
     size: int
-    shuffle: bool
+    shuffle: bool | str
     drop_last: bool
     seed: int
 
@@ -40,6 +47,9 @@ class Batches:
         """The orders of the rows in epochs first..last-1, shape (last - first, rows)."""
         if not self.shuffle:
             return np.broadcast_to(np.arange(self.rows, dtype=np.int32), (last - first, self.rows))
+        if self.shuffle == "blocks":
+            each = [_rows_of_blocks(seed, self.rows, k, 0, self.rows) for k in range(first, last)]
+            return np.stack(each) if each else np.empty((0, self.rows), np.int32)
         many = _together(self.rows)
         drawn = [
             _ORDERS.get(seed, self.rows, k, min(last - k * many, many))
@@ -56,15 +66,20 @@ class Batches:
     def of_update(self, seed: int, update: int) -> Order:
         """The rows of an update, counted from 0."""
         epoch, k = divmod(update, self.updates)
+        start, stop = k * self.size, min((k + 1) * self.size, self.rows)
+        if not self.shuffle:
+            return np.arange(start, stop, dtype=_index_type(self.rows))
+        if self.shuffle == "blocks":
+            return _rows_of_blocks(seed, self.rows, epoch, start, stop)
         order: Order = self.orders(seed, epoch, epoch + 1)[0]
-        return order[k * self.size : (k + 1) * self.size]
+        return order[start:stop]
 
     def ahead(self, update: int, most: int) -> tuple[Order | None, int, int]:
         """The orders of at most `most` updates from one on, without a copy; which of their updates these are."""
         epoch, first = divmod(update, self.updates)
         if not self.shuffle:
             return None, first, first + most
-        many = _together(self.rows)
+        many = 1 if self.shuffle == "blocks" else _together(self.rows)
         end = min(epoch + -(-(first + most) // self.updates), (epoch // many + 1) * many)
         orders = self.orders(self.seed, epoch, end)
         return orders, first, min(first + most, (end - epoch) * self.updates)
@@ -95,6 +110,42 @@ class GivenOrders:
 def _together(rows: int) -> int:
     """How many epochs are drawn from one generator."""
     return max(1, _TOGETHER // rows)
+
+
+def _index_type(rows: int) -> Any:
+    """Numbers of 4 bytes where they can count the rows."""
+    return np.int32 if rows <= np.iinfo(np.int32).max else np.int64
+
+
+def _rows_of_blocks(seed: int, rows: int, epoch: int, start: int, stop: int) -> Order:
+    """Rows start..stop-1 in the order of an epoch whose blocks are shuffled."""
+    _, starts = _blocks(seed, rows, epoch)
+    first, last = np.searchsorted(starts, [start, stop - 1], side="right") - 1
+    windows = [_window(seed, rows, epoch, int(w)) for w in range(first, last + 1)]
+    together = windows[0] if len(windows) == 1 else np.concatenate(windows)
+    return together[start - starts[first] : stop - starts[first]]
+
+
+@lru_cache(maxsize=64)
+def _blocks(seed: int, rows: int, epoch: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The order of the blocks in an epoch, and where in it each window of rows starts."""
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(epoch, 0)))
+    blocks = rng.permutation(-(-rows // BLOCK))
+    sizes = np.minimum(BLOCK, rows - blocks * BLOCK)
+    starts = np.add.reduceat(sizes, range(0, len(blocks), WINDOW)).cumsum()
+    return blocks, np.concatenate([[0], starts[:-1]])
+
+
+@lru_cache(maxsize=32)
+def _window(seed: int, rows: int, epoch: int, window: int) -> Order:
+    """The rows of some blocks, shuffled together."""
+    blocks, _ = _blocks(seed, rows, epoch)
+    kind, own = _index_type(rows), blocks[window * WINDOW : (window + 1) * WINDOW] * BLOCK
+    order = np.concatenate([np.arange(b, min(b + BLOCK, rows), dtype=kind) for b in own.tolist()])
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(epoch, 1 + window)))
+    rng.shuffle(order)
+    order.flags.writeable = False
+    return order
 
 
 class _Orders:
@@ -186,7 +237,11 @@ def checked_batches(
     rows: int, batch_size: Any, shuffle: Any, drop_last: Any, rng: Any
 ) -> Batches | None:
     """Batches from a problem's arguments; None if every update uses all rows."""
-    shuffle, drop_last = as_flag("shuffle", shuffle), as_flag("drop_last", drop_last)
+    if not isinstance(shuffle, str) or shuffle != "blocks":
+        if not is_flag(shuffle):
+            raise TypeError(f"shuffle must be True, False or 'blocks', got {shuffle!r:.60}")
+        shuffle = bool(shuffle)
+    drop_last = as_flag("drop_last", drop_last)
     seed = as_seed("rng", rng)
     if batch_size is None:
         return None

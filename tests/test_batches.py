@@ -7,7 +7,7 @@ import pytest
 from grids import SAMPLED_DTYPES
 
 import fastgd as gd
-from fastgd.batches import Batches
+from fastgd.batches import BLOCK, WINDOW, Batches
 from fastgd.engines.native import kernels
 
 COMPILED = pytest.mark.skipif(not kernels.available(), reason="nothing is compiled")
@@ -51,6 +51,21 @@ def test_an_order_is_a_permutation_of_its_own_for_each_epoch_and_seed():
     assert (np.sort(orders, axis=1) == np.arange(50)).all()
     assert len({tuple(order) for order in orders}) == 40
     assert not (batches.orders(4, 0, 40) == orders).all(axis=1).any()
+
+
+@pytest.mark.parametrize("rows", [50, 4097, 600_001])
+def test_blocks_are_shuffled_and_their_rows_some_blocks_at_a_time(rows):
+    blocks = Batches(rows, 1000, shuffle="blocks", drop_last=False, seed=0)
+    orders = blocks.orders(3, 0, 3)
+    assert (np.sort(orders, axis=1) == np.arange(rows)).all()
+    assert (orders[0] != orders[1]).any()
+    each = [blocks.of_update(3, blocks.updates + k) for k in range(blocks.updates)]
+    np.testing.assert_array_equal(np.concatenate(each), orders[1])
+    first = (
+        orders[0][: BLOCK * (WINDOW - 1)] // BLOCK
+    )  # of the first window, if all blocks are whole but one
+    assert len(np.unique(first)) <= WINDOW
+    assert blocks.orders(3, 2, 2).shape == (0, rows)
 
 
 @pytest.mark.parametrize("rows", [3, 1000, 70_000])
@@ -223,7 +238,7 @@ def test_seeds_that_contradict():
         ({"batch_size": 104}, ValueError, "batch_size must be an integer from 1 to 103"),
         ({"batch_size": 2.0}, TypeError, "batch_size must be an integer from 1 to 103"),
         ({"batch_size": True}, TypeError, "batch_size must be an integer from 1 to 103"),
-        ({"batch_size": 2, "shuffle": 1}, TypeError, "shuffle must be True or False"),
+        ({"batch_size": 2, "shuffle": 1}, TypeError, "shuffle must be True, False or"),
         ({"batch_size": 2, "drop_last": None}, TypeError, "drop_last must be True or False"),
         ({"batch_size": 2, "rng": -1}, TypeError, "rng must be an integer >= 0"),
         ({"batch_size": 2, "rng": "a"}, TypeError, "rng must be an integer >= 0"),

@@ -25,7 +25,7 @@ from fastgd.engines.rows import in_order
 
 Numbers = NDArray[np.float64]
 AS_THEY_ARE = 1 << 20  # numbers in rows that are few already
-_BLOCK = 1 << 15  # numbers in a block, which stay in a processor's cache
+_BLOCK = 1 << 14  # numbers in a block: its copies stay in a cache, and in memory that malloc keeps
 _TOGETHER = 16  # triangles that are decomposed together
 
 
@@ -40,14 +40,17 @@ class Condensed:
     y : ndarray of shape (k,)
     rows : int
         How many rows they stand for.
-    largest : float
-        The largest absolute value of a number in the rows, where it is known.
     """
 
     X: Numbers
     y: Numbers
     rows: int
-    largest: float = 0.0
+
+    @property
+    def largest(self) -> float:
+        """At least the largest absolute value of a number in the rows: the largest norm of a column."""
+        norms = [float(np.abs(table).max() * np.sqrt(len(table))) for table in (self.X, self.y)]
+        return max(norms)
 
 
 def are_few(rows: int, width: int) -> bool:
@@ -60,24 +63,31 @@ def block_rows(width: int) -> int:
     return max(4 * width, _BLOCK // width)
 
 
-def condensed(rows: int, width: int, part: Callable[[slice], Numbers]) -> Condensed:
+def condensed(
+    rows: int, width: int, part: Callable[[slice], Numbers], refuse: Callable[[slice], None]
+) -> Condensed:
     """The triangle of many rows, the target in the last of `width` columns; `part` reads some of them.
 
-    The parts are read by several threads.
+    The parts are read by several threads. A triangle is finite if its rows are, so that they need no other look;
+    `refuse` is told of rows that may not be.
     """
     many = block_rows(width)
 
-    def triangle(start: int) -> tuple[Numbers, float]:
-        return _triangle(part(slice(start, min(start + many, rows))))
+    def triangle(start: int) -> Numbers:
+        which = slice(start, min(start + many, rows))
+        found = _triangle(part(which))
+        if not np.isfinite(found).all():
+            refuse(which)
+        return found
 
-    return _joined(in_order(triangle, range(0, rows, many)), rows, width)
+    x, y = _joined(in_order(triangle, range(0, rows, many)), width)
+    return Condensed(x, y, rows)
 
 
 def condensed_pieces(pieces: Iterable[Numbers]) -> Condensed:
     """The same of rows that come once, in pieces of any length."""
     kept: list[Numbers] = []
-    count = 0
-    pieces = iter(pieces)
+    pieces, count = iter(pieces), 0
     for piece in pieces:
         kept.append(piece)
         count += len(piece)
@@ -85,11 +95,11 @@ def condensed_pieces(pieces: Iterable[Numbers]) -> Condensed:
             break
     else:
         table = np.concatenate(kept)
-        x, y = np.ascontiguousarray(table[:, :-1]), table[:, -1].copy()
-        return Condensed(x, y, count, float(np.abs(table).max()))
+        return Condensed(np.ascontiguousarray(table[:, :-1]), table[:, -1].copy(), count)
     width, counted = kept[0].shape[1], _Counted()
     blocks = _blocks(counted.all(kept, pieces), block_rows(width))
-    return _joined(in_order(_triangle, blocks), counted, width)
+    x, y = _joined(in_order(_triangle, blocks), width)
+    return Condensed(x, y, counted.rows)
 
 
 class _Counted:
@@ -122,28 +132,21 @@ def _blocks(pieces: Iterable[Numbers], many: int) -> Iterator[Numbers]:
         yield np.concatenate(held)
 
 
-def _triangle(block: Numbers) -> tuple[Numbers, float]:
-    """The triangle of a block, and its largest absolute value."""
+def _triangle(block: Numbers) -> Numbers:
     with np.errstate(all="ignore"):
-        triangle = np.asarray(np.linalg.qr(block, mode="r"))
-        return triangle, max(float(block.max()), -float(block.min()))
+        return np.asarray(np.linalg.qr(block, mode="r"))
 
 
-def _joined(
-    triangles: Iterator[tuple[Numbers, float]], rows: int | _Counted, width: int
-) -> Condensed:
-    """The triangle of triangles."""
-    largest, waiting = 0.0, [np.zeros((0, width))]
+def _joined(triangles: Iterator[Numbers], width: int) -> tuple[Numbers, Numbers]:
+    """The triangle of triangles, and its last column."""
+    waiting = [np.zeros((0, width))]
     with one_thread:
-        for triangle, most in triangles:
-            largest = max(largest, most)
+        for triangle in triangles:
             waiting.append(triangle)
             if len(waiting) > _TOGETHER:
-                waiting = [_triangle(np.concatenate(waiting))[0]]
-        whole = _triangle(np.concatenate(waiting))[0]
-    count = rows if isinstance(rows, int) else rows.rows
-    x, y = np.ascontiguousarray(whole[:, :-1]), whole[:, -1].copy()
-    return Condensed(x, y, count, largest)
+                waiting = [_triangle(np.concatenate(waiting))]
+        whole = _triangle(np.concatenate(waiting))
+    return np.ascontiguousarray(whole[:, :-1]), whole[:, -1].copy()
 
 
 def least_squares(rows: Condensed, cut: float | None = None) -> tuple[Any, Any, Any]:

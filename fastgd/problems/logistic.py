@@ -88,7 +88,7 @@ class Logistic(LinearModel):
         intercept: bool = True,
         names: Sequence[str] | None = None,
         batch_size: int | None = None,
-        shuffle: bool = True,
+        shuffle: bool | Literal["blocks"] = True,
         drop_last: bool = False,
         rng: int | np.random.Generator = 0,
     ) -> None:

@@ -106,7 +106,7 @@ class HeldRows:
         rows, width = len(self), self.width + 1
         if are_few(rows, width):
             return Condensed(self.X, self.y, rows)
-        return condensed(rows, width, self._both)
+        return condensed(rows, width, self._both, lambda _: None)
 
     def _both(self, which: slice) -> Numbers:
         return np.column_stack(self.part(which))
@@ -154,40 +154,41 @@ class MappedRows:
     def condensed(self) -> Condensed:
         """A few rows with the same least squares, found by one pass, which refuses numbers that are not finite."""
         self.check()
-        rows, width = len(self), self.width + 1
+        rows, width, whole = len(self), self.width + 1, slice(None)
         if are_few(rows, width):
-            x, y = self._both_checked(slice(None))
-            return Condensed(np.ascontiguousarray(x), y.copy(), rows, float(np.abs(x).max()))
-        return condensed(rows, width, self._checked)
+            self._refuse(whole)
+            x, y = self.part(whole)
+            return Condensed(np.ascontiguousarray(x), y.copy(), rows)
+        return condensed(rows, width, self._both, self._refuse)
 
     @cached_property
     def largest(self) -> float:
-        """The largest absolute value of a number, found by one pass, which refuses those that are not finite."""
+        """At least the largest absolute value of a number, found by a pass, which refuses those that are not finite."""
         if "condensed" in self.__dict__:
             return self.condensed.largest
         self.check()
         many = block_rows(self.width + 1)
 
         def of_block(start: int) -> float:
-            table = self._checked(slice(start, start + many))
-            return max(float(table.max()), -float(table.min()))
+            which = slice(start, start + many)
+            table = self._both(which)
+            found = max(float(table.max()), -float(table.min()))  # NaN is passed on
+            if not np.isfinite(found):
+                self._refuse(which)
+            return found
 
         return max(in_order(of_block, range(0, len(self), many)))
 
-    def _both_checked(self, which: slice) -> tuple[Numbers, Numbers]:
-        table = self._checked(which)
-        return table[:, :-1], table[:, -1]
-
-    def _checked(self, which: slice) -> Numbers:
+    def _refuse(self, which: slice) -> None:
+        """Name the first number of these rows that is not finite, if there is one."""
         table = self._both(which)
-        if not (np.isfinite(table.max()) and np.isfinite(table.min())):  # NaN is passed on by both
+        if not np.isfinite(table).all():
             row, column = np.argwhere(~np.isfinite(table))[0]
             name = "y" if column == table.shape[1] - 1 else "X"
-            where = (which.start or 0) + row
             raise ValueError(
-                f"{name} holds {table[row, column]} in row {where:,}; wanted finite numbers only"
+                f"{name} holds {table[row, column]} in row {row + (which.start or 0):,}; "
+                "wanted finite numbers only"
             )
-        return table
 
 
 class PassedRows:

@@ -122,7 +122,9 @@ def test_subnormal_numbers_are_flushed_by_every_thread(tmp_path, flush):
     assert (outs[0].x[0, :-1] == 0).all() == flush
 
 
-@pytest.mark.parametrize("options", [{}, {"shuffle": False}, {"drop_last": True}])
+@pytest.mark.parametrize(
+    "options", [{}, {"shuffle": False}, {"drop_last": True}, {"shuffle": "blocks"}]
+)
 @pytest.mark.parametrize("tol", [None, 0.05])
 def test_batches_have_the_bits_of_memory(tmp_path, options, tol):
     options = {"batch_size": 700, "rng": 3, **options}

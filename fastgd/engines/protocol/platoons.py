@@ -95,7 +95,7 @@ class EpochBatches(Batches, Protocol):
     def rows(self) -> int: ...
 
     @property
-    def shuffle(self) -> bool:
+    def shuffle(self) -> bool | str:
         """Whether each epoch has an order of its own."""
 
     def in_turn(self, seed: int) -> OrdersInTurn:
