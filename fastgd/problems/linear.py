@@ -82,7 +82,8 @@ class LeastSquares(LinearModel):
     Rows in a file, which may be larger than memory, are read some at a time, with any dtype, byte order and strides.
     The statistics take one pass, when the problem is made. With ``statistics=False`` an update is a pass over the file,
     which serves all runs of a sweep. All results have the bits of the same rows in memory. The problem is pickled as
-    the file's name and the place in it; unpickling refuses a file that was changed since.
+    the file's name and the place in it; unpickling refuses a file that was changed since. Ctrl-C and `max_seconds` act
+    between two updates, and the threads are those of `fastgd.set_num_threads`.
 
     Batches are read in their order. A random order of all rows takes 12 bytes of memory for each row and reads a disk
     at random: of rows of 160 bytes some 200 times as slowly as one after the other, unless the file fits into the

@@ -17,10 +17,10 @@ from fastgd.engines.vocabulary import numpy_vocabulary
 from fastgd.problems.base import Array, Problem, checked_names
 from fastgd.problems.condensed import Condensed
 from fastgd.problems.curvature import Curvature, of_matrix, of_rows
-from fastgd.problems.rows import HeldRows, Rows, row_parts
+from fastgd.problems.rows import HeldRows, Numbers, Result, Rows, over_parts
 
 Cost = Literal["1/2m", "1/m", "1/2", "sum"]
-AT_ONCE = 1 << 14  # rows whose losses are computed together
+_AT_ONCE = 1 << 14  # rows whose losses are computed together
 FACTORS = {"1/2m": (0.5, True), "1/m": (1.0, True), "1/2": (0.5, False), "sum": (1.0, False)}
 
 
@@ -114,7 +114,8 @@ class LinearModel(Problem):
             return row_slopes(self._kind, self.outputs, rows.part, len(rows), x)
         points = x.reshape(rows.width, self.outputs, -1)
         g = np.zeros_like(points)
-        for X, y in row_parts(rows, ROW_BLOCK):
+        for start in range(0, len(rows), ROW_BLOCK):
+            X, y = rows.part(slice(start, start + ROW_BLOCK))
             columns = X.astype(x.dtype).T[:, :, None, None]
             z = columns[0] * points[0]
             for column, point in zip(columns[1:], points[1:], strict=True):
@@ -132,7 +133,7 @@ class LinearModel(Problem):
         if isinstance(self._rows, HeldRows):
             found = of_rows(self._rows.X, in_batches=batched)
         elif batched:
-            longest = max(float(np.einsum("ij,ij->i", X, X).max()) for X, _ in self._parts())
+            longest = max(self._over_parts(lambda X, _: float(np.einsum("ij,ij->i", X, X).max())))
             found = Curvature(longest if np.isfinite(longest) else np.inf, everywhere=False)
         else:
             X = self.condensed.X
@@ -140,10 +141,10 @@ class LinearModel(Problem):
                 found = of_matrix(X.T @ X / self.n_rows, summed=max(self.n_rows, X.shape[1]))
         return found.scaled(self._scale(many) * many)
 
-    def _parts(self) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
-        """Inputs and targets, some rows at a time."""
+    def _over_parts(self, work: Callable[[Numbers, Numbers], Result]) -> Iterator[Result]:
+        """The results of `work` on inputs and targets, some rows at a time, in order."""
         self._rows.check()
-        return row_parts(self._rows, AT_ONCE)
+        return over_parts(self._rows, _AT_ONCE, work)
 
     def curvature(self, x0: ArrayLike | None = None) -> Curvature:  # noqa: D102
         return self._bend

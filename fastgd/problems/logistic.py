@@ -18,7 +18,15 @@ from fastgd.problems.blocks import Blocks, Spill, coded, joined, without_rows
 from fastgd.problems.curvature import Curvature, of_matrix
 from fastgd.problems.linear_model import LinearModel, check_cost
 from fastgd.problems.mapped import as_mapped
-from fastgd.problems.rows import HeldTargets, MappedRows, MappedTargets, Rows, Targets, rows_of
+from fastgd.problems.rows import (
+    HeldTargets,
+    MappedRows,
+    MappedTargets,
+    Numbers,
+    Rows,
+    Targets,
+    rows_of,
+)
 
 _LABELS = 1 << 20  # of a file, looked at together
 
@@ -181,7 +189,7 @@ class Logistic(LinearModel):
         codes = as_mapped("y", table[:, -1])
         targets: Targets
         if codes is None:
-            targets = HeldTargets(places[table[:, -1].astype(np.intp)].astype(np.float64))
+            targets = HeldTargets(places[table[:, -1].astype(np.intp)])
         else:
             targets = MappedTargets(codes, places=places)
         rows = rows_of(table[:, :-1], targets, intercept=options.get("intercept", True))
@@ -205,12 +213,15 @@ class Logistic(LinearModel):
         """Losses (runs,) at the points `x` (n_parameters, runs), stable for log-odds of any size."""
         runs = x.shape[1]
         points = np.ascontiguousarray(x.T, np.float64).reshape(runs, self._rows.width, self.outputs)
+
+        def of_part(X: Numbers, y: Numbers) -> list[float]:  # a joint product could change bits
+            with np.errstate(all="ignore"):
+                return [float(_surprise(X @ point, y).sum()) for point in points]
+
         total = np.zeros(runs)
-        with np.errstate(all="ignore"):
-            for X, y in self._parts():
-                for run, point in enumerate(points):  # a joint product could change a run's bits
-                    total[run] += _surprise(X @ point, y).sum()
-            return self._scale(self.n_rows) * total
+        for losses in self._over_parts(of_part):
+            total += losses
+        return self._scale(self.n_rows) * total
 
     def curvature(self, x0: ArrayLike | None = None) -> Curvature:  # noqa: D102
         # The residual's derivative by the log-odds, p (1 - p) or diag(p) - p p', is at most 1/4 or 1/2 (Boehning 1992).
@@ -228,11 +239,16 @@ class Logistic(LinearModel):
         )
         width = self._rows.width
         blocks = np.zeros((width, most, width, most))
-        for X, _ in self._parts():
+
+        def of_part(X: Numbers, _: Numbers) -> Any:
             share = self._shares(x, X)
             bend = share[:, :, None] * (np.eye(len(self.classes)) - share[:, None, :])
-            bend = np.transpose(free) @ bend @ free
-            blocks += np.einsum("ni,nkl,nj->ikjl", X, bend, X, optimize=True)
+            return np.einsum(
+                "ni,nkl,nj->ikjl", X, np.transpose(free) @ bend @ free, X, optimize=True
+            )
+
+        for block in self._over_parts(of_part):
+            blocks += block
         hessian = self._scale(self.n_rows) * blocks.reshape(width * most, width * most)
         return replace(of_matrix(hessian, summed=self.n_rows), constant=False)
 
@@ -240,7 +256,7 @@ class Logistic(LinearModel):
         """Probabilities (rows, n_classes) with parameters `x` (n_parameters,), by default of the problem's rows."""
         if X is not None:
             return self._shares(x, self._inputs(X))
-        return np.concatenate([self._shares(x, part) for part, _ in self._parts()])
+        return np.concatenate(list(self._over_parts(lambda part, _: self._shares(x, part))))
 
     def _shares(self, x: ArrayLike, inputs: NDArray[np.float64]) -> NDArray[np.float64]:
         """Probabilities (rows, n_classes) of rows with the intercept's ones."""
@@ -263,11 +279,11 @@ class Logistic(LinearModel):
         if (X is None) != (y is None):
             raise ValueError("X and y belong together; give both or neither")
         if y is None:
-            right = sum(
-                int(np.count_nonzero(self._shares(x, part).argmax(axis=1) == codes))
-                for part, codes in self._parts()
-            )
-            return right / self.n_rows
+
+            def right(part: Numbers, codes: Numbers) -> int:
+                return int(np.count_nonzero(self._shares(x, part).argmax(axis=1) == codes))
+
+            return sum(self._over_parts(right)) / self.n_rows
         labels, found = _labels("y", y), self.predict(x, X)
         if labels.shape != found.shape:
             raise ValueError(f"y has shape {labels.shape}, wanted {found.shape}")
@@ -289,7 +305,7 @@ def _classified(y: ArrayLike) -> tuple[NDArray[Any], Targets]:
     mapped = as_mapped("y", y)
     if mapped is None:
         classes, codes = np.unique(_labels("y", y), return_inverse=True)
-        return classes, HeldTargets(codes.astype(np.float64))
+        return classes, HeldTargets(codes.astype(np.min_scalar_type(len(classes))))
     found = _labels("y", mapped.array[:0])
     for start in range(0, len(mapped), _LABELS):
         part = _labels("y", mapped.array[start : start + _LABELS])

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,6 +15,7 @@ from fastgd.problems.condensed import Condensed, are_few, block_rows, condensed
 from fastgd.problems.mapped import Mapped, as_mapped
 
 Numbers = NDArray[np.float64]
+Result = TypeVar("Result")
 Which = slice | NDArray[np.integer[Any]]
 
 
@@ -32,7 +33,7 @@ class Targets(Protocol):
 class HeldTargets:
     """Targets in memory, which nobody can write to."""
 
-    def __init__(self, values: Numbers) -> None:
+    def __init__(self, values: NDArray[Any]) -> None:
         self.values = values
         values.flags.writeable = False
 
@@ -41,7 +42,7 @@ class HeldTargets:
         return self.values.shape
 
     def part(self, which: Which) -> Numbers:  # noqa: D102
-        return self.values[which]
+        return self.values[which].astype(np.float64, copy=False)
 
 
 class MappedTargets:
@@ -254,11 +255,16 @@ def targets_of(y: ArrayLike) -> Targets:
     return MappedTargets(mapped)
 
 
-def row_parts(rows: Rows, many: int) -> Iterator[tuple[Numbers, Numbers]]:
-    """Inputs and targets, `many` rows at a time; rows in a file are read by several threads."""
+def over_parts(
+    rows: Rows, many: int, work: Callable[[Numbers, Numbers], Result]
+) -> Iterator[Result]:
+    """The results of `work` on inputs and targets, `many` rows at a time, in order.
+
+    Rows in a file are read and worked on by several threads.
+    """
     starts = range(0, len(rows), many)
 
-    def part(start: int) -> tuple[Numbers, Numbers]:
-        return rows.part(slice(start, start + many))
+    def of_part(start: int) -> Result:
+        return work(*rows.part(slice(start, start + many)))
 
-    return map(part, starts) if isinstance(rows, HeldRows) else in_order(part, starts)
+    return map(of_part, starts) if isinstance(rows, HeldRows) else in_order(of_part, starts)

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import fastgd as gd
+from fastgd.engines import rows
 from fastgd.problems import condensed, mapped
 
 RNG = np.random.default_rng(5)
@@ -28,6 +29,7 @@ def _nothing_is_small(monkeypatch):
     monkeypatch.setattr(mapped, "READ_WHOLE", 0)
     monkeypatch.setattr(condensed, "AS_THEY_ARE", 1000)
     monkeypatch.setattr(condensed, "_BLOCK", 1000)
+    monkeypatch.setattr(rows, "_BLOCKS", 2)  # so that several threads read
 
 
 def on_disk(folder, name, array):
@@ -59,9 +61,9 @@ VIEWS = {
 @pytest.mark.parametrize("view", VIEWS)
 @pytest.mark.parametrize("form", FORMS)
 def test_statistics_have_the_bits_of_memory(tmp_path, form, view):
-    array, rows = FORMS[form](X), VIEWS[view]
-    inputs = on_disk(tmp_path, "X", array)[rows]
-    targets = on_disk(tmp_path, "y", Y)[rows if view != "backwards" else np.s_[::-1]]
+    array, which = FORMS[form](X), VIEWS[view]
+    inputs = on_disk(tmp_path, "X", array)[which]
+    targets = on_disk(tmp_path, "y", Y)[which if view != "backwards" else np.s_[::-1]]
     there = gd.LeastSquares(inputs, targets)
     here = gd.LeastSquares(np.array(inputs), np.array(targets))
     np.testing.assert_array_equal(there.hessian, here.hessian)
@@ -145,9 +147,9 @@ def test_one_pass_serves_all_runs(tmp_path, monkeypatch):
         type(there._rows), "part", lambda self, which: read.append(which) or part(self, which)
     )
     gd.sweep(there, gd.SGD(), {"lr": np.geomspace(1e-3, 1, 50)}, max_iter=10, tol=0)
-    rows = sum(len(range(*which.indices(len(X)))) for which in read)
+    found = sum(len(range(*which.indices(len(X)))) for which in read)
     # 10 updates and the last test, the slope at the end, and three losses by one pass
-    assert rows / len(X) <= 13
+    assert found / len(X) <= 13
 
 
 # --- pickles ------------------------------------------------------------------------------------------
@@ -252,17 +254,17 @@ CHILD = """
 """
 
 
-def private_memory(folder, rows, limit):
+def private_memory(folder, many, limit):
     """Private memory of a process that sweeps over this many rows of 20 zeros in a sparse file."""
     for name, width in (("X", 20), ("y", 1)):
         with (folder / name).open("wb") as stream:
-            stream.truncate(rows * width * 8)
-    command = [sys.executable, "-c", textwrap.dedent(CHILD), str(folder), str(rows), str(limit)]
+            stream.truncate(many * width * 8)
+    command = [sys.executable, "-c", textwrap.dedent(CHILD), str(folder), str(many), str(limit)]
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     dirty, anon, found, largest = json.loads(done.stdout)
-    assert found == rows
+    assert found == many
     assert largest == 0
     return max(dirty, anon)
 
