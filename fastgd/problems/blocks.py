@@ -8,7 +8,6 @@ the way, because parsing text takes many times as long as reading numbers.
 from __future__ import annotations
 
 import os
-import tempfile
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -164,6 +163,8 @@ class Spill:
     """
 
     def __init__(self, pieces: Iterable[NDArray[np.float64]], folder: Any = None) -> None:
+        import tempfile  # noqa: PLC0415  (not part of the import's time)
+
         handle, self.file = tempfile.mkstemp(".rows", "fastgd-", folder)
         try:
             with os.fdopen(handle, "wb") as stream:
