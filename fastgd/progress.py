@@ -54,6 +54,7 @@ class Progress:
         self.total, self.deadline, self.max_iter = total, deadline, max_iter
         self.started = time.perf_counter()
         self.ended = self.diverged = 0  # in the groups before this one
+        self.before = 0  # runs that had ended before, which tell nothing of the speed
         shown = show or (show is None and _has_reader())
         self._due = self.started + PATIENCE if shown else float("inf")
         self._every, self._draw = REDRAW, self._begin
@@ -78,6 +79,11 @@ class Progress:
         """Add the runs of a finished group to the totals."""
         self.ended += ended
         self.diverged += diverged
+
+    def had_ended(self, ended: int, diverged: int) -> None:
+        """Add runs of an earlier call to the totals, and not to the speed."""
+        self.before = ended
+        self.close_group(ended, diverged)
 
     def close(self) -> None:
         """Remove the bar; nothing is shown afterwards."""
@@ -114,8 +120,8 @@ class Progress:
     def _seconds_left(self, standing: Standing) -> float:
         """Estimate by the average speed so far."""
         done = self.ended + standing.work
-        elapsed = time.perf_counter() - self.started
-        return elapsed * (self.total - done) / done if done else float("inf")
+        new, elapsed = done - self.before, time.perf_counter() - self.started
+        return elapsed * (self.total - done) / new if new > 0 else float("inf")
 
     def _counts(self, standing: Standing) -> str:
         elapsed = time.perf_counter() - self.started
@@ -125,7 +131,7 @@ class Progress:
         ended = self.ended + standing.ended
         return (
             f"{ended:,} of {self.total:,} runs done, {standing.running:,} running, "
-            f"{self.diverged + standing.diverged:,} diverged, {_short(ended / elapsed)}/s"
+            f"{self.diverged + standing.diverged:,} diverged, {_short((ended - self.before) / elapsed)}/s"
         )
 
     def _left(self, seconds: float) -> str:

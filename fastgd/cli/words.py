@@ -43,6 +43,7 @@ ENDED = {
     Status.DIVERGED: "diverged",
     Status.MAX_SECONDS: "stopped at the time limit",
     Status.INTERRUPTED: "interrupted",
+    Status.ERROR: "lost with its process",
     Status.NOT_RUN: "not begun",
 }
 BAD_INPUT, INTERRUPTED = 2, 130  # exit codes

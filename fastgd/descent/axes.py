@@ -243,13 +243,15 @@ class Places:
         The number of runs.
     paired : bool
         Whether the axes are sampled ones.
+    sweep_total : int
+        The number of runs of the whole sweep, of which these may be some (`SomePlaces`).
     """
 
     def __init__(self, axes: Any) -> None:
         self.given = self.values = checked_axes(axes)
         self.paired = isinstance(axes, SampledAxes)
         self.shape = (axes.runs,) if self.paired else self.given.lengths
-        self.total = math.prod(self.shape)
+        self.total = self.sweep_total = math.prod(self.shape)
         self._one_of = np.zeros(0, np.intp)  # which of several optimizers, of sampled axes
         if self.paired and "optimizer" in self.values:  # runs of one optimizer share compiled loops
             optimizers = self.given.columns["optimizer"]
@@ -296,3 +298,51 @@ class Places:
     def at(self, run: int) -> dict[str, Any]:
         """The values of one run."""
         return {name: self.values.at(name, self.of[name][run]) for name in self.values}
+
+
+class SomePlaces(Places):
+    """Some runs of a sweep, in one dimension; `values` has those that they take, each once.
+
+    Parameters
+    ----------
+    whole : Places
+        All runs.
+    index : ndarray of int
+        Which of them.
+    """
+
+    def __init__(self, whole: Places, index: NDArray[np.intp]) -> None:
+        self.paired, self.total, self.sweep_total = True, len(index), whole.total
+        self.shape = (self.total,)
+        self._whole, self._index = whole, index
+        self._found: dict[str, NDArray[np.intp]] = {}
+        columns: dict[str, Column] = {}
+        for name, column in whole.values.columns.items():
+            places, self._found[name] = _distinct(whole.numbered(name, index), len(column))
+            columns[name] = _taken(column, places)
+        self.values = CheckedAxes(columns)
+
+    @cached_property
+    def given(self) -> CheckedAxes:  # type: ignore[override]
+        """The value of every run on each axis."""
+        columns = self.values.columns
+        return CheckedAxes({name: _taken(columns[name], self._found[name]) for name in columns})
+
+    def positions(self, name: str, runs: Runs) -> slice | NDArray[np.intp]:
+        """Where in `values` the values of these runs stand on one axis."""
+        found = self._found[name]
+        return found[runs.start : runs.stop] if isinstance(runs, range) else found[runs]
+
+    def by_rate(self, runs: Runs) -> Runs:
+        """These runs in an order in which the axis "lr" varies fastest."""
+        others = [self.numbered(name, runs) for name in self.values if name != "lr"]
+        if "lr" not in self.values or not others:
+            return runs
+        return np.asarray(runs)[np.lexsort(others[::-1])]
+
+
+def _distinct(places: NDArray[np.intp], among: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The different ones, in order, and which of them each is."""
+    there = np.zeros(among, bool)
+    there[places] = True
+    return np.flatnonzero(there), (np.cumsum(there) - 1)[places]

@@ -91,13 +91,13 @@ class Request:
         cls,
         problem: Problem,
         optimizer: Optimizer,
-        axes: Mapping[str, Any],
+        axes: Mapping[str, Any] | Places,
         options: Options,
         *,
         cuda: bool = False,
     ) -> Self:
         """Check everything before the first run begins; `cuda` says whether that backend can run it."""
-        places = Places(axes)
+        places = axes if isinstance(axes, Places) else Places(axes)
         check_optimizers(optimizer, places, ungrouped=True)
         dtype = as_dtype(options.dtype)
         _check_data(problem, dtype)

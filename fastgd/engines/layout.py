@@ -38,7 +38,8 @@ MAX_ITER = 1
 DIVERGED = 2
 MAX_SECONDS = 3
 INTERRUPTED = 4
-SMALL_STEP = 5  # shorter than `step_tol`; `minimize` reports such a run as converged
+ERROR = 5  # its process ended: killed, or out of memory
+SMALL_STEP = 6  # shorter than `step_tol`; `minimize` reports such a run as converged
 
 
 def constants() -> dict[str, int]:

@@ -24,13 +24,15 @@ _UNKNOWN = -128  # the status of a run that has not come back
 _AT_ONCE = 1 << 16  # runs that are not begun, given results at once
 
 
-def sweep_descents(request: Request) -> SweepResult:
-    """Descend all runs, or those that end before Ctrl-C or the deadline."""
+def sweep_descents(request: Request, watcher: Progress | None = None) -> SweepResult:
+    """Descend all runs, or those that end before Ctrl-C or the deadline; `watcher` shows more runs than these."""
     limits, found = request.limits, _Found(request)
     begin = None if request.startable.all() else found.refuse()
-    watcher = Progress(
-        request.places.total, request.show, deadline=limits.deadline, max_iter=limits.max_iter
-    )
+    own = watcher is None
+    if watcher is None:
+        watcher = Progress(
+            request.places.total, request.show, deadline=limits.deadline, max_iter=limits.max_iter
+        )
     refused = 0 if begin is None else int(np.count_nonzero(~begin))
     watcher.close_group(refused, refused)
     groups = list(request.groups(begin))
@@ -52,7 +54,8 @@ def sweep_descents(request: Request) -> SweepResult:
     except KeyboardInterrupt:  # between two groups; within one, `descend` handles it
         pass
     finally:
-        watcher.close()
+        if own:
+            watcher.close()
     found.complete(groups)
     return found.result(time.perf_counter() - request.started)
 

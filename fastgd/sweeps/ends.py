@@ -40,7 +40,9 @@ class Judge:
         self.problem, self.starts = request.problem, request.starts
         kernel = self.problem.kernel(request.limits.dtype)
         self.in_python = kernel.kind == "python"
-        rows = kernel.size * request.places.total
+        rows = (
+            kernel.size * request.places.sweep_total
+        )  # of all runs, so that the bits are those of one sweep
         self.by_matrix = rows > _MOST_ROWS and isinstance(self.problem, LeastSquares | Quadratic)
         self.first_losses: Numbers | None = None  # at the starting points
 

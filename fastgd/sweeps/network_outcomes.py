@@ -28,25 +28,26 @@ class NetworkOutcomes:
     Parameters
     ----------
     runs : NetworkRuns
-    taken : Combinations
-        Runs that differ in their seeds alone.
+    taken : Combinations or None
+        Runs that differ in their seeds alone. None: no network is handed over.
     keep : {"params", None}
         Whether the parameters of all runs are kept.
     record : int or None
         Updates between two losses that are kept.
     """
 
-    def __init__(self, runs: NetworkRuns, taken: Combinations, keep: Any, record: Any) -> None:
+    def __init__(
+        self, runs: NetworkRuns, taken: Combinations | None, keep: Any, record: Any
+    ) -> None:
         n = runs.total
-        self.runs, self.order = runs, in_order(taken)
+        self.runs, self.order = runs, np.arange(n) if taken is None else in_order(taken)
         self.iterations = np.zeros(n, np.int64)
         self.status = np.full(n, Status.NOT_RUN, np.int8)
         self.loss, self.metric = np.full(n, math.nan), np.full(n, math.nan)
         self.regime = np.zeros(n, np.uint8)
         self.ended = self.diverged = 0
-        self.kept = KeptNetworks(
-            taken, Values(self.loss, self.iterations, self.status, self.metric)
-        )
+        values = Values(self.loss, self.iterations, self.status, self.metric)
+        self.kept = None if taken is None else KeptNetworks(taken, values)
         self.parameter_names: tuple[str, ...] = ()
         self.params = np.zeros((n, 0), runs.problem.network.architecture.dtype)
         self.history: NDArray[Any] | None = None
@@ -78,7 +79,8 @@ class NetworkOutcomes:
             self.history[runs, : ended.history.shape[1]] = ended.history
         self.ended += runs.size
         self.diverged += int(np.count_nonzero(ended.status == Status.DIVERGED))
-        self.kept.add_all(runs, ended.row)
+        if self.kept is not None:
+            self.kept.add_all(runs, ended.row)
 
     def take_one(self, k: int, ended: alone.Ended, worth: tuple[float, float]) -> None:
         """The outcome of a run that trained alone; `worth`: loss and metric."""
@@ -90,11 +92,13 @@ class NetworkOutcomes:
             self.history[k, : ended.losses.size] = ended.losses
         self.ended += 1
         self.diverged += ended.status is Status.DIVERGED
-        self.kept.add(k, ended.kept)
+        if self.kept is not None:
+            self.kept.add(k, ended.kept)
 
     def result(self, places: Places, **about: Any) -> SweepResult:
         """The result of the sweep, with the best networks."""
         shape = places.shape
+        handed_over = {} if self.kept is None else self.kept.networks()
         a = self.runs.problem.network.architecture
         return SweepResult(
             axes=places.given,
@@ -113,7 +117,7 @@ class NetworkOutcomes:
             template=self.runs.template(),
             networks={
                 tuple(int(i) for i in np.unravel_index(k, shape)): self._handed_over(k, kept)
-                for k, kept in self.kept.networks().items()
+                for k, kept in handed_over.items()
             },
             problem=repr(self.runs.problem),
             dtype=a.dtype.name,

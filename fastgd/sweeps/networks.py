@@ -42,24 +42,35 @@ _LOOK_EVERY = 0.1  # seconds between two updates of the progress bar
 def sweep_networks(
     problem: NetworkProblem[MLP],
     optimizer: Optimizer,
-    axes: Mapping[str, Any],
+    axes: Mapping[str, Any] | Places,
     options: Options,
     *,
     keep: Any = None,
     record: Any = None,
+    watcher: Progress | None = None,
 ) -> SweepResult:
-    """Train a network for every combination of the axes' values; see `fastgd.sweep`."""
+    """Train a network for every combination of the axes' values; see `fastgd.sweep`.
+
+    `watcher` shows more runs than these. They are a part of a sweep then, whose best networks only the whole can tell.
+    """
     _check_options(problem, options)
-    places = Places(axes)
+    places = axes if isinstance(axes, Places) else Places(axes)
     deadline, show = options.deadline, options.show
     threads = min(config.get_num_threads(options.n_threads), places.total)
     runs = NetworkRuns(problem, optimizer, places, options)
-    taken = combinations(plain_axes(places.given), "rng", paired=places.paired)
+    taken = None
+    if watcher is None:
+        taken = combinations(plain_axes(places.given), "rng", paired=places.paired)
     outcomes = NetworkOutcomes(runs, taken, keep, record)
     work = _Work(runs, outcomes, deadline, options.backend, threads)
     most = int(runs.updates.max())
-    with Progress(runs.total, show, deadline=deadline, max_iter=most) as watcher, blas.one_thread:
-        work.go(watcher)
+    if watcher is None:
+        with Progress(runs.total, show, deadline=deadline, max_iter=most) as own, blas.one_thread:
+            work.go(own)
+    else:
+        with blas.one_thread:
+            work.go(watcher)
+        watcher.close_group(outcomes.ended, outcomes.diverged)
     return outcomes.result(
         places,
         backend=work.backend,

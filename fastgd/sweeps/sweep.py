@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -13,7 +15,9 @@ from fastgd.network.problem import NetworkProblem
 from fastgd.optimizers import Optimizer
 from fastgd.problems import Problem
 from fastgd.signals import interruptible
+from fastgd.sweeps.chunks import sweep_in_chunks
 from fastgd.sweeps.descents import sweep_descents
+from fastgd.sweeps.job import Job
 from fastgd.sweeps.networks import sweep_networks
 from fastgd.sweeps.results import SweepResult
 
@@ -36,8 +40,9 @@ def sweep(
     n_threads: int | None = None,
     flush_subnormals: bool = True,
     progress: bool | None = None,
-    keep: Literal["params"] | None = None,
+    keep: Literal["params", "outcome", "loss", "all"] | None = None,
     record: int | None = None,
+    store: str | PathLike[str] | None = None,
 ) -> SweepResult:
     """Descend a problem once for every combination of the axes' values.
 
@@ -199,13 +204,17 @@ def sweep(
         x0=x0, rng=rng, max_iter=max_iter, tol=tol, dtype=dtype, max_seconds=max_seconds,
         backend=backend, n_threads=n_threads, flush_subnormals=flush_subnormals, progress=progress,
     )  # fmt: skip
-    if isinstance(problem, NetworkProblem):
-        with interruptible():
-            return sweep_networks(problem, optimizer, axes, options, keep=keep, record=record)
-    if not isinstance(problem, Problem):
+    if not isinstance(problem, Problem | NetworkProblem):
         raise TypeError(
             f"problem must be a fastgd.Problem, got {type(problem).__name__}; of a network it is net.problem(X, y)"
         )
+    if store is not None:
+        job = Job.of(problem, optimizer, axes, options, keep=keep, record=record)
+        with interruptible():
+            return sweep_in_chunks(job, options, Path(store))
+    if isinstance(problem, NetworkProblem):
+        with interruptible():
+            return sweep_networks(problem, optimizer, axes, options, keep=keep, record=record)
     for name, value in (("keep", keep), ("record", record)):
         if value is not None:
             raise ValueError(f"{name} is for sweeps of networks, got {value!r:.60}")

@@ -113,6 +113,7 @@ class Status(IntEnum):
     DIVERGED = layout.DIVERGED
     MAX_SECONDS = layout.MAX_SECONDS
     INTERRUPTED = layout.INTERRUPTED
+    ERROR = layout.ERROR
 
     @property
     def label(self) -> str:

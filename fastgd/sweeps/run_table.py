@@ -1,0 +1,128 @@
+"""`RunTable`: the outcomes of the runs of a sweep, which arrive in parts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastgd.engines.protocol.outcomes import Status
+from fastgd.sweeps.results import SweepResult
+
+Arrays = Mapping[str, NDArray[Any]]
+_EMPTY: dict[str, tuple[Any, float]] = {  # what a run has that has not come back
+    "iterations": (np.int64, 0),
+    "status": (np.int8, Status.NOT_RUN),
+    "regime": (np.uint8, 0),
+    "loss": (np.float64, math.nan),
+    "slope": (np.float64, math.nan),
+    "metric": (np.float64, math.nan),
+}
+_ABOUT = (
+    "backend", "engine", "problem", "optimizer", "dtype", "tol", "max_iter", "vector_width", "metric_name", "record",
+)  # fmt: skip
+_ENDED = (Status.CONVERGED, Status.MAX_ITER, Status.DIVERGED)
+
+
+def arrays_of(keep: str, result: SweepResult) -> dict[str, NDArray[Any]]:
+    """The arrays of a result that are kept of its runs, each with one row per run."""
+    names = ["iterations", "status", "regime_codes"]
+    if keep != "outcome":
+        names += ["loss", "slope" if result.metric is None else "metric"]
+    if keep == "all" and result.x.shape[-1]:
+        names.append("x")
+    if result.history is not None:
+        names.append("history")
+    axes = len(result.shape)
+    arrays = {name.removesuffix("_codes"): getattr(result, name) for name in names}
+    return {name: a.reshape(result.size, *a.shape[axes:]) for name, a in arrays.items()}
+
+
+def about(keep: str, result: SweepResult) -> dict[str, Any]:
+    """What all runs of a result have in common, as plain values."""
+    names = result.parameter_names if keep == "all" else ()
+    return {name: getattr(result, name) for name in _ABOUT} | {"parameter_names": list(names)}
+
+
+def ended(arrays: Arrays) -> NDArray[np.bool_]:
+    """Which runs came to an end of their own: what was broken off could go on."""
+    return np.isin(arrays["status"], _ENDED)
+
+
+class RunTable:
+    """Outcomes of runs by their positions.
+
+    Parameters
+    ----------
+    axes : mapping of str to sequence
+    paired : bool
+    shape : tuple of int
+        Of the results.
+
+    Attributes
+    ----------
+    arrays : dict of str to ndarray
+        Each with one row for every run.
+    about : dict of str to object
+        What they have in common.
+    """
+
+    def __init__(self, axes: Mapping[str, Any], shape: tuple[int, ...], *, paired: bool) -> None:
+        self.axes, self.shape, self.paired = axes, shape, paired
+        self.total = math.prod(shape)
+        self.arrays: dict[str, NDArray[Any]] = {}
+        self.about: dict[str, Any] = {}
+        for name in ("iterations", "status", "regime"):
+            self._make(name)
+
+    def _make(self, name: str, shape: tuple[int, ...] = (), dtype: Any = None) -> None:
+        """Room for an array, filled with what runs have that are not there."""
+        own, empty = _EMPTY.get(name, (dtype, math.nan))
+        self.arrays[name] = np.full((self.total, *shape), empty, own)
+
+    def put(self, index: NDArray[np.intp], arrays: Arrays, about: Mapping[str, Any]) -> None:
+        """Take the outcomes of some runs."""
+        for name, values in arrays.items():
+            if name not in self.arrays:
+                self._make(name, values.shape[1:], values.dtype)
+            self.arrays[name][index] = values
+        for name, value in about.items():
+            self.about[name] = _joined(name, self.about.get(name, value), value)
+
+    @property
+    def status(self) -> NDArray[np.int8]:
+        """How the runs ended."""
+        return self.arrays["status"]
+
+    def count(self, *statuses: Status) -> int:
+        """How many runs ended so."""
+        return int(np.count_nonzero(np.isin(self.status, statuses)))
+
+    def result(self, seconds: float, **more: Any) -> SweepResult:
+        """The result of the sweep."""
+        for name in ("loss", "slope", *(["metric"] if self.about.get("metric_name") else [])):
+            if name not in self.arrays:
+                self._make(name)
+        if "x" not in self.arrays:
+            self._make("x", (0,), self.about.get("dtype", "float64"))
+        shape = self.shape
+        arrays: dict[str, Any] = {
+            n: a.reshape(*shape, *a.shape[1:]) for n, a in self.arrays.items()
+        }
+        about = {**self.about, "parameter_names": tuple(self.about.get("parameter_names", ()))}
+        return SweepResult(
+            axes=self.axes, paired=self.paired, seconds=seconds, **arrays, **about, **more
+        )
+
+
+def _joined(name: str, one: Any, other: Any) -> Any:
+    """What two parts have in common; the names of backends and engines one after the other."""
+    if name in {"vector_width", "max_iter"}:
+        return max(one, other)
+    mark = {"backend": "+", "engine": " and "}.get(name)
+    if mark is None or one == other:
+        return other
+    return mark.join(dict.fromkeys(filter(None, [*one.split(mark), *other.split(mark)])))
