@@ -22,7 +22,7 @@ _HOMES = {
     "fastgd.descent.history": ("History",),
     "fastgd.descent.minimize": ("minimize",),
     "fastgd.descent.axes": ("SampledAxes", "sample_axes"),
-    "fastgd.sweeps": ("BestRun", "SeedAverages", "SweepResult", "sweep"),
+    "fastgd.sweeps": ("BestRun", "SeedAverages", "SweepResult", "SweepStore", "sweep"),
     "fastgd.network": ("MLP",),
     "fastgd.network.history": ("DivergenceWarning", "TrainingHistory"),
     "fastgd.network.problem": ("NetworkProblem",),

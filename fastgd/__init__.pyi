@@ -54,6 +54,7 @@ from fastgd.sweeps import (
     BestRun as BestRun,
     SeedAverages as SeedAverages,
     SweepResult as SweepResult,
+    SweepStore as SweepStore,
     sweep as sweep,
 )
 

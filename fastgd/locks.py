@@ -81,6 +81,26 @@ class FolderLock:
             os.close(self.handle)
             _held.discard(self.name)
 
+    def owner(self) -> str:
+        """Who holds it, in words; empty if nobody does.
+
+        The file is not opened if this process holds the lock, which would be lost as it is closed.
+        """
+        with _guard:
+            if self.name in _held:
+                return "this process"
+            try:
+                handle = os.open(self.path, os.O_RDWR)
+            except OSError:
+                return ""
+            try:
+                self._take(handle)
+            except Locked:
+                return _owner(handle)
+            finally:
+                os.close(handle)
+        return ""
+
     def beat(self) -> None:
         """Show that the owner is alive; call this often."""
         now = time.monotonic()

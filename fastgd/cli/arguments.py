@@ -44,6 +44,11 @@ def build_parser() -> argparse.ArgumentParser:
          "Train a small network for every pair of two hyperparameters, and draw which trainings "
          "converge and which diverge (Sohl-Dickstein 2024, The boundary of neural network trainability is "
          "fractal)."),
+        (_add_status, "status", "how far a stored sweep is",
+         "Say how many runs the store of a sweep holds, how they ended, which files are damaged, and who "
+         "writes to it."),
+        (_add_export, "export", "a stored sweep as a table",
+         "Write the runs that the store of a sweep holds as a table."),
     ):  # fmt: skip
         add(commands.add_parser(name, help=text, description=description))
     again = commands.add_parser(
@@ -87,6 +92,11 @@ def _add_sweep(parser: argparse.ArgumentParser) -> None:
         help="Adam, its variants and Lion: pairs of decay rates such as 0.9/0.999,0.8/0.99",
     )  # fmt: skip
     _add_limits(parser)
+    parser.add_argument(
+        "--store", metavar="FOLDER",
+        help="keep descents there as they end; the same command goes on where it was ended, and another list of "
+        "values runs what is new",
+    )  # fmt: skip
     parser.epilog = (
         f"A LIST is {ranges.SYNTAX}. With several lists every combination is one descent. "
         "Example: fastgd sweep heights.csv --target weight --rates 0.1:1.8:0.05 "
@@ -333,6 +343,24 @@ def _add_fractal(parser: argparse.ArgumentParser) -> None:
         "Example: fastgd fractal --variant small --size 256; the last line says where to look next: "
         "fastgd fractal --variant small --size 256 --zoom 1000 3000 40 80 --frames 24"
     )
+
+
+def _add_status(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `fastgd status`."""
+    parser.add_argument("store", metavar="STORE", help="the --store folder of fastgd sweep")
+
+
+def _add_export(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `fastgd export`."""
+    _add_status(parser)
+    parser.add_argument("--csv", metavar="FILE", help="write comma-separated text")
+    parser.add_argument("--parquet", metavar="FILE", help="write Parquet")
+    parser.add_argument(
+        "--keep-formulas",
+        action="store_true",
+        help="write texts that a spreadsheet would run as they are",
+    )
+    parser.epilog = "Example: fastgd export runs --csv runs.csv"
 
 
 def _add_counts(parser: argparse.ArgumentParser, options: Iterable[tuple[str, int, str]]) -> None:

@@ -8,7 +8,7 @@ from argparse import Namespace
 from collections.abc import Callable, Sequence
 from typing import TextIO
 
-from fastgd.cli import compare, fractal, minimize, predict, sweep, train
+from fastgd.cli import compare, fractal, minimize, predict, store, sweep, train
 from fastgd.cli.arguments import build_parser
 from fastgd.cli.show import Outcome, show, show_studies
 from fastgd.cli.words import BAD_INPUT, INTERRUPTED
@@ -129,6 +129,8 @@ _COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "compare": _shown(compare.run),
     "predict": _shown(predict.run),
     "fractal": _shown(fractal.run),
+    "status": _shown(store.status),
+    "export": _shown(store.export),
     "reproduce": _reproduce,
     "info": _info,
 }

@@ -48,7 +48,8 @@ def run(options: Namespace) -> Outcome:
         axes = {"optimizer": [optimizer for optimizer, _ in chosen], **axes}
     task = problem.posed(source(options), choice_of_numbers(options), picked(ModelOptions, options))
     folder = out_folder(options.out, options.command)
-    out = sweep(task.problem, first, axes, **vars(picked(DescentLimits, options)))
+    limits = vars(picked(DescentLimits, options))
+    out = sweep(task.problem, first, axes, **limits, store=options.store)
     if "optimizer" in axes:  # by name, as they were asked for
         out = dataclasses.replace(out, axes={**out.axes, "optimizer": options.optimizer})
     parts: list[str | Table] = [task.summary(), _outcome_line(out), _runs_table(out)]

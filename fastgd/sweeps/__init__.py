@@ -3,6 +3,15 @@
 from fastgd.sweeps.best import BestRun
 from fastgd.sweeps.results import SweepResult
 from fastgd.sweeps.seeds import SeedAverages
+from fastgd.sweeps.store import DamagedChunk, StoreStatus, SweepStore
 from fastgd.sweeps.sweep import sweep
 
-__all__ = ["BestRun", "SeedAverages", "SweepResult", "sweep"]
+__all__ = [
+    "BestRun",
+    "DamagedChunk",
+    "SeedAverages",
+    "StoreStatus",
+    "SweepResult",
+    "SweepStore",
+    "sweep",
+]

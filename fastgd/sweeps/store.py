@@ -1,21 +1,15 @@
-"""The folder that keeps the runs of a sweep as they end.
-
-``manifest.json`` says what decides the runs (`fastgd.sweeps.identity`). ``axes-0.npz``, ``axes-1.npz``, ... hold the
-axes' values of each sweep that was begun; a later one may have more of them. Every ``runs-*.npz`` is a chunk: some runs
-of one of these, with their outcomes; its name holds a hash of its content, which tells whether it is whole. Files are
-written whole or not at all and never changed, so whatever happens to a process, what had ended before is kept.
-"""
+"""A sweep's store: a folder that keeps runs as they end (`fastgd.sweeps.store_files` says how), and a look at it."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import re
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
+from os import PathLike
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -23,149 +17,22 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.archive import Archive, write_arrays
+from fastgd.archive import write_arrays
 from fastgd.checks import as_count
+from fastgd.engines.protocol.outcomes import Status
 from fastgd.files import atomic_text, atomic_write
 from fastgd.locks import FolderLock
-from fastgd.sweeps.axis_values import as_array, from_array, kind_of, shown_axes
+from fastgd.sweeps.axis_values import as_array, kind_of, shown_axes
 from fastgd.sweeps.identity import difference, identity, keys_of
 from fastgd.sweeps.job import Job
-from fastgd.sweeps.matching import Grid, Inverse, places_in
+from fastgd.sweeps.matching import Grid
+from fastgd.sweeps.results import SweepResult
 from fastgd.sweeps.run_table import Arrays, RunTable
-
-_FORMAT = "fastgd store 1"
-_MANIFEST = "manifest.json"
-_CHUNK = re.compile(r"runs-(\d+)-(\d+)-([0-9a-f]{16})\.npz")
-_AXES = re.compile(r"axes-(\d+)\.npz")
-_BLOCK = 1 << 20  # bytes that are hashed at once
-_NUMBERS: dict[str, Any] = {"iterations": np.int64, "status": np.int8, "regime": np.uint8}
+from fastgd.sweeps.store_files import FORMAT, MANIFEST, Chunk, Folder
 
 
 class DamagedChunk(UserWarning):
     """A file of a store is damaged or missing; the runs in it are run again."""
-
-
-@dataclass(frozen=True)
-class Chunk:
-    """A file of runs.
-
-    Attributes
-    ----------
-    path : Path
-    axes : int
-        The number of the axes that its runs belong to.
-    serial : int
-        Its own number.
-    digest : str
-        The hash of its content.
-    """
-
-    path: Path
-    axes: int
-    serial: int
-    digest: str
-
-    def read(self) -> tuple[NDArray[np.intp], dict[str, NDArray[Any]], dict[str, Any]]:
-        """Runs, outcomes, and what the runs have in common; ValueError or OSError if it is damaged."""
-        with self.path.open("rb") as file:
-            digest = hashlib.sha256()
-            while block := file.read(_BLOCK):
-                digest.update(block)
-            if digest.hexdigest()[:16] != self.digest:
-                raise ValueError("its content is not what was written")
-            archive = Archive(file, packed=True, most=1 << 40)  # we wrote it: the hash says so
-            about = archive.described(_FORMAT)
-            arrays = {
-                name: archive.array(name, *archive.form(name))
-                for name in archive.members
-                if name != "about"
-            }
-        index = arrays.pop("runs", None)
-        if index is None:
-            index = np.arange(about["start"], about["start"] + len(arrays["status"]))
-        for name, dtype in _NUMBERS.items():
-            arrays[name] = arrays[name].astype(dtype, copy=False)
-        return index.astype(np.intp, copy=False), arrays, about["about"]
-
-
-class Folder:
-    """What lies in a store's folder.
-
-    Parameters
-    ----------
-    path : Path
-
-    Raises
-    ------
-    ValueError
-        If it is no store.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        try:
-            found = json.loads((path / _MANIFEST).read_text("utf-8"))
-        except (OSError, ValueError) as error:
-            raise ValueError(f"{path} is not a store of a sweep ({error})") from error
-        if not isinstance(found, dict) or found.get("format") != _FORMAT:
-            form = found.get("format") if isinstance(found, dict) else None
-            raise ValueError(
-                f"{path} is a store of another version: {form!r:.60}, wanted {_FORMAT!r}"
-            )
-        self.identity: dict[str, str] = found["identity"]
-        self.keep: str = found["keep"]
-
-    def chunks(self) -> list[Chunk]:
-        """The files of runs, in order."""
-        found = ((_CHUNK.fullmatch(file.name), file) for file in self.path.iterdir())
-        chunks = [Chunk(f, int(m[1]), int(m[2]), m[3]) for m, f in found if m]
-        return sorted(chunks, key=lambda chunk: chunk.serial)
-
-    def axes_numbers(self) -> list[int]:
-        """The numbers of the axes that are there."""
-        found = (_AXES.fullmatch(file.name) for file in self.path.iterdir())
-        return sorted(int(m[1]) for m in found if m)
-
-    def axes(self, number: int) -> tuple[dict[str, Any], Grid]:
-        """Axes as a result shows them, and their keys."""
-        with (self.path / f"axes-{number}.npz").open("rb") as file:
-            archive = Archive(file, packed=True, most=1 << 40)
-            about = archive.described(_FORMAT)
-            shown, keys = {}, {}
-            for k, (name, kind) in enumerate(about["axes"].items()):
-                values = archive.read(f"axis{k}") if archive.form(f"axis{k}") else None
-                assert values is not None
-                shown[name] = (
-                    values
-                    if kind == "plain" and values.dtype.kind in "if"
-                    else from_array(values, kind)
-                )
-                keys[name] = archive.read(f"key{k}") if f"key{k}" in archive.members else values
-        return shown, Grid(keys, bool(about["paired"]))
-
-    def fill(self, table: RunTable, grid: Grid) -> list[Chunk]:
-        """Put all that is kept into a table of the runs of a grid; returns the chunks that are damaged."""
-        damaged = []
-        chunks = self.chunks()
-        for number in sorted({chunk.axes for chunk in chunks}):
-            own = [chunk for chunk in chunks if chunk.axes == number]
-            try:
-                inverse = Inverse(places_in(self.axes(number)[1], grid))
-            except (
-                Exception
-            ):  # whatever a damaged file leads to: then nothing says which runs these are
-                damaged += own
-                continue
-            for chunk in own:
-                try:
-                    index, arrays, about = chunk.read()
-                    which, at = inverse.of(index)
-                    table.put(at, {name: a[which] for name, a in arrays.items()}, about)
-                except MemoryError:
-                    raise
-                except Exception:
-                    damaged.append(chunk)
-        return damaged
 
 
 class StoreWriter:
@@ -226,7 +93,7 @@ class StoreWriter:
         members: dict[str, Any] = {
             name: _small(a) if name == "iterations" else a for name, a in arrays.items()
         }
-        told = {"format": _FORMAT, "about": dict(about), "start": int(index[0])}
+        told = {"format": FORMAT, "about": dict(about), "start": int(index[0])}
         if (np.diff(index) != 1).any():
             members["runs"] = _small(index)
         buffer = BytesIO()
@@ -244,7 +111,7 @@ class StoreWriter:
     def _opened(self) -> Folder:
         """The folder, made a store if it is empty, compared with the job if it is one."""
         own = {**identity(self.job), "keep": self.job.keep}
-        if not (self.path / _MANIFEST).exists():
+        if not (self.path / MANIFEST).exists():
             others = [
                 f.name
                 for f in self.path.iterdir()
@@ -254,9 +121,9 @@ class StoreWriter:
                 raise ValueError(
                     f"store: {self.path} is not a store of a sweep and holds {min(others)!r}; give an empty folder"
                 )
-            with atomic_text(self.path / _MANIFEST) as file:
+            with atomic_text(self.path / MANIFEST) as file:
                 json.dump(
-                    {"format": _FORMAT, "identity": own, "keep": self.job.keep}, file, indent=1
+                    {"format": FORMAT, "identity": own, "keep": self.job.keep}, file, indent=1
                 )
         folder = Folder(self.path)
         if differs := difference(folder.identity, own):
@@ -281,11 +148,11 @@ class StoreWriter:
         number = max(numbers, default=-1) + 1
         shown = shown_axes(self.job.axes).columns
         kinds = {name: kind_of(values) for name, values in shown.items()}
-        told = {"format": _FORMAT, "axes": kinds, "paired": self.job.paired}
+        told = {"format": FORMAT, "axes": kinds, "paired": self.job.paired}
         members: dict[str, Any] = {"about": np.array(json.dumps(told))}
         for k, (name, values) in enumerate(shown.items()):
             members[f"axis{k}"] = as_array(values)
-            if kinds[name] == "label":
+            if kind_of(self.job.axes.columns[name]) == "label":
                 members[f"key{k}"] = self.grid.keys[name]
         with atomic_write(self.path / f"axes-{number}.npz") as file:
             write_arrays(file, members, packed=True)
@@ -298,6 +165,134 @@ class StoreWriter:
         yield from lost
         while True:
             yield (serial := serial + 1)
+
+
+@dataclass(frozen=True)
+class StoreStatus:
+    """What a store holds.
+
+    Attributes
+    ----------
+    folder : str
+    problem, optimizer : str
+    axes : dict of str to int
+        How many values each axis has; of the sweep that was begun last.
+    runs : int
+        Its runs.
+    ended : dict of str to int
+        How many of them are there, by how they ended: "converged", "max_iter", "diverged".
+    chunks : int
+        Files of runs.
+    damaged : tuple of str
+        The names of those whose runs must be run again.
+    bytes : int
+        Of all files.
+    owner : str
+        The process that writes to it now; empty if none does.
+    """
+
+    folder: str
+    problem: str
+    optimizer: str
+    axes: dict[str, int]
+    runs: int
+    ended: dict[str, int]
+    chunks: int
+    damaged: tuple[str, ...]
+    bytes: int
+    owner: str
+
+    @property
+    def missing(self) -> int:
+        """Runs that are not there yet."""
+        return self.runs - sum(self.ended.values())
+
+    def __str__(self) -> str:
+        by = " x ".join(f"{name} ({length:,})" for name, length in self.axes.items())
+        done, size = self.runs - self.missing, self.bytes / max(1, self.runs - self.missing)
+        lines = [
+            f"{self.folder}: {done:,} of {self.runs:,} runs over {by}",
+            f"  {self.problem}" + (f", {self.optimizer}" if self.optimizer else ""),
+            *(f"  {label:<12}{many:>14,}" for label, many in self.ended.items()),
+            f"  {'missing':<12}{self.missing:>14,}",
+            f"  {self.chunks:,} chunks, {self.bytes / 1e6:,.3g} MB, {size:.3g} bytes a run",
+        ]
+        lines += [f"  damaged: {name}; its runs will be run again" for name in self.damaged]
+        lines.append(f"  in use by {self.owner}" if self.owner else "  not in use")
+        return "\n".join(lines)
+
+
+class SweepStore:
+    """The folder in which sweeps keep their runs, to look at: ``fastgd.sweep(..., store=folder)`` writes to it.
+
+    Looking changes nothing, and another process may write meanwhile.
+
+    Parameters
+    ----------
+    folder : str or path-like
+
+    Raises
+    ------
+    ValueError
+        If it is not the store of a sweep.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import fastgd as gd
+    >>> line = gd.LeastSquares([0.0, 0.5, 1.0], [1.0, 2.0, 3.0])
+    >>> folder = tempfile.mkdtemp()
+    >>> out = gd.sweep(line, gd.SGD(), {"lr": [0.1, 1.0, 9.0]}, store=folder)
+    >>> store = gd.SweepStore(folder)
+    >>> store.status().ended
+    {'converged': 2, 'diverged': 1}
+    >>> bool((store.result().loss == out.loss).all())
+    True
+    """
+
+    def __init__(self, folder: str | PathLike[str]) -> None:
+        self.folder = Path(folder)
+        Folder(self.folder)
+
+    def _read(self) -> tuple[RunTable, list[Chunk]]:
+        """All that is there of the sweep that was begun last."""
+        folder = Folder(self.folder)
+        numbers = folder.axes_numbers()
+        if not numbers:
+            raise ValueError(f"{self.folder} holds no runs: its sweep ended before the first one")
+        axes, grid = folder.axes(numbers[-1])
+        table = RunTable(axes, grid.shape, paired=grid.paired)
+        return table, folder.fill(table, grid)
+
+    def result(self) -> SweepResult:
+        """The runs that are there; the status of the others is `Status.NOT_RUN`.
+
+        Schedules and optimizers on axes are texts, and networks are not there; ``fastgd.sweep`` with the same arguments
+        gives both.
+        """
+        return self._read()[0].result(0.0)
+
+    def status(self) -> StoreStatus:
+        """How far it is."""
+        table, damaged = self._read()
+        folder = Folder(self.folder)
+        ended = {s.label: table.count(s) for s in sorted(Status) if s != Status.NOT_RUN}
+        files = [file.stat().st_size for file in self.folder.iterdir() if file.is_file()]
+        return StoreStatus(
+            folder=str(self.folder),
+            problem=table.about.get("problem", ""),
+            optimizer=table.about.get("optimizer", ""),
+            axes={name: len(values) for name, values in table.axes.items()},
+            runs=table.total,
+            ended={label: many for label, many in ended.items() if many},
+            chunks=len(folder.chunks()),
+            damaged=tuple(chunk.path.name for chunk in damaged),
+            bytes=sum(files),
+            owner=FolderLock(self.folder).owner(),
+        )
+
+    def __repr__(self) -> str:
+        return f"SweepStore({str(self.folder)!r})"
 
 
 def _small(numbers: NDArray[Any]) -> NDArray[Any]:

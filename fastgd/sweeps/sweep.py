@@ -92,11 +92,18 @@ def sweep(
         Whether to show progress on standard error after one second: runs done, running and diverged, runs per
         second, and the time left if all active runs go on to `max_iter`. By default a bar on a terminal and nothing
         elsewhere; True writes a line every ten seconds where there is no terminal; False is silent.
-    keep : {"params"}, optional
-        Of networks: keep the final parameters of every run, as `SweepResult.params`. (Of other problems they are always
-        kept.) All networks must have the same arrays.
+    keep : {"params", "outcome", "loss", "all"}, optional
+        Of networks: "params" keeps the final parameters of every run, as `SweepResult.params`; all networks must have
+        the same arrays. (Of other problems they are kept.) With `store` also how much of a run is kept: "outcome", its
+        status, regime and iterations; "loss", also its loss and slope or metric (the default for networks); "all", also
+        its final parameters (the default for other problems).
     record : int, optional
         Of networks: keep the loss of every `record`-th update of every run, as `SweepResult.history`.
+    store : str or path-like, optional
+        A folder that keeps runs as they end, about once a second, whatever then happens to the process. The same call
+        runs what is not there; with other values on its axes it runs what is new. What else decides the runs (problem,
+        optimizer, `max_iter`, `tol`, version of fastgd, ...) must be the same. `fastgd.SweepStore` looks at it, as
+        does ``fastgd status``.
 
     Returns
     -------
@@ -109,7 +116,11 @@ def sweep(
     SystemExit
         If such a signal ended an earlier call, which was to be the last, or came before anything could be kept.
     TypeError, ValueError
-        If an argument is invalid; the message names it.
+        If an argument is invalid; the message names it. If `store` holds another sweep; the message says what differs.
+    RuntimeError
+        If another process writes to `store`.
+    OSError
+        If `store` cannot be written; what was written before is kept.
 
     Notes
     -----
@@ -145,6 +156,11 @@ def sweep(
     combinations that are the best on average over the axis "rng". While it runs, a sweep holds those of all seeds of a
     combination. The parameters of all others might fill the memory, and networks of different sizes fit no table, so
     `x` is empty without ``keep="params"``. What `keep` and `record` keep may take half of the machine's memory at most.
+
+    A run in `store` is one that came to its end; runs that a time limit or Ctrl-C broke off are run again. A chunk that
+    is damaged is named by a warning, `fastgd.sweeps.DamagedChunk`, and run again. Two processes cannot write to one
+    store; that of a dead process is free. The networks of such a sweep are trained again as they are asked for, with
+    the same bits.
 
     On the GPU every run has one thread, or a block of threads if it has many parameters. The results are those of
     ``backend="numpy", flush_subnormals=False`` bit for bit: subnormal numbers are never flushed there. A function of
