@@ -136,10 +136,13 @@ def _(value: types.MethodType) -> Iterator[Any]:
 
 @_parts.register
 def _(value: types.FunctionType) -> Iterator[Any]:
-    """Source, defaults, and the values that it closes over; of a function without source its code."""
+    """Source, defaults, and the values that it closes over; of a function without source of its own its code."""
     try:
         yield textwrap.dedent(inspect.getsource(value))
+        whole = value.__name__ != "<lambda>"  # beside which others may stand
     except (OSError, TypeError):
+        whole = False
+    if not whole:
         yield value.__code__.co_code
         yield repr(value.__code__.co_consts)
     yield value.__defaults__

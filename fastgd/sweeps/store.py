@@ -30,6 +30,8 @@ from fastgd.sweeps.results import SweepResult
 from fastgd.sweeps.run_table import Arrays, RunTable
 from fastgd.sweeps.store_files import FORMAT, MANIFEST, Chunk, Folder
 
+_PACKED = ("iterations", "status", "regime", "runs")
+
 
 class DamagedChunk(UserWarning):
     """A file of a store is damaged or missing; the runs in it are run again."""
@@ -97,7 +99,8 @@ class StoreWriter:
         if (np.diff(index) != 1).any():
             members["runs"] = _small(index)
         buffer = BytesIO()
-        write_arrays(buffer, {**members, "about": np.array(json.dumps(told))}, packed=True)
+        members["about"] = np.array(json.dumps(told))
+        write_arrays(buffer, members, packed=_PACKED)
         content = buffer.getbuffer()
         digest = hashlib.sha256(content).hexdigest()[:16]
         name = f"runs-{self.number}-{next(self.serials)}-{digest}.npz"
@@ -147,15 +150,14 @@ class StoreWriter:
                     return number
         number = max(numbers, default=-1) + 1
         shown = shown_axes(self.job.axes).columns
-        kinds = {name: kind_of(values) for name, values in shown.items()}
-        told = {"format": FORMAT, "axes": kinds, "paired": self.job.paired}
+        told = {"format": FORMAT, "axes": list(shown), "paired": self.job.paired}
         members: dict[str, Any] = {"about": np.array(json.dumps(told))}
         for k, (name, values) in enumerate(shown.items()):
             members[f"axis{k}"] = as_array(values)
             if kind_of(self.job.axes.columns[name]) == "label":
                 members[f"key{k}"] = self.grid.keys[name]
         with atomic_write(self.path / f"axes-{number}.npz") as file:
-            write_arrays(file, members, packed=True)
+            write_arrays(file, members)
         return number
 
     def _free_serials(self) -> Iterator[int]:

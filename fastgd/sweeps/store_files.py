@@ -19,7 +19,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.archive import Archive
-from fastgd.sweeps.axis_values import from_array
 from fastgd.sweeps.matching import Grid, Inverse, places_in
 from fastgd.sweeps.run_table import RunTable
 
@@ -118,16 +117,13 @@ class Folder:
         with (self.path / f"axes-{number}.npz").open("rb") as file:
             archive = Archive(file, packed=True, most=_MOST)
             about = archive.described(FORMAT)
-            shown, keys = {}, {}
-            for k, (name, kind) in enumerate(about["axes"].items()):
-                values = archive.read(f"axis{k}") if archive.form(f"axis{k}") else None
-                assert values is not None
-                shown[name] = (
-                    values
-                    if kind == "plain" and values.dtype.kind in "if"
-                    else from_array(values, kind)
-                )
-                keys[name] = archive.read(f"key{k}") if f"key{k}" in archive.members else values
+            shown = {name: archive.read(f"axis{k}") for k, name in enumerate(about["axes"])}
+            own = {
+                name: f"key{k}"
+                for k, name in enumerate(about["axes"])
+                if f"key{k}" in archive.members
+            }
+            keys = shown | {name: archive.read(key) for name, key in own.items()}
         return shown, Grid(keys, bool(about["paired"]))
 
     def fill(self, table: RunTable, grid: Grid) -> list[Chunk]:

@@ -284,7 +284,12 @@ def test_what_is_missing_is_run_again(tmp_path, ran):
     chunk_files(tmp_path)[0].unlink()
     assert gd.SweepStore(tmp_path).status().missing in (50, 150)
     same(plain, gd.sweep(LINE, gd.SGD(), {"lr": RATES}, store=tmp_path))
-    (tmp_path / "axes-0.npz").write_bytes(b"")  # which says what runs of the first call were
+
+
+def test_without_its_axes_nobody_knows_which_runs_a_chunk_has(tmp_path, ran):
+    plain = gd.sweep(LINE, gd.SGD(), {"lr": RATES})
+    gd.sweep(LINE, gd.SGD(), {"lr": RATES[:50]}, store=tmp_path)
+    (tmp_path / "axes-0.npz").write_bytes(b"")
     with pytest.warns(DamagedChunk):
         same(plain, gd.sweep(LINE, gd.SGD(), {"lr": RATES}, store=tmp_path))
 
