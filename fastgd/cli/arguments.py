@@ -354,6 +354,7 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     """The arguments of `fastgd export`."""
     _add_status(parser)
     parser.add_argument("--csv", metavar="FILE", help="write comma-separated text")
+    parser.add_argument("--parquet", metavar="FILE", help="write Parquet")
     parser.add_argument(
         "--keep-formulas",
         action="store_true",

@@ -20,8 +20,12 @@ def export(options: Namespace) -> Outcome:
     """Run `fastgd export`."""
     from fastgd.sweeps import SweepStore  # noqa: PLC0415  (imports the engines)
 
-    if not options.csv:
-        raise ValueError("give --csv FILE")
+    written = [path for path in (options.csv, options.parquet) if path]
+    if not written:
+        raise ValueError("give --csv FILE or --parquet FILE")
     out = SweepStore(options.store).result()
-    out.to_csv(options.csv, keep_formulas=options.keep_formulas)
-    return Outcome([f"{count(out.size, 'run')}. {written_line([options.csv])}"], True)
+    if options.csv:
+        out.to_csv(options.csv, keep_formulas=options.keep_formulas)
+    if options.parquet:
+        out.to_parquet(options.parquet)
+    return Outcome([f"{count(out.size, 'run')}. {written_line(written)}"], True)
