@@ -1,7 +1,7 @@
 """Sweeps of networks: side by side, as lanes of vectors or in NumPy's arrays, each has the bits that it has alone.
 
-Where a column of a batch is zero, the engine for one network leaves it out: the sum of recorded penalties has another
-order then, and 0 times infinity is 0. So cases with such columns have no penalties, and small rates.
+Where a column of a batch is zero, the engine for one network leaves it out: 0 times infinity is 0 then. So cases with
+such columns have small rates.
 """
 
 import contextlib
@@ -84,7 +84,7 @@ def problem_of(case):
         x *= np.random.default_rng(case["seed"]).random(x.shape) < 0.3
     if x.dtype == np.uint8:
         x = np.maximum(x, 1)
-    net = network.network(case | ({"penalties": {}} if sparse else {}), case["backend"])
+    net = network.network(case, case["backend"])
     how = {name: case[name] for name in ("shuffle", "drop_last")}
     return net.problem(x, y, sample_weight=weights, batch_size=case["batch"], **how)
 

@@ -411,3 +411,23 @@ def test_fork_after_use(every_call_a_team):
     twin.fit(x, y, optimizer=gd.SGD(lr=0.1), batch_size=250, epochs=2)
     assert child.exitcode == 0
     assert np.array_equal(found, twin.predict(x))
+
+
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_recorded_penalties_do_not_depend_on_which_updates_are_made_together(
+    n_threads, every_call_a_team
+):
+    """Which inputs are zero in a whole batch is looked at anew in every call of the engine, then now and again."""
+    x, y = data(90, 40, 2)
+    x[8:, :30] = 0
+    found = []
+    for calls in (1, 5):
+        net = gd.MLP([40, 7, 2], loss="mse", l1=0.01, l2=0.1, rng=1, n_threads=n_threads)
+        losses, optimizer = [], gd.Adam()
+        for _ in range(calls):
+            net.fit(
+                x, y, optimizer=optimizer, batch_size=4, steps=20 // calls, shuffle=False, record=1
+            )
+            losses += list(net.history_.loss)
+        found.append(losses[-20:])
+    assert found[0] == found[1]

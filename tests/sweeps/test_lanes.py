@@ -119,6 +119,19 @@ def test_recorded_penalties():
     assert bits(together.history) == bits(alone.history)
 
 
+@pytest.mark.parametrize("inputs", [5, 40])
+@pytest.mark.parametrize("optimizer", [gd.SGD(), gd.Adam()])
+def test_recorded_penalties_where_inputs_are_zero(inputs, optimizer):
+    """The engine for one network leaves out inputs that are zero in a whole batch, but not their weights' penalties."""
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(45, inputs)) * (rng.random((45, inputs)) < 0.1)
+    for dtype in ("float32", "float64"):
+        net = gd.MLP([inputs, 6, 2], activation="tanh", loss="mse", l1=0.01, l2=0.1, dtype=dtype)
+        sparse = net.problem(x, VALUES, batch_size=8)
+        together, alone = (swept(how, sparse, optimizer, {"lr": RATES}, record=1) for how in WAYS)
+        assert bits(together.history) == bits(alone.history)
+
+
 def test_those_that_diverge():
     rates = np.geomspace(1e-3, 1e6, 40).tolist()
     out = check(problem(), gd.SGD(), {"lr": rates}, max_iter=60, record=1, keep="params")

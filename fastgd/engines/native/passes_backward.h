@@ -26,11 +26,15 @@ static FGD_HOT void FGD_(backward)(const fgd_network *net, int layer, ptrdiff_t 
 
 static int FGD_(penalized)(const fgd_network *net) { return net->l1 != 0 || net->l2 != 0; }
 
-/* Add the gradient of the penalties to that of n weights; returns the penalties. */
-static FGD_HOT double FGD_(penalize)(const fgd_network *net, FGD_T *g, const FGD_T *w, ptrdiff_t n, double share) {
+/* Add the gradient of the penalties to that of n weights. */
+static FGD_HOT void FGD_(penalize)(const fgd_network *net, FGD_T *g, const FGD_T *w, ptrdiff_t n, double share) {
     FGD_T l2 = (FGD_T)(net->l2 * share), l1 = (FGD_T)(net->l1 * share);
-    double squares = 0, sizes = 0;
     for (ptrdiff_t i = 0; i < n; i++) g[i] += l2 * w[i] + l1 * ((w[i] > 0) - (w[i] < 0));
+}
+
+/* The penalties on n weights. */
+static FGD_HOT double FGD_(penalty)(const fgd_network *net, const FGD_T *w, ptrdiff_t n, double share) {
+    double squares = 0, sizes = 0;
     if (net->l2 != 0) squares = FGD_SQUARES_OF(w, n);
     if (net->l1 != 0)
         for (ptrdiff_t i = 0; i < n; i++) sizes += fabs((double)w[i]);
@@ -75,22 +79,28 @@ static FGD_HOT void FGD_(outer_strip)(const fgd_network *net, int layer, ptrdiff
 }
 
 /* Update the rows from..to of a layer's weights, whose gradient is zero except for penalties. */
-static double FGD_(update_unused)(const fgd_network *net, int layer, ptrdiff_t from, ptrdiff_t to, double share,
-                                  FGD_(room) room) {
+static void FGD_(update_unused)(const fgd_network *net, int layer, ptrdiff_t from, ptrdiff_t to, double share,
+                                FGD_(room) room) {
     ptrdiff_t n = net->sizes[layer + 1];
     const fgd_update *update = &net->updates[2 * layer];
-    double penalty = 0;
-    if (update->plain && !FGD_(penalized)(net)) return 0;
+    if (update->plain && !FGD_(penalized)(net)) return;
     for (ptrdiff_t k = from; k < to; k++) {
         memset(room.row, 0, (size_t)n * sizeof(FGD_T));
         if (FGD_(penalized)(net))
-            penalty += FGD_(penalize)(net, room.row, (const FGD_T *)net->parameters[2 * layer] + k * n, n, share);
+            FGD_(penalize)(net, room.row, (const FGD_T *)net->parameters[2 * layer] + k * n, n, share);
         FGD_(update)(update, k * n, (k + 1) * n, room.row);
     }
-    return penalty;
 }
 
-/* Gradients of a strip of weights and their update, while both are in the cache; penalties by panel of inputs. */
+/* The penalties on the weights of a panel of a layer's inputs, whether they are in use or not. */
+static double FGD_(panel_penalty)(const fgd_network *net, int layer, ptrdiff_t p, double share) {
+    ptrdiff_t n = net->sizes[layer + 1], k = p * FGD_NR, left = net->sizes[layer] - k;
+    return FGD_(penalty)(net, (const FGD_T *)net->parameters[2 * layer] + k * n, (left < FGD_NR ? left : FGD_NR) * n,
+                         share);
+}
+
+/* Gradients of a strip of weights and their update, while both are in the cache. If all inputs are in use, the penalties
+   too, by panel. */
 static void FGD_(train_strip)(const fgd_network *net, int layer, ptrdiff_t m, ptrdiff_t k, ptrdiff_t rows,
                               const ptrdiff_t *list, ptrdiff_t count, double share, FGD_(room) room, double *parts) {
     ptrdiff_t n = net->sizes[layer + 1], next = k ? (list ? list[k - 1] + 1 : k) : 0;
@@ -99,21 +109,18 @@ static void FGD_(train_strip)(const fgd_network *net, int layer, ptrdiff_t m, pt
     FGD_(outer_strip)(net, layer, m, k, rows, 0, room, room.strip);
     for (ptrdiff_t r = 0; r < rows;) {
         ptrdiff_t row = list ? list[k + r] : k + r, many = 1;
-        double *part = parts + (k + r) / FGD_NR, penalty;
+        FGD_T *g = room.strip + r * n;
         while (r + many < rows && !(penalized && (r + many) % FGD_NR == 0) &&
                (!list || list[k + r + many] == row + many))
             many++;
-        penalty = FGD_(update_unused)(net, layer, next, row, share, room);
-        FGD_T *g = room.strip + r * n;
-        if (penalized)
-            penalty += FGD_(penalize)(net, g, (const FGD_T *)net->parameters[2 * layer] + row * n, many * n, share);
-        *part = r % FGD_NR ? *part + penalty : penalty;
+        FGD_(update_unused)(net, layer, next, row, share, room);
+        if (penalized) FGD_(penalize)(net, g, (const FGD_T *)net->parameters[2 * layer] + row * n, many * n, share);
+        if (penalized && !list) parts[row / FGD_NR] = FGD_(panel_penalty)(net, layer, row / FGD_NR, share);
         FGD_(update)(update, row * n, (row + many) * n, g);
         next = row + many;
         r += many;
     }
-    if (k + rows == count)
-        parts[(count - 1) / FGD_NR] += FGD_(update_unused)(net, layer, next, net->sizes[layer], share, room);
+    if (k + rows == count) FGD_(update_unused)(net, layer, next, net->sizes[layer], share, room);
 }
 
 static void FGD_(sum_strip)(const fgd_network *net, int layer, ptrdiff_t m, ptrdiff_t k, ptrdiff_t rows,
@@ -167,12 +174,14 @@ static ptrdiff_t FGD_(gradients)(const fgd_network *net, ptrdiff_t m, const ptrd
     for (int layer = 0; layer < net->layers; layer++) {
         ptrdiff_t inputs = layer ? net->sizes[layer] : count, panels = FGD_PANELS(inputs);
         const ptrdiff_t *used = layer || count == net->sizes[0] ? NULL : list;
-        ptrdiff_t strips = FGD_(strips)(panels, members);
-        if (inputs == 0) {
-            if (!separate && rank == 0)
-                net->penalty_parts[parts] = FGD_(update_unused)(net, layer, 0, net->sizes[layer], share, room);
-            parts++;
+        ptrdiff_t strips = FGD_(strips)(panels, members), whole = FGD_PANELS(net->sizes[layer]);
+        if (used && !separate && FGD_(penalized)(net)) { /* the same sums as if all inputs were in use */
+            for (ptrdiff_t p = fgd_share(whole, rank, members); p < fgd_share(whole, rank + 1, members); p++)
+                net->penalty_parts[parts + p] = FGD_(panel_penalty)(net, layer, p, share);
+            fgd_meet(&net->barrier);
         }
+        if (inputs == 0 && !separate && rank == 0)
+            FGD_(update_unused)(net, layer, 0, net->sizes[layer], share, room);
         for (ptrdiff_t s = fgd_share(strips, rank, members); s < fgd_share(strips, rank + 1, members); s++) {
             ptrdiff_t k = FGD_(cut)(panels, strips, s) * FGD_NR, end = FGD_(cut)(panels, strips, s + 1) * FGD_NR;
             ptrdiff_t rows = (end < inputs ? end : inputs) - k;
@@ -180,7 +189,7 @@ static ptrdiff_t FGD_(gradients)(const fgd_network *net, ptrdiff_t m, const ptrd
             else if (rows > 0)
                 FGD_(train_strip)(net, layer, m, k, rows, used, inputs, share, room, net->penalty_parts + parts);
         }
-        parts += panels;
+        parts += whole;
         if (!net->parameters[2 * layer + 1]) continue;
         panels = FGD_PANELS(net->sizes[layer + 1]);
         ptrdiff_t groups = (panels + FGD_BIAS_PANELS - 1) / FGD_BIAS_PANELS;
@@ -217,9 +226,11 @@ static ptrdiff_t FGD_(penalize_blocks)(const fgd_network *net, double share, int
             ptrdiff_t many = n - lo < FGD_BLOCK ? n - lo : FGD_BLOCK;
             FGD_T *g = (FGD_T *)net->gradients[k] + lo;
             net->penalty_parts[block] = 0;
-            if (k % 2 == 0 && FGD_(penalized)(net))
-                net->penalty_parts[block] =
-                    FGD_(penalize)(net, g, (const FGD_T *)net->parameters[k] + lo, many, share);
+            if (k % 2 == 0 && FGD_(penalized)(net)) {
+                const FGD_T *w = (const FGD_T *)net->parameters[k] + lo;
+                FGD_(penalize)(net, g, w, many, share);
+                net->penalty_parts[block] = FGD_(penalty)(net, w, many, share);
+            }
             if (squares) net->squares[block] = FGD_SQUARES_OF(g, many);
         }
     }

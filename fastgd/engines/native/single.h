@@ -68,11 +68,14 @@ static double FGD_(single_row)(const fgd_network *net, int layer, ptrdiff_t k, F
                                double share, FGD_T *row) {
     ptrdiff_t n = net->sizes[layer + 1];
     FGD_T *g = separate ? (FGD_T *)net->gradients[2 * layer] + k * n : row;
+    const FGD_T *w = (const FGD_T *)net->parameters[2 * layer] + k * n;
     double penalty = 0;
     for (ptrdiff_t j = 0; j < n; j++) g[j] = a * d[j];
     if (separate) return 0;
-    if (FGD_(penalized)(net))
-        penalty = FGD_(penalize)(net, g, (const FGD_T *)net->parameters[2 * layer] + k * n, n, share);
+    if (FGD_(penalized)(net)) {
+        FGD_(penalize)(net, g, w, n, share);
+        penalty = FGD_(penalty)(net, w, n, share);
+    }
     FGD_(update)(&net->updates[2 * layer], k * n, (k + 1) * n, g);
     return penalty;
 }
