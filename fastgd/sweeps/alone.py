@@ -15,7 +15,7 @@ from fastgd.network.trainer import Trainer
 from fastgd.optimizers.loops import groups_of, state_of, with_settings
 from fastgd.sweeps.kept import Trained
 from fastgd.sweeps.network_runs import NetworkRuns
-from fastgd.sweeps.regimes import training_regimes
+from fastgd.sweeps.regimes import training_regime
 from fastgd.sweeps.trainees import Starts, Trainees
 
 
@@ -122,9 +122,5 @@ class _Recent:
         self.done += losses.size
 
     def regime(self) -> Regime:
-        """See `training_regimes`."""
-        ring = np.roll(self.losses, self.done % max(1, self.losses.size))[None]
-        found = training_regimes(
-            ring, np.array([self.highest]), np.array([self.window]), np.array([self.done])
-        )
-        return Regime(int(found[0]))
+        """See `training_regime`."""
+        return training_regime(self.losses, self.highest, self.window)

@@ -216,6 +216,10 @@ class NetworkRuns:
         """Columns of numbers, one for each of some runs, which are equal where the runs start alike."""
         return np.stack([self.architecture_of[index], self.start_of[index], self.seed_of[index]])
 
+    def start_key(self, k: int) -> tuple[int, int, int]:
+        """The same for one run."""
+        return int(self.architecture_of[k]), int(self.start_of[k]), int(self.seed_of[k])
+
     def start(self, k: int) -> list[Array]:
         """The initial parameters of a run, in new arrays."""
         a = self.architectures[int(self.architecture_of[k])]

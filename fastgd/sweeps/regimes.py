@@ -92,3 +92,25 @@ def training_regimes(
         found[own[now < before]] = Regime.SLOW
         found[own[now > highest[own]]] = Regime.GROWING
     return found
+
+
+def training_regime(losses: NDArray[np.float64], highest: float, window: int) -> Regime:
+    """As `training_regimes`, of one training, without NumPy's calls on whole tables.
+
+    Parameters
+    ----------
+    losses : ndarray
+        Of its last updates in order: two windows, or all if there are fewer.
+    highest : float
+        The highest loss of the first window.
+    window : int
+        Updates of a window.
+    """
+    n = min(window, losses.size // 2)
+    if not n:
+        return Regime.CYCLING
+    before = np.add.reduce(losses[-2 * n : -n]) / n
+    now = np.add.reduce(losses[-n:]) / n
+    if now > highest:
+        return Regime.GROWING
+    return Regime.SLOW if now < before else Regime.CYCLING
