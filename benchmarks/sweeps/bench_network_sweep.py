@@ -19,6 +19,21 @@ import fastgd as gd
 from fastgd.engines.config import get_num_threads
 
 ROUNDS = 3 if QUICK else 7
+MOMENTUM = 0.9
+
+
+def limited(p: Any, g: Any, v: Any, lr: Any, mu: Any, most: Any) -> tuple[Any, Any]:
+    v = mu * v + g
+    return p - lr * np.where(np.abs(v) > most, np.sign(v), v), v
+
+
+def numbers(t: float, lr: float, mu: float) -> tuple[float, ...]:
+    return lr, mu, 1.0
+
+
+RULE = gd.Optimizer.from_rule(
+    limited, state=("v",), coefficients=numbers, defaults={"mu": MOMENTUM}
+)
 
 
 @dataclass
@@ -53,10 +68,11 @@ class Workload:
     def rates(self) -> Any:
         return np.geomspace(1e-4, 1e-2, self.runs)
 
-    def ours(self, n_threads: int | None = None) -> Callable[[], Any]:
+    def ours(self, n_threads: int | None = None, optimizer: Any = None) -> Callable[[], Any]:
         problem = self.network.problem(*self.data, batch_size=self.batch)
         options = {"max_iter": self.updates, "keep": "params", "n_threads": n_threads}
-        return lambda: gd.sweep(problem, gd.SGD(), {"lr": self.rates}, progress=False, **options)
+        how = gd.SGD() if optimizer is None else optimizer
+        return lambda: gd.sweep(problem, how, {"lr": self.rates}, progress=False, **options)
 
     @cached_property
     def batches(self) -> tuple[Any, Any]:
@@ -74,7 +90,19 @@ class Workload:
         return [p.copy() for p in self.network.params]
 
 
-def jax_sweep(w: Workload) -> Callable[[], Any]:
+def plain(p: Any, g: Any, v: Any, lr: Any) -> tuple[Any, Any]:
+    return p - lr * g, v
+
+
+def signed(p: Any, g: Any, v: Any, lr: Any) -> tuple[Any, Any]:
+    """Momentum whose steps are limited: as `RULE`, in JAX."""
+    import jax.numpy as jnp
+
+    v = MOMENTUM * v + g
+    return p - lr * jnp.where(jnp.abs(v) > 1, jnp.sign(v), v), v
+
+
+def jax_sweep(w: Workload, rule: Callable[..., Any] = plain) -> Callable[[], Any]:
     import jax
     import jax.numpy as jnp
 
@@ -92,11 +120,13 @@ def jax_sweep(w: Workload) -> Callable[[], Any]:
         return jnp.mean((z - y) ** 2)
 
     def run(rate: Any) -> Any:
-        def update(params: Any, batch: Any) -> Any:
+        def update(now: Any, batch: Any) -> Any:
+            params, velocity = now
             grads = jax.grad(loss)(params, *batch)
-            return [p - rate * g for p, g in zip(params, grads, strict=True)], None
+            new = [rule(*one, rate) for one in zip(params, grads, velocity, strict=True)]
+            return tuple(list(part) for part in zip(*new, strict=True)), None
 
-        return jax.lax.scan(update, start, (x, y))[0]
+        return jax.lax.scan(update, (start, [jnp.zeros_like(p) for p in start]), (x, y))[0][0]
 
     compiled = jax.jit(jax.vmap(run))
     return lambda: jax.block_until_ready(compiled(rates))
@@ -224,5 +254,32 @@ def test_networks(benchmark: Any, w: Workload) -> None:
         "headline": False,
         "disagreement": difference,
         "engine": w.ours()().engine,
+    }
+    compare(benchmark, found, rounds=ROUNDS, about=about, skipped=skipped)
+
+
+def test_a_rule_of_one_s_own(benchmark: Any) -> None:
+    """Beside momentum, which is built in, and beside JAX with the same rule."""
+    w, rule, skipped = WORKLOADS[0], RULE(lr=0.1), {}
+    found = {
+        "fastgd": Candidate(w.ours(optimizer=rule), float(w.runs * w.updates)),
+        "fastgd, momentum": Candidate(
+            w.ours(optimizer=gd.SGD(momentum=MOMENTUM)), float(w.runs * w.updates)
+        ),
+    }
+    if why := peers.missing("jax"):
+        skipped["JAX vmap+scan"] = why
+    else:
+        theirs = jax_sweep(w, signed)
+        flat = [np.asarray(p).reshape(w.runs, -1) for p in theirs()]
+        assert np.allclose(np.concatenate(flat, axis=1), found["fastgd"].call().params, atol=1e-3)
+        found["JAX vmap+scan"] = Candidate(theirs, float(w.runs * w.updates), settle=SETTLE_BLAS)
+    about = {
+        "table": "Sweeps of networks",
+        "workload": f"{w.name}, a rule of one's own, {w.runs:,} runs x {w.updates} updates",
+        "threads": get_num_threads(),
+        "unit": "update of a run",
+        "headline": False,
+        "engine": found["fastgd"].call().engine,
     }
     compare(benchmark, found, rounds=ROUNDS, about=about, skipped=skipped)

@@ -11,7 +11,7 @@ from fastgd.engines.backends import resolve_backend
 from fastgd.engines.protocol.networks import Architecture, Engine
 from fastgd.engines.protocol.platoons import Loops, Platoon, Trainings
 from fastgd.engines.protocol.steps import Method
-from fastgd.engines.registry import RULES
+from fastgd.engines.registry import COEFFICIENTS, RULES
 from fastgd.extras import present, warn_slow
 
 _TOGETHER = 16  # networks of a block in NumPy's arrays
@@ -112,8 +112,8 @@ def _loops(m: Method, letter: str, width: int, updates: str) -> Loops | None:
     from fastgd.engines.native import kernels  # noqa: PLC0415
     from fastgd.engines.native.platoons import MOST_STATE  # noqa: PLC0415
 
-    shipped = RULES.get(m.rule.name) == m.rule
-    if shipped and updates != "numba":
+    known = RULES.get(m.rule.name), COEFFICIENTS.get(m.coefficients.name)
+    if known == (m.rule, m.coefficients) and updates != "numba":
         name = f"lane_{'prepared' if m.prepared else 'plain'}_{m.rule.name}_{letter}"
         coefficients = kernels.address(f"lanes_{m.coefficients.name}_{letter}")
         return Loops(kernels.lane_kernels().addresses[name], coefficients)

@@ -80,7 +80,7 @@ class OneByOne:
         trainer, updates = self._trainer(k), int(self.runs.updates[k])
         done, per_epoch = 0, batches.updates
         recent = _Recent(min(per_epoch, updates // 2))
-        history = np.full(-(-updates // self.record) if self.record else 0, np.nan)
+        history = np.full(-(-updates // self.record), np.nan) if self.record else np.empty(0)
         status = Status.MAX_ITER
         # Parameters are tested once per epoch in every run, so that the count does not depend on timing.
         for stretch in trainer.stretches(batches, 0, updates, Checkpoints(per_epoch)):

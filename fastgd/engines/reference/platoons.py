@@ -26,9 +26,7 @@ from fastgd.engines.reference.steps import block_sums, tabulated
 from fastgd.engines.registry import COEFFICIENTS, PREPARE
 from fastgd.engines.vocabulary import bound, numpy_vocabulary
 
-_TOGETHER = (
-    1 << 20
-)  # bytes of activations of networks whose gradients are taken together: a share of a cache
+_TOGETHER = 1 << 20  # bytes of activations that are in use together: a share of a cache
 
 
 @dataclass
