@@ -22,7 +22,10 @@ _HOMES = {
     "fastgd.descent.history": ("History",),
     "fastgd.descent.minimize": ("minimize",),
     "fastgd.descent.axes": ("SampledAxes", "sample_axes"),
-    "fastgd.sweeps": ("BestRun", "SeedAverages", "SweepResult", "SweepStore", "sweep"),
+    "fastgd.sweeps": (
+        "BestRun", "Hyperband", "Rung", "Rungs", "SeedAverages", "SuccessiveHalving", "SweepResult", "SweepStore",
+        "sweep",
+    ),
     "fastgd.network": ("MLP",),
     "fastgd.network.history": ("DivergenceWarning", "TrainingHistory"),
     "fastgd.network.problem": ("NetworkProblem",),

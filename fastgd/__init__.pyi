@@ -52,7 +52,11 @@ from fastgd.problems import (
 from fastgd.schedules import Schedule as Schedule
 from fastgd.sweeps import (
     BestRun as BestRun,
+    Hyperband as Hyperband,
+    Rung as Rung,
+    Rungs as Rungs,
     SeedAverages as SeedAverages,
+    SuccessiveHalving as SuccessiveHalving,
     SweepResult as SweepResult,
     SweepStore as SweepStore,
     sweep as sweep,

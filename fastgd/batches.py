@@ -201,7 +201,9 @@ class InTurn:
         self.rng = _generator(seed, 0)
 
     def orders(self, first: int, last: int) -> Order:
-        """The orders of epochs first..last-1; `first` is among the epochs of the last call, or the one after them."""
+        """The orders of epochs first..last-1; `first` is not before that of the last call."""
+        if first > self.first + len(self.held):
+            self._skip(first)
         kept = self.held[first - self.first : last - self.first]
         many = _together(kept.shape[1])
         held = np.empty((last - first, kept.shape[1]), np.int32)
@@ -216,6 +218,14 @@ class InTurn:
             epoch = end
         self.first, self.held = first, held
         return held
+
+    def _skip(self, first: int) -> None:
+        """Go on to an epoch; those before it that its generator draws are drawn and left."""
+        k, drawn = divmod(first, _together(self.held.shape[1]))
+        self.rng = _generator(self.seed, k)
+        self.first, self.held = first, self.held[:0]
+        if drawn:
+            _draw(self.rng, np.empty((drawn, self.held.shape[1]), np.int32))
 
 
 def _generator(seed: int, k: int) -> np.random.Generator:

@@ -100,6 +100,15 @@ def test_orders_in_turn_are_the_same(rows):
         np.testing.assert_array_equal(in_turn.orders(first, last), wanted)
 
 
+@pytest.mark.parametrize("rows", [1, 30, 700, 70_000])
+def test_orders_in_turn_may_begin_later(rows):
+    batches = Batches(rows, 1, shuffle=True, drop_last=False, seed=5)
+    in_turn = batches.in_turn(5)
+    for first, last in ((3, 5), (4, 6), (9, 10), (10, 11)):
+        wanted = batches.orders(5, first, last)
+        np.testing.assert_array_equal(in_turn.orders(first, last), wanted)
+
+
 def test_positions_are_equally_likely():
     orders = Batches(6, 1, shuffle=True, drop_last=False, seed=0).orders(0, 0, 60_000)
     counts = np.array([np.bincount(column, minlength=6) for column in orders.T])

@@ -91,6 +91,7 @@ def _add_sweep(parser: argparse.ArgumentParser) -> None:
         "--betas", metavar="PAIRS", type=readers.pairs,
         help="Adam, its variants and Lion: pairs of decay rates such as 0.9/0.999,0.8/0.99",
     )  # fmt: skip
+    _add_stopping(parser)
     _add_limits(parser)
     parser.add_argument(
         "--store", metavar="FOLDER",
@@ -102,6 +103,19 @@ def _add_sweep(parser: argparse.ArgumentParser) -> None:
         "Example: fastgd sweep heights.csv --target weight --rates 0.1:1.8:0.05 "
         "--optimizer momentum --momentum 0,0.5,0.9 --out results"
     )
+
+
+def _add_stopping(parser: argparse.ArgumentParser) -> None:
+    """How bad runs are stopped early."""
+    how = parser.add_mutually_exclusive_group()
+    third = "the third with the lowest loss goes on to three times the updates"
+    for flag, what in (("--halving", third), ("--hyperband", "in brackets that begin later")):
+        how.add_argument(flag, action="store_true", help=f"stop bad runs early: {what}")
+    parser.add_argument("--factor", metavar="N", type=readers.whole, help="one of N, not the third")
+    least = (
+        "fewest updates before a run is stopped (default: so many that runs are judged four times)"
+    )
+    parser.add_argument("--min-iter", metavar="N", type=readers.whole, help=least)
 
 
 def _add_minimize(parser: argparse.ArgumentParser) -> None:

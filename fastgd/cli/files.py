@@ -9,7 +9,7 @@ from typing import Any
 from fastgd.files import atomic_write
 
 _FILES = {  # what each command may write, of which a folder holds one run
-    "sweep": ("sweep.csv", "sweep.png"),
+    "sweep": ("sweep.csv", "sweep.png", "rungs.csv"),
     "minimize": ("parameters.csv", "history.csv", "loss.png"),
     "fractal": ("fractal.png", "zoom.gif"),
     "train": (

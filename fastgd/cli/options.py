@@ -51,6 +51,24 @@ class DescentLimits:
     max_seconds: float | None
 
 
+@dataclass(frozen=True)
+class StoppingOptions:
+    """How bad runs of a sweep are stopped early."""
+
+    halving: bool
+    hyperband: bool
+    factor: int | None
+    min_iter: int | None
+
+    def __post_init__(self) -> None:
+        for name, least in (("factor", 2), ("min_iter", 1)):
+            flag, value = "--" + name.replace("_", "-"), getattr(self, name)
+            if value is not None and not self.halving and not self.hyperband:
+                raise ValueError(f"{flag} is for --halving and --hyperband; give one of them")
+            if value is not None and value < least:
+                raise ValueError(f"{flag} must be at least {least}, got {value}")
+
+
 _KINDS = {"auto": "auto", "linear": "regression", "logistic": "classification"}
 
 

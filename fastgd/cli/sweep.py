@@ -16,6 +16,7 @@ from fastgd.cli.optimizers import optimizer_and_axes
 from fastgd.cli.options import (
     DescentLimits,
     ModelOptions,
+    StoppingOptions,
     choice_of_numbers,
     hyperparameters,
     picked,
@@ -24,10 +25,11 @@ from fastgd.cli.options import (
 from fastgd.cli.show import Outcome, Table
 from fastgd.cli.words import ENDED, count
 from fastgd.engines.protocol.outcomes import Regime, Status
+from fastgd.files import write_csv
 from fastgd.plotting.labels import axis_label
 
 if TYPE_CHECKING:
-    from fastgd.sweeps import BestRun, SweepResult
+    from fastgd.sweeps import BestRun, SuccessiveHalving, SweepResult
 
 
 _MOST_ROWS, _BEST_ROWS, _MOST_PARAMETERS = 60, 20, 4  # of the table
@@ -47,12 +49,14 @@ def run(options: Namespace) -> Outcome:
     if len(chosen) > 1:
         axes = {"optimizer": [optimizer for optimizer, _ in chosen], **axes}
     task = problem.posed(source(options), choice_of_numbers(options), picked(ModelOptions, options))
+    stopping = _stopping(picked(StoppingOptions, options))
     folder = out_folder(options.out, options.command)
     limits = vars(picked(DescentLimits, options))
-    out = sweep(task.problem, first, axes, **limits, store=options.store)
+    out = sweep(task.problem, first, axes, **limits, store=options.store, stopping=stopping)
     if "optimizer" in axes:  # by name, as they were asked for
         out = dataclasses.replace(out, axes={**out.axes, "optimizer": options.optimizer})
-    parts: list[str | Table] = [task.summary(), _outcome_line(out), _runs_table(out)]
+    parts: list[str | Table] = [task.summary(), _outcome_line(out), *_rungs_table(out)]
+    parts.append(_runs_table(out))
     if list(axes) == ["lr"] and task.has_closed_form(first):
         limit = 2.0 / float(task.curvatures()[-1])
         parts.append(f"Plain descent converges at rates below {limit:.6g} (2 / largest curvature).")
@@ -60,6 +64,22 @@ def run(options: Namespace) -> Outcome:
     if folder is not None:
         parts += _write(folder, out, options.keep_formulas)
     return Outcome(parts, not _was_interrupted(out))
+
+
+def _stopping(options: StoppingOptions) -> SuccessiveHalving | None:
+    from fastgd.sweeps import Hyperband, SuccessiveHalving  # noqa: PLC0415  (imports the engines)
+
+    if not options.halving and not options.hyperband:
+        return None
+    kind = Hyperband if options.hyperband else SuccessiveHalving
+    return kind(options.min_iter, factor=options.factor or 3)
+
+
+def _rungs_table(out: SweepResult) -> list[Table]:
+    """How many runs went on from each rung, if bad ones were stopped early."""
+    if out.rungs is None:
+        return []
+    return [Table(f"Rungs, compared by {out.rungs.by}", out.rungs.headings(), out.rungs.texts())]
 
 
 def _was_interrupted(out: SweepResult) -> bool:
@@ -80,7 +100,13 @@ def _runs_table(out: SweepResult) -> Table:
     if out.size > _MOST_ROWS:
         counts = np.where(out.converged, out.iterations, np.iinfo(np.int64).max).ravel()
         lost = np.isin(out.status, _LOST)
-        order = np.lexsort([np.where(lost, np.inf, out.loss).ravel(), counts])[:_BEST_ROWS]
+        stopped = (out.status == Status.STOPPED).ravel()
+        keys = (
+            np.where(lost, np.inf, out.loss).ravel(),
+            counts,
+            stopped,
+        )  # the last one counts first
+        order = np.lexsort(keys)[:_BEST_ROWS]
         title = f"The best {_BEST_ROWS} of {out.size:,} runs (all of them: --out FOLDER)"
     with_parameters = out.x.shape[-1] <= _MOST_PARAMETERS
     parameters = list(out.parameter_names) if with_parameters else []
@@ -132,10 +158,14 @@ def _write(folder: Path, out: SweepResult, keep_formulas: bool) -> list[str]:
     """The table as CSV, and a figure unless too much is varied."""
     table, figure = folder / "sweep.csv", folder / "sweep.png"
     out.to_csv(table, keep_formulas=keep_formulas)
+    tables = [table]
+    if out.rungs is not None:
+        tables.append(folder / "rungs.csv")
+        write_csv(out.rungs.to_pandas(), tables[-1])
     for kind in ("auto", "heatmap"):  # a heat map shows what needs too many lines
         try:
             save_figure(figure, functools.partial(out.plot, kind))
         except ValueError:  # not a figure of this kind
             continue
-        return settled(folder, "sweep", [table, figure])
-    return ["No figure: more is varied than a figure shows.", *settled(folder, "sweep", [table])]
+        return settled(folder, "sweep", [*tables, figure])
+    return ["No figure: more is varied than a figure shows.", *settled(folder, "sweep", tables)]

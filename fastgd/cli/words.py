@@ -44,6 +44,7 @@ ENDED = {
     Status.MAX_SECONDS: "stopped at the time limit",
     Status.INTERRUPTED: "interrupted",
     Status.ERROR: "lost with its process",
+    Status.STOPPED: "stopped early",
     Status.NOT_RUN: "not begun",
 }
 BAD_INPUT, INTERRUPTED = 2, 130  # exit codes

@@ -250,6 +250,9 @@ class _Alone:
     def take(self, start: int, runs: Descents, outcomes: Outcomes) -> None:
         self.outcomes = outcomes
 
+    def record(self, start: int, n: int, columns: NDArray[np.int64], x: NDArray[Any]) -> None:
+        """Nothing is recorded."""
+
 
 # --- in Python ------------------------------------------------------------------------------------------
 

@@ -39,7 +39,8 @@ DIVERGED = 2
 MAX_SECONDS = 3
 INTERRUPTED = 4
 ERROR = 5  # its process ended: killed, or out of memory
-SMALL_STEP = 6  # shorter than `step_tol`; `minimize` reports such a run as converged
+STOPPED = 6  # waiting at the end of a rung, or not among those that went on from there
+SMALL_STEP = 7  # shorter than `step_tol`; `minimize` reports such a run as converged
 
 
 def constants() -> dict[str, int]:

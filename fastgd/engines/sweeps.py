@@ -6,6 +6,7 @@ Kernels compiled ahead of time are used if there are any for the rule and proble
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -224,22 +225,33 @@ def descend(
     if backend == "cuda":
         from fastgd.engines.cuda import sweeps as cuda_sweeps  # noqa: PLC0415
 
+        if limits.waits or limits.record:
+            raise ValueError(
+                "backend='cuda' has sweeps without stopping= and record= only; choose another backend for these"
+            )
         supply.take(0, first, cuda_sweeps.descend(problem, first, limits, progress=progress))
     else:
-        out = _on_numpy(problem, first, limits, flush=flush, progress=progress)
+        out = _on_numpy(problem, first, limits, supply, flush=flush, progress=progress)
         supply.take(0, first, out)
     return backend, 1
 
 
 def _on_numpy(
-    problem: Problem, runs: Descents, limits: Limits, *, flush: bool, progress: Watcher | None
+    problem: Problem,
+    runs: Descents,
+    limits: Limits,
+    supply: Supply,
+    *,
+    flush: bool,
+    progress: Watcher | None,
 ) -> Outcomes:
     from fastgd.engines.reference import sweeps as reference_sweeps  # noqa: PLC0415
 
-    out = NumpyOutcomes.of(len(runs), len(runs.x0), limits.dtype)
+    out = NumpyOutcomes.of(len(runs), len(runs.x0), limits.dtype, limits.rows(runs))
+    record = partial(supply.record, 0) if limits.record else None
     run_watched(
         lambda stopped: reference_sweeps.descend(
-            problem, runs, limits, out, WINDOW, stopped=stopped, flush=flush
+            problem, runs, limits, out, WINDOW, stopped=stopped, flush=flush, record=record
         ),
         limits,
         out,

@@ -272,10 +272,13 @@ class _Measured:
     diverged_name: str
 
 
+_CUT = (Status.NOT_RUN, Status.INTERRUPTED, Status.MAX_SECONDS, Status.STOPPED)
+
+
 def _measured(result: Result) -> _Measured:
-    cut = np.isin(result.status, (Status.NOT_RUN, Status.INTERRUPTED, Status.MAX_SECONDS))
+    cut = np.isin(result.status, _CUT)
     nothing = np.zeros(cut.shape, bool)
-    if result.history is not None and result.record == 1:
+    if result.metric is not None and result.history is not None and result.record == 1:
         found = trainability(result.history)
         measure = np.where(cut, np.nan, found.measure)
         return _Measured(measure, ~found.converged, nothing, *BY_LOSSES)

@@ -45,6 +45,8 @@ class HeatMapDisplay(Display):
         Cells to hatch, and cells to fill with dots.
     partial : array_like of bool, same shape, optional
         Cells to draw stripes over: some of the runs that were averaged have no value.
+    stopped : array_like of bool, same shape, optional
+        Where the run was stopped early, so that its value is that of fewer updates.
     best : tuple of int, optional
         (row, column) of the cell to mark with a star.
     x_name, y_name, value_name : str
@@ -79,6 +81,7 @@ class HeatMapDisplay(Display):
     boundary: tuple[ArrayLike, ArrayLike] | None = None
     boundary_name: str = "limit of stability"
     partial: ArrayLike | None = field(default=None, kw_only=True)
+    stopped: ArrayLike | None = field(default=None, kw_only=True)
 
     def _draw(self, ax: Axes) -> None:
         from matplotlib.colors import LogNorm, Normalize  # noqa: PLC0415  (heavy)
@@ -97,6 +100,7 @@ class HeatMapDisplay(Display):
             ("diverged", self.diverged, "#EDEDED", "xxx"),
             ("not converged in time", self.unfinished, "white", "..."),
             ("some runs have no value", self.partial, "none", "///"),
+            ("stopped early", self.stopped, "none", "|||"),
         )
         for name, cells, fill, pattern in marks:
             if cells is not None and np.any(cells):
@@ -175,15 +179,17 @@ class HeatMapDisplay(Display):
         sign = -1.0 if quantity == "metric" else 1.0  # the highest metric is the best
         values = _on_cells(what.axes, np.where(what.without < 1, sign * what.values, np.inf), y, x)
         without = _on_cells(what.axes, what.without, y, x)
-        fewest = without.min(axis=-1)
-        cells = np.where(without == fewest[..., None], values, np.inf).min(axis=-1)
+        # Runs that were stopped made fewer updates than others: they come last, as in `SweepResult.best`.
+        rank = np.where(without < 1, without + 2.0 * _on_cells(what.axes, what.stopped, y, x), 4.0)
+        first = rank.min(axis=-1)
+        cells = np.where(rank == first[..., None], values, np.inf).min(axis=-1)
         diverged = np.asarray(_on_cells(what.axes, what.diverged, y, x).all(axis=-1))
-        found = fewest < 1
         order = np.ix_(increasing(result.axes[y]), increasing(result.axes[x]))
-        cells, fewest, diverged, found = (a[order] for a in (cells, fewest, diverged, found))
+        cells, first, diverged = (a[order] for a in (cells, first, diverged))
+        found = first < 4
         best = None
         if found.any() and over not in (x, y):  # of cells that are single seeds none is the best
-            place = np.lexsort([cells.ravel(), fewest.ravel()])[0]
+            place = np.lexsort([cells.ravel(), first.ravel()])[0]
             row, column = np.unravel_index(place, cells.shape)
             best = int(row), int(column)
         display = cls(
@@ -192,7 +198,8 @@ class HeatMapDisplay(Display):
             values=np.where(found, sign * cells, np.nan),
             diverged=diverged,
             unfinished=~found & ~diverged,
-            partial=(fewest > 0) & found if over is not None else None,
+            partial=(first % 2 > 0) & found if over is not None else None,
+            stopped=(first >= 2) & found,
             best=best,
             x_name=axis_name(x),
             y_name=axis_name(y),

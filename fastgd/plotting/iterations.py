@@ -54,6 +54,8 @@ class IterationsDisplay(Display):
         By line, standard errors: drawn as bars.
     partial : dict of str to array_like of bool of shape (n,), optional
         By line, where some of the runs that were averaged have no value: a ring around the point.
+    stopped : dict of str to array_like of bool of shape (n,), optional
+        By line, where a run was stopped early, so that its value is that of fewer updates: a square around the point.
     curve : tuple of two array_like, optional
         A closed form, (x, y), drawn as a line behind the points.
     unstable_from : float, optional
@@ -89,6 +91,7 @@ class IterationsDisplay(Display):
     connected: bool = True
     errors: Mapping[str, ArrayLike] | None = field(default=None, kw_only=True)
     partial: Mapping[str, ArrayLike] | None = field(default=None, kw_only=True)
+    stopped: Mapping[str, ArrayLike] | None = field(default=None, kw_only=True)
 
     def _draw(self, ax: Axes) -> None:
         x = np.asarray(self.x, np.float64)
@@ -121,19 +124,32 @@ class IterationsDisplay(Display):
             ax.plot(cx, cy, "-", color=INK, linewidth=1.1, label=self.curve_name, zorder=2)
 
     def _draw_errors(self, ax: Axes, x: NDArray[np.float64], lines: Mapping[str, Any]) -> None:
-        """Bars of standard errors, and rings around points that not all runs have a part in."""
-        label = "some runs have no value"
+        """Bars of standard errors, and marks around points that not all runs have a part in, or not to their ends."""
         for k, (name, y) in enumerate(lines.items()):
-            colour = COLOURS[k % len(COLOURS)]
             error = (self.errors or {}).get(name)
             if error is not None:
-                bars = np.asarray(error, np.float64)
+                bars, colour = np.asarray(error, np.float64), COLOURS[k % len(COLOURS)]
                 ax.errorbar(x, y, bars, fmt="none", ecolor=colour, elinewidth=1, capsize=2)
-            mask = np.asarray((self.partial or {}).get(name, False), bool)
+        self._surround(ax, x, lines, self.partial, ("o", "some runs have no value"))
+        self._surround(ax, x, lines, self.stopped, ("s", "stopped early"))
+
+    def _surround(
+        self,
+        ax: Axes,
+        x: NDArray[np.float64],
+        lines: Mapping[str, Any],
+        which: Mapping[str, ArrayLike] | None,
+        mark: tuple[str, str],
+    ) -> None:
+        """Draw a mark around some points of each line; its name stands once in the legend."""
+        form, label = mark
+        for k, (name, y) in enumerate(lines.items()):
+            mask = np.asarray((which or {}).get(name, False), bool) & np.isfinite(y)
             if mask.any():
                 ax.plot(
-                    x[mask], y[mask], "o", markersize=11, color=colour, markerfacecolor="none",
-                    linestyle="none", label=label, zorder=4,
+                    x[mask], y[mask], form, markersize=11 if form == "o" else 8,
+                    color=COLOURS[k % len(COLOURS)], markerfacecolor="none", linestyle="none",
+                    label=label, zorder=4,
                 )  # fmt: skip
                 label = "_"
 
@@ -267,6 +283,7 @@ class IterationsDisplay(Display):
             unfinished=by_line(np.isnan(rows) & ~diverged),
             errors=None if what.error is None else by_line(in_rows(what.error)),
             partial=None if what.error is None else by_line(in_rows(what.partial)),
+            stopped=by_line(in_rows(what.stopped)),
             curve=predicted,
             x_name=axis_name(x),
             y_name=what.name,

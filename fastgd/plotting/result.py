@@ -71,7 +71,7 @@ class Result(Protocol):
 
     @property
     def history(self) -> NDArray[Any] | None:
-        """Losses of every run at every `record`-th update, of networks only."""
+        """Losses of every run at every `record`-th update."""
 
     @property
     def record(self) -> int:
@@ -108,6 +108,10 @@ class Averages(Protocol):
     def diverged(self) -> NDArray[np.float64]:
         """The share of them that diverged."""
 
+    @property
+    def stopped(self) -> NDArray[np.float64]:
+        """The share of them that were stopped at a rung."""
+
 
 @dataclass(frozen=True)
 class Shown:
@@ -124,6 +128,8 @@ class Shown:
         The share of runs that have no value.
     diverged : ndarray of bool
         Where every run diverged.
+    stopped : ndarray of bool
+        Where a run was stopped at a rung: its value is that of fewer updates.
     name : str
         The label of the values' axis.
     """
@@ -133,6 +139,7 @@ class Shown:
     error: NDArray[np.float64] | None
     without: NDArray[np.float64]
     diverged: NDArray[np.bool_]
+    stopped: NDArray[np.bool_]
     name: str
 
     @property
@@ -147,7 +154,8 @@ def shown(result: Result, quantity: str, over: str | None, average: str) -> Show
     if over is None or over not in result.axes:
         values = quantity_values(result, quantity)
         without = np.isnan(values).astype(np.float64)
-        return Shown(result.axes, values, None, without, result.diverged, name)
+        stopped = np.asarray(result.status == Status.STOPPED)
+        return Shown(result.axes, values, None, without, result.diverged, stopped, name)
     found = result.averages(quantity, over=over, average=average)
     return Shown(
         found.axes,
@@ -155,6 +163,7 @@ def shown(result: Result, quantity: str, over: str | None, average: str) -> Show
         found.standard_error,
         found.without / found.runs,
         np.asarray(found.diverged == 1),
+        np.asarray(found.stopped > 0),
         f"{name}, {average} over {axis_name(over)}s",
     )
 

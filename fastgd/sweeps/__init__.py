@@ -2,15 +2,21 @@
 
 from fastgd.sweeps.best import BestRun
 from fastgd.sweeps.results import SweepResult
+from fastgd.sweeps.rungs import Rung, Rungs
 from fastgd.sweeps.seeds import SeedAverages
+from fastgd.sweeps.stopping import Hyperband, SuccessiveHalving
 from fastgd.sweeps.store import DamagedChunk, StoreStatus, SweepStore
 from fastgd.sweeps.sweep import sweep
 
 __all__ = [
     "BestRun",
     "DamagedChunk",
+    "Hyperband",
+    "Rung",
+    "Rungs",
     "SeedAverages",
     "StoreStatus",
+    "SuccessiveHalving",
     "SweepResult",
     "SweepStore",
     "sweep",

@@ -80,35 +80,69 @@ class Values:
 class BestCombination:
     """The best combination of some, and a typical run of it.
 
-    `key` orders combinations from the best on: the share of runs without a value, the average, the average of what
-    decides between equal ones.
+    `key` orders combinations from the best on: the share of runs that were stopped at a rung, the share without a
+    value, the average, the average of what decides between equal ones.
     """
 
     row: int
     run: int
     average: float
     standard_error: float
-    key: tuple[float, float, float]
+    key: tuple[float, float, float, float]
 
 
-def best_of_combinations(
-    by: By, how: Average, rows: NDArray[np.int64], values: Values
-) -> BestCombination | None:
-    """The best of the combinations whose runs are the rows of positions; None if no run can be chosen."""
+@dataclass(frozen=True)
+class Compared:
+    """Combinations of runs, each with its average and with keys by which they are ordered, the first one first.
+
+    `known` tells which of the runs have a value; a combination of which none has cannot be chosen.
+    """
+
+    average: NDArray[np.float64]
+    standard_error: NDArray[np.float64]
+    keys: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
+    known: NDArray[np.bool_]
+
+    def order(self, *first: NDArray[np.float64]) -> NDArray[np.intp]:
+        """Those that can be chosen, from the best on; other keys may come first."""
+        candidates = np.flatnonzero(self.known.any(axis=1))
+        keys = [key[candidates] for key in reversed((*first, *self.keys))]
+        return candidates[np.lexsort(keys)]
+
+
+def compared(by: By, how: Average, rows: NDArray[np.int64], values: Values) -> Compared:
+    """The combinations whose runs are the rows of positions; -1 stands for no run."""
     given, known = known_values(getattr(values, by), values.status, by)
     known = (known & np.isfinite(values.loss))[rows] & (rows >= 0)
     second = values.iterations if by == "loss" else values.loss
     average, error = averaged(given[rows], known, how)
     tie, _ = averaged(np.asarray(second, np.float64)[rows], known, "mean")
     without = 1.0 - known.sum(axis=1) / (rows >= 0).sum(axis=1)
-    sign = -1.0 if by == "metric" else 1.0
-    candidates = np.flatnonzero(known.any(axis=1))
-    if not candidates.size:
+    return Compared(average, error, (without, sign_of(by) * average, tie), known)
+
+
+def best_of_combinations(
+    by: By, how: Average, rows: NDArray[np.int64], values: Values
+) -> BestCombination | None:
+    """The best of the combinations whose runs are the rows of positions; None if no run can be chosen.
+
+    Those that were stopped at a rung come after all others: they made fewer updates.
+    """
+    found = compared(by, how, rows, values)
+    stopped = ((values.status == Status.STOPPED)[rows] & (rows >= 0)).mean(axis=1)
+    order = found.order(stopped)
+    if not order.size:
         return None
-    keys = [key[candidates] for key in (tie, sign * average, without)]  # the last one counts first
-    row = int(candidates[np.lexsort(keys)[0]])
-    own, there = given[rows[row]], known[row]
-    away = np.where(there, np.abs(own - average[row]), np.inf)
-    near = int(np.lexsort([np.where(there, sign * own, np.inf), away])[0])
-    key = float(without[row]), float(sign * average[row]), float(tie[row])
-    return BestCombination(row, int(rows[row, near]), float(average[row]), float(error[row]), key)
+    row = int(order[0])
+    own, there = np.asarray(getattr(values, by), np.float64)[rows[row]], found.known[row]
+    away = np.where(there, np.abs(own - found.average[row]), np.inf)
+    near = int(np.lexsort([np.where(there, sign_of(by) * own, np.inf), away])[0])
+    without, worth, tie = (float(key[row]) for key in found.keys)
+    key = float(stopped[row]), without, worth, tie
+    average, error = float(found.average[row]), float(found.standard_error[row])
+    return BestCombination(row, int(rows[row, near]), average, error, key)
+
+
+def sign_of(by: By) -> float:
+    """1 where less is better, else -1."""
+    return -1.0 if by == "metric" else 1.0

@@ -4,71 +4,174 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastgd.checks import as_count
 from fastgd.descent.axes import Runs
 from fastgd.descent.grouping import Group
 from fastgd.descent.request import Request
 from fastgd.engines import sweeps
-from fastgd.engines.layout import DIVERGED
+from fastgd.engines.layout import DIVERGED, RUNNING, STOPPED
 from fastgd.engines.protocol.outcomes import NumpyOutcomes, Outcomes, Status
-from fastgd.engines.protocol.sweeps import Descents
+from fastgd.engines.protocol.sweeps import Descents, Limits, Snapshot, snapshot_at
 from fastgd.optimizers.loops import described
 from fastgd.progress import Progress
+from fastgd.sweeps.best import Values
 from fastgd.sweeps.ends import Judge
+from fastgd.sweeps.halving import in_rungs, judged_together
 from fastgd.sweeps.results import SweepResult
+from fastgd.sweeps.rungs import Rungs
+from fastgd.sweeps.stopping import SuccessiveHalving
+from fastgd.sweeps.tables import table
 
 _UNKNOWN = -128  # the status of a run that has not come back
 _AT_ONCE = 1 << 16  # runs that are not begun, given results at once
 
 
-def sweep_descents(request: Request, watcher: Progress | None = None) -> SweepResult:
+def sweep_descents(
+    request: Request,
+    watcher: Progress | None = None,
+    *,
+    record: Any = None,
+    stopping: SuccessiveHalving | None = None,
+) -> SweepResult:
     """Descend all runs, or those that end before Ctrl-C or the deadline; `watcher` shows more runs than these."""
-    limits, found = request.limits, _Found(request)
-    begin = None if request.startable.all() else found.refuse()
-    own = watcher is None
-    if watcher is None:
-        watcher = Progress(
-            request.places.total, request.show, deadline=limits.deadline, max_iter=limits.max_iter
-        )
-    refused = 0 if begin is None else int(np.count_nonzero(~begin))
-    watcher.close_group(refused, refused)
+    if record is not None:
+        limits = replace(request.limits, record=as_count("record", record, 1))
+        request = replace(request, limits=limits)
+    found, rungs = _Found(request), None
+    if watcher is not None:
+        refused = int(np.count_nonzero(~found.begin))
+        watcher.close_group(refused, refused)
+    if stopping is None:
+        _descend(found, found.begin, request.limits, watcher=watcher)
+    else:
+        rungs = in_rungs(_Waiting(found), stopping, judged_together(request.places, stopping))
+    found.complete()
+    return found.result(time.perf_counter() - request.started, rungs)
+
+
+def _descend(
+    found: _Found,
+    which: NDArray[np.bool_],
+    limits: Limits,
+    *,
+    waiting: _Waiting | None = None,
+    watcher: Progress | None = None,
+) -> None:
+    """Descend some runs, or those of them that end before Ctrl-C or the deadline."""
+    request, begin = found.request, None if which.all() else which
+    shown = watcher or Progress(
+        int(np.count_nonzero(which)),
+        request.show,
+        deadline=limits.deadline,
+        max_iter=limits.max_iter,
+    )
     groups = list(request.groups(begin))
+    found.ended_early = False
     try:
         for group in groups:
             backend, vector = sweeps.descend(
                 request.problem,
-                _Results(found, group),
+                _Results(found, group, waiting),
                 limits,
                 backend=request.backend,
                 n_threads=request.n_threads,
                 flush=request.flush,
-                progress=watcher,
+                progress=shown,
             )
             found.ran(backend, vector)
             if found.ended_early:
                 break
-            watcher.close_group(group.total, found.count_diverged(group))
+            shown.close_group(group.total, found.count_diverged(group))
     except KeyboardInterrupt:  # between two groups; within one, `descend` handles it
         pass
     finally:
-        if own:
-            watcher.close()
-    found.complete(groups)
-    return found.result(time.perf_counter() - request.started)
+        if watcher is None:
+            shown.close()
 
 
 class _Results:
     """The runs of a group, which come back to the results of the sweep."""
 
-    def __init__(self, found: _Found, group: Group) -> None:
-        self.found, self.group, self.total, self.part = found, group, group.total, group.part
+    def __init__(self, found: _Found, group: Group, waiting: _Waiting | None) -> None:
+        self.found, self.group, self.total, self.waiting = found, group, group.total, waiting
+
+    def part(self, start: int, stop: int) -> Descents:
+        """Some of the runs, as they begin or where they wait."""
+        runs = self.group.part(start, stop)
+        if self.waiting is not None:
+            runs.begun = self.waiting.where(self.group.index[start:stop], runs)
+        return runs
 
     def take(self, start: int, runs: Descents, outcomes: Outcomes) -> None:
         """Take a part that has ended."""
-        self.found.take(self.group.index[start : start + len(runs)], runs, outcomes)
+        index = self.group.index[start : start + len(runs)]
+        if self.waiting is not None:
+            self.waiting.put(index, outcomes)
+        self.found.take(index, runs, outcomes)
+
+    def record(self, start: int, n: int, columns: NDArray[np.int64], x: NDArray[Any]) -> None:
+        """Note the losses of some runs on their way."""
+        index = self.group.index
+        runs = start + columns + index.start if isinstance(index, range) else index[start + columns]
+        self.found.note(runs, n, x)
+
+
+class _Waiting:
+    """The runs of a sweep as `fastgd.sweeps.halving.Runners`, with where those stand that wait.
+
+    A run's numbers stand in a row of one of the tables, which differ in their width: optimizers differ in their states.
+    """
+
+    def __init__(self, found: _Found) -> None:
+        self.found, self.limits = found, found.request.limits
+        total = found.request.places.total
+        self.values = Values(found.loss, found.iterations, found.status)
+        self.updates = np.full(total, self.limits.max_iter)
+        self.tables: dict[int, NDArray[Any]] = {}
+        self.carry = np.ones(total)
+        self.at: int | None = None  # the updates that runs made that now go on; None: they begin
+        self.pause = 0
+        self.left = np.zeros(total, bool)  # that do not go on
+
+    def go_on(self, runs: NDArray[np.intp], pause: NDArray[np.int64]) -> None:
+        """Take runs on up to a pause."""
+        which = np.zeros(self.updates.size, bool)
+        which[runs] = True
+        waited = bool((self.found.status[runs] == STOPPED).any())
+        self.at = snapshot_at(self.limits.max_iter, self.pause) if waited else None
+        self.pause = int(pause.max(initial=0))
+        _descend(self.found, which, replace(self.limits, pause=self.pause), waiting=self)
+
+    def where(self, index: Runs, runs: Descents) -> Snapshot | None:
+        """What some runs go on from, if they have waited."""
+        if self.at is None:
+            return None
+        at, rows = _places(index), len(runs.x0) * (1 + len(runs.state0))
+        return Snapshot(self.at, self.tables[rows][at].T.copy(), self.carry[at].copy())
+
+    def put(self, index: Runs, outcomes: Outcomes) -> None:
+        """Keep where runs wait; what others have in their rows is not read again."""
+        rows, at = outcomes.numbers.shape[1], _places(index)
+        if not rows:
+            return
+        if rows not in self.tables:
+            self.tables[rows] = table("stopping", self.updates.size, rows, self.limits.dtype)
+        self.tables[rows][at], self.carry[at] = outcomes.numbers, outcomes.carry
+
+    def leave(self, runs: NDArray[np.intp]) -> None:
+        """These stay where they wait."""
+        self.left[runs] = True
+
+    def close(self) -> None:
+        """Runs that wait and were not stopped were broken off."""
+        late = time.perf_counter() > self.limits.deadline
+        broken_off = (self.found.status == STOPPED) & ~self.left
+        self.found.status[broken_off] = Status.MAX_SECONDS if late else Status.INTERRUPTED
 
 
 class _Found:
@@ -78,22 +181,33 @@ class _Found:
         self.request, self.problem = request, request.problem
         total, dtype = request.places.total, request.limits.dtype
         self.x = np.empty((total, self.problem.n_parameters), dtype)
-        self.iterations, self.status = np.empty(total, np.int64), np.full(total, _UNKNOWN, np.int8)
-        self.loss, self.slope = np.empty(total), np.empty(total)
+        self.iterations, self.status = np.zeros(total, np.int64), np.full(total, _UNKNOWN, np.int8)
+        self.loss, self.slope = np.full(total, np.nan), np.empty(total)
         self.regime = np.empty(total, np.uint8)
         self.judge = Judge(request)
         self.ended_early = False
         self.backends: dict[str, None] = {}
         self.vector = 1
+        self._make_history()
+        self.begin = np.ones(total, bool)
+        if not request.startable.all():
+            self._refuse()
 
-    def refuse(self) -> NDArray[np.bool_]:
-        """End runs at their starts, where a user's function has no finite value; returns which others begin."""
+    def _make_history(self) -> None:
+        """Room for losses on the way, and those at the starting points."""
+        limits, self.history = self.request.limits, None
+        if limits.record:
+            records = -(-limits.max_iter // limits.record)
+            asked = f"record={limits.record}"
+            self.history = table(asked, self.request.places.total, records, limits.dtype)
+            self.first = self._losses(self.request.starts.points)
+
+    def _refuse(self) -> None:
+        """End runs at their starts, where a user's function has no finite value."""
         request = self.request
-        begin = np.empty(request.places.total, bool)
-        begin[:] = request.startable[request.starts.which(range(request.places.total))]
-        for group in request.groups(~begin):
+        self.begin[:] = request.startable[request.starts.which(range(request.places.total))]
+        for group in request.groups(~self.begin):
             self.leave(group, Status.DIVERGED)
-        return begin
 
     def ran(self, backend: str, vector: int) -> None:
         """Note which backend ran a group, and how many runs a vector instruction of it advances."""
@@ -104,13 +218,12 @@ class _Found:
         """How many runs of a group diverged."""
         return int(np.count_nonzero(self.status[_places(group.index)] == DIVERGED))
 
-    def complete(self, groups: list[Group]) -> None:
+    def complete(self) -> None:
         """Runs whose turn never came stand at their starts."""
-        if not (self.status == _UNKNOWN).any():
-            return
-        for group in groups:
-            left = np.asarray(group.index)[self.status[_places(group.index)] == _UNKNOWN]
-            self.leave(replace(group, index=left), Status.NOT_RUN)
+        left = self.status == _UNKNOWN
+        if left.any():
+            for group in self.request.groups(left):
+                self.leave(group, Status.NOT_RUN)
 
     def leave(self, group: Group, status: Status) -> None:
         """Runs that end before their first update."""
@@ -123,13 +236,47 @@ class _Found:
     def take(self, index: Runs, runs: Descents, outcomes: Outcomes) -> None:
         """The outcomes of some runs, their losses, slopes and regimes."""
         at, ends = _places(index), self.judge.ends(index, runs, outcomes)
-        self.x[at], self.iterations[at] = outcomes.x, outcomes.iterations
-        self.status[at], self.regime[at] = outcomes.status, ends.regime
-        self.loss[at], self.slope[at] = ends.loss, ends.slope
+        of: Any = slice(None)
+        if runs.begun is not None:  # those whose turn did not come stay where they waited
+            of = outcomes.status != RUNNING
+            at = np.asarray(index)[of]
+        self.x[at], self.iterations[at] = outcomes.x[of], outcomes.iterations[of]
+        self.status[at], self.regime[at] = outcomes.status[of], ends.regime[of]
+        self.loss[at], self.slope[at] = ends.loss[of], ends.slope[of]
+        if self.history is not None:
+            self._end_history(at, index, of)
         if ends.early:
             self.ended_early = True
 
-    def result(self, seconds: float) -> SweepResult:
+    # --- losses on the way ----------------------------------------------------------------------------
+
+    def note(self, runs: NDArray[np.intp], n: int, x: NDArray[Any]) -> None:
+        """The losses of some runs at their points after n updates."""
+        assert self.history is not None
+        with np.errstate(over="ignore"):  # of float32
+            self.history[runs, n // self.request.limits.record] = self._losses(x)
+
+    def _losses(self, x: NDArray[Any]) -> NDArray[np.float64]:
+        """Losses at points (n_parameters, runs), nan beyond the bound, where a function may not be called."""
+        within = (np.abs(x) <= self.request.limits.bound).all(axis=0)
+        losses = np.full(x.shape[1], np.nan)
+        losses[within] = self.problem.losses(np.ascontiguousarray(x[:, within]))
+        return losses
+
+    def _end_history(self, at: Any, index: Runs, of: Any) -> None:
+        """The first loss of runs that came back, and nothing from their ends on."""
+        assert self.history is not None
+        record, history = self.request.limits.record, self.history[at]
+        which = self.request.starts.which(index)
+        first = self.first[which]
+        history[:, :1] = (first if first.size == 1 else first[of])[:, None]
+        ends = self.iterations[at][:, None]
+        history[np.arange(history.shape[1]) * record >= ends] = np.nan
+        self.history[at] = history
+
+    # --- the table ------------------------------------------------------------------------------------
+
+    def result(self, seconds: float, rungs: Rungs | None) -> SweepResult:
         """The table of all runs."""
         request, problem = self.request, self.problem
         places, limits = request.places, request.limits
@@ -154,6 +301,9 @@ class _Found:
             tol=limits.tol,
             max_iter=limits.max_iter,
             vector_width=self.vector,
+            history=None if self.history is None else self.history.reshape(*shape, -1),
+            record=limits.record,
+            rungs=rungs,
         )
 
 

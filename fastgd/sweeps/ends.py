@@ -10,7 +10,14 @@ from numpy.typing import NDArray
 from fastgd.descent.axes import Runs
 from fastgd.descent.request import Request
 from fastgd.engines import sweeps
-from fastgd.engines.layout import CONVERGED, DIVERGED, MAX_ITER, MAX_SECONDS, RUNNING
+from fastgd.engines.layout import (
+    CONVERGED,
+    DIVERGED,
+    INTERRUPTED,
+    MAX_ITER,
+    MAX_SECONDS,
+    RUNNING,
+)
 from fastgd.engines.protocol.outcomes import Outcomes, Regime
 from fastgd.engines.protocol.sweeps import Descents
 from fastgd.engines.reference.steepness import minimized_at, steepest_of
@@ -21,6 +28,7 @@ Which = slice | NDArray[np.bool_]
 Numbers = NDArray[np.float64]
 _ALL, _NONE = slice(None), slice(0)
 _MOST_ROWS = 20_000_000  # rows x runs up to which the last gradients are summed row by row
+_BROKEN_OFF = (MAX_SECONDS, INTERRUPTED)
 _MONOTONE, _OSCILLATING = np.uint8(Regime.MONOTONE), np.uint8(Regime.OSCILLATING)
 
 
@@ -72,7 +80,10 @@ class Judge:
             regime[unfinished] = self._of_unfinished(
                 index, runs, outcomes, (unfinished, before, now)
             )
-        return Ends(loss, slope, regime, early=lowest == RUNNING or highest >= MAX_SECONDS)
+        early = lowest == RUNNING or highest in _BROKEN_OFF
+        if highest > max(_BROKEN_OFF):  # runs that wait
+            early = early or bool(np.isin(status, _BROKEN_OFF).any())
+        return Ends(loss, slope, regime, early)
 
     def _known(self, outcomes: Outcomes) -> Which:
         """Runs that have values: after divergence a Python function is not called outside its domain, perhaps."""

@@ -28,6 +28,7 @@ from fastgd.files import atomic_write
 from fastgd.sweeps.arrays import ARRAYS
 from fastgd.sweeps.axis_values import as_array, kind_of
 from fastgd.sweeps.regimes import NAMES
+from fastgd.sweeps.rungs import Rungs
 
 _FORMAT = "fastgd sweep 3"
 _WITH_TEXTS = "fastgd sweep 1"  # regimes as text
@@ -153,6 +154,7 @@ def _checked_scalars(scalars: dict[str, Any]) -> dict[str, Any]:
         "record": as_count,
         "vector_width": lambda name, value: as_count(name, value, 1),
         "paired": as_flag,
+        "rungs": lambda _, value: Rungs.of_plain(value),
         "dtype": lambda name, value: as_dtype(_checked_text(name, value)).name,
         **dict.fromkeys(
             ("backend", "engine", "problem", "optimizer", "metric_name"), _checked_text

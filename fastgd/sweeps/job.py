@@ -145,7 +145,9 @@ class Job:
                 watcher=watcher,
             )
         return sweep_descents(
-            Request.of(self.problem, self.optimizer, some, now, cuda=True), watcher
+            Request.of(self.problem, self.optimizer, some, now, cuda=True),
+            watcher,
+            record=self.record,
         )
 
     def network(self, k: int, updates: int) -> MLP:

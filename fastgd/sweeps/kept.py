@@ -1,4 +1,4 @@
-"""Which of the networks that a sweep trains are handed over with its result."""
+"""What is kept of the networks that a sweep trains: those handed over with its result, and those that wait."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.engines.protocol.networks import Array
+from fastgd.engines.protocol.outcomes import Status
 from fastgd.network.mlp import MLP
 from fastgd.optimizers import Optimizer
 from fastgd.sweeps.best import Values, best_of_combinations
@@ -48,6 +49,58 @@ class Kept(Protocol):
         """Give a new network the parameters, and a new optimizer the state."""
 
 
+@dataclass(frozen=True)
+class Begun:
+    """A training that waits, and goes on from here.
+
+    Attributes
+    ----------
+    done : int
+        Updates made.
+    kept : Kept
+    losses : ndarray of float64
+        Of the last updates, in their order.
+    highest : float
+        The highest loss of the first window; see `fastgd.sweeps.regimes.training_regimes`.
+    """
+
+    done: int
+    kept: Kept
+    losses: NDArray[np.float64]
+    highest: float
+
+
+class Waiting(Protocol):
+    """A run that waits, in whatever form the engine has it."""
+
+    def begun(self) -> Begun:
+        """What it goes on from."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Runs of a sweep that are taken on, from where they wait or from their beginning.
+
+    Attributes
+    ----------
+    order : ndarray of int
+        The runs, those of a combination one after the other.
+    pause : ndarray of int64, shape (runs of the sweep,)
+        The updates after which each waits; 0: it goes on to its end.
+    waiting : mapping of int to Waiting
+        Those that do not begin.
+    """
+
+    order: NDArray[np.intp]
+    pause: NDArray[np.int64]
+    waiting: Mapping[int, Waiting]
+
+    @classmethod
+    def whole(cls, order: NDArray[np.intp]) -> Stage:
+        """All runs, from the beginning to the end."""
+        return cls(order, np.zeros(order.size, np.int64), {})
+
+
 class KeptNetworks:
     """The networks that `SweepResult.best` may ask for: of the best runs, and of the best combinations of seeds.
 
@@ -74,6 +127,7 @@ class KeptNetworks:
     def add(self, run: int, trained: Callable[[], Kept]) -> None:
         """Take note of a run that has ended and whose results are known; `trained` copies what is kept of it."""
         loss, own = float(self.values.loss[run]), int(self._of[run])
+        stopped = float(self.values.status[run] == Status.STOPPED)
         metric = math.nan if self.values.metric is None else float(self.values.metric[run])
         self._left[own] -= 1
         if math.isfinite(loss):
@@ -83,9 +137,9 @@ class KeptNetworks:
                 keys["metric"] = (-metric, loss)
             averages = AVERAGES if self._runs[own] == 1 else ()
             for by, key in keys.items():
-                self._offer((by, "alone"), (*key, run), run, copied)
+                self._offer((by, "alone"), (stopped, *key, run), run, copied)
                 for how in averages:  # 0: no share of runs is without a value
-                    self._offer((by, how), (0.0, *key, own), run, copied)
+                    self._offer((by, how), (stopped, 0.0, *key, own), run, copied)
             if self._runs[own] > 1:
                 self._waiting.setdefault(own, {})[run] = copied()
         if not self._left[own]:
@@ -98,7 +152,8 @@ class KeptNetworks:
             chosen = set(range(len(runs)))
         else:  # each is a combination by itself: only the best of them can be the best of all
             loss, metric = v.loss[runs], (v.loss if v.metric is None else v.metric)[runs]
-            keys = (v.iterations[runs], loss), (loss, -metric)
+            stopped = v.status[runs] == Status.STOPPED
+            keys = (v.iterations[runs], loss, stopped), (loss, -metric, stopped)
             finite = np.isfinite(loss), np.isfinite(loss) & np.isfinite(metric)
             orders = [
                 order[known[order]]

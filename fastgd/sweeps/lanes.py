@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,10 +20,10 @@ from fastgd.engines.networks import Lanes, lane_width, lanes_for
 from fastgd.engines.protocol.networks import Rows
 from fastgd.engines.protocol.outcomes import Regime, Status
 from fastgd.engines.protocol.platoons import Platoon, Trainings, joined
-from fastgd.network.mlp import MLP
-from fastgd.optimizers import Optimizer
-from fastgd.optimizers.loops import bound_to, settings_of
-from fastgd.sweeps.network_groups import RunGroup
+from fastgd.optimizers.loops import settings_of
+from fastgd.sweeps.kept import Stage
+from fastgd.sweeps.lane_ends import Ended, Place, waiting_of
+from fastgd.sweeps.network_groups import RunGroup, alike
 from fastgd.sweeps.network_runs import NetworkRuns
 from fastgd.sweeps.regimes import training_regimes
 from fastgd.sweeps.trainees import Starts
@@ -53,34 +53,62 @@ def worth_it(parameters: int, runs: int, lanes: int) -> bool:
 
 @dataclass(frozen=True)
 class Task:
-    """Runs of a sweep for one platoon: their positions among the trainings, and in the sweep."""
+    """Runs of a sweep for one platoon: their positions among the trainings, and in the sweep.
+
+    They wait after `pause` updates, if it is not 0. Those that have waited go on from `places`.
+    """
 
     lanes: Lanes
     trainings: Trainings
     own: NDArray[np.intp]
     runs: NDArray[np.intp]
+    pause: int
+    places: list[Place]
 
 
 def dealt_out(
-    runs: NetworkRuns, order: NDArray[np.intp], backend: str | None, threads: int, record: int
+    runs: NetworkRuns, stage: Stage, backend: str | None, threads: int, record: int
 ) -> tuple[list[Task], NDArray[np.intp]]:
-    """Tasks for the runs that train side by side, and all other runs; `order` has those of a combination together."""
+    """Tasks for the runs of a stage that train side by side, and all others of them."""
     tasks: list[Task] = []
     alone = []
-    place = np.empty(runs.total, np.intp)
-    place[order] = np.arange(runs.total)
+    place = np.full(runs.total, -1)
+    place[stage.order] = np.arange(stage.order.size)
+    done = _done_in_lanes(runs.total, stage)
     for group in _but_for_penalties(runs):
-        # An update whose gradients are clipped adds penalties in another order: such runs are apart.
-        kinds = 2 * runs.batches_of[group.index] + _clipped(group)
-        for kind in np.unique(kinds):
-            own = np.flatnonzero(kinds == kind)
-            own = own[np.argsort(place[group.index[own]])]
-            found = _tasks_of(runs, group, own, runs.batches[kind // 2], record, backend, threads)
+        # An update whose gradients are clipped adds penalties in another order: such runs are apart. All networks of
+        # a platoon are at one update, and wait after one.
+        index = group.index
+        keys = runs.batches_of[index], _clipped(group), done[index], stage.pause[index]
+        for mine in _together(np.flatnonzero(place[index] >= 0), keys):
+            own = mine[np.argsort(place[index[mine]])]
+            first, found = index[own[0]], None
+            batches = runs.batches[runs.batches_of[first]]
+            if done[first] >= 0:
+                found = _tasks_of(runs, group, own, stage, batches, record, backend, threads)
             if found is None:
-                alone.append(group.index[own])
+                alone.append(index[own])
             else:
                 tasks += found
     return tasks, np.concatenate([np.zeros(0, np.intp), *alone])
+
+
+def _together(
+    places: NDArray[np.intp], keys: Sequence[NDArray[np.integer[Any] | np.bool_]]
+) -> Iterator[NDArray[np.intp]]:
+    """Sets of these places at which all keys are equal."""
+    own = [key[places] for key in keys] if places.size else []
+    differing = [key for key in own if (key != key[0]).any()]
+    numbered = [np.unique(key, return_inverse=True)[1] for key in differing]
+    return alike(places, numbered) if places.size else iter(())
+
+
+def _done_in_lanes(total: int, stage: Stage) -> NDArray[np.int64]:
+    """The updates that runs made side by side; -1 for those that wait after they trained alone."""
+    done = np.zeros(total, np.int64)
+    for run, where in stage.waiting.items():
+        done[run] = where.done if isinstance(where, Place) else -1
+    return done
 
 
 def _but_for_penalties(runs: NetworkRuns) -> Iterator[RunGroup]:
@@ -116,6 +144,7 @@ def _tasks_of(  # noqa: PLR0917
     runs: NetworkRuns,
     group: RunGroup,
     own: NDArray[np.intp],
+    stage: Stage,
     batches: Batches,
     record: int,
     backend: str | None,
@@ -143,7 +172,7 @@ def _tasks_of(  # noqa: PLR0917
     if width * _seconds(trainings) > _LONGEST:
         return None
     lanes = lanes_for(trainings, backend, settings["backend"])
-    return None if lanes is None else _tasks(lanes, trainings, index, threads)
+    return None if lanes is None else _tasks(lanes, trainings, index, stage, threads)
 
 
 def _seconds(t: Trainings) -> float:
@@ -166,7 +195,7 @@ def _blocks(t: Trainings, width: int) -> int:
 
 
 def _tasks(
-    lanes: Lanes, trainings: Trainings, index: NDArray[np.intp], threads: int
+    lanes: Lanes, trainings: Trainings, index: NDArray[np.intp], stage: Stage, threads: int
 ) -> Iterator[Task]:
     """Platoons of as many runs as advance well together, and as many platoons as there are threads.
 
@@ -185,49 +214,12 @@ def _tasks(
     for part in parts:
         platoons = max(-(-part.size // most), least)
         for own in np.array_split(part, min(platoons, part.size)):
-            yield Task(lanes, trainings, own, index[own])
+            runs, waiting = index[own], stage.waiting
+            places = [w for w in map(waiting.get, runs.tolist()) if isinstance(w, Place)]
+            yield Task(lanes, trainings, own, runs, int(stage.pause[runs[0]]), places)
 
 
 # --- how they train -----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Row:
-    """What is kept of a run: its numbers as a platoon has them."""
-
-    numbers: NDArray[Any]
-    carries: NDArray[np.float64]  # of the optimizer without any group, then of each array
-    iterations: int
-
-    def into(self, network: MLP, optimizer: Optimizer) -> None:
-        """Give a new network the parameters, and a new optimizer the state."""
-        plan = bound_to(optimizer, network.params)
-        arrays = [*network.params, *(state for slot in plan.slots for state in slot.state)]
-        cuts = np.cumsum([array.size for array in arrays])[:-1]
-        for array, values in zip(arrays, np.split(self.numbers, cuts), strict=True):
-            array[...] = values.reshape(array.shape)
-        plan.groups[0].carry[0] = self.carries[0]
-        for slot, carry in zip(plan.slots, self.carries[1:], strict=True):
-            plan.groups[slot.group].carry[0] = carry
-        plan.t = self.iterations
-        plan.write_rates()
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How the runs of a task ended, in its order; `worth` has their losses and metrics, nan where they diverged."""
-
-    iterations: NDArray[np.int64]
-    status: NDArray[np.int8]
-    regime: NDArray[np.uint8]
-    worth: NDArray[np.float64]
-    numbers: NDArray[Any]  # parameters and optimizer's state
-    carries: NDArray[np.float64]
-    history: NDArray[np.float64]
-
-    def row(self, k: int) -> Row:
-        """A copy of what is kept of the k-th run."""
-        return Row(self.numbers[k].copy(), self.carries[k].copy(), int(self.iterations[k]))
 
 
 class SideBySide:
@@ -252,18 +244,19 @@ class SideBySide:
 
     def train(self, task: Task, judged: Rows, look: Callable[[int, int], None]) -> Ended:
         """Train the runs of a task to their ends; `look` gets how many have not ended, and at which update they are."""
-        platoon = self._platoon(task)
-        platoon.load(task.own, *self._starts_of(task.runs))
+        platoon = self._loaded(task)
+        begun = platoon.n
         while platoon.live:
-            status = self.early()
+            status = Status.STOPPED if platoon.n == task.pause > 0 else self.early()
             if status is not None:
                 platoon.stop(status)
                 break
             began, before = time.perf_counter(), platoon.n
-            look(platoon.advance(before + self._stretch(task)), platoon.n)
+            stop = before + self._stretch(task)
+            look(platoon.advance(min(stop, task.pause or stop)), platoon.n)
             took = max(time.perf_counter() - began, 1e-6)
             self._per_second[id(task.trainings)] = (platoon.n - before) / took
-        ended = self._ended(task, platoon, judged)
+        ended = self._ended(task, platoon, begun, judged)
         with self._lock:
             self._spare.append((task.trainings, platoon))
             del self._spare[: -self.threads]
@@ -275,6 +268,18 @@ class SideBySide:
                 if trainings is task.trainings and platoon.capacity >= task.own.size:
                     return self._spare.pop(k)[1]
         return task.lanes.platoon(task.trainings, task.own.size)
+
+    def _loaded(self, task: Task) -> Platoon:
+        """A platoon with the runs of a task, as they begin or where they wait."""
+        platoon = self._platoon(task)
+        if not task.places:
+            platoon.load(task.own, *self._starts_of(task.runs))
+            return platoon
+        a, n = task.trainings.architecture, task.own.size
+        platoon.load(task.own, np.zeros((1, a.n_parameters), a.dtype), np.zeros(n, np.intp))
+        window = platoon.recent.shape[1]
+        platoon.go_on_from(waiting_of(task.places, task.trainings.group_of, window))
+        return platoon
 
     def _starts_of(self, index: NDArray[np.intp]) -> tuple[NDArray[Any], NDArray[np.intp]]:
         """The different initial parameters of some runs, in rows, and which of them each run has."""
@@ -295,8 +300,9 @@ class SideBySide:
             many = min(many, epochs * t.batches.updates)
         return max(1, many)
 
-    def _ended(self, task: Task, platoon: Platoon, judged: Rows) -> Ended:
+    def _ended(self, task: Task, platoon: Platoon, begun: int, judged: Rows) -> Ended:
         n = task.own.size
+        held = n if (platoon.status[:n] == Status.STOPPED).any() else 0
         status = platoon.status[:n].copy()
         worth = platoon.assess(judged)
         diverged = status == Status.DIVERGED
@@ -306,6 +312,7 @@ class SideBySide:
         )
         regime[diverged] = Regime.DIVERGED
         return Ended(
+            begun,
             platoon.iterations[:n].copy(),
             status,
             regime,
@@ -313,4 +320,6 @@ class SideBySide:
             platoon.final[:n].copy(),
             platoon.carries[:n, [0, *task.trainings.group_of]],
             platoon.history[:n].copy(),
+            platoon.recent[:held].copy(),
+            platoon.highest[:held].copy(),
         )

@@ -87,11 +87,11 @@ def groups_of_runs(
     parts += [part for k, part in enumerate(arrays) if part not in [*parts, *arrays[:k]]]
     several = [_Varied(optimizer, part, every, places) for part in parts]
     group_of = tuple(parts.index(part) for part in arrays)
-    for own in _alike(index, [one.rules(index) for one in several]):
+    for own in alike(index, [one.rules(index) for one in several]):
         yield RunGroup(own, a, group_of, tuple(one.numbers(own) for one in several))
 
 
-def _alike(
+def alike(
     index: NDArray[np.intp], keys: Sequence[NDArray[np.intp] | None]
 ) -> Iterator[NDArray[np.intp]]:
     """Sets of runs that are equal in all keys; None is equal for all runs."""

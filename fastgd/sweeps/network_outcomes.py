@@ -13,9 +13,9 @@ from fastgd.descent.axes import Places
 from fastgd.engines.protocol.outcomes import Status
 from fastgd.network.mlp import MLP
 from fastgd.network.parameters import numbered_names
-from fastgd.sweeps import alone, lanes
+from fastgd.sweeps import alone, lane_ends
 from fastgd.sweeps.best import Values
-from fastgd.sweeps.kept import Kept, KeptNetworks, in_order
+from fastgd.sweeps.kept import Kept, KeptNetworks, Stage, Waiting, in_order
 from fastgd.sweeps.network_runs import NetworkRuns
 from fastgd.sweeps.results import SweepResult
 from fastgd.sweeps.seeds import Combinations
@@ -46,8 +46,9 @@ class NetworkOutcomes:
         self.loss, self.metric = np.full(n, math.nan), np.full(n, math.nan)
         self.regime = np.zeros(n, np.uint8)
         self.ended = self.diverged = 0
-        values = Values(self.loss, self.iterations, self.status, self.metric)
-        self.kept = None if taken is None else KeptNetworks(taken, values)
+        self.waiting: dict[int, Waiting] = {}
+        self.values = Values(self.loss, self.iterations, self.status, self.metric)
+        self.kept = None if taken is None else KeptNetworks(taken, self.values)
         self.parameter_names: tuple[str, ...] = ()
         self.params = np.zeros((n, 0), runs.problem.network.architecture.dtype)
         self.history: NDArray[Any] | None = None
@@ -68,7 +69,7 @@ class NetworkOutcomes:
             records = -(-int(self.runs.updates.max()) // self.record)
             self.history = table(f"record={record}", total, records, real)
 
-    def take(self, runs: NDArray[np.intp], ended: lanes.Ended) -> None:
+    def take(self, runs: NDArray[np.intp], ended: lane_ends.Ended) -> None:
         """The outcomes of runs that trained side by side."""
         self.iterations[runs], self.status[runs] = ended.iterations, ended.status
         self.regime[runs], self.loss[runs] = ended.regime, ended.worth[:, 0]
@@ -76,11 +77,17 @@ class NetworkOutcomes:
         if self.parameter_names:
             self.params[runs] = ended.numbers[:, : len(self.parameter_names)]
         if self.history is not None:
-            self.history[runs, : ended.history.shape[1]] = ended.history
+            first, stop = -(-ended.begun // self.record), ended.history.shape[1]
+            self.history[runs, first:stop] = ended.history[:, first:]
         self.ended += runs.size
         self.diverged += int(np.count_nonzero(ended.status == Status.DIVERGED))
+        waits = ended.status == Status.STOPPED
+        places = np.flatnonzero(~waits)
         if self.kept is not None:
-            self.kept.add_all(runs, ended.row)
+            self.kept.add_all(runs[places], lambda i: ended.row(int(places[i])))
+        if self.waiting or waits.any():
+            for k, run in enumerate(runs.tolist()):
+                self._wait(run, lane_ends.Place(ended, k) if waits[k] else None)
 
     def take_one(self, k: int, ended: alone.Ended, worth: tuple[float, float]) -> None:
         """The outcome of a run that trained alone; `worth`: loss and metric."""
@@ -89,11 +96,48 @@ class NetworkOutcomes:
         if self.parameter_names:
             np.concatenate([p.ravel() for p in ended.trainer.network.params], out=self.params[k])
         if self.history is not None:
-            self.history[k, : ended.losses.size] = ended.losses
+            first, stop = -(-ended.begun // self.record), ended.losses.size
+            self.history[k, first:stop] = ended.losses[first:]
         self.ended += 1
         self.diverged += ended.status is Status.DIVERGED
-        if self.kept is not None:
+        waits = ended.status is Status.STOPPED
+        self._wait(k, ended.waiting() if waits else None)
+        if self.kept is not None and not waits:
             self.kept.add(k, ended.kept)
+
+    # --- runs that wait -------------------------------------------------------------------------------
+
+    def stage(self, runs: NDArray[np.intp], pause: NDArray[np.int64]) -> Stage:
+        """Runs that are taken on from where they wait, or begin; each waits after `pause` updates."""
+        among = np.zeros(self.runs.total, bool)
+        among[runs] = True
+        until = np.zeros(self.runs.total, np.int64)
+        until[runs] = np.where(pause < self.runs.updates[runs], pause, 0)
+        waiting = {k: self.waiting[k] for k in runs.tolist() if k in self.waiting}
+        self.ended = self.diverged = 0
+        return Stage(self.order[among[self.order]], until, waiting)
+
+    def _wait(self, run: int, where: Waiting | None) -> None:
+        """A run waits here, or no longer."""
+        if where is not None:
+            self.waiting[run] = where
+        else:
+            self.waiting.pop(run, None)
+
+    def close(self, status: Status) -> None:
+        """Runs that still wait were broken off."""
+        left = np.array(sorted(self.waiting), np.intp)
+        self.status[left] = status
+        self.leave(left)
+
+    def leave(self, runs: NDArray[np.intp]) -> None:
+        """Runs that wait and do not go on."""
+        left = [(k, self.waiting.pop(k)) for k in runs.tolist() if k in self.waiting]
+        places = np.array([k for k, _ in left], np.intp)
+        if self.kept is not None:
+            self.kept.add_all(places, lambda i: left[i][1].begun().kept)
+
+    # --- all runs -------------------------------------------------------------------------------------
 
     def result(self, places: Places, **about: Any) -> SweepResult:
         """The result of the sweep, with the best networks."""

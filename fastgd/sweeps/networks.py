@@ -11,10 +11,11 @@ import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastgd.checks import as_dtype, as_flag
 from fastgd.descent.axes import Places
@@ -29,11 +30,15 @@ from fastgd.optimizers.loops import described
 from fastgd.progress import Progress
 from fastgd.sweeps.alone import OneByOne
 from fastgd.sweeps.axis_values import plain_axes
+from fastgd.sweeps.halving import in_rungs, judged_together
+from fastgd.sweeps.kept import Stage
 from fastgd.sweeps.lanes import SideBySide, Task, dealt_out
 from fastgd.sweeps.network_outcomes import NetworkOutcomes
 from fastgd.sweeps.network_runs import NetworkRuns
 from fastgd.sweeps.results import SweepResult
 from fastgd.sweeps.seeds import combinations
+from fastgd.sweeps.stopping import SuccessiveHalving
+from fastgd.sweeps.tables import check_room
 from fastgd.sweeps.trainees import Starts
 
 _LOOK_EVERY = 0.1  # seconds between two updates of the progress bar
@@ -48,6 +53,7 @@ def sweep_networks(
     keep: Any = None,
     record: Any = None,
     watcher: Progress | None = None,
+    stopping: SuccessiveHalving | None = None,
 ) -> SweepResult:
     """Train a network for every combination of the axes' values; see `fastgd.sweep`.
 
@@ -55,30 +61,28 @@ def sweep_networks(
     """
     _check_options(problem, options)
     places = axes if isinstance(axes, Places) else Places(axes)
-    deadline, show = options.deadline, options.show
     threads = min(config.get_num_threads(options.n_threads), places.total)
     runs = NetworkRuns(problem, optimizer, places, options)
     taken = None
     if watcher is None:
         taken = combinations(plain_axes(places.given), "rng", paired=places.paired)
     outcomes = NetworkOutcomes(runs, taken, keep, record)
-    work = _Work(runs, outcomes, deadline, options.backend, threads)
-    most = int(runs.updates.max())
-    if watcher is None:
-        with Progress(runs.total, show, deadline=deadline, max_iter=most) as own, blas.one_thread:
-            work.go(own)
-    else:
-        with blas.one_thread:
-            work.go(watcher)
-        watcher.close_group(outcomes.ended, outcomes.diverged)
+    trainings = _Trainings(runs, outcomes, options, threads)
+    rungs = None
+    with blas.one_thread:
+        if stopping is None:
+            trainings.train(Stage.whole(outcomes.order), watcher)
+        else:
+            rungs = in_rungs(trainings, stopping, judged_together(places, stopping))
     return outcomes.result(
         places,
-        backend=work.backend,
-        engine=work.engine,
-        vector_width=work.width,
-        max_iter=most,
+        backend=trainings.backend,
+        engine=" and ".join(trainings.engines),
+        vector_width=trainings.width,
+        max_iter=int(runs.updates.max()),
         optimizer="" if "optimizer" in places.values else described(optimizer, places.values),
         seconds=time.perf_counter() - options.started,
+        rungs=rungs,
     )
 
 
@@ -98,36 +102,90 @@ def _check_options(problem: NetworkProblem[MLP], options: Options) -> None:
 # --- training ------------------------------------------------------------------------------------------
 
 
-class _Work:
-    """The queue of runs, from which threads take some after the other."""
+class _Trainings:
+    """All runs of a sweep, stage by stage; `fastgd.sweeps.halving.Runners` has what decides between stages."""
 
     def __init__(
-        self,
-        runs: NetworkRuns,
-        outcomes: NetworkOutcomes,
-        deadline: float,
-        backend: str | None,
-        threads: int,
+        self, runs: NetworkRuns, outcomes: NetworkOutcomes, options: Options, threads: int
     ) -> None:
-        self.runs, self.outcomes, self.deadline, self.threads = runs, outcomes, deadline, threads
-        self.running = {} if backend is None else {"backend": backend}
+        self.runs, self.outcomes, self.threads = runs, outcomes, threads
+        self.deadline, self.show = options.deadline, options.show
+        self.values, self.updates = outcomes.values, runs.updates
+        self.running = {} if options.backend is None else {"backend": options.backend}
         # A network is made now, which raises if the backend cannot train it.
         first = runs.network(0, n_threads=1, **self.running)
-        self.backend = chosen_backend(first.backend)
+        self.asked, self.backend = first.backend, chosen_backend(first.backend)
         if self.backend == "cuda":
             raise ValueError(
                 "backend 'cuda' trains one network at a time, and a sweep of networks has a run on every thread; "
                 "choose another backend, or call fit for each network"
             )
+        self.engines: dict[str, None] = {}
+        self.width = 1
+
+    def train(self, stage: Stage, watcher: Progress | None = None) -> None:
+        """Train the networks of a stage, or those that are trained before Ctrl-C or the deadline.
+
+        `watcher` shows more runs than these.
+        """
+        work, outcomes = _Work(self, stage), self.outcomes
+        self.engines |= dict.fromkeys(work.engines)
+        self.width = max(self.width, work.width)
+        if watcher is not None:
+            work.go(watcher)
+            watcher.close_group(outcomes.ended, outcomes.diverged)
+            return
+        most, total = int(self.updates.max()), stage.order.size
+        with Progress(total, self.show, deadline=self.deadline, max_iter=most) as own:
+            work.go(own)
+
+    def go_on(self, runs: NDArray[np.intp], pause: NDArray[np.int64]) -> None:
+        """Take runs on up to a pause."""
+        waits = runs[pause < self.updates[runs]]
+        needed = int(self._bytes[waits].sum())
+        check_room(
+            "stopping", needed, f"parameters and states of {waits.size:,} networks that wait"
+        )
+        if runs.size:
+            self.train(self.outcomes.stage(runs, pause))
+
+    @cached_property
+    def _bytes(self) -> NDArray[np.int64]:
+        """What each run needs while it waits: parameters, the optimizer's state, and its last losses."""
+        needed, runs = np.zeros(self.runs.total, np.int64), self.runs
+        for group in runs.groups:
+            a, states = group.architecture, [len(own.method.rule.state) for own in group.numbers]
+            needed[group.index] = (1 + max(states)) * a.n_parameters * a.dtype.itemsize
+        epochs = np.array([batches.updates for batches in runs.batches])[runs.batches_of]
+        return np.asarray(needed + 16 * np.minimum(epochs, runs.updates // 2), np.int64)
+
+    def leave(self, runs: NDArray[np.intp]) -> None:
+        """These stay where they wait."""
+        self.outcomes.leave(runs)
+
+    def close(self) -> None:
+        """Runs that still wait were broken off."""
+        late = time.perf_counter() > self.deadline
+        self.outcomes.close(Status.MAX_SECONDS if late else Status.INTERRUPTED)
+
+
+class _Work:
+    """The queue of a stage's runs, from which threads take some after the other."""
+
+    def __init__(self, trainings: _Trainings, stage: Stage) -> None:
+        self.runs, self.outcomes, self.stage = trainings.runs, trainings.outcomes, stage
+        self.deadline, self.threads = trainings.deadline, trainings.threads
+        self.running = trainings.running
+        runs, outcomes, order = self.runs, self.outcomes, stage.order
         self.starts = Starts()
-        self.side_by_side = SideBySide(runs, self.starts, self._early, threads)
-        tasks, others = dealt_out(runs, outcomes.order, first.backend, threads, outcomes.record)
+        self.side_by_side = SideBySide(runs, self.starts, self._early, self.threads)
+        tasks, others = dealt_out(runs, stage, trainings.asked, self.threads, outcomes.record)
         alone = np.zeros(runs.total, bool)
         alone[others] = True
-        engines = sorted({task.lanes.name for task in tasks}) + ["one by one"] * bool(others.size)
-        self.engine = " and ".join(engines)
+        self.engines = sorted({task.lanes.name for task in tasks})
+        self.engines += ["one by one"] * bool(others.size)
         self.width = max([t.lanes.width for t in tasks if t.lanes.name == "lanes"], default=1)
-        self.queue: list[Task | int] = [*tasks, *outcomes.order[alone[outcomes.order]].tolist()]
+        self.queue: list[Task | int] = [*tasks, *order[alone[order]].tolist()]
         self.queue.reverse()
         self.lock = threading.Lock()
         self.under_way: dict[int, tuple[int, int, int]] = {}  # by thread: runs, those left, updates
@@ -193,7 +251,13 @@ class _Work:
 
     def _do(self, k: int, one_by_one: OneByOne) -> None:
         self._look(1, 1, 0)
-        ended = one_by_one.train(k, partial(self._look, 1, 1))
+        where = self.stage.waiting.get(k)
+        ended = one_by_one.train(
+            k,
+            partial(self._look, 1, 1),
+            int(self.stage.pause[k]),
+            None if where is None else where.begun(),
+        )
         worth = (math.nan, math.nan)
         if ended.status is not Status.DIVERGED:
             worth = ended.trainer.network.assess(self.runs.problem.judged)

@@ -26,6 +26,7 @@ from fastgd.sweeps.axis_values import AxesAsGiven, shown_axes
 from fastgd.sweeps.best import BestRun, Values, best_of_combinations
 from fastgd.sweeps.network_results import NetworkResult
 from fastgd.sweeps.regimes import RegimeNames
+from fastgd.sweeps.rungs import Rungs
 from fastgd.sweeps.seeds import AVERAGES, SeedAverages, averages_of, combinations
 from fastgd.sweeps.table_results import TableResult
 from fastgd.text import printable
@@ -93,14 +94,16 @@ class SweepResult(TableResult, NetworkResult):
         In a sweep of networks: the trained networks that were kept, by index: those that `best` may return. They are
         not saved with the sweep; `MLP.save` writes them.
     history : ndarray of shape (*axes, records), optional
-        In a sweep of networks with `record`: the training loss, penalties included, of the batch of update 0, `record`,
-        2 `record`, ... before that update; nan from the end of a run on.
+        With `record`: the loss before update 0, `record`, 2 `record`, ...; nan from the end of a run on. Of networks it
+        is the training loss of the update's batch, penalties included, else the problem's value as in `loss`.
     record : int, default 0
         Updates between two entries of `history`.
     engine : str, default ""
         Of networks: "lanes" or on NumPy "batched" (small ones side by side), "one by one", or two with "and" between.
     template : MLP, optional
         In a sweep of networks: an untrained one, of which `network` makes others. It is not saved.
+    rungs : Rungs, optional
+        Of a sweep that stopped bad runs early: how many went on, and why.
 
     Raises
     ------
@@ -153,6 +156,7 @@ class SweepResult(TableResult, NetworkResult):
     record: int = 0
     engine: str = ""
     template: MLP | None = None
+    rungs: Rungs | None = None
 
     def __post_init__(self) -> None:
         if self.paired and len(set(self.kept_axes.lengths)) != 1:
@@ -209,8 +213,9 @@ class SweepResult(TableResult, NetworkResult):
     ) -> BestRun:
         """Return the best run, or a typical run of the combination that is the best on average over the seeds.
 
-        Runs that diverged or were not started are never returned. A combination of which some did is worse than any of
-        which none did; combinations are compared by this share first, then by the average of the other runs.
+        Runs that diverged or were not started are never returned, and those that were stopped early only if no other
+        has a value. A combination of which some diverged is worse than any of which none did; combinations are compared
+        by this share first, then by the average of the other runs.
 
         Parameters
         ----------
@@ -445,7 +450,10 @@ class SweepResult(TableResult, NetworkResult):
             if getattr(self, name) is not None:
                 arrays[name] = getattr(self, name)
         arrays["parameter_names"] = np.array(self.parameter_names, dtype=np.str_)
-        files.write(path, shown_axes(self.kept_axes).columns, arrays, self._about())
+        about = self._about()
+        if self.rungs is not None:
+            about["rungs"] = self.rungs.plain()
+        files.write(path, shown_axes(self.kept_axes).columns, arrays, about)
 
     @classmethod
     def load(cls, path: str | PathLike[str], *, max_bytes: int | None = None) -> SweepResult:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from fastgd.engines.protocol.outcomes import Status
 
 Average = Literal["mean", "median"]
+_SHARES = (Status.CONVERGED, Status.DIVERGED, Status.STOPPED)
 AVERAGES: tuple[Average, ...] = ("mean", "median")
 
 
@@ -35,6 +36,8 @@ class SeedAverages:
         Those of them without a value: that diverged or were not started; of iterations, that did not converge.
     converged, diverged : ndarray of float64
         The shares that converged and that diverged.
+    stopped : ndarray of float64
+        The share that was stopped at a rung, after fewer updates than others made.
     """
 
     axes: dict[str, tuple[Any, ...]]
@@ -44,6 +47,7 @@ class SeedAverages:
     without: NDArray[np.int64]
     converged: NDArray[np.float64]
     diverged: NDArray[np.float64]
+    stopped: NDArray[np.float64]
 
 
 # --- which runs belong together -------------------------------------------------------------------
@@ -145,6 +149,6 @@ def averages_of(
     average, error = averaged(flat[rows], known, how)
     count = there.sum(axis=1)
     ended = np.where(there, status.ravel()[rows], Status.NOT_RUN)
-    shares = [(ended == one).sum(axis=1) / count for one in (Status.CONVERGED, Status.DIVERGED)]
+    shares = [(ended == one).sum(axis=1) / count for one in _SHARES]
     arrays = (average, error, count, count - known.sum(axis=1), *shares)
     return SeedAverages(taken.axes, *(np.asarray(a).reshape(taken.shape) for a in arrays))

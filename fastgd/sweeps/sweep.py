@@ -20,6 +20,7 @@ from fastgd.sweeps.descents import sweep_descents
 from fastgd.sweeps.job import Job
 from fastgd.sweeps.networks import sweep_networks
 from fastgd.sweeps.results import SweepResult
+from fastgd.sweeps.stopping import SuccessiveHalving, checked_stopping
 
 if TYPE_CHECKING:
     from fastgd.network.mlp import MLP
@@ -43,6 +44,7 @@ def sweep(
     keep: Literal["params", "outcome", "loss", "all"] | None = None,
     record: int | None = None,
     store: str | PathLike[str] | None = None,
+    stopping: SuccessiveHalving | None = None,
 ) -> SweepResult:
     """Descend a problem once for every combination of the axes' values.
 
@@ -98,12 +100,16 @@ def sweep(
         status, regime and iterations; "loss", also its loss and slope or metric (the default for networks); "all", also
         its final parameters (the default for other problems).
     record : int, optional
-        Of networks: keep the loss of every `record`-th update of every run, as `SweepResult.history`.
+        Keep the loss before every `record`-th update of every run, as `SweepResult.history`. For that of some runs
+        only, sweep these alone: a run's bits do not depend on the others.
     store : str or path-like, optional
         A folder that keeps runs as they end, about once a second, whatever then happens to the process. The same call
         runs what is not there; with other values on its axes it runs what is new. What else decides the runs (problem,
         optimizer, `max_iter`, `tol`, version of fastgd, ...) must be the same. `fastgd.SweepStore` looks at it, as
         does ``fastgd status``.
+    stopping : SuccessiveHalving or Hyperband, optional
+        Stop bad runs early: those that are not among the best after a share of their updates. `SweepResult.rungs` tells
+        how many went on, and why. Not with `store`, which runs all.
 
     Returns
     -------
@@ -215,6 +221,14 @@ def sweep(
     >>> out = gd.sweep(problem, gd.SGD(), axes, max_iter=100, record=10)
     >>> out.history.shape
     (2, 3, 10)
+
+    Of many rates the best third after 20 updates goes on to 60, and so on:
+
+    >>> axes = {"lr": np.geomspace(1e-4, 1, 27), "rng": range(3)}
+    >>> halving = gd.SuccessiveHalving(min_iter=20)
+    >>> out = gd.sweep(problem, gd.Adam(), axes, max_iter=540, stopping=halving)
+    >>> [(rung.updates, rung.runs) for rung in out.rungs]
+    [(20, 81), (60, 27), (180, 9), (540, 3)]
     """
     options = Options(
         x0=x0, rng=rng, max_iter=max_iter, tol=tol, dtype=dtype, max_seconds=max_seconds,
@@ -224,15 +238,18 @@ def sweep(
         raise TypeError(
             f"problem must be a fastgd.Problem, got {type(problem).__name__}; of a network it is net.problem(X, y)"
         )
+    stopping = checked_stopping(stopping, store)
     if store is not None:
         job = Job.of(problem, optimizer, axes, options, keep=keep, record=record)
         with interruptible():
             return sweep_in_chunks(job, options, Path(store))
     if isinstance(problem, NetworkProblem):
         with interruptible():
-            return sweep_networks(problem, optimizer, axes, options, keep=keep, record=record)
-    for name, value in (("keep", keep), ("record", record)):
-        if value is not None:
-            raise ValueError(f"{name} is for sweeps of networks, got {value!r:.60}")
+            return sweep_networks(
+                problem, optimizer, axes, options, keep=keep, record=record, stopping=stopping
+            )
+    if keep is not None:
+        raise ValueError(f"keep is for sweeps of networks, got {keep!r:.60}")
+    request = Request.of(problem, optimizer, axes, options, cuda=True)
     with interruptible():
-        return sweep_descents(Request.of(problem, optimizer, axes, options, cuda=True))
+        return sweep_descents(request, record=record, stopping=stopping)

@@ -37,13 +37,20 @@ def most_bytes() -> int:
 
 def table(asked: str, runs: int, numbers: int, dtype: np.dtype[Any]) -> NDArray[Any]:
     """NaN for each run and number; ValueError, which names what was asked for, if they need too much memory."""
-    needed, most = runs * numbers * dtype.itemsize, most_bytes()
+    check_room(
+        asked, runs * numbers * dtype.itemsize, f"{numbers:,} numbers of each of {runs:,} runs"
+    )
+    return np.full((runs, numbers), np.nan, dtype)
+
+
+def check_room(asked: str, needed: int, what: str) -> None:
+    """ValueError, which names what was asked for, if so many bytes are too many."""
+    most = most_bytes()
     if needed > most:
         raise ValueError(
-            f"{asked} needs {needed / 1e6:,.0f} MB for {numbers:,} numbers of each of {runs:,} runs; "
+            f"{asked} needs {needed / 1e6:,.0f} MB for {what}; "
             f"it may take {most / 1e6:,.0f} MB, half of the memory"
         )
-    return np.full((runs, numbers), np.nan, dtype)
 
 
 @dataclass(frozen=True)

@@ -226,3 +226,39 @@ def test_ctrl_c_keeps_what_is_finished(heights, tmp_path):
     assert error == "fastgd: interrupted; this is what was finished\n"
     assert "interrupted" in said.splitlines()[1]
     assert (out / "sweep.csv").exists()
+
+
+@pytest.mark.parametrize("kind", ["halving", "hyperband"])
+def test_bad_runs_are_stopped_early(kind, heights, tmp_path, capsys):
+    arguments = ["sweep", heights, "--target", "weight", "--features", "height", "--tol", "0"]
+    arguments += ["--rates", "0.001:1:log27", "--max-iter", "900", f"--{kind}", "--min-iter", "100"]
+    lines = said([*arguments, "--out", str(tmp_path)], capsys)
+    x = (HEIGHT - HEIGHT.min()) / np.ptp(HEIGHT)
+    stopping = {"halving": gd.SuccessiveHalving, "hyperband": gd.Hyperband}[kind](100)
+    out = gd.sweep(
+        gd.LeastSquares(x, WEIGHT), gd.SGD(), {"lr": np.geomspace(0.001, 1, 27)}, max_iter=900, tol=0,
+        stopping=stopping,
+    )  # fmt: skip
+    head = lines.index("Rungs, compared by loss")
+    rows = [line.split() for line in lines[head + 2 : head + 2 + len(out.rungs)]]
+    assert [row[2:5] for row in rows] == [row[2:5] for row in out.rungs.texts()]
+    assert any("stopped early" in line for line in lines)
+    with (tmp_path / "rungs.csv").open() as file:
+        assert [int(row["runs"]) for row in csv.DictReader(file)] == [r.runs for r in out.rungs]
+    (best,) = (line for line in lines if line.startswith("Best rate: "))
+    assert best.startswith(f"Best rate: {out.best().axes['lr']:.8g} ")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--min-iter", "10"], "--min-iter is for --halving"),
+        (["--factor", "2"], "--factor is for --halving"),
+        (["--halving", "--factor", "1"], "--factor must be at least 2"),
+        (["--halving", "--hyperband"], "not allowed with"),
+        (["--hyperband", "--min-iter", "1000000"], "min_iter is 1,000,000"),
+    ],
+)
+def test_how_runs_are_stopped_is_checked(options, words, heights, capsys):
+    arguments = ["sweep", heights, "--target", "weight", "--rates", "0.1,0.2"]
+    assert words in refused([*arguments, *options], capsys)

@@ -165,7 +165,7 @@ def test_there_is_no_such_run(index):
         out.network(*index)
 
 
-@pytest.mark.parametrize("option", [{"keep": "params"}, {"record": 3}])
+@pytest.mark.parametrize("option", [{"keep": "params"}])
 def test_other_sweeps_have_them_not(option):
     line = gd.LeastSquares([0.0, 0.5, 1.0], [1.0, 2.0, 3.0])
     with pytest.raises(ValueError, match="is for sweeps of networks"):

@@ -73,8 +73,9 @@ def test_only_what_packs_well_is_packed(tmp_path):
 def test_every_field_is_saved_or_left_out():
     arrays = {*ARRAYS, "regime", "x", "parameter_names", "metric", "history"}
     not_saved = {"networks", "template"}
+    if_there = {"rungs"}
     names = {field.name for field in dataclasses.fields(gd.SweepResult)}
-    assert names == {"axes", *arrays, *SCALARS, *not_saved}
+    assert names == {"axes", *arrays, *SCALARS, *not_saved, *if_there}
 
 
 def test_axes_of_numbers_come_back_as_arrays(tmp_path):

@@ -200,6 +200,8 @@ class Crew:
             tol=limits.tol,
             limit=limits.bound,
             flush=self.flush,
+            pause=limits.pause,
+            one_by_one=limits.record > 0,
         )
         while self._going_on():
             with self.lock:
@@ -216,25 +218,36 @@ class Crew:
 
         stop = min(start + self.length, self.supply.total)
         runs = self.supply.part(start, stop) if start else self.first
-        return _Part(start, runs, Outcomes(len(runs), len(runs.x0), self.limits.dtype))
+        limits = self.limits
+        return _Part(
+            start, runs, Outcomes(len(runs), len(runs.x0), limits.dtype, limits.rows(runs))
+        )
 
     def _advance(self, block: Any, part: _Part, updates: int, progress: Watcher | None) -> int:
         """Advance a part to its end, in slices of so many updates; returns how many the next may have."""
-        me = threading.get_ident()
-        block.take(queue_of(self.kernels, part.runs), part.outcomes)
-        left = len(part.runs)
+        me, runs, limits = threading.get_ident(), part.runs, self.limits
+        block.take(queue_of(self.kernels, runs), part.outcomes)
+        left, begun = len(runs), 0 if runs.begun is None else runs.begun.n
         try:
             while left and self._going_on():
-                start = time.perf_counter()
-                left = block.advance(max(1, updates // WINDOW), min(updates, WINDOW))
+                start, n = time.perf_counter(), block.n + block.part if block.lanes else begun
+                many = min(updates, limits.until_record(n)) if limits.record else updates
+                left = block.advance(max(1, many // WINDOW), min(many, WINDOW))
                 updates = paced_updates(updates, time.perf_counter() - start)
                 self.under_way[me] = part, left, block.n + block.part
+                self._record(block, part.start)
                 if progress is not None:
                     progress.look(self.standing)
         finally:
             if left:
                 block.stop(Status.INTERRUPTED if self.stop is None else self.stop)
         return updates
+
+    def _record(self, block: Any, start: int) -> None:
+        """Let the supply see where the runs of a block are, if it wants to."""
+        n, every = block.n + block.part, self.limits.record
+        if every and block.lanes and n % every == 0:
+            self.supply.record(start, n, *block.points())
 
     def _hand_back(self, me: int, part: _Part) -> None:
         """Give a part's outcomes to the supply."""

@@ -34,6 +34,13 @@ cdef inline void fill(real* numbers, real value, Py_ssize_t n) noexcept nogil:
         numbers[l] = value
 
 
+cdef inline void fill_row(row numbers, Py_ssize_t itemsize, double value) noexcept nogil:
+    if itemsize == 4:
+        fill[float](<float*>numbers, <float>value, WIDTH)
+    else:
+        fill[double](<double*>numbers, value, WIDTH)
+
+
 cdef inline void put(
     real* rows, const real[:, :] table, const int64_t* column, Py_ssize_t many, Py_ssize_t lanes
 ) noexcept nogil:
@@ -44,13 +51,16 @@ cdef inline void put(
             rows[i * WIDTH + l] = table[i, column[l]]
 
 
-cdef inline void put_row(
-    real* rows, Py_ssize_t row, const double[:, :] table, Py_ssize_t k, const int64_t* column, Py_ssize_t lanes
+cdef inline void put_rows(
+    real* rows, Py_ssize_t first, const double[:, :] table, Py_ssize_t many, Py_ssize_t times, const int64_t* column,
+    Py_ssize_t lanes
 ) noexcept nogil:
-    """Copies these columns of the k-th row of a table to one row."""
-    cdef Py_ssize_t l
-    for l in range(lanes):
-        rows[row * WIDTH + l] = <real>table[k, column[l]]
+    """Copies these columns of the first rows of a table to rows from `first` on, each so many times."""
+    cdef Py_ssize_t k, i, l
+    for k in range(many):
+        for i in range(times):
+            for l in range(lanes):
+                rows[(first + k * times + i) * WIDTH + l] = <real>table[k, column[l]]
 
 
 cdef inline void keep_smaller(real* kept, const real* other) noexcept nogil:

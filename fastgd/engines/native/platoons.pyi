@@ -5,7 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.engines.protocol.networks import Rows
-from fastgd.engines.protocol.platoons import Loops, Trainings
+from fastgd.engines.protocol.platoons import Loops, Trainings, Waiting
 
 MOST_STATE: int
 
@@ -30,6 +30,7 @@ class Platoon:
     def load(
         self, runs: NDArray[np.intp], starts: NDArray[Any], start_of: NDArray[np.intp]
     ) -> None: ...
+    def go_on_from(self, begun: Waiting) -> None: ...
     def advance(self, stop: int) -> int: ...
     def assess(self, rows: Rows) -> NDArray[np.float64]: ...
     def stop(self, status: int) -> None: ...

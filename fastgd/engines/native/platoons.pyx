@@ -336,6 +336,15 @@ cdef class Platoon:
             for j, name in enumerate(m.rule.state if self.group_of[i] == k else ()):
                 numbers[self.at[i][2 + j] : self.at[i][2 + j] + self.length[i]] = m.initial.get(name, 0.0)
 
+    def go_on_from(self, begun):
+        """Let the networks that were loaded stand where they waited, after ``begun.n`` updates."""
+        self.n, self.recent[: self.loaded], self.highest[: self.loaded] = begun.n, begun.recent, begun.highest
+        for b, (numbers, reals, _) in enumerate(self.views):
+            here = np.minimum(np.arange(b * self.lanes, (b + 1) * self.lanes), self.loaded - 1)
+            numbers[:] = begun.numbers[here].T
+            for k in range(self.n_groups):
+                reals[self.group[k].carry] = begun.carries[here, k]
+
     cdef void _begin(self, Lanes* block, Py_ssize_t count) noexcept:
         cdef Py_ssize_t l
         block.active, block.next_end, block.stale = 0, 1 << 62, True

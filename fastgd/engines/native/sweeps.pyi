@@ -44,11 +44,14 @@ class Outcomes:
     iterations: NDArray[np.int64]
     status: NDArray[np.int8]
     oscillating: NDArray[np.uint8]
+    numbers: NDArray[Any]
+    carry: NDArray[np.float64]
     runs: int
     count: int
     itemsize: int
+    rows: int
 
-    def __init__(self, runs: int, count: int, dtype: np.dtype[Any]) -> None: ...
+    def __init__(self, runs: int, count: int, dtype: np.dtype[Any], rows: int = ...) -> None: ...
 
 def table_of(what: str, values: Any, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]: ...
 
@@ -72,10 +75,19 @@ class Block:
     part: int
 
     def __init__(
-        self, kernels: Kernels, *, max_iter: int, tol: float, limit: float, flush: bool
+        self,
+        kernels: Kernels,
+        *,
+        max_iter: int,
+        tol: float,
+        limit: float,
+        flush: bool,
+        pause: int = ...,
+        one_by_one: bool = ...,
     ) -> None: ...
     def take(self, queue: Queue, outcomes: Outcomes) -> None: ...
     def advance(self, windows: int, most: int = ...) -> int: ...
     def stop(self, status: int) -> None: ...
+    def points(self) -> tuple[NDArray[np.int64], NDArray[Any]]: ...
 
 def aligned(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]: ...

@@ -15,7 +15,7 @@ from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint64_t, uintptr_t
 from libc.string cimport memcpy, memset
 
 from fastgd.engines.native.lanes cimport (
-    doubles, fill, gather, integers, keep_smaller, move, pick, pointer, put, put_row, row, turns_of,
+    doubles, fill_row, gather, integers, keep_smaller, move, pick, pointer, put, put_rows, row, turns_of,
 )
 
 import numpy as np
@@ -59,21 +59,26 @@ cdef class Kernels:
 cdef class Outcomes:
     """Results of all runs of a sweep, in arrays."""
 
-    cdef readonly object x, before, iterations, status, oscillating
-    cdef readonly Py_ssize_t runs, count, itemsize
+    cdef readonly object x, before, iterations, status, oscillating, numbers, carry
+    cdef readonly Py_ssize_t runs, count, itemsize, rows
     cdef char *_x
     cdef char *_before
+    cdef char *_numbers
+    cdef double *_carry
     cdef int64_t *_iterations
     cdef int8_t *_status
     cdef uint8_t *_oscillating
 
-    def __init__(self, Py_ssize_t runs, Py_ssize_t count, dtype):
-        self.runs, self.count, self.itemsize = runs, count, np.dtype(dtype).itemsize
+    def __init__(self, Py_ssize_t runs, Py_ssize_t count, dtype, Py_ssize_t rows=0):
+        """Room for runs of `count` parameters; of those that wait for `rows` numbers, parameters and state."""
+        self.runs, self.count, self.rows, self.itemsize = runs, count, rows, np.dtype(dtype).itemsize
         self.x = np.zeros((runs, count), dtype)
         self.before = np.zeros((runs, count), dtype)  # WINDOW updates before the end, of runs that did not converge
         self.iterations = np.zeros(runs, np.int64)
         self.status = np.full(runs, RUNNING, np.int8)
         self.oscillating = np.zeros(runs, np.uint8)
+        self.numbers, self.carry = np.zeros((runs, rows), dtype), np.ones(runs if rows else 0)
+        self._numbers, self._carry = pointer(self.numbers), <double*>pointer(self.carry)
         self._x, self._before = pointer(self.x), pointer(self.before)
         self._iterations = <int64_t*>pointer(self.iterations)
         self._status, self._oscillating = <int8_t*>pointer(self.status), <uint8_t*>pointer(self.oscillating)
@@ -109,7 +114,10 @@ cdef class Queue:
     cdef const uint8_t[::1] uniform
     cdef const float[:, :] x0_f
     cdef const double[:, :] x0_d, state0, hyper, penalties
-    cdef Py_ssize_t next
+    cdef const float[:, :] begun_f
+    cdef const double[:, :] begun_d
+    cdef const double[::1] carry
+    cdef Py_ssize_t next, begun  # updates made by runs that have waited; -1: they begin at `x0`
 
     def __init__(self, Kernels kernels, runs, hyper, order, cuts, uniform):
         """Block k is made of the runs ``order[cuts[k] : cuts[k + 1]]``; `uniform` tells whether all but their rates are
@@ -123,6 +131,9 @@ cdef class Queue:
         else:
             self.x0_d = runs.x0
         self.state0, self.hyper, self.penalties = runs.state0, hyper, runs.minimized
+        self.begun = -1
+        if runs.begun is not None:
+            self._go_on_from(kernels, runs.begun, total)
         for table, rows in ((runs.x0, kernels.count), (runs.state0, kernels.n_state), (hyper, kernels.n_hyper),
                             (runs.minimized, max(kernels.n_penalties, 1))):
             if table.shape[0] < rows or table.shape[1] != total:
@@ -136,6 +147,17 @@ cdef class Queue:
             if not 0 <= self.order[k] < total:
                 raise ValueError(f"the order has run {self.order[k]} of {total}")
 
+    def _go_on_from(self, Kernels kernels, begun, Py_ssize_t total):
+        """Read runs from a snapshot in the place of their starts."""
+        numbers = begun.numbers
+        if numbers.shape != ((1 + kernels.n_state) * kernels.count, total) or len(begun.carry) != total or begun.n < 0:
+            raise ValueError(f"a snapshot of {numbers.shape} numbers after {begun.n} updates, for {total} runs")
+        if kernels.dtype_size == 4:
+            self.begun_f = numbers
+        else:
+            self.begun_d = numbers
+        self.begun, self.carry = begun.n, np.ascontiguousarray(begun.carry, np.float64)
+
 
 cdef class Block:
     """Up to WIDTH runs of one rule on one problem, all at the same step, taken from a queue."""
@@ -145,9 +167,9 @@ cdef class Block:
     cdef Outcomes outcomes
     cdef Queue queue
     cdef object schedules, _keep, _rates, _orders
-    cdef Py_ssize_t max_iter, n_saved, n_older, rate_start, n_rates, rows, itemsize
+    cdef Py_ssize_t max_iter, pause, n_saved, n_older, rate_start, n_rates, rows, itemsize
     cdef double tol, limit
-    cdef bint uniform, steady, scheduled, flush
+    cdef bint uniform, steady, scheduled, flush, one_by_one
     # Rows of WIDTH runs: parameters, state and penalties now, at the start of this window, and of the one before.
     cdef row x, saved, older, scratch, scratch_work, low, high, work, coefficients, status, seen, moved, turns
     cdef doubles carry, carry_saved, carry_older, carry_scratch, hyper, hyper_scratch
@@ -162,10 +184,12 @@ cdef class Block:
     cdef row batch, lowest
     cdef object seed
 
-    def __init__(self, Kernels kernels, *, Py_ssize_t max_iter, double tol, double limit, bint flush):
+    def __init__(self, Kernels kernels, *, Py_ssize_t max_iter, double tol, double limit, bint flush,
+                 Py_ssize_t pause=0, bint one_by_one=False):
+        """Runs wait after `pause` updates, if it is not 0. `one_by_one`: `advance` goes on with one block at a time."""
         cdef Py_ssize_t count = kernels.count, work = 3 * count + 1, table, line = WIDTH * kernels.dtype_size
         dtype = kernels.dtype
-        self.kernels, self.max_iter = kernels, max_iter
+        self.kernels, self.max_iter, self.pause, self.one_by_one = kernels, max_iter, pause, one_by_one
         self.tol, self.limit, self.flush = tol, limit, flush
         self.rows, self.itemsize = (1 + kernels.n_state) * count + kernels.n_penalties, dtype.itemsize
         # One buffer, in this order: Numba's kernels, which know the sizes, address all rows from `x`. Behind its rows
@@ -213,7 +237,7 @@ cdef class Block:
         """Goes on with the runs of this queue, whose results stand at their columns in `outcomes`."""
         if outcomes.count != self.kernels.count or outcomes.runs != queue.order.shape[0] or (
             outcomes.itemsize != self.itemsize
-        ):
+        ) or (0 < self.pause < self.max_iter and outcomes.rows != self.rows - self.kernels.n_penalties):
             raise ValueError("the outcomes have no room for these runs")
         self.queue, self.outcomes, self.lanes = queue, outcomes, 0
         self.scheduled = queue.runs.schedules is not None
@@ -221,30 +245,29 @@ cdef class Block:
 
     cdef void _load(self) noexcept nogil:
         """Copies in the runs of the next block."""
-        cdef Py_ssize_t k, l, i, start = self.queue.cuts[self.queue.next]
-        cdef Py_ssize_t lanes = self.queue.cuts[self.queue.next + 1] - start
+        cdef Py_ssize_t l, start = self.queue.cuts[self.queue.next], lanes = self.queue.cuts[self.queue.next + 1] - start
         cdef Py_ssize_t count = self.kernels.count, own = self.rows - self.kernels.n_penalties
         cdef const int64_t* column = &self.queue.order[start]
-        self.lanes, self.n, self.part, self.batch_of = lanes, 0, 0, -1  # no batch is gathered yet
+        self.lanes, self.part, self.batch_of = lanes, 0, -1  # no batch is gathered yet
+        self.n = max(<Py_ssize_t>0, self.queue.begun)
         self.uniform = self.queue.uniform[self.queue.next]
         if self.itemsize == 4:
-            put[float](<float*>self.x, self.queue.x0_f, column, count, lanes)
-            for k in range(self.kernels.n_state):
-                for i in range(count):
-                    put_row[float](<float*>self.x, (k + 1) * count + i, self.queue.state0, k, column, lanes)
-            for k in range(self.kernels.n_penalties):
-                put_row[float](<float*>self.x, own + k, self.queue.penalties, k, column, lanes)
+            if self.queue.begun >= 0:
+                put[float](<float*>self.x, self.queue.begun_f, column, own, lanes)
+            else:
+                put[float](<float*>self.x, self.queue.x0_f, column, count, lanes)
+                put_rows[float](<float*>self.x, count, self.queue.state0, self.kernels.n_state, count, column, lanes)
+            put_rows[float](<float*>self.x, own, self.queue.penalties, self.kernels.n_penalties, 1, column, lanes)
         else:
-            put[double](<double*>self.x, self.queue.x0_d, column, count, lanes)
-            for k in range(self.kernels.n_state):
-                for i in range(count):
-                    put_row[double](<double*>self.x, (k + 1) * count + i, self.queue.state0, k, column, lanes)
-            for k in range(self.kernels.n_penalties):
-                put_row[double](<double*>self.x, own + k, self.queue.penalties, k, column, lanes)
-        for k in range(self.kernels.n_hyper):
-            put_row[double](self.hyper, k, self.queue.hyper, k, column, lanes)
+            if self.queue.begun >= 0:
+                put[double](<double*>self.x, self.queue.begun_d, column, own, lanes)
+            else:
+                put[double](<double*>self.x, self.queue.x0_d, column, count, lanes)
+                put_rows[double](<double*>self.x, count, self.queue.state0, self.kernels.n_state, count, column, lanes)
+            put_rows[double](<double*>self.x, own, self.queue.penalties, self.kernels.n_penalties, 1, column, lanes)
+        put_rows[double](self.hyper, 0, self.queue.hyper, self.kernels.n_hyper, 1, column, lanes)
         for l in range(WIDTH):
-            self.carry[l] = 1.0
+            self.carry[l] = self.queue.carry[column[l]] if self.queue.begun >= 0 and l < lanes else 1.0
         memcpy(self.run, column, lanes * sizeof(int64_t))
         self.queue.next += 1
         self.queue.left -= lanes
@@ -274,7 +297,7 @@ cdef class Block:
         """
         cdef Py_ssize_t _k
         cdef uint64_t mode
-        cdef bint asks = self.scheduled or self.batched
+        cdef bint asks = self.scheduled or self.batched or self.one_by_one
         if self.lanes == 0:
             if self.queue.left == 0:
                 return 0
@@ -302,6 +325,15 @@ cdef class Block:
     def stop(self, int8_t status):
         """Ends the runs of this block where they are; those in the queue are not begun."""
         self._stop(status)
+
+    def points(self):
+        """The runs of this block, as columns of the queue, and the points (n_parameters, runs) where they are."""
+        cdef Py_ssize_t i, count = self.kernels.count, line = self.lanes * self.itemsize
+        runs, x = np.empty(self.lanes, np.int64), np.empty((count, self.lanes), self.kernels.dtype)
+        memcpy(pointer(runs), self.run, self.lanes * sizeof(int64_t))
+        for i in range(count):
+            memcpy(pointer(x) + i * line, self.x + i * WIDTH * self.itemsize, line)
+        return runs, x
 
     cdef Py_ssize_t _draw(self, Py_ssize_t windows):
         """Gets the orders of the rows for this many windows, or for fewer if they are large; returns for how many."""
@@ -346,14 +378,16 @@ cdef class Block:
     cdef void _advance(self, Py_ssize_t most) noexcept nogil:
         """Advances to the end of a window, or by `most` updates of it; runs are tested when it is complete.
 
-        The first window may be shorter; after the last all runs end.
+        The first window may be shorter, and that of a pause; after the last all runs end.
         """
         cdef Py_ssize_t steps = (self.max_iter - self.n) % WINDOW
         if steps == 0:
             steps = min(<Py_ssize_t>WINDOW, self.max_iter - self.n)
+        if self.n < self.pause < self.n + steps:
+            steps = self.pause - self.n
         if self.part == 0:
             self._save()
-            self._forget(self.low)
+            fill_row(self.low, self.itemsize, INFINITY)
             memset(self.high, 0, WIDTH * self.itemsize)
         most = min(steps, self.part + most)
         self._run_window(self.part, most)
@@ -371,6 +405,19 @@ cdef class Block:
                                        self.lanes, self.tol, self.limit, self.picked))
         if self.n == self.max_iter:
             self._stop(MAX_ITER)
+        elif self.n == self.pause:
+            self._wait()
+
+    cdef void _wait(self) noexcept nogil:
+        """Ends the runs at a pause, with what they need to go on; see `fastgd.engines.protocol.sweeps.snapshot_at`."""
+        cdef Py_ssize_t l, i, run, rows = self.rows - self.kernels.n_penalties
+        for l in range(self.lanes):
+            run = self.run[l]
+            self.outcomes._carry[run] = self.carry_older[l]
+            for i in range(rows):
+                memcpy(self.outcomes._numbers + (run * rows + i) * self.itemsize,
+                       self.older + (i * WIDTH + l) * self.itemsize, self.itemsize)
+        self._stop(STOPPED)
 
     cdef void _test_last(self) noexcept nogil:
         """Tests the last iterate: the window kernel tests those before each update."""
@@ -406,13 +453,13 @@ cdef class Block:
         """The same for updates on batches; convergence is tested with all rows, after each epoch."""
         cdef Py_ssize_t done, room = self.rows * WIDTH * self.itemsize
         if first == 0:
-            self._forget(self.lowest)
+            fill_row(self.lowest, self.itemsize, INFINITY)
         for done in range(first, stop):
             if done == first or not self.steady:
                 self._tabulate(self.n + done, 1, self.carry, self.hyper, self.rate_of, self.lanes)
             if self.tested and (self.n + done) % self.updates == 0:
                 memcpy(self.scratch, self.x, room)  # an update with all rows, for its slopes only; it is undone
-                self._forget(self.low)
+                fill_row(self.low, self.itemsize, INFINITY)
                 self.kernels.window(self.x, WIDTH, self.lanes, self.kernels.size, 1, self.coefficients, 0, self.data,
                                     self.low, self.high, self.work)
                 memcpy(self.x, self.scratch, room)
@@ -424,12 +471,6 @@ cdef class Block:
             self.kernels.window(self.x, WIDTH, self.lanes, self.batch_rows, 1, self.coefficients, 0, self.batch,
                                 self.low, self.high, self.work)
         memcpy(self.low, self.lowest, WIDTH * self.itemsize)
-
-    cdef void _forget(self, row low) noexcept nogil:
-        if self.itemsize == 4:
-            fill[float](<float*>low, <float>INFINITY, WIDTH)
-        else:
-            fill[double](<double*>low, INFINITY, WIDTH)
 
     cdef void _observe(self, Py_ssize_t picked, const char* rows, const double* carried, Py_ssize_t n,
                        Py_ssize_t steps) noexcept nogil:
@@ -444,10 +485,7 @@ cdef class Block:
         memset(self.seen, 0, WIDTH * self.itemsize)
         memset(self.moved, 0, self.kernels.count * WIDTH * self.itemsize)
         memset(self.turns, 0, self.kernels.count * WIDTH * self.itemsize)
-        if self.itemsize == 4:
-            fill[float](<float*>self.status, RUNNING, WIDTH)
-        else:
-            fill[double](<double*>self.status, RUNNING, WIDTH)
+        fill_row(self.status, self.itemsize, RUNNING)
         if self.batched:
             self._observe_batches(picked, n, steps)
             return

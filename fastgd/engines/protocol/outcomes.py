@@ -16,13 +16,19 @@ SLICE = 0.05  # seconds between two checks of a thread whether it should stop
 
 
 class Outcomes(Protocol):
-    """Results by run; see `fastgd.engines.native.sweeps.Outcomes`."""
+    """Results by run; see `fastgd.engines.native.sweeps.Outcomes`.
+
+    Of runs that wait (`Status.STOPPED`) `numbers` and `carry` are those of a `fastgd.engines.protocol.sweeps.Snapshot`,
+    a run in each row.
+    """
 
     x: NDArray[Any]
     before: NDArray[Any]
     iterations: NDArray[np.int64]
     status: NDArray[np.int8]
     oscillating: NDArray[np.uint8]
+    numbers: NDArray[Any]
+    carry: NDArray[np.float64]
 
 
 @dataclass
@@ -34,16 +40,20 @@ class NumpyOutcomes:
     iterations: NDArray[np.int64]
     status: NDArray[np.int8]
     oscillating: NDArray[np.uint8]
+    numbers: NDArray[Any]
+    carry: NDArray[np.float64]
 
     @classmethod
-    def of(cls, runs: int, count: int, dtype: np.dtype[Any]) -> NumpyOutcomes:
-        """Room for runs of `count` parameters, none of which has begun."""
+    def of(cls, runs: int, count: int, dtype: np.dtype[Any], rows: int = 0) -> NumpyOutcomes:
+        """Room for runs of `count` parameters, none of which has begun, and for `rows` numbers of their state."""
         return cls(
             np.zeros((runs, count), dtype),
             np.zeros((runs, count), dtype),
             np.zeros(runs, np.int64),
             np.full(runs, Status.NOT_RUN, np.int8),
             np.zeros(runs, np.uint8),
+            np.zeros((runs, rows), dtype),
+            np.ones(runs if rows else 0),
         )
 
 
@@ -114,6 +124,7 @@ class Status(IntEnum):
     MAX_SECONDS = layout.MAX_SECONDS
     INTERRUPTED = layout.INTERRUPTED
     ERROR = layout.ERROR
+    STOPPED = layout.STOPPED
 
     @property
     def label(self) -> str:

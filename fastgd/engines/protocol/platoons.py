@@ -164,6 +164,17 @@ class Loops:
     coefficients: int
 
 
+@dataclass(frozen=True)
+class Waiting:
+    """Where networks of a platoon stood after `n` updates; arrays are as in `Platoon`, a network in each row."""
+
+    n: int
+    numbers: NDArray[Any]
+    carries: NDArray[np.float64]
+    recent: NDArray[np.float64]
+    highest: NDArray[np.float64]
+
+
 class Platoon(Protocol):
     """Memory for networks of some trainings, and what trains them; see `fastgd.engines.native.platoons.Platoon`."""
 
@@ -187,6 +198,9 @@ class Platoon(Protocol):
         self, runs: NDArray[np.intp], starts: NDArray[Any], start_of: NDArray[np.intp]
     ) -> None:
         """Take networks that have not begun; `starts` has the different initial parameters in rows."""
+
+    def go_on_from(self, begun: Waiting) -> None:
+        """Let the networks that were loaded stand where they waited."""
 
     def advance(self, stop: int) -> int:
         """Make the updates before number `stop`; returns how many networks have not ended."""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from fastgd.checks import shown
-from fastgd.engines.layout import SHARED
+from fastgd.engines.layout import SHARED, WINDOW
 from fastgd.engines.parse import CoefficientFunction, Rule
 from fastgd.engines.protocol.outcomes import Outcomes
 from fastgd.engines.registry import GRADIENTS, RESIDUALS
@@ -117,6 +117,33 @@ class Schedule(Protocol):
         """Rates of steps start..stop-1."""
 
 
+@dataclass(frozen=True)
+class Snapshot:
+    """Where runs stood after `n` updates, from which they can go on: numbers by row, runs by column.
+
+    `numbers` are the parameters and then each state array, in the runs' dtype; `carry` is the coefficient function's.
+    """
+
+    n: int
+    numbers: NDArray[Any]
+    carry: NDArray[np.float64]
+
+    def of(self, columns: slice | NDArray[Any]) -> Snapshot:
+        """The same of some of the runs."""
+        return Snapshot(self.n, self.numbers[:, columns], self.carry[columns])
+
+
+def snapshot_at(max_iter: int, pause: int) -> int:
+    """After how many updates the snapshot of a run is taken that waits after `pause` updates.
+
+    It is the start of a window before the one under way: a run that ends soon after the pause is then looked at over
+    as many moves as one that did not wait. So the last updates are made again, at most two windows of them.
+    """
+    first = min(max_iter, max_iter % WINDOW or WINDOW)
+    started = 0 if pause <= first else first + (pause - first - 1) // WINDOW * WINDOW
+    return max(0, started - WINDOW)
+
+
 @dataclass
 class Descents:
     """Runs of one rule: numbers by row, runs by column.
@@ -125,7 +152,7 @@ class Descents:
     of the coefficient function after the step, the rate first; `shared` those of `prepare` after the rate, and limit
     and eps of clipping by norm; None if neither is used; `minimized` those of `steepness` after (p, g). Numbers that
     are the same for all runs may be broadcast. `penalized` says whether a run minimizes more than the objective, so
-    that the objective's slope alone does not end it.
+    that the objective's slope alone does not end it. Runs that have waited go on from `begun`.
     """
 
     rule: Rule
@@ -141,6 +168,7 @@ class Descents:
     penalized: bool = False
     seeds: list[int] = field(default_factory=list)  # of the order of rows, if there are batches
     seed_of: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    begun: Snapshot | None = None
 
     def __len__(self) -> int:
         """The number of runs."""
@@ -180,13 +208,35 @@ class Supply(Protocol):
     def take(self, start: int, runs: Descents, outcomes: Outcomes) -> None:
         """A part that began at `start`, and how its runs ended."""
 
+    def record(self, start: int, n: int, columns: NDArray[np.int64], x: NDArray[Any]) -> None:
+        """Points (n_parameters, runs) after n updates of these runs of the part that began at `start`."""
+
 
 @dataclass(frozen=True)
 class Limits:
-    """When a run ends; `bound` is the |x| beyond which it counts as diverged."""
+    """When a run ends; `bound` is the |x| beyond which it counts as diverged.
+
+    After `pause` updates a run waits: it ends as `Status.STOPPED`, and the outcomes say how it goes on. After each
+    `record`-th update, but the last, the supply gets the points of all runs. 0: none of these.
+    """
 
     max_iter: int
     tol: float
     bound: float
     dtype: np.dtype[Any]
     deadline: float = np.inf  # on time.perf_counter's clock
+    pause: int = 0
+    record: int = 0
+
+    @property
+    def waits(self) -> bool:
+        """Whether runs wait before their last update."""
+        return 0 < self.pause < self.max_iter
+
+    def rows(self, runs: Descents) -> int:
+        """How many numbers the outcomes have of a run that waits."""
+        return len(runs.x0) * (1 + len(runs.state0)) if self.waits else 0
+
+    def until_record(self, n: int) -> int:
+        """How many updates runs that made n go on until their points are recorded, or they end."""
+        return min((n // self.record + 1) * self.record, self.max_iter) - n

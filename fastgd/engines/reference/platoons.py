@@ -19,7 +19,7 @@ from fastgd.engines.parse import Rule
 from fastgd.engines.processor import flushed
 from fastgd.engines.protocol.networks import SEEDS, Array, Rows
 from fastgd.engines.protocol.outcomes import Status
-from fastgd.engines.protocol.platoons import Numbers, Trainings
+from fastgd.engines.protocol.platoons import Numbers, Trainings, Waiting
 from fastgd.engines.reference.metrics import summed
 from fastgd.engines.reference.networks import Reference
 from fastgd.engines.reference.steps import block_sums, tabulated
@@ -62,10 +62,14 @@ class Networks:
             return next(iter(values.values()))
         return np.stack([values[k] for k in self.seed_of.tolist()])
 
+    @property
+    def arrays(self) -> list[Array]:
+        """Parameters and then state, array by array."""
+        return [*self.params, *(s for state in self.state for s in state)]
+
     def flat(self) -> Array:
-        """Parameters and then state, array by array, a row for each network."""
-        arrays = [*self.params, *(s for state in self.state for s in state)]
-        return np.concatenate([a.reshape(len(self), -1) for a in arrays], axis=1)
+        """The same, a row for each network."""
+        return np.concatenate([a.reshape(len(self), -1) for a in self.arrays], axis=1)
 
 
 class Platoon:
@@ -111,6 +115,17 @@ class Platoon:
         self.recent[:count], self.highest[:count], self.history[:count] = 0, -np.inf, np.nan
         self.windows[:count] = np.minimum(self.per_epoch, columns[0] // 2)
         self._leave(columns[0] == 0, Status.MAX_ITER)
+
+    def go_on_from(self, begun: Waiting) -> None:
+        """Let the networks that were loaded stand where they waited, after ``begun.n`` updates."""
+        now, count = self.networks, self.loaded
+        self.n, self.recent[:count], self.highest[:count] = begun.n, begun.recent, begun.highest
+        arrays = now.arrays
+        cuts = np.cumsum([a[0].size for a in arrays])[:-1]
+        for array, values in zip(arrays, np.split(begun.numbers, cuts, axis=1), strict=True):
+            array[...] = values.reshape(array.shape)
+        for carry, values in zip(now.carries, begun.carries.T, strict=True):
+            carry[...] = values
 
     @property
     def live(self) -> int:

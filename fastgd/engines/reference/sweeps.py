@@ -34,6 +34,7 @@ from fastgd.engines.registry import COEFFICIENTS, PREPARE, STOPS
 from fastgd.engines.vocabulary import bound, numpy_vocabulary
 
 Array = NDArray[np.floating[Any]]
+_Kept = tuple[Array, NDArray[np.float64]]
 
 
 def descend(
@@ -45,18 +46,29 @@ def descend(
     *,
     stopped: Callable[[], int | None],
     flush: bool,
+    record: Callable[[int, NDArray[np.int64], Array], None] | None = None,
 ) -> None:
-    """Runs all descents to their ends and writes them into `out`; `stopped` may give a status to end with early."""
+    """Runs all descents to their ends and writes them into `out`; `stopped` may give a status to end with early.
+
+    `record` gets the number of updates, runs and their points (n_parameters, runs), as `Limits.record` says.
+    """
     state = Columns(problem, runs, limits, out, flush=flush)
+    begun = 0 if runs.begun is None else runs.begun.n
     with np.errstate(all="ignore"):
-        for n in range(limits.max_iter + 1):
+        for n in range(begun, limits.max_iter + 1):
             status = stopped()
             if status is not None:
-                if n:  # those that have not begun are not run
+                if n > begun:  # those that have not begun are not run
                     state.leave(np.ones(len(state.run), bool), status, n)
                 return
-            if n == 0 or (n < limits.max_iter and (limits.max_iter - n) % window == 0):
+            if limits.waits and n == limits.pause:
+                state.wait(n)
+                return
+            if n == begun or (n < limits.max_iter and (limits.max_iter - n) % window == 0):
                 out.before[state.run] = state.x.T
+                state.save()
+            if record is not None and begun < n < limits.max_iter and n % limits.record == 0:
+                record(n, state.run, state.x)
             if n % problem.updates_per_epoch == 0 and (problem.batches is None or limits.tol > 0):
                 state.leave(state.converged(), Status.CONVERGED, n)
             if n == limits.max_iter:
@@ -83,6 +95,12 @@ class Columns:
         self.x = np.array(runs.x0, limits.dtype)
         self.state = [np.tile(row.astype(limits.dtype), (len(self.x), 1)) for row in runs.state0]
         self.carry = np.ones(len(self.run))
+        if runs.begun is not None:
+            self.x, *self.state = np.split(runs.begun.numbers.copy(), 1 + len(self.state))
+            self.carry = runs.begun.carry.copy()
+        # Numbers and carries of all runs, not of those left: at the start of a window, and of the one before.
+        self.saved: _Kept | None = None
+        self.older: _Kept | None = None
         self.moved = np.zeros_like(self.x)
         self.turns = np.zeros(self.x.shape, np.uint32)
         self.known: Array | None = None  # the gradients at `x`, where a test has found them
@@ -136,6 +154,22 @@ class Columns:
         self.state = [s[:, stay] for s in self.state]
         if self.known is not None:
             self.known = self.known[:, stay]
+
+    def save(self) -> None:
+        """Keep where the runs are at the start of a window, for those that wait; and where they were one before."""
+        if not self.limits.waits:
+            return
+        numbers = np.zeros((len(self.x) * (1 + len(self.state)), len(self.runs)), self.x.dtype)
+        carry = np.ones(len(self.runs))
+        numbers[:, self.run], carry[self.run] = np.vstack([self.x, *self.state]), self.carry
+        self.older, self.saved = self.saved or (numbers, carry), (numbers, carry)
+
+    def wait(self, n: int) -> None:
+        """All runs wait after n updates."""
+        assert self.older is not None
+        numbers, carry = self.older
+        self.out.numbers[self.run], self.out.carry[self.run] = numbers.T[self.run], carry[self.run]
+        self.leave(np.ones(len(self.run), bool), Status.STOPPED, n)
 
     def update(self, t: int) -> None:
         """Update number t, counted from 1."""
