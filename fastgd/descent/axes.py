@@ -116,19 +116,19 @@ def sample_axes(
         places = draw.choice(total, size=samples, replace=False)
         index = np.unravel_index(places, lengths)
         return SampledAxes(
-            {n: _taken(lists.columns[n], i) for n, i in zip(lists, index, strict=True)}
+            {n: taken(lists.columns[n], i) for n, i in zip(lists, index, strict=True)}
         )
     drawn: dict[str, Any] = {}
     for name, given in axes.items():
         if name in lists:
             column = lists.columns[name]
-            drawn[name] = _taken(column, draw.integers(len(column), size=samples))
+            drawn[name] = taken(column, draw.integers(len(column), size=samples))
         else:
             drawn[name] = np.asarray(given.rvs(size=samples, random_state=draw))
     return SampledAxes(drawn)
 
 
-def _taken(column: Column, places: NDArray[np.integer[Any]]) -> Column:
+def taken(column: Column, places: NDArray[np.integer[Any]]) -> Column:
     """The values at these places."""
     return column[places] if isinstance(column, np.ndarray) else tuple(column[k] for k in places)
 
@@ -319,14 +319,14 @@ class SomePlaces(Places):
         columns: dict[str, Column] = {}
         for name, column in whole.values.columns.items():
             places, self._found[name] = _distinct(whole.numbered(name, index), len(column))
-            columns[name] = _taken(column, places)
+            columns[name] = taken(column, places)
         self.values = CheckedAxes(columns)
 
     @cached_property
     def given(self) -> CheckedAxes:  # type: ignore[override]
         """The value of every run on each axis."""
         columns = self.values.columns
-        return CheckedAxes({name: _taken(columns[name], self._found[name]) for name in columns})
+        return CheckedAxes({name: taken(columns[name], self._found[name]) for name in columns})
 
     def positions(self, name: str, runs: Runs) -> slice | NDArray[np.intp]:
         """Where in `values` the values of these runs stand on one axis."""

@@ -214,7 +214,8 @@ def two_axes(result: Result, x: str | None, y: str | None, over: str | None) -> 
             )
     if len(names) < 2 or (x is not None and x == y):
         raise ValueError(f"a heat map needs two different axes, got {[x, y]} of {names}")
-    longest = sorted(names, key=lambda n: (n == over, n != "lr", -len(result.axes[n])))
+    lengths = {name: len(values) for name, values in result.axes.items()}
+    longest = sorted(names, key=lambda n: (n == over, lengths[n] == 1, n != "lr", -lengths[n]))
     longest = [name for name in longest if name not in (x, y)]
     x = x or longest.pop(0)
     return x, y or longest.pop(0)

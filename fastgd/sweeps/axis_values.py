@@ -11,6 +11,7 @@ from fastgd.descent.axes import CheckedAxes, Column, checked_axes
 from fastgd.optimizers import Optimizer
 from fastgd.optimizers.loops import described
 from fastgd.plotting.labels import axis_label, is_numeric
+from fastgd.schedules import Schedule
 
 Kind = Literal["plain", "tuple", "label"]
 
@@ -45,17 +46,18 @@ def plain_axes(axes: CheckedAxes) -> CheckedAxes:
         }:  # a million need no look at each
             plain[name] = values
         else:
-            plain[name] = tuple(_plain(value) for value in values)
+            plain[name] = tuple(plain_value(value) for value in values)
     return CheckedAxes(plain)
 
 
-def _plain(value: Any) -> Any:
+def plain_value(value: Any) -> Any:
+    """One value: a NumPy scalar as a Python number, a vector or list as a tuple; others as they are."""
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, np.ndarray) and value.ndim <= 1:
         listed = value.tolist()
         return tuple(listed) if value.ndim else listed
-    return tuple(_plain(v) for v in value) if type(value) in (tuple, list) else value
+    return tuple(plain_value(v) for v in value) if type(value) in (tuple, list) else value
 
 
 def shown_axes(axes: CheckedAxes) -> CheckedAxes:
@@ -67,6 +69,31 @@ def shown_axes(axes: CheckedAxes) -> CheckedAxes:
             described(v, axes) if isinstance(v, Optimizer) else v for v in values
         )
     return CheckedAxes(columns)
+
+
+def numbers_of(values: Column) -> NDArray[Any] | None:
+    """The values as an array, if they are numbers that one can hold."""
+    if isinstance(values, np.ndarray):
+        return values if values.ndim == 1 else None
+    array = np.asarray(values) if is_numeric(values) else None
+    return array if array is not None and array.dtype.kind in "if" else None
+
+
+def key_of(value: Any, axes: CheckedAxes) -> Any:
+    """What equal values of an axis have in common, whether a file has been between them or not.
+
+    Of optimizers and schedules it is their text, which is what a file keeps; a value that has no hash is equal to
+    itself alone.
+    """
+    if isinstance(value, Optimizer):
+        return described(value, axes)
+    if isinstance(value, Schedule):
+        return repr(value)
+    try:
+        hash(value)
+    except TypeError:
+        return id(value)
+    return value
 
 
 def kind_of(values: Column) -> Kind:

@@ -1,6 +1,7 @@
 """The result of a sweep: one entry per run, in arrays shaped like the sweep's axes.
 
-Long because of its documentation: what the methods do is in `arrays`, `axis_values`, `best` and `files`.
+Long because of its documentation: what the methods do is in `arrays`, `axis_values`, `best` and `files`. Its parts are
+`contents` (what follows from the axes), `table_results` (tables, selections) and `network_results`.
 """
 
 from __future__ import annotations

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, Self
 
+from fastgd.checks import as_nonnegative, shown
 from fastgd.extras import require
 from fastgd.files import write_csv
 from fastgd.sweeps.arrays import SCALARS
 from fastgd.sweeps.contents import Contents
+from fastgd.sweeps.merging import merged
+from fastgd.sweeps.selection import selected
 from fastgd.sweeps.tables import as_frame, columns_of, write_parquet
 from fastgd.sweeps.xarrays import as_dataset
 
@@ -152,6 +157,112 @@ class TableResult(Contents):
         """
         require("SweepResult.to_xarray", "xarray")
         return as_dataset(self, self._about())
+
+    # --- some of the runs, and the runs of several sweeps ----------------------------------------
+
+    def sel(
+        self,
+        values: Mapping[str, Any] | None = None,
+        /,
+        *,
+        method: Literal["nearest"] | None = None,
+        tolerance: float | None = None,
+        **axes: Any,
+    ) -> Self:
+        """Return the runs with these values of the axes.
+
+        Every axis stays, also one of which a single value is selected: it then has one value, and all arrays have the
+        length 1 there. So the result still tells which runs it holds, `best` names all values, `network` can make
+        networks, and `merge` puts parts together again.
+
+        Parameters
+        ----------
+        values : mapping of str to object, optional
+            The values by axis, for axes whose names are no Python names: ``out.sel({"layers.0.lr": 0.1})``.
+        method : {"nearest"}, optional
+            Of an axis of numbers, take the value that is nearest to each wanted number; of two the smaller. By default
+            numbers must be equal.
+        tolerance : float, optional
+            The same, if it is no further away than this.
+        **axes
+            For each axis a value, a list of values, or, for numbers, a slice from the first to the last, both included.
+            A grid's axis gets the order of the list; if the axes are paired, the runs keep their order, and those stay
+            that have a wanted value on each axis. A list is one value where the axis has it as a value, as
+            a starting point. Optimizers, schedules and functions may be given as the texts that `to_pandas` shows.
+
+        Returns
+        -------
+        SweepResult
+            With networks, histories and parameters of the runs. `seconds` is that of the whole sweep.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If there is no such axis or no such value; the message names the nearest.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import fastgd as gd
+        >>> line = gd.LeastSquares([0.0, 0.5, 1.0], [1.0, 2.0, 3.0])
+        >>> axes = {"lr": np.linspace(0.1, 1.5, 8), "momentum": [0.0, 0.5, 0.9]}
+        >>> out = gd.sweep(line, gd.Momentum(), axes, tol=1e-3)
+        >>> part = out.sel(lr=slice(0.5, 1.0), momentum=[0.5, 0.0])
+        >>> part.axes["momentum"], part.iterations.tolist()
+        ((0.5, 0.0), [[31, 74], [21, 52], [20, 40]])
+        >>> out.sel(lr=0.65, momentum=0.9, method="nearest").best().axes["momentum"]
+        0.9
+        """
+        if values is not None and not isinstance(values, Mapping):
+            raise TypeError(f"values must be a dict of axes to values, got {shown(values)}")
+        if method not in (None, "nearest"):
+            raise ValueError(f'method must be "nearest" or None, got {method!r:.60}')
+        reach = None if method is None else math.inf
+        if tolerance is not None:
+            reach = as_nonnegative("tolerance", tolerance)
+        return selected(self, {**(values or {}), **axes}, reach)
+
+    def merge(self, *others: Self) -> Self:
+        """Return the runs of several sweeps of one problem as one result.
+
+        The axes are the union of all values: those of numbers rise if they rise in every sweep, other values come in
+        the order of the sweeps. If the sweeps have all combinations of them, the result is a grid; otherwise its axes
+        are paired, with one entry for each run.
+
+        Parameters
+        ----------
+        *others : SweepResult
+            With the same names of axes in any order. Problem, optimizer, dtype, `tol`, `max_iter` (if no axis gives it)
+            and `record` must be the same, as must what was kept. Problems are compared by their descriptions, so you
+            must see to it yourself that they have the same data, `x0` and seeds.
+
+        Returns
+        -------
+        SweepResult
+            A run that several sweeps have is there once: one that has ended, in place of those that were stopped or not
+            begun, so that a sweep can be completed after Ctrl-C. `seconds` is the sum, `networks` are those that the
+            sweeps have of their runs.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the sweeps differ in more than the values of axes, or ended differently where they are the same; the
+            message names the difference.
+
+        Examples
+        --------
+        >>> import fastgd as gd
+        >>> line = gd.LeastSquares([0.0, 0.5, 1.0], [1.0, 2.0, 3.0])
+        >>> out = gd.sweep(line, gd.SGD(), {"lr": [0.1, 0.5, 1.0]}, tol=1e-3)
+        >>> finer = gd.sweep(line, gd.SGD(), {"lr": [0.9, 1.0, 1.1]}, tol=1e-3)
+        >>> both = out.merge(finer)
+        >>> both.axes["lr"], both.iterations.tolist()
+        ((0.1, 0.5, 0.9, 1.0, 1.1), [379, 74, 40, 36, 33])
+        """
+        for k, other in enumerate(others):
+            if not isinstance(other, TableResult):
+                raise TypeError(f"others[{k}] must be a SweepResult, got {shown(other)}")
+        return merged([self, *others])
 
     def _shown_parameters(self, parameters: bool | None) -> tuple[str, ...]:
         """The names of the parameters that get a column."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from typing import TYPE_CHECKING, Any
@@ -71,12 +71,10 @@ class Labels:
 Columns = dict[str, NDArray[Any] | Labels]
 
 
-def places_of(shape: tuple[int, ...], axes: Sequence[str], paired: bool) -> Iterator[Any]:
-    """For each axis the places on it of all runs, which are counted with the last axis varying fastest."""
-    for k, _ in enumerate(axes):
-        axis = 0 if paired else k
-        places = np.arange(shape[axis]).reshape(-1, *(1,) * (len(shape) - axis - 1))
-        yield np.broadcast_to(places, shape).reshape(-1)
+def places_along(shape: tuple[int, ...], axis: int) -> NDArray[np.intp]:
+    """Where on an axis each run stands; runs are counted with the last axis varying fastest."""
+    places = np.arange(shape[axis]).reshape(-1, *(1,) * (len(shape) - axis - 1))
+    return np.broadcast_to(places, shape).reshape(-1)
 
 
 def columns_of(result: Contents, names: Sequence[str], *, spelled: bool = False) -> Columns:
@@ -85,10 +83,8 @@ def columns_of(result: Contents, names: Sequence[str], *, spelled: bool = False)
     With `spelled` the numbers of a grid's axes are texts too, so that none is spelled again for every run.
     """
     columns: Columns = {}
-    axes = shown_axes(result.kept_axes).columns
-    places = places_of(result.shape, tuple(axes), result.paired)
-    for (name, values), index in zip(axes.items(), places, strict=True):
-        column = as_column(values)
+    for k, (name, values) in enumerate(shown_axes(result.kept_axes).columns.items()):
+        column, index = as_column(values), places_along(result.shape, 0 if result.paired else k)
         if column.dtype == object or (spelled and not result.paired):
             columns[name] = Labels.at(map(str, column.tolist()), index)
         else:

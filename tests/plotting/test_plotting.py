@@ -237,6 +237,13 @@ def test_from_sweep_takes_the_best_over_further_axes(ax):
     draw(display)
 
 
+def test_an_axis_of_one_value_is_not_drawn_if_there_are_others(ax):
+    """As one has of which `SweepResult.sel` took a value."""
+    axes = {"lr": (0.2, 0.1), "momentum": (0.0, 0.5), "l2": (0.0, 0.1, 0.2)}
+    display = HeatMapDisplay.from_sweep(sweep_of(axes).sel(lr=0.1), ax=ax)
+    assert (display.x_name, display.y_name) == ("l2", "momentum")
+
+
 def test_from_sweep_averages_over_seeds(ax):
     display = HeatMapDisplay.from_sweep(seeds_and_two_axes(), ax=ax)
     np.testing.assert_array_equal(display.values, [[10, 4], [np.nan, 5], [9, np.nan]])
