@@ -87,7 +87,7 @@ def measured(benchmark: Any, calls: dict[str, Callable[[], Any]], rows: float, w
         "unit": "row",
         "headline": False,
     }
-    compare(benchmark, found, rounds=5, about=about)
+    compare(benchmark, found, rounds=3, about=about)
 
 
 def test_least_squares(benchmark: Any, mapped: Arrays) -> None:

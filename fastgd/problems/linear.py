@@ -169,7 +169,8 @@ class LeastSquares(LinearModel):
         """Least squares of rows that come in blocks, which need not fit into memory together.
 
         With statistics each block is read once and forgotten. With ``statistics=False`` or a `batch_size`, which need
-        the rows again and again, their numbers are written to a temporary file that is removed with the problem.
+        the rows again and again, their numbers are written to a temporary file that is removed with the problem. Until
+        then other processes can unpickle it.
 
         Parameters
         ----------

@@ -149,7 +149,8 @@ class Logistic(LinearModel):
         """Logistic regression of rows that come in blocks, which need not fit into memory together.
 
         Every update reads the rows again. So their numbers are written to a temporary file on the one pass over the
-        blocks; it is removed with the problem. It has 8 bytes for each number.
+        blocks. It has 8 bytes for each number, which are read in a hundredth of the time of parsing text. It is removed
+        with the problem; until then other processes can unpickle that.
 
         Parameters
         ----------
