@@ -22,7 +22,7 @@ _SETTINGS = (
     "problem", "optimizer", "dtype", "tol", "max_iter", "parameter_names", "metric_name", "record",
 )  # fmt: skip
 _LENGTHS = ("max_iter", "epochs")  # axes that say how long runs are, and `max_iter` no longer
-_UNFINISHED = (Status.MAX_SECONDS, Status.INTERRUPTED)
+_UNFINISHED = (Status.MAX_SECONDS, Status.INTERRUPTED, Status.STOPPED)
 
 
 def merged(parts: Sequence[Result]) -> Result:

@@ -318,14 +318,16 @@ def test_after_ctrl_c_what_is_known_comes_back(name, rung, monkeypatch):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_after_max_seconds_what_is_known_comes_back(name, monkeypatch):
+def test_after_max_seconds_what_is_known_comes_back(name):
     problem, optimizer, axes, more = CASES[name]
-    options = {"max_iter": 10**7, "stopping": gd.SuccessiveHalving(10**3), **more}
+    options = {"max_iter": 10**12, "stopping": gd.SuccessiveHalving(10**3), **more}
     out = gd.sweep(problem, optimizer, axes, max_seconds=0.4, **options)
-    late = out.status == gd.Status.MAX_SECONDS
-    assert late.any()
-    assert not np.isin(out.status, (gd.Status.INTERRUPTED, gd.Status.NOT_RUN)).any()
-    assert np.isfinite(out.best().loss)
+    broken_off = (
+        gd.Status.MAX_SECONDS,
+        gd.Status.NOT_RUN,
+    )  # in the first rung, which has 10**10 updates
+    assert np.isin(out.status, broken_off).all()
+    assert (out.status == gd.Status.MAX_SECONDS).any()
     none = gd.sweep(problem, optimizer, axes, max_seconds=1e-9, **options)
     assert (none.status == gd.Status.NOT_RUN).all()
 
@@ -349,6 +351,14 @@ def test_the_table_of_rungs(tmp_path):
     assert set(out.to_pandas()["status"]) == {"max_iter", "stopped"}
     whole = gd.sweep(LINE, gd.SGD(), {"lr": RATES}, max_iter=90)
     assert whole.rungs is None
+
+
+def test_a_run_that_was_not_stopped_wins_over_one_that_was():
+    axes = {"lr": RATES}
+    whole = gd.sweep(LINE, gd.SGD(), axes, max_iter=90, tol=0)
+    out = gd.sweep(LINE, gd.SGD(), axes, max_iter=90, tol=0, stopping=gd.SuccessiveHalving(10))
+    for one, other in ((whole, out), (out, whole)):
+        assert_same(one.merge(other), whole, ...)
 
 
 @pytest.mark.parametrize(
