@@ -44,7 +44,7 @@ def sweep_descents(
         request = replace(request, limits=limits)
     found, rungs = _Found(request), None
     if watcher is not None:
-        refused = int(np.count_nonzero(~found.begin))
+        refused = request.places.total - _count(found.begin, request)
         watcher.close_group(refused, refused)
     if stopping is None:
         _descend(found, found.begin, request.limits, watcher=watcher)
@@ -56,21 +56,21 @@ def sweep_descents(
 
 def _descend(
     found: _Found,
-    which: NDArray[np.bool_],
+    which: NDArray[np.bool_] | None,
     limits: Limits,
     *,
     waiting: _Waiting | None = None,
     watcher: Progress | None = None,
 ) -> None:
-    """Descend some runs, or those of them that end before Ctrl-C or the deadline."""
-    request, begin = found.request, None if which.all() else which
+    """Descend some runs, or all, or those of them that end before Ctrl-C or the deadline."""
+    request = found.request
     shown = watcher or Progress(
-        int(np.count_nonzero(which)),
+        _count(which, request),
         request.show,
         deadline=limits.deadline,
         max_iter=limits.max_iter,
     )
-    groups = list(request.groups(begin))
+    groups = list(request.groups(which))
     found.ended_early = False
     try:
         for group in groups:
@@ -92,6 +92,11 @@ def _descend(
     finally:
         if watcher is None:
             shown.close()
+
+
+def _count(which: NDArray[np.bool_] | None, request: Request) -> int:
+    """How many runs these are; None stands for all."""
+    return request.places.total if which is None else int(np.count_nonzero(which))
 
 
 class _Results:
@@ -145,7 +150,8 @@ class _Waiting:
         waited = bool((self.found.status[runs] == STOPPED).any())
         self.at = snapshot_at(self.limits.max_iter, self.pause) if waited else None
         self.pause = int(pause.max(initial=0))
-        _descend(self.found, which, replace(self.limits, pause=self.pause), waiting=self)
+        some = None if which.all() else which
+        _descend(self.found, some, replace(self.limits, pause=self.pause), waiting=self)
 
     def where(self, index: Runs, runs: Descents) -> Snapshot | None:
         """What some runs go on from, if they have waited."""
@@ -189,7 +195,7 @@ class _Found:
         self.backends: dict[str, None] = {}
         self.vector = 1
         self._make_history()
-        self.begin = np.ones(total, bool)
+        self.begin: NDArray[np.bool_] | None = None  # which runs do; None: all
         if not request.startable.all():
             self._refuse()
 
@@ -205,6 +211,7 @@ class _Found:
     def _refuse(self) -> None:
         """End runs at their starts, where a user's function has no finite value."""
         request = self.request
+        self.begin = np.empty(request.places.total, bool)
         self.begin[:] = request.startable[request.starts.which(range(request.places.total))]
         for group in request.groups(~self.begin):
             self.leave(group, Status.DIVERGED)
