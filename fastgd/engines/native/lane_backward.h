@@ -82,11 +82,9 @@ static void FGD_(lane_update)(const fgd_lane_network *net, int k, ptrdiff_t lo, 
 static FGD_HOT void FGD_(lane_back)(const fgd_lane_network *net, int layer, ptrdiff_t rows) {
     ptrdiff_t many = net->sizes[layer], n = net->sizes[layer + 1];
     const FGD_V *delta = (const FGD_V *)net->deltas[layer + 1], *w = (const FGD_V *)net->parameters[2 * layer];
-    for (ptrdiff_t first = 0; first < many; first += FGD_ACROSS) {
-        ptrdiff_t at = first * rows;
+    for (ptrdiff_t first = 0; first < many; first += FGD_ACROSS)
         FGD_OF_PANEL(lane_backward, fgd_wide(many, first), delta, rows, n, w + first * n,
-                     (const FGD_V *)net->slopes[layer] + at, (FGD_V *)net->deltas[layer] + at);
-    }
+                     (FGD_V *)net->deltas[layer] + first * rows);
 }
 
 static const void *FGD_(lane_layer_inputs)(const fgd_lane_network *net, int layer) {

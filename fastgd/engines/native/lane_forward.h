@@ -118,7 +118,7 @@ static FGD_HOT void FGD_(lane_forward)(const fgd_lane_network *net, int layer, c
     for (ptrdiff_t first = 0; first < n; first += FGD_ACROSS) {
         ptrdiff_t wide = fgd_wide(n, first), at = first * rows, step = packing ? wide : n;
         const FGD_V *w = weights + first;
-        FGD_V *value = (FGD_V *)net->values[layer + 1] + at, *slope = (FGD_V *)net->slopes[layer + 1] + at;
+        FGD_V *value = (FGD_V *)net->values[layer + 1] + at, *slope = (FGD_V *)net->deltas[layer + 1] + at;
         FGD_V *z = last ? value : (FGD_V *)net->room, *packed = (FGD_V *)net->packed;
         if (packing) {
             for (ptrdiff_t k = 0; k < many; k++)

@@ -47,7 +47,8 @@ typedef struct {
     double *right, *residual; /* of each lane: correct predictions, squares of errors */
     /* memory */
     ptrdiff_t part; /* most rows that are processed together */
-    void *values[FGD_MOST_LAYERS + 1], *slopes[FGD_MOST_LAYERS + 1], *deltas[FGD_MOST_LAYERS + 1];
+    void *values[FGD_MOST_LAYERS + 1];
+    void *deltas[FGD_MOST_LAYERS + 1]; /* what is passed back; before, the slopes of a hidden layer's units */
     void *targets, *room, *packed, *zeros; /* zeros: as wide as the widest layer */
     double *share, *row_losses;
     int32_t *labels;

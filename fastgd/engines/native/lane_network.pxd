@@ -45,7 +45,6 @@ cdef extern from "lane_network.h" nogil:
         double* residual
         Py_ssize_t part
         void** values
-        void** slopes
         void** deltas
         void* targets
         void* room

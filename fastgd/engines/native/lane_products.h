@@ -36,9 +36,9 @@ static FGD_ALWAYS void FGD_(lane_sums)(const int R, const int C, const int alike
         FGD_ALL for (int c = 0; c < C; c++) z[(row + r) * C + c] = sum[r][c];
 }
 
-/* d[r][c] = slope[r][c] * sum over units j of delta[r][j] w[c][j]: back through the weights of C inputs of a layer. */
+/* d[r][c] *= sum over units j of delta[r][j] w[c][j]: back through the weights of C inputs of a layer; d has the slopes. */
 static FGD_ALWAYS void FGD_(lane_backward)(const int R, const int C, const FGD_V *delta, ptrdiff_t rows, ptrdiff_t row,
-                                           ptrdiff_t units, const FGD_V *w, const FGD_V *slope, FGD_V *d) {
+                                           ptrdiff_t units, const FGD_V *w, FGD_V *d) {
     FGD_V sum[8][FGD_ACROSS];
     FGD_ALL for (int r = 0; r < R; r++)
         FGD_ALL for (int c = 0; c < C; c++) sum[r][c] = (FGD_V){0};
@@ -50,10 +50,7 @@ static FGD_ALWAYS void FGD_(lane_backward)(const int R, const int C, const FGD_V
                 FGD_ALL for (int c = 0; c < C; c++) sum[r][c] = FGD_FMA(x[r * wide], w[c * units], sum[r][c]);
     }
     FGD_ALL for (int r = 0; r < R; r++)
-        FGD_ALL for (int c = 0; c < C; c++) {
-            ptrdiff_t at = (row + r) * C + c;
-            d[at] = sum[r][c] * slope[at];
-        }
+        FGD_ALL for (int c = 0; c < C; c++) d[(row + r) * C + c] *= sum[r][c];
 }
 
 /* g[i][c] (+)= sum over rows of a[row][i] delta[row][c]: gradients of the weights from R inputs to C units. */
@@ -86,12 +83,11 @@ static FGD_ALWAYS void FGD_(lane_outer)(const int R, const int C, const int alik
         for (; r < rows; r++) FGD_(lane_sums)(1, C, 0, a, rows, r, inputs, w, step, bias, z);              \
     }                                                                                                      \
     static FGD_HOT void FGD_CAT(FGD_(lane_backward), C)(const FGD_V *delta, ptrdiff_t rows,                \
-                                                        ptrdiff_t units, const FGD_V *w,                   \
-                                                        const FGD_V *slope, FGD_V *d) {                    \
+                                                        ptrdiff_t units, const FGD_V *w, FGD_V *d) {       \
         ptrdiff_t r = 0;                                                                                   \
         for (; r + FGD_(tall)(C) <= rows; r += FGD_(tall)(C))                                              \
-            FGD_(lane_backward)(FGD_(tall)(C), C, delta, rows, r, units, w, slope, d);                     \
-        for (; r < rows; r++) FGD_(lane_backward)(1, C, delta, rows, r, units, w, slope, d);               \
+            FGD_(lane_backward)(FGD_(tall)(C), C, delta, rows, r, units, w, d);                            \
+        for (; r < rows; r++) FGD_(lane_backward)(1, C, delta, rows, r, units, w, d);                      \
     }                                                                                                      \
     /* `many` inputs: of a panel as wide, or of rows of `wide` single numbers. */                          \
     static FGD_HOT void FGD_CAT(FGD_(lane_outer), C)(int alike, const void *a, ptrdiff_t wide,             \

@@ -41,7 +41,7 @@ cdef enum:
     MOST_LANES = 16
     TOGETHER = 64  # updates of a block before the next one has its turn
 MOST_STATE = FGD_MOST_ARRAYS - 2
-CACHE = 1 << 18  # bytes of activations that are in use together: a share of a second-level cache
+CACHE = 1 << 19  # bytes of activations that are in use together: a share of a second-level cache
 
 
 cdef struct Group:
@@ -241,14 +241,15 @@ cdef class Platoon:
         cdef fgd_lane_network* net = &self.net
         cdef int l, k
         cdef Py_ssize_t part, outputs = net.sizes[net.layers], widest = 1
-        units = [net.sizes[l] for l in range(net.layers + 1)]
-        part = max(8, CACHE // (3 * sum(units) * self.lanes * self.itemsize) // 8 * 8)
+        vectors = 2 * sum([net.sizes[l] for l in range(1, net.layers + 1)])  # of a row: values, and what is passed back
+        if self.trainings.batches.shuffle and len(self.trainings.seeds) > 1:
+            vectors += net.sizes[0]  # networks may have other inputs than their neighbours
+        part = max(8, CACHE // (vectors * self.lanes * self.itemsize) // 8 * 8)
         net.part = part = min(part, self.batch)
         for l in range(net.layers + 1):
             widest = max(widest, net.sizes[l])
             net.values[l] = self._memory(part * net.sizes[l], self.dtype)
             if l > 0:
-                net.slopes[l] = self._memory(part * net.sizes[l], self.dtype)
                 net.deltas[l] = self._memory(part * net.sizes[l], self.dtype)
         net.targets = self._memory(part * outputs, self.dtype)
         net.room = self._memory(part * (max(FGD_ACROSS, outputs) + 1), self.dtype)
