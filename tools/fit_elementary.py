@@ -25,7 +25,8 @@ def of_square(function):
 
 exp_rest = removable(lambda r: (mp.expm1(r) - r) / r**2, mp.mpf(1) / 2)
 log_rest = removable(of_square(lambda s: (2 * mp.atanh(s) / s - 2) / s**2), mp.mpf(2) / 3)
-tanh_rest = removable(of_square(lambda x: (mp.tanh(x) / x - 1) / x**2), -mp.mpf(1) / 3)
+tanh_near = removable(of_square(lambda x: x**3 / (x - mp.tanh(x))), mp.mpf(3))
+tanh_far = removable(lambda r: mp.expm1(2 * r) / r, mp.mpf(2))
 erf_rest = removable(of_square(lambda x: mp.erf(x) / x - 1), 2 / mp.sqrt(mp.pi) - 1)
 
 
@@ -40,7 +41,8 @@ SQUARE_S = (mp.sqrt(2) - 1) ** 2 / (mp.sqrt(2) + 1) ** 2 * mp.mpf("1.001")
 FITS = {
     "exp": (exp_rest, (-HALF_LOG2, HALF_LOG2), 4, 9),
     "log": (log_rest, (0, SQUARE_S), 2, 6),
-    "tanh": (tanh_rest, (0, mp.mpf("0.625") ** 2), 5, 11),
+    "tanh, near 0": (tanh_near, (0, 1), 3, 8),
+    "tanh, beyond 1": (tanh_far, (-HALF_LOG2 / 2, HALF_LOG2 / 2), 4, 10),
     "erf": (erf_rest, (0, mp.mpf("0.875") ** 2), 5, 10),
 }
 ERFC = {"single": (4, 6), "double": (6, 16)}  # end of the interval in x, degree
