@@ -81,16 +81,30 @@ typedef long long fgd_md __attribute__((vector_size(FGD_VECTOR_BYTES)));
     static inline M lt_##S(V a, V b) { return a < b; }                                                     \
     static inline M ge_##S(V a, V b) { return a >= b; }                                                    \
     static inline M le_##S(V a, V b) { return a <= b; }                                                    \
-    static inline V where_gt_##S(V a, V b, V x, V y) { return choose_##S(a > b, x, y); }                   \
-    static inline V where_lt_##S(V a, V b, V x, V y) { return choose_##S(a < b, x, y); }                   \
-    static inline V where_ge_##S(V a, V b, V x, V y) { return choose_##S(a >= b, x, y); }                  \
-    static inline V where_le_##S(V a, V b, V x, V y) { return choose_##S(a <= b, x, y); }                  \
+    static inline V where_gt_##S(V a, V b, V x, V y) { return FGD_WHERE_##S(a, b, >, _CMP_GT_OQ, x, y); }  \
+    static inline V where_lt_##S(V a, V b, V x, V y) { return FGD_WHERE_##S(a, b, <, _CMP_LT_OQ, x, y); }  \
+    static inline V where_ge_##S(V a, V b, V x, V y) { return FGD_WHERE_##S(a, b, >=, _CMP_GE_OQ, x, y); } \
+    static inline V where_le_##S(V a, V b, V x, V y) { return FGD_WHERE_##S(a, b, <=, _CMP_LE_OQ, x, y); } \
     static inline V sign_##S(V a) {                                                                        \
         V one = splat_##S(1), zero = (V){0};                                                               \
-        return choose_##S(a > zero, one, choose_##S(a < zero, -one, a + zero));                                   \
+        return where_gt_##S(a, zero, one, where_lt_##S(a, zero, -one, a + zero));                          \
     }                                                                                                      \
     static inline V maximum_##S(V a, V b) { return choose_##S(a != a, a, larger_##S(a, b)); }              \
     static inline V minimum_##S(V a, V b) { return choose_##S(a != a, a, smaller_##S(a, b)); }
+
+/* x where a OP b holds and y elsewhere, in one or two instructions where the compiler would make three of `choose`. */
+#if FGD_VECTOR_BYTES == 64
+#define FGD_WHERE_vf(a, b, OP, CODE, x, y)                                                                \
+    (fgd_vf)_mm512_mask_blend_ps(_mm512_cmp_ps_mask((__m512)(a), (__m512)(b), CODE), (__m512)(y), (__m512)(x))
+#define FGD_WHERE_vd(a, b, OP, CODE, x, y)                                                                \
+    (fgd_vd)_mm512_mask_blend_pd(_mm512_cmp_pd_mask((__m512d)(a), (__m512d)(b), CODE), (__m512d)(y), (__m512d)(x))
+#elif FGD_VECTOR_BYTES == 32
+#define FGD_WHERE_vf(a, b, OP, CODE, x, y) (fgd_vf)_mm256_blendv_ps((__m256)(y), (__m256)(x), (__m256)((a)OP(b)))
+#define FGD_WHERE_vd(a, b, OP, CODE, x, y) (fgd_vd)_mm256_blendv_pd((__m256d)(y), (__m256d)(x), (__m256d)((a)OP(b)))
+#else
+#define FGD_WHERE_vf(a, b, OP, CODE, x, y) choose_vf((a)OP(b), x, y)
+#define FGD_WHERE_vd(a, b, OP, CODE, x, y) choose_vd((a)OP(b), x, y)
+#endif
 
 #if FGD_VECTOR_BYTES == 64
 static inline fgd_vf larger_vf(fgd_vf a, fgd_vf b) { return (fgd_vf)_mm512_max_ps((__m512)a, (__m512)b); }
