@@ -45,31 +45,21 @@ static void FGD_(lane_penalty_share)(const fgd_lane_network *net, double *share)
     FGD_EACH_LANE(l) share[l] = net->penalty_per_row ? (totals[l] > 0 ? 1.0 / totals[l] : 1.0) : 1.0;
 }
 
-/* Gradients of the weights of the inputs from..to of a layer, from `rows` rows; added to those there or new. */
+/* Gradients of the weights of the inputs from..to of a layer, from `rows` rows; added to those there or new. With the first
+   inputs, those of the biases: what is passed back is in the cache then. */
 static void FGD_(lane_weights)(const fgd_lane_network *net, int layer, const void *inputs, int alike, ptrdiff_t rows,
                                ptrdiff_t from, ptrdiff_t to, int add) {
     ptrdiff_t many = net->sizes[layer], n = net->sizes[layer + 1];
-    const FGD_V *delta = (const FGD_V *)net->deltas[layer + 1];
-    for (ptrdiff_t k = from; k < to; k += FGD_ACROSS) {
-        ptrdiff_t tall = fgd_wide(to, k);
-        const void *a = alike ? (const void *)((const FGD_T *)inputs + k) : (const FGD_V *)inputs + k * rows;
-        for (ptrdiff_t first = 0; first < n; first += FGD_ACROSS)
-            FGD_OF_PANEL(lane_outer, fgd_wide(n, first), alike, a, alike ? many : fgd_wide(many, k), tall,
-                         delta + first * rows, rows, add, (FGD_V *)net->gradients[2 * layer] + k * n + first, n);
-    }
-}
-
-static void FGD_(lane_biases)(const fgd_lane_network *net, int layer, ptrdiff_t rows, int add) {
-    ptrdiff_t n = net->sizes[layer + 1];
-    const FGD_V *delta = (const FGD_V *)net->deltas[layer + 1];
-    FGD_V *g = (FGD_V *)net->gradients[2 * layer + 1];
-    for (ptrdiff_t first = 0; first < n && net->parameters[2 * layer + 1]; first += FGD_ACROSS) {
+    FGD_V *g = (FGD_V *)net->gradients[2 * layer], *biases = (FGD_V *)net->gradients[2 * layer + 1];
+    for (ptrdiff_t first = 0; first < n; first += FGD_ACROSS) {
+        const FGD_V *delta = (const FGD_V *)net->deltas[layer + 1] + first * rows;
         ptrdiff_t wide = fgd_wide(n, first);
-        FGD_V sum[FGD_ACROSS];
-        for (ptrdiff_t j = 0; j < FGD_ACROSS; j++) sum[j] = add && j < wide ? g[first + j] : (FGD_V){0};
-        for (ptrdiff_t r = 0; r < rows; r++)
-            for (ptrdiff_t j = 0; j < wide; j++) sum[j] += delta[first * rows + r * wide + j];
-        for (ptrdiff_t j = 0; j < wide; j++) g[first + j] = sum[j];
+        for (ptrdiff_t k = from; k < to; k += FGD_ACROSS) {
+            const void *a = alike ? (const void *)((const FGD_T *)inputs + k) : (const FGD_V *)inputs + k * rows;
+            FGD_OF_PANEL(lane_outer, wide, alike, a, alike ? many : fgd_wide(many, k), fgd_wide(to, k), delta, rows, add,
+                         g + k * n + first, n);
+        }
+        if (!from && net->parameters[2 * layer + 1]) FGD_OF_PANEL(lane_over_rows, wide, delta, rows, add, biases + first);
     }
 }
 
@@ -91,7 +81,7 @@ static const void *FGD_(lane_layer_inputs)(const fgd_lane_network *net, int laye
     return layer ? net->values[layer] : net->inputs;
 }
 
-/* Gradients of the weights of the inputs from..to of a layer, from the part of the rows that was passed last. */
+/* The same from the part of the rows that was passed last. */
 static void FGD_(lane_layer)(const fgd_lane_network *net, int layer, ptrdiff_t from, ptrdiff_t to) {
     FGD_(lane_weights)(net, layer, FGD_(lane_layer_inputs)(net, layer), net->alike && !layer, net->rows, from, to,
                        net->add);

@@ -135,19 +135,20 @@ static FGD_HOT void FGD_(lane_forward)(const fgd_lane_network *net, int layer, c
 
 /* --- loss ------------------------------------------------------------------------------------------------------------------ */
 
-/* Multiply what a row's outputs pass back by the row's share. */
-static FGD_ALWAYS void FGD_(lane_scale)(FGD_V *delta, ptrdiff_t wide, const double *share, double factor) {
+/* What a row's outputs pass back is multiplied by this: the row's share of the loss. */
+static FGD_ALWAYS FGD_V FGD_(lane_factors)(const double *share, double factor) {
     FGD_T numbers[FGD_LANES];
-    FGD_V scale;
+    FGD_V factors;
     FGD_EACH_LANE(l) numbers[l] = (FGD_T)(share[l] * factor);
-    memcpy(&scale, numbers, sizeof scale);
-    for (ptrdiff_t j = 0; j < wide; j++) delta[j] *= scale;
+    memcpy(&factors, numbers, sizeof factors);
+    return factors;
 }
 
 static FGD_HOT void FGD_(lane_softmax)(const fgd_lane_network *net, ptrdiff_t rows) {
     ptrdiff_t n = net->sizes[net->layers];
     const FGD_V *z = (const FGD_V *)net->values[net->layers];
     FGD_V *e = (FGD_V *)net->room, *totals = e + rows * n, *delta = (FGD_V *)net->deltas[net->layers];
+    FGD_V factors = FGD_(lane_factors)(net->share, 1);
 #define FGD_OUTPUT(r, j) fgd_in_panels(n, rows, r, j)
     for (ptrdiff_t r = 0; r < rows; r++) {
         FGD_V most = z[FGD_OUTPUT(r, 0)];
@@ -168,8 +169,8 @@ static FGD_HOT void FGD_(lane_softmax)(const fgd_lane_network *net, ptrdiff_t ro
         for (int l = 0; l < FGD_LANES && !net->alike; l++)
             ((FGD_T *)(delta + FGD_OUTPUT(r, net->labels[r * FGD_LANES + l])))[l] -= 1;
         if (net->alike) delta[FGD_OUTPUT(r, net->labels[r * FGD_LANES])] -= FGD_SET1(1);
-        for (ptrdiff_t j = 0; j < n; j += FGD_ACROSS)
-            FGD_(lane_scale)(delta + FGD_OUTPUT(r, j), fgd_wide(n, j), net->share + r * FGD_LANES, 1);
+        if (net->weights) factors = FGD_(lane_factors)(net->share + r * FGD_LANES, 1);
+        for (ptrdiff_t j = 0; j < n; j++) delta[FGD_OUTPUT(r, j)] *= factors;
     }
 #undef FGD_OUTPUT
     net->logarithm(sums, NULL, 0, rows * FGD_LANES);
@@ -181,7 +182,8 @@ static FGD_HOT void FGD_(lane_softmax)(const fgd_lane_network *net, ptrdiff_t ro
 
 static FGD_HOT void FGD_(lane_separate)(const fgd_lane_network *net, ptrdiff_t rows) {
     ptrdiff_t n = net->sizes[net->layers];
-    double *losses = net->row_losses;
+    double *losses = net->row_losses, cap = net->cap, reduce = net->reduce;
+    FGD_V factors = FGD_(lane_factors)(net->share, reduce);
     memset(losses, 0, (size_t)(rows * FGD_LANES) * sizeof *losses);
     for (ptrdiff_t first = 0; first < n; first += FGD_ACROSS) {
         ptrdiff_t wide = fgd_wide(n, first), at = first * rows;
@@ -190,15 +192,17 @@ static FGD_HOT void FGD_(lane_separate)(const fgd_lane_network *net, ptrdiff_t r
         void *arrays[] = {(FGD_V *)net->values[net->layers] + at, (FGD_V *)net->targets + at, net->room, delta};
         net->loss(arrays, net->loss_constants, 0, rows * wide * FGD_LANES);
         for (ptrdiff_t r = 0; r < rows; r++) {
-            for (ptrdiff_t j = 0; j < wide; j++, value += FGD_LANES)
+            if (net->weights) factors = FGD_(lane_factors)(net->share + r * FGD_LANES, reduce);
+            for (ptrdiff_t j = 0; j < wide; j++, value += FGD_LANES) {
                 FGD_EACH_LANE(l) {
                     double number = (double)value[l];
-                    losses[r * FGD_LANES + l] += number > net->cap ? net->cap : number;
+                    losses[r * FGD_LANES + l] += number > cap ? cap : number;
                 }
-            FGD_(lane_scale)(delta + r * wide, wide, net->share + r * FGD_LANES, net->reduce);
+                delta[r * wide + j] *= factors;
+            }
         }
     }
-    for (ptrdiff_t i = 0; i < rows * FGD_LANES; i++) losses[i] *= net->reduce;
+    for (ptrdiff_t i = 0; i < rows * FGD_LANES; i++) losses[i] *= reduce;
 }
 
 /* --- what the outputs are worth: as in passes_assess.h ------------------------------------------------------------------- */

@@ -9,9 +9,9 @@
 
 /* Forward, losses, and back, but for the gradients of the last part of the rows. */
 static void FGD_(lanes_pass)(fgd_lane_network *net) {
-    double totals[FGD_LANES];
+    double totals[FGD_LANES], losses[FGD_LANES] = {0};
     FGD_(lane_totals)(net, totals);
-    FGD_EACH_LANE(l) net->losses[l] = net->right[l] = net->residual[l] = 0;
+    FGD_EACH_LANE(l) net->right[l] = net->residual[l] = 0;
     for (ptrdiff_t first = net->start; first < net->stop; first += net->part) {
         ptrdiff_t rows = net->stop - first < net->part ? net->stop - first : net->part;
         net->rows = rows;
@@ -25,14 +25,13 @@ static void FGD_(lanes_pass)(fgd_lane_network *net) {
         if (net->loss) FGD_(lane_separate)(net, rows);
         else FGD_(lane_softmax)(net, rows);
         for (ptrdiff_t r = 0; r < rows; r++)
-            FGD_EACH_LANE(l) net->losses[l] += net->share[r * FGD_LANES + l] * net->row_losses[r * FGD_LANES + l];
+            FGD_EACH_LANE(l) losses[l] += net->share[r * FGD_LANES + l] * net->row_losses[r * FGD_LANES + l];
         if (!net->training) FGD_(lane_judge)(net, rows);
         for (int layer = net->layers - 1; layer > 0 && net->training; layer--) FGD_(lane_back)(net, layer, rows);
-        for (int layer = 0; layer < net->layers && net->training && first + rows < net->stop; layer++) {
+        for (int layer = 0; layer < net->layers && net->training && first + rows < net->stop; layer++)
             FGD_(lane_layer)(net, layer, 0, net->sizes[layer]);
-            FGD_(lane_biases)(net, layer, rows, net->add);
-        }
     }
+    memcpy(net->losses, losses, sizeof losses);
 }
 
 /* The rest of the gradients and the update, strip by strip, while a strip's numbers are in the cache. */
@@ -50,7 +49,6 @@ static void FGD_(lanes_train)(fgd_lane_network *net) {
                                     (const FGD_V *)net->parameters[2 * layer] + lo, hi - lo, share, net->penalties);
             FGD_(lane_update)(net, 2 * layer, lo, hi);
         }
-        FGD_(lane_biases)(net, layer, net->rows, net->add);
         FGD_(lane_update)(net, 2 * layer + 1, 0, fgd_lane_length(net, 2 * layer + 1));
     }
 }
@@ -60,10 +58,7 @@ static void FGD_(lanes_gradients)(fgd_lane_network *net) {
     double share[FGD_LANES];
     if (net->penalized) FGD_(lane_penalty_share)(net, share);
     FGD_EACH_LANE(l) net->penalties[l] = net->squares[l] = 0;
-    for (int layer = 0; layer < net->layers; layer++) {
-        FGD_(lane_layer)(net, layer, 0, net->sizes[layer]);
-        FGD_(lane_biases)(net, layer, net->rows, net->add);
-    }
+    for (int layer = 0; layer < net->layers; layer++) FGD_(lane_layer)(net, layer, 0, net->sizes[layer]);
     for (int k = 0; k < 2 * net->layers; k++) {
         ptrdiff_t n = fgd_lane_length(net, k);
         for (ptrdiff_t lo = 0; lo < n && net->updates[k].loop; lo += FGD_BLOCK) {

@@ -68,6 +68,15 @@ static FGD_ALWAYS void FGD_(lane_outer)(const int R, const int C, const int alik
         FGD_ALL for (int c = 0; c < C; c++) g[r * units + c] = sum[r][c];
 }
 
+/* g[c] (+)= sum over rows of delta[row][c]: gradients of the biases of C units. */
+static FGD_ALWAYS void FGD_(lane_over_rows)(const int C, const FGD_V *delta, ptrdiff_t rows, int add, FGD_V *g) {
+    FGD_V sum[FGD_ACROSS];
+    FGD_ALL for (int c = 0; c < C; c++) sum[c] = add ? g[c] : (FGD_V){0};
+    for (ptrdiff_t k = 0; k < rows; k++, delta += C)
+        FGD_ALL for (int c = 0; c < C; c++) sum[c] += delta[c];
+    FGD_ALL for (int c = 0; c < C; c++) g[c] = sum[c];
+}
+
 /* --- the same for all rows or inputs of a panel ---------------------------------------------------------------------- */
 
 #define FGD_LANE_PANELS(C)                                                                                \
@@ -106,6 +115,10 @@ static FGD_ALWAYS void FGD_(lane_outer)(const int R, const int C, const int alik
             FGD_(lane_outer)(FGD_DOWN, C, 0, v + r, wide, delta, rows, add, g + r * units, units);         \
         for (; r < many; r++)                                                                              \
             FGD_(lane_outer)(1, C, 0, v + r, wide, delta, rows, add, g + r * units, units);                \
+    }                                                                                                      \
+    static FGD_HOT void FGD_CAT(FGD_(lane_over_rows), C)(const FGD_V *delta, ptrdiff_t rows, int add,      \
+                                                         FGD_V *g) {                                       \
+        FGD_(lane_over_rows)(C, delta, rows, add, g);                                                      \
     }
 FGD_LANE_PANELS(1)
 FGD_LANE_PANELS(2)
