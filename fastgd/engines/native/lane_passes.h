@@ -1,6 +1,6 @@
 /* A batch of all networks side by side, for one precision: lane_kernels.h includes this once for float and once for double. */
 
-#define FGD_EACH_LANE(l) for (int l = 0; l < FGD_LANES; l++)
+#define FGD_EACH_LANE(l) FGD_KEPT for (int l = 0; l < FGD_LANES; l++)
 
 #include "lane_forward.h"
 #include "lane_backward.h"

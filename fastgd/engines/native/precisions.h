@@ -7,9 +7,11 @@
 
 #if defined(__GNUC__)
 #define FGD_ALL _Pragma("GCC unroll 16")
+#define FGD_KEPT _Pragma("GCC unroll 1") /* GCC makes vectors of a loop, but seldom of what it has unrolled before */
 #define FGD_HOT __attribute__((noinline, aligned(64)))
 #else
 #define FGD_ALL
+#define FGD_KEPT
 #define FGD_HOT
 #endif
 
