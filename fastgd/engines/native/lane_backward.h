@@ -54,11 +54,12 @@ static void FGD_(lane_weights)(const fgd_lane_network *net, int layer, const voi
     for (ptrdiff_t first = 0; first < n; first += FGD_ACROSS) {
         const FGD_V *delta = (const FGD_V *)net->deltas[layer + 1] + first * rows;
         ptrdiff_t wide = fgd_wide(n, first);
-        for (ptrdiff_t k = from; k < to; k += FGD_ACROSS) {
-            const void *a = alike ? (const void *)((const FGD_T *)inputs + k) : (const FGD_V *)inputs + k * rows;
-            FGD_OF_PANEL(lane_outer, wide, alike, a, alike ? many : fgd_wide(many, k), fgd_wide(to, k), delta, rows, add,
-                         g + k * n + first, n);
-        }
+        if (alike)
+            FGD_OF_PANEL(lane_outer, wide, 1, (const FGD_T *)inputs + from, many, to - from, delta, rows, add,
+                         g + from * n + first, n);
+        for (ptrdiff_t k = from; k < to && !alike; k += FGD_ACROSS)
+            FGD_OF_PANEL(lane_outer, wide, 0, (const FGD_V *)inputs + k * rows, fgd_wide(many, k), fgd_wide(many, k), delta,
+                         rows, add, g + k * n + first, n);
         if (!from && net->parameters[2 * layer + 1]) FGD_OF_PANEL(lane_over_rows, wide, delta, rows, add, biases + first);
     }
 }

@@ -23,8 +23,9 @@
 #if FGD_VECTOR_BYTES == 64 && defined(__AVX512F__)
 #define FGD_DOWN 4 /* rows of a tile: 16 sums, of 32 registers */
 #else
-#define FGD_DOWN 2
+#define FGD_DOWN 3 /* 12 of 16 */
 #endif
+#define FGD_LANE_STRIP 12 /* inputs whose weights are updated together: whole panels, and whole tiles */
 
 /* Units of the panel that begins at `first`. */
 static inline ptrdiff_t fgd_wide(ptrdiff_t n, ptrdiff_t first) {

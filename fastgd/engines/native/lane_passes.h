@@ -40,7 +40,7 @@ static void FGD_(lanes_train)(fgd_lane_network *net) {
     if (net->penalized) FGD_(lane_penalty_share)(net, share);
     FGD_EACH_LANE(l) net->penalties[l] = 0;
     for (int layer = 0; layer < net->layers; layer++) {
-        ptrdiff_t many = net->sizes[layer], n = net->sizes[layer + 1], each = net->penalized ? FGD_NR : FGD_ACROSS;
+        ptrdiff_t many = net->sizes[layer], n = net->sizes[layer + 1], each = net->penalized ? FGD_NR : FGD_LANE_STRIP;
         for (ptrdiff_t k = 0; k < many; k += each) {
             ptrdiff_t end = k + each < many ? k + each : many, lo = k * n, hi = end * n;
             FGD_(lane_layer)(net, layer, k, end);
