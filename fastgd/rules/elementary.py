@@ -159,9 +159,10 @@ def log1p_double(x):
 
 
 def tanh_single(x):
-    """c - c^3 / d, where c is x up to 1: then d = x^3 / (x - tanh(x)), a polynomial; beyond, d = (exp(2 |x|) + 1) / 2.
+    """The result is c - c^3 / d, where c is x cut off at 1 and -1.
 
-    The quotient is at most a quarter of the result, so that its errors hardly count. 2 |x| is n log(2) + 2 r.
+    For |x| < 1, d is x^3 / (x - tanh(x)), a polynomial in x^2; beyond, it is (exp(2 |x|) + 1) / 2, where 2 |x| is
+    n log(2) + 2 r. The quotient is at most a third of the result, so that its errors hardly count.
     """
     a = np.abs(x)
     b = np.minimum(10.0, a)
