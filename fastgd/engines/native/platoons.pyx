@@ -249,8 +249,7 @@ cdef class Platoon:
         for l in range(net.layers + 1):
             widest = max(widest, net.sizes[l])
             net.values[l] = self._memory(part * net.sizes[l], self.dtype)
-            if l > 0:
-                net.deltas[l] = self._memory(part * net.sizes[l], self.dtype)
+            net.deltas[l] = self._memory(part * net.sizes[l] if l > 0 else 0, self.dtype)
         net.targets = self._memory(part * outputs, self.dtype)
         net.room = self._memory(part * (max(FGD_ACROSS, outputs) + 1), self.dtype)
         net.packed = self._memory(FGD_ACROSS * widest, self.dtype)
