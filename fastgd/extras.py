@@ -29,6 +29,8 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "cli": ("pandas", "rich", "pooch", "markdown_it", "matplotlib", "sklearn"),
     "parquet": ("pyarrow",),
     "xarray": ("xarray",),
+    "executors": ("cloudpickle", "loky"),
+    "dask": ("distributed",),
 }
 _DISTRIBUTIONS = {"sklearn": "scikit-learn", "scipy": "SciPy", "markdown_it": "markdown-it-py"}
 _warned: set[str] = set()

@@ -80,6 +80,7 @@ class Requests:
 
 
 _requests = Requests()
+_process = os.getpid()
 
 
 @contextmanager
@@ -178,6 +179,9 @@ def _is_worker() -> bool:
 
 
 def _answer(number: int, _: FrameType | None) -> None:
+    if os.getpid() != _process:  # a child that has only just been forked
+        signal.signal(number, signal.SIG_DFL)
+        signal.raise_signal(number)
     now = time.monotonic()
     if _requests.number is not None:
         if now - _requests.since > _SAME:
@@ -200,10 +204,12 @@ def _forget() -> None:
 
 def _forget_in_child() -> None:
     """A forked child was asked nothing, and ends as any process does."""
+    global _process  # noqa: PLW0603
     _forget()
     for number in _ENDING:
         if signal.getsignal(number) is _answer:
             signal.signal(number, signal.SIG_DFL)
+    _process = os.getpid()
 
 
 if hasattr(os, "register_at_fork"):

@@ -27,7 +27,9 @@ def source_of(path, name):
 def test_the_examples_of_the_readme_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     mpl.use("Agg", force=True)
-    here = re.sub(r"<!-- needs a GPU -->\n```python\n.*?```", "", README, flags=re.DOTALL)
+    here = re.sub(
+        r"<!-- needs a (?:GPU|cluster) -->\n```python\n.*?```", "", README, flags=re.DOTALL
+    )
     blocks = re.findall(r"```python\n(.*?)```", here, re.DOTALL)
     assert len(blocks) >= 3
     program = tmp_path / "readme.py"  # a file, so that a rule's source can be read

@@ -98,6 +98,14 @@ def _add_sweep(parser: argparse.ArgumentParser) -> None:
         help="keep descents there as they end; the same command goes on where it was ended, and another list of "
         "values runs what is new",
     )  # fmt: skip
+    parser.add_argument(
+        "--dask", metavar="SCHEDULER",
+        help="run on the workers of a Dask cluster: the address of its scheduler, or the file that it wrote",
+    )  # fmt: skip
+    parser.add_argument(
+        "--processes", metavar="N", type=readers.whole,
+        help="run on so many processes of this machine (default: on its threads)",
+    )  # fmt: skip
     parser.epilog = (
         f"A LIST is {ranges.SYNTAX}. With several lists every combination is one descent. "
         "Example: fastgd sweep heights.csv --target weight --rates 0.1:1.8:0.05 "

@@ -24,6 +24,7 @@ from fastgd.cli.options import (
 )
 from fastgd.cli.show import Outcome, Table
 from fastgd.cli.words import ENDED, count
+from fastgd.cli.workers import executor_of
 from fastgd.engines.protocol.outcomes import Regime, Status
 from fastgd.files import write_csv
 from fastgd.plotting.labels import axis_label
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 
 _MOST_ROWS, _BEST_ROWS, _MOST_PARAMETERS = 60, 20, 4  # of the table
-_LOST = (Status.DIVERGED, Status.NOT_RUN)  # runs without a result
+_LOST = (Status.DIVERGED, Status.NOT_RUN, Status.ERROR)  # runs without a result
 
 
 def run(options: Namespace) -> Outcome:
@@ -52,7 +53,11 @@ def run(options: Namespace) -> Outcome:
     stopping = _stopping(picked(StoppingOptions, options))
     folder = out_folder(options.out, options.command)
     limits = vars(picked(DescentLimits, options))
-    out = sweep(task.problem, first, axes, **limits, store=options.store, stopping=stopping)
+    with executor_of(options) as executor:
+        out = sweep(
+            task.problem, first, axes, **limits,
+            store=options.store, stopping=stopping, executor=executor,
+        )  # fmt: skip
     if "optimizer" in axes:  # by name, as they were asked for
         out = dataclasses.replace(out, axes={**out.axes, "optimizer": options.optimizer})
     parts: list[str | Table] = [task.summary(), _outcome_line(out), *_rungs_table(out)]

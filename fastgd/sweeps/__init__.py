@@ -1,6 +1,7 @@
 """Many descents or trainings of one problem, and the table of their results."""
 
 from fastgd.sweeps.best import BestRun
+from fastgd.sweeps.executors import LostRuns
 from fastgd.sweeps.results import SweepResult
 from fastgd.sweeps.rungs import Rung, Rungs
 from fastgd.sweeps.seeds import SeedAverages
@@ -12,6 +13,7 @@ __all__ = [
     "BestRun",
     "DamagedChunk",
     "Hyperband",
+    "LostRuns",
     "Rung",
     "Rungs",
     "SeedAverages",

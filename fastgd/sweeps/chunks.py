@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from fastgd.network.problem import NetworkProblem
 from fastgd.progress import Progress
 from fastgd.sweeps.job import Job
 from fastgd.sweeps.results import SweepResult
-from fastgd.sweeps.run_table import RunTable, about, arrays_of, ended
+from fastgd.sweeps.run_table import Arrays, RunTable, about, arrays_of, ended
 from fastgd.sweeps.store import StoreWriter
 
 if TYPE_CHECKING:
@@ -28,10 +28,22 @@ AIM = 1.0  # seconds of a chunk
 _FIRST = 256  # runs of the first
 _GROWTH = 8.0  # from one chunk to the next
 _MOST = 1 << 20  # runs
+_SMALLEST = 8  # towards the end chunks become shorter, down to this part
 
 
-def sweep_in_chunks(job: Job, options: Options, store: Path | None) -> SweepResult:
-    """Run what a store does not have yet, a chunk after the other; see `fastgd.sweep`."""
+def sweep_in_chunks(
+    job: Job, options: Options, store: Path | None, run: Runner | None = None
+) -> SweepResult:
+    """Run what a store does not have yet, chunk by chunk; see `fastgd.sweep`.
+
+    Parameters
+    ----------
+    job : Job
+    options : Options
+    store : Path, optional
+    run : callable, optional
+        Runs the chunks; without it they run here, one after the other.
+    """
     table = RunTable(job.axes, job.places.shape, paired=job.paired)
     keeper: AbstractContextManager[StoreWriter | None] = nullcontext()
     if store is not None:
@@ -43,34 +55,57 @@ def sweep_in_chunks(job: Job, options: Options, store: Path | None) -> SweepResu
         )
         watcher.had_ended(table.total - missing.size, table.count(Status.DIVERGED))
         with watcher:
-            _run_here(job, options, _Ends(job, table, kept), missing, watcher)
+            (run or _run_here)(job, options, Ends(job, table, kept), missing, watcher)
     more: dict[str, Any] = {}
     if isinstance(job.problem, NetworkProblem):
         more = {"networks": TrainedAgain(job, table), "template": job.problem.network.fresh()}
     return table.result(time.perf_counter() - options.started, **more)
 
 
-class _Ends:
-    """Takes chunks that have ended: into the table, and into the store."""
+class Ends:
+    """Takes chunks that have ended: into the table, and into the store.
+
+    Parameters
+    ----------
+    job : Job
+    table : RunTable
+    kept : StoreWriter, optional
+    """
 
     def __init__(self, job: Job, table: RunTable, kept: StoreWriter | None) -> None:
         self.job, self.table, self.kept = job, table, kept
 
     def take(self, index: NDArray[np.intp], part: SweepResult) -> bool:
         """Take the results of some runs; returns whether all came to an end of their own."""
-        arrays, told = arrays_of(self.job.keep, part), about(self.job.keep, part)
+        keep = self.job.keep
+        return self.put(index, arrays_of(keep, part), about(keep, part))
+
+    def put(self, index: NDArray[np.intp], arrays: Arrays, told: Mapping[str, Any]) -> bool:
+        """The same for results as arrays, and what the runs have in common."""
         self.table.put(index, arrays, told)
         there = ended(arrays)
+        whole = bool(there.all())
         if self.kept is not None:
-            whole = bool(there.all())
             own = arrays if whole else {name: a[there] for name, a in arrays.items()}
             self.kept.add(index if whole else index[there], own, told)
             self.kept.beat()
-        return bool(there.all())
+        return whole
+
+    def mark(self, index: NDArray[np.intp], status: Status) -> None:
+        """Runs of which no more is known than how they ended; they are not stored."""
+        self.table.put(index, {"status": np.full(index.size, status, np.int8)}, {})
+
+    def beat(self) -> None:
+        """Show others who look at the store that the sweep is alive."""
+        if self.kept is not None:
+            self.kept.beat()
+
+
+Runner = Callable[[Job, Options, Ends, NDArray[np.intp], Progress], None]
 
 
 def _run_here(
-    job: Job, options: Options, ends: _Ends, missing: NDArray[np.intp], watcher: Progress
+    job: Job, options: Options, ends: Ends, missing: NDArray[np.intp], watcher: Progress
 ) -> None:
     """Run chunks one after the other, each on all threads."""
     size = Size()
@@ -94,10 +129,18 @@ def _run_here(
 
 
 class Size:
-    """How many runs a chunk has, by the time that the last ones took."""
+    """How many runs a chunk has, by the time that the last ones took.
 
-    def __init__(self) -> None:
-        self.runs = _FIRST
+    Parameters
+    ----------
+    first : int, optional
+        Runs of a chunk before any was timed.
+    workers : int, default 1
+        How many chunks run at once.
+    """
+
+    def __init__(self, first: int | None = None, workers: int = 1) -> None:
+        self.runs, self.workers = first or _FIRST, workers
 
     def took(self, runs: int, seconds: float) -> None:
         """Take note of a chunk."""
@@ -108,11 +151,16 @@ class Size:
         """The runs in chunks, whose sizes are chosen as they are asked for."""
         start = 0
         while start < missing.size:
-            stop = min(start + self.runs, missing.size)
-            if missing.size - stop < self.runs // 4:  # no small rest
-                stop = missing.size
-            yield missing[start:stop]
-            start = stop
+            runs = self._of(missing.size - start)
+            yield missing[start : start + runs]
+            start += runs
+
+    def _of(self, left: int) -> int:
+        """The next size: no small rest, and with several workers what lets them end together."""
+        if self.workers > 1:
+            share = -(-left // (2 * self.workers))
+            return min(self.runs, max(share, self.runs // _SMALLEST, 1))
+        return left if left - self.runs < self.runs // 4 else self.runs
 
 
 class TrainedAgain(Mapping[tuple[int, ...], "MLP"]):

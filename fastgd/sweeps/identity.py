@@ -44,7 +44,7 @@ def identity(job: Job) -> dict[str, str]:
     }
     if isinstance(job.problem, NetworkProblem):
         backend = chosen_backend(options.backend or job.problem.network.backend)
-        parts["engine"] = f"{backend}, {_products()} products"
+        parts["engine"] = f"{backend}, {products()} products"
     return parts
 
 
@@ -91,7 +91,7 @@ def _of_optimizer(optimizer: Optimizer, axes: Collection[str]) -> str:
     return f"{described(optimizer, axes)} #{fingerprint((make, arguments, own, groups))}"
 
 
-def _products() -> str:
+def products() -> str:
     """Whether products are rounded before they are added, which decides the bits of networks."""
     try:
         return "unfused" if kernels("network_kernels").__name__.endswith("base") else "fused"

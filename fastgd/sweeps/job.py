@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -88,6 +88,10 @@ class Job:
         job = cls(problem, optimizer, places.given, places.paired, options, level, record)
         job.check(places)
         return job
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickles: without what can be made again."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @cached_property
     def places(self) -> Places:

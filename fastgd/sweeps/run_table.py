@@ -66,15 +66,13 @@ class RunTable:
     ----------
     arrays : dict of str to ndarray
         Each with one row for every run.
-    about : dict of str to object
-        What they have in common.
     """
 
     def __init__(self, axes: Mapping[str, Any], shape: tuple[int, ...], *, paired: bool) -> None:
         self.axes, self.shape, self.paired = axes, shape, paired
         self.total = math.prod(shape)
         self.arrays: dict[str, NDArray[Any]] = {}
-        self.about: dict[str, Any] = {}
+        self._told: dict[str, tuple[int, Mapping[str, Any]]] = {}  # few differ
         for name in ("iterations", "status", "regime"):
             self._make(name)
 
@@ -89,8 +87,18 @@ class RunTable:
             if name not in self.arrays:
                 self._make(name, values.shape[1:], values.dtype)
             self.arrays[name][index] = values
-        for name, value in about.items():
-            self.about[name] = _joined(name, self.about.get(name, value), value)
+        if about and len(index):
+            first, text = int(np.min(index)), repr(about)
+            self._told[text] = min(first, self._told.get(text, (first, about))[0]), about
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What the runs have in common, in the order of the runs, whatever the order in which they arrived."""
+        found: dict[str, Any] = {}
+        for _, about in sorted(self._told.values(), key=lambda told: told[0]):
+            for name, value in about.items():
+                found[name] = _joined(name, found.get(name, value), value)
+        return found
 
     @property
     def status(self) -> NDArray[np.int8]:
@@ -103,16 +111,17 @@ class RunTable:
 
     def result(self, seconds: float, **more: Any) -> SweepResult:
         """The result of the sweep."""
-        for name in ("loss", "slope", *(["metric"] if self.about.get("metric_name") else [])):
+        told = self.about
+        for name in ("loss", "slope", *(["metric"] if told.get("metric_name") else [])):
             if name not in self.arrays:
                 self._make(name)
         if "x" not in self.arrays:
-            self._make("x", (0,), self.about.get("dtype", "float64"))
+            self._make("x", (0,), told.get("dtype", "float64"))
         shape = self.shape
         arrays: dict[str, Any] = {
             n: a.reshape(*shape, *a.shape[1:]) for n, a in self.arrays.items()
         }
-        about = {**self.about, "parameter_names": tuple(self.about.get("parameter_names", ()))}
+        about = {**told, "parameter_names": tuple(told.get("parameter_names", ()))}
         return SweepResult(
             axes=self.axes, paired=self.paired, seconds=seconds, **arrays, **about, **more
         )

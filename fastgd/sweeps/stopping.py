@@ -208,8 +208,8 @@ def shared_out(many: int, weights: list[int]) -> list[int]:
     return shares
 
 
-def checked_stopping(given: Any, store: Any) -> SuccessiveHalving | None:
-    """The argument `stopping` of `fastgd.sweep`, which may have no store beside it."""
+def checked_stopping(given: Any, store: Any, executor: Any = None) -> SuccessiveHalving | None:
+    """The argument `stopping` of `fastgd.sweep`, which may have no store and no executor beside it."""
     if given is not None and not isinstance(given, SuccessiveHalving):
         raise TypeError(
             "stopping must be a fastgd.SuccessiveHalving, a fastgd.Hyperband or None, "
@@ -218,6 +218,10 @@ def checked_stopping(given: Any, store: Any) -> SuccessiveHalving | None:
     if given is not None and store is not None:
         raise ValueError(
             "stopping and store exclude each other: a store runs all runs of a sweep, in parts; give one of them"
+        )
+    if given is not None and executor is not None:
+        raise ValueError(
+            "stopping and executor exclude each other: workers run all runs of a sweep, in parts; give one of them"
         )
     return given
 

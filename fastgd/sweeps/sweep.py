@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,6 +19,7 @@ from fastgd.problems import Problem
 from fastgd.signals import interruptible
 from fastgd.sweeps.chunks import sweep_in_chunks
 from fastgd.sweeps.descents import sweep_descents
+from fastgd.sweeps.executors import run_on
 from fastgd.sweeps.job import Job
 from fastgd.sweeps.networks import sweep_networks
 from fastgd.sweeps.results import SweepResult
@@ -45,6 +48,7 @@ def sweep(
     record: int | None = None,
     store: str | PathLike[str] | None = None,
     stopping: SuccessiveHalving | None = None,
+    executor: Executor | Callable[[], Executor] | None = None,
 ) -> SweepResult:
     """Descend a problem once for every combination of the axes' values.
 
@@ -109,7 +113,10 @@ def sweep(
         does ``fastgd status``.
     stopping : SuccessiveHalving or Hyperband, optional
         Stop bad runs early: those that are not among the best after a share of their updates. `SweepResult.rungs` tells
-        how many went on, and why. Not with `store`, which runs all.
+        how many went on, and why. Not with `store` or `executor`, which run all.
+    executor : concurrent.futures.Executor, Dask client, or callable that makes one, optional
+        Runs chunks of about a second on its workers, with the same results; see the notes. `n_threads` are then the
+        threads of a chunk, 1 by default.
 
     Returns
     -------
@@ -124,7 +131,14 @@ def sweep(
     TypeError, ValueError
         If an argument is invalid; the message names it. If `store` holds another sweep; the message says what differs.
     RuntimeError
-        If another process writes to `store`.
+        If another process writes to `store`, or a worker of `executor` has another version of the library.
+    BrokenExecutor
+        If `executor` broke, and how to make another is not known; give a callable.
+
+    Warns
+    -----
+    fastgd.sweeps.LostRuns
+        If runs killed the worker of `executor` that ran them.
     OSError
         If `store` cannot be written; what was written before is kept.
 
@@ -172,6 +186,17 @@ def sweep(
     ``backend="numpy", flush_subnormals=False`` bit for bit: subnormal numbers are never flushed there. A function of
     your own must be ``fun(x, grad)``, compiled with `numba.njit`, and must not raise exceptions; its last bits may
     differ, because the GPU's compiler fuses products with sums.
+
+    An `executor` is a ThreadPoolExecutor, a ProcessPoolExecutor (by fork, spawn or forkserver), one of loky, of
+    ``mpi4py.futures`` or executorlib, a client of Dask, or any other with `submit`. It is not shut down, unless a
+    callable made it. The problem is sent once to each worker: processes of this machine map one file into memory,
+    others get it with a chunk. Functions and classes of a script, local functions and lambdas need cloudpickle
+    (``fastgd[executors]``). What a lost worker had under way is run again; a ProcessPoolExecutor that broke is replaced
+    by one with the same arguments. A run that kills its worker again and again gets ``Status.ERROR``, and is not
+    stored; with Dask that holds for its chunk. After Ctrl-C or `max_seconds`, chunks under way get three seconds more.
+    Networks that a chunk has too few of for lanes train one by one, so that `engine` may differ, and with it what
+    differs between the two: whether an overflow that is multiplied by an input of 0 is NaN, and last bits of recorded
+    losses with penalties.
 
     With penalties a run minimizes the loss plus ``l1 * sum(|x|) + l2 / 2 * sum(x**2)`` (with `maximize`, the negative
     loss plus these), and has converged where that is stationary: where ``g + l2 * x + l1 * sign(x)`` vanishes, and for
@@ -222,6 +247,14 @@ def sweep(
     >>> out.history.shape
     (2, 3, 10)
 
+    On two processes (under ``if __name__ == "__main__"`` where they are spawned):
+
+    >>> from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+    >>> with ThreadPoolExecutor(2) as executor:  # or ProcessPoolExecutor
+    ...     again = gd.sweep(problem, gd.SGD(), axes, max_iter=100, record=10, executor=executor)
+    >>> np.array_equal(again.history, out.history)
+    True
+
     Of many rates the best third after 20 updates goes on to 60, and so on:
 
     >>> axes = {"lr": np.geomspace(1e-4, 1, 27), "rng": range(3)}
@@ -238,11 +271,12 @@ def sweep(
         raise TypeError(
             f"problem must be a fastgd.Problem, got {type(problem).__name__}; of a network it is net.problem(X, y)"
         )
-    stopping = checked_stopping(stopping, store)
-    if store is not None:
+    stopping = checked_stopping(stopping, store, executor)
+    if store is not None or executor is not None:
         job = Job.of(problem, optimizer, axes, options, keep=keep, record=record)
         with interruptible():
-            return sweep_in_chunks(job, options, Path(store))
+            run = None if executor is None else partial(run_on, executor)
+            return sweep_in_chunks(job, options, None if store is None else Path(store), run)
     if isinstance(problem, NetworkProblem):
         with interruptible():
             return sweep_networks(

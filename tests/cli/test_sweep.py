@@ -262,3 +262,37 @@ def test_bad_runs_are_stopped_early(kind, heights, tmp_path, capsys):
 def test_how_runs_are_stopped_is_checked(options, words, heights, capsys):
     arguments = ["sweep", heights, "--target", "weight", "--rates", "0.1,0.2"]
     assert words in refused([*arguments, *options], capsys)
+
+
+# --- workers --------------------------------------------------------------------------------------------
+
+
+def without_time(lines):
+    return [line for line in lines if " runs in " not in line]
+
+
+def test_processes(heights, capsys):
+    arguments = ["sweep", heights, "--target", "weight", "--rates", "0.1:1.8:0.05", "--tol", "1e-3"]
+    plain = said(arguments, capsys)
+    assert without_time(said([*arguments, "--processes", "2"], capsys)) == without_time(plain)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--processes", "0"], "--processes must be at least 1, got 0"),
+        (["--processes", "2", "--dask", "tcp://127.0.0.1:1"], "wanted one of them"),
+    ],
+)
+def test_workers_that_cannot_be(options, message, heights, capsys):
+    arguments = ["sweep", heights, "--target", "weight", "--rates", "0.1"]
+    assert message in refused([*arguments, *options], capsys)
+
+
+def test_dask(heights, capsys):
+    distributed = pytest.importorskip("distributed")
+    arguments = ["sweep", heights, "--target", "weight", "--rates", "0.1:1.8:0.05", "--tol", "1e-3"]
+    plain = said(arguments, capsys)
+    with distributed.LocalCluster(2, processes=False, dashboard_address=None) as cluster:
+        lines = said([*arguments, "--dask", cluster.scheduler_address], capsys)
+    assert without_time(lines) == without_time(plain)
