@@ -1,4 +1,4 @@
-"""The parsers of the commands and their options."""
+"""The parsers of the commands and their options. Long because every option of every command stands here."""
 
 from __future__ import annotations
 
