@@ -22,7 +22,7 @@ _SETTINGS = (
     "problem", "optimizer", "dtype", "tol", "max_iter", "parameter_names", "metric_name", "record",
 )  # fmt: skip
 _LENGTHS = ("max_iter", "epochs")  # axes that say how long runs are, and `max_iter` no longer
-_UNFINISHED = (Status.MAX_SECONDS, Status.INTERRUPTED, Status.STOPPED)
+_ENDED = (Status.CONVERGED, Status.MAX_ITER, Status.DIVERGED)
 
 
 def merged(parts: Sequence[Result]) -> Result:
@@ -159,10 +159,10 @@ def _numbered(unions: Sequence[MergedAxis], total: int) -> Codes:
 
 
 def _standing(parts: Sequence[Contents]) -> NDArray[np.int8]:
-    """2 for runs that have ended, 1 for those that were stopped, 0 for those that were not begun."""
+    """2 for runs that have ended by themselves, 1 for those that were stopped, 0 for those that were not begun."""
     status = joined(parts, "status")
-    stopped = np.where(np.isin(status, _UNFINISHED), np.int8(1), np.int8(2))
-    return np.where(status == Status.NOT_RUN, np.int8(0), stopped)
+    begun = np.where(np.isin(status, _ENDED), np.int8(2), np.int8(1))
+    return np.where(status == Status.NOT_RUN, np.int8(0), begun)
 
 
 def _best_informed(parts: Sequence[Contents], same: Codes) -> Codes:

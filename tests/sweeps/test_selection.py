@@ -424,7 +424,7 @@ def test_a_run_that_was_stopped_is_replaced():
     """Ctrl-C, then the same sweep again: whatever the order, runs that ended are taken, else the longest."""
     whole = made({"lr": [0.1, 0.2, 0.3, 0.4]})
     lost = made({"lr": [0.1, 0.2, 0.3, 0.4]}, seed=1)
-    status = [Status.NOT_RUN, Status.INTERRUPTED, Status.MAX_SECONDS, Status.INTERRUPTED]
+    status = [Status.NOT_RUN, Status.INTERRUPTED, Status.MAX_SECONDS, Status.STOPPED]
     lost.status[...] = status
     lost.iterations[...] = [0, 5, 5, 5]
     for merged in (lost.merge(whole), whole.merge(lost)):
