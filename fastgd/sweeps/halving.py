@@ -13,14 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.descent.axes import Places
-from fastgd.engines.protocol.outcomes import Status
+from fastgd.engines.protocol.outcomes import ENDED, Status
 from fastgd.sweeps.axis_values import plain_axes
 from fastgd.sweeps.best import Values, compared, sign_of
 from fastgd.sweeps.rungs import Rung, Rungs
 from fastgd.sweeps.seeds import Combinations, combinations
 from fastgd.sweeps.stopping import Bracket, SuccessiveHalving, budget
 
-_ENDED = (Status.CONVERGED, Status.MAX_ITER, Status.DIVERGED)  # of their own
 Index = NDArray[np.intp]
 
 
@@ -113,14 +112,14 @@ class _Contest:
         """The runs of some combinations that have not come to an end of their own."""
         runs = self.rows[combinations].ravel()
         runs = runs[runs >= 0]
-        return runs[~np.isin(self.runners.values.status[runs], _ENDED)]
+        return runs[~np.isin(self.runners.values.status[runs], ENDED)]
 
     def _went(self, runs: Index, pause: NDArray[np.int64]) -> bool:
         """Whether all of these runs ended, or wait where they should."""
         values = self.runners.values
         status = values.status[runs]
         waits = (status == Status.STOPPED) & (values.iterations[runs] == pause)
-        return bool((waits | np.isin(status, _ENDED)).all())
+        return bool((waits | np.isin(status, ENDED)).all())
 
     def _chosen(self, combinations: Index, most: int) -> tuple[Index, float]:
         """The best combinations, and the average of the worst of them."""

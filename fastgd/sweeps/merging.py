@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.descent.axes import CheckedAxes, Column, taken
-from fastgd.engines.protocol.outcomes import Status
+from fastgd.engines.protocol.outcomes import ENDED, Status
 from fastgd.sweeps.axis_values import key_of, numbers_of
 from fastgd.sweeps.contents import Contents
 from fastgd.sweeps.gathering import Result, gathered, joined, names_of_arrays
@@ -22,7 +22,6 @@ _SETTINGS = (
     "problem", "optimizer", "dtype", "tol", "max_iter", "parameter_names", "metric_name", "record",
 )  # fmt: skip
 _LENGTHS = ("max_iter", "epochs")  # axes that say how long runs are, and `max_iter` no longer
-_ENDED = (Status.CONVERGED, Status.MAX_ITER, Status.DIVERGED)
 
 
 def merged(parts: Sequence[Result]) -> Result:
@@ -161,7 +160,7 @@ def _numbered(unions: Sequence[MergedAxis], total: int) -> Codes:
 def _standing(parts: Sequence[Contents]) -> NDArray[np.int8]:
     """2 for runs that have ended by themselves, 1 for those that were stopped, 0 for those that were not begun."""
     status = joined(parts, "status")
-    begun = np.where(np.isin(status, _ENDED), np.int8(2), np.int8(1))
+    begun = np.where(np.isin(status, ENDED), np.int8(2), np.int8(1))
     return np.where(status == Status.NOT_RUN, np.int8(0), begun)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.engines.protocol.outcomes import Status
+from fastgd.engines.protocol.outcomes import ENDED, Status
 from fastgd.sweeps.results import SweepResult
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -24,7 +24,6 @@ _EMPTY: dict[str, tuple[Any, float]] = {  # what a run has that has not come bac
 _ABOUT = (
     "backend", "engine", "problem", "optimizer", "dtype", "tol", "max_iter", "vector_width", "metric_name", "record",
 )  # fmt: skip
-_ENDED = (Status.CONVERGED, Status.MAX_ITER, Status.DIVERGED)
 
 
 def arrays_of(keep: str, result: SweepResult) -> dict[str, NDArray[Any]]:
@@ -49,7 +48,7 @@ def about(keep: str, result: SweepResult) -> dict[str, Any]:
 
 def ended(arrays: Arrays) -> NDArray[np.bool_]:
     """Which runs came to an end of their own: what was broken off could go on."""
-    return np.isin(arrays["status"], _ENDED)
+    return np.isin(arrays["status"], ENDED)
 
 
 class RunTable:
@@ -86,7 +85,11 @@ class RunTable:
         for name, values in arrays.items():
             if name not in self.arrays:
                 self._make(name, values.shape[1:], values.dtype)
-            self.arrays[name][index] = values
+            if values.ndim > 1:  # the history of shorter runs is shorter
+                self._widen(name, values.shape[1])
+                self.arrays[name][index, : values.shape[1]] = values
+            else:
+                self.arrays[name][index] = values
         if about and len(index):
             first, text = int(np.min(index)), repr(about)
             self._told[text] = min(first, self._told.get(text, (first, about))[0]), about
@@ -99,6 +102,13 @@ class RunTable:
             for name, value in about.items():
                 found[name] = _joined(name, found.get(name, value), value)
         return found
+
+    def _widen(self, name: str, width: int) -> None:
+        """Make room for rows of so many numbers."""
+        narrow = self.arrays[name]
+        if width > narrow.shape[1]:
+            self._make(name, (width,), narrow.dtype)
+            self.arrays[name][:, : narrow.shape[1]] = narrow
 
     @property
     def status(self) -> NDArray[np.int8]:

@@ -136,6 +136,19 @@ def test_keep_says_what_a_run_leaves(keep, has, tmp_path):
     assert out.x.shape == (200, 2 if "x" in has else 0)
 
 
+def test_histories_of_different_lengths(tmp_path, monkeypatch):
+    monkeypatch.setattr(chunks, "_FIRST", 1)
+    monkeypatch.setattr(chunks, "_GROWTH", 1)
+    axes = {"max_iter": [3, 8, 5], "lr": [0.1]}
+    plain = gd.sweep(NETS, gd.SGD(), axes, record=2)
+    same(plain, gd.sweep(NETS, gd.SGD(), axes, record=2, store=tmp_path))
+
+
+def test_descents_with_a_history(tmp_path):
+    plain = gd.sweep(LINE, gd.SGD(), {"lr": RATES}, record=10, max_iter=100)
+    same(plain, gd.sweep(LINE, gd.SGD(), {"lr": RATES}, record=10, max_iter=100, store=tmp_path))
+
+
 def test_parameters_of_networks(tmp_path):
     axes = {"lr": [1e-3, 0.1], "rng": [0, 1]}
     plain = gd.sweep(NETS, gd.Adam(), axes, max_iter=20, keep="params")

@@ -132,6 +132,13 @@ class Status(IntEnum):
         return self.name.lower()
 
 
+ENDED = (
+    Status.CONVERGED,
+    Status.MAX_ITER,
+    Status.DIVERGED,
+)  # of their own: no run goes on from there
+
+
 def status_constants() -> str:
     """Python text that defines the statuses under their names, for generated modules."""
     own = {"RUNNING": layout.RUNNING, "SMALL_STEP": layout.SMALL_STEP}
