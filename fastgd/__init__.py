@@ -24,12 +24,14 @@ _HOMES = {
     "fastgd.descent.axes": ("SampledAxes", "sample_axes"),
     "fastgd.sweeps": (
         "BestRun", "Hyperband", "Rung", "Rungs", "SeedAverages", "SuccessiveHalving", "SweepResult", "SweepStore",
-        "sweep",
+        "Tuned", "sweep", "tune",
     ),
     "fastgd.network": ("MLP",),
     "fastgd.network.history": ("DivergenceWarning", "TrainingHistory"),
     "fastgd.network.problem": ("NetworkProblem",),
-    "fastgd.estimators": ("MLPClassifier", "MLPRegressor", "GDClassifier", "GDRegressor"),
+    "fastgd.estimators": (
+        "MLPClassifier", "MLPRegressor", "GDClassifier", "GDRegressor", "SweepSearchCV",
+    ),
     "fastgd.schedules": ("Schedule",),
     "fastgd.engines.config": ("set_backend", "set_num_threads"),
     "fastgd.engines.installation": ("show_config",),

@@ -29,6 +29,7 @@ from fastgd.estimators import (
     GDRegressor as GDRegressor,
     MLPClassifier as MLPClassifier,
     MLPRegressor as MLPRegressor,
+    SweepSearchCV as SweepSearchCV,
 )
 from fastgd.network import MLP as MLP
 from fastgd.network.history import (
@@ -59,7 +60,9 @@ from fastgd.sweeps import (
     SuccessiveHalving as SuccessiveHalving,
     SweepResult as SweepResult,
     SweepStore as SweepStore,
+    Tuned as Tuned,
     sweep as sweep,
+    tune as tune,
 )
 
 __version__: str

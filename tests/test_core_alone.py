@@ -55,7 +55,9 @@ def test_extras_are_those_of_the_project_file():
     for extra, modules in extras.EXTRAS.items():
         brought = {MODULE_OF.get(name, name) for name in brought_by(extra, optional)}
         assert set(modules) <= brought, extra
-    every = set().union(*(brought_by(extra, optional) for extra in ("all", "parquet", "xarray")))
+    every = set().union(
+        *(brought_by(extra, optional) for extra in ("all", "parquet", "xarray", "optuna"))
+    )
     assert {MODULE_OF.get(name, name) for name in every} == set(OTHERS)
     assert brought_by("test", optional) >= brought_by("all", optional)
 
@@ -88,6 +90,7 @@ def brought_by(extra, optional):
         ("pooch", "Work needs pooch: pip install 'fastgd[cli]'"),
         ("pyarrow", "Work needs pyarrow: pip install 'fastgd[parquet]'"),
         ("xarray", "Work needs xarray: pip install 'fastgd[xarray]'"),
+        ("optuna", "Work needs optuna: pip install 'fastgd[optuna]'"),
     ],
 )
 def test_what_is_missing_is_named_with_its_command(monkeypatch, module, line):

@@ -1,4 +1,4 @@
-"""Estimators with the interface of scikit-learn: `MLPClassifier`, `MLPRegressor`, `GDClassifier`, `GDRegressor`.
+"""Estimators and a search with scikit-learn's interface: `MLPClassifier`, `GDClassifier`, ... and `SweepSearchCV`.
 
 >>> from sklearn.datasets import load_digits
 >>> from fastgd import MLPClassifier
@@ -13,5 +13,6 @@ require("fastgd.estimators", "sklearn")
 
 from fastgd.estimators.linear import GDClassifier, GDRegressor  # noqa: E402
 from fastgd.estimators.multilayer import MLPClassifier, MLPRegressor  # noqa: E402
+from fastgd.estimators.search import SweepSearchCV  # noqa: E402
 
-__all__ = ["GDClassifier", "GDRegressor", "MLPClassifier", "MLPRegressor"]
+__all__ = ["GDClassifier", "GDRegressor", "MLPClassifier", "MLPRegressor", "SweepSearchCV"]

@@ -164,10 +164,13 @@ class MultilayerTraining(NetworkEstimator):
             )
             if asked or self._stopped():
                 return
-        warn_caller(
+        warn_caller(self._unconverged(), ConvergenceWarning)
+
+    def _unconverged(self) -> str:
+        """The warning of a fit whose epochs have run out."""
+        return (
             f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the optimization hasn't converged "
-            f"yet. The loss or score was still improving after max_iter={self.max_iter} epochs; raise max_iter or tol",
-            ConvergenceWarning,
+            f"yet. The loss or score was still improving after max_iter={self.max_iter} epochs; raise max_iter or tol"
         )
 
     def _unasked(self, held_out: HeldOut | None) -> int:
@@ -180,17 +183,17 @@ class MultilayerTraining(NetworkEstimator):
     def _train_epochs(self, epochs: Epochs, held_out: HeldOut | None, many: int) -> None:
         """One epoch, or at most so many, and their records."""
         for loss in epochs.several(many):
-            self._record(loss, epochs, held_out)
+            self._record(loss, len(epochs.order))
+            if held_out is not None:
+                self._validate(epochs.network, held_out)
 
-    def _record(self, loss: float, epochs: Epochs, held_out: HeldOut | None) -> None:
-        """What is known after an epoch."""
+    def _record(self, loss: float, rows: int) -> None:
+        """What is known after an epoch of so many rows, but for the held-out rows."""
         self.loss_ = loss
         self.n_iter_ += 1
-        self.t_ += len(epochs.order)
+        self.t_ += rows
         self.loss_curve_.append(self.loss_)
         self._say(f"Iteration {self.n_iter_}, loss = {self.loss_:.8f}")
-        if held_out is not None:
-            self._validate(epochs.network, held_out)
         if not self.early_stopping:
             self._watch_loss()
         if self._scheduled() and self.learning_rate == "invscaling":

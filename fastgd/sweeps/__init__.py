@@ -8,6 +8,7 @@ from fastgd.sweeps.seeds import SeedAverages
 from fastgd.sweeps.stopping import Hyperband, SuccessiveHalving
 from fastgd.sweeps.store import DamagedChunk, StoreStatus, SweepStore
 from fastgd.sweeps.sweep import sweep
+from fastgd.sweeps.tuning import Tuned, tune
 
 __all__ = [
     "BestRun",
@@ -21,5 +22,7 @@ __all__ = [
     "SuccessiveHalving",
     "SweepResult",
     "SweepStore",
+    "Tuned",
     "sweep",
+    "tune",
 ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -62,8 +62,8 @@ class Task:
     trainings: Trainings
     own: NDArray[np.intp]
     runs: NDArray[np.intp]
-    pause: int
-    places: list[Place]
+    pause: int = 0
+    places: list[Place] = field(default_factory=list)
 
 
 def dealt_out(
@@ -122,7 +122,7 @@ def _but_for_penalties(runs: NetworkRuns) -> Iterator[RunGroup]:
             a.l1 != 0 or a.l2 != 0,
             group.group_of,
             *(settings[name] for name in ("backend", "flush_subnormals")),
-            *((m.rule.name, m.coefficients.name, m.prepared, m.norm_eps) for m in methods),
+            *((m.rule, m.coefficients, m.prepared, m.norm_eps) for m in methods),
             *(numbers.schedules is None for numbers in group.numbers),
         )
         alike.setdefault(key, []).append(group)
@@ -166,13 +166,35 @@ def _tasks_of(  # noqa: PLR0917
         settings["flush_subnormals"],
         record,
     )
+    tasks = tasks_for(trainings, index, backend, settings["backend"], threads)
+    return None if tasks is None else (_staged(task, stage) for task in tasks)
+
+
+def _staged(task: Task, stage: Stage) -> Task:
+    """A task with what a stage says of its runs."""
+    waiting = [stage.waiting.get(run) for run in task.runs.tolist()]
+    places = [where for where in waiting if isinstance(where, Place)]
+    return replace(task, pause=int(stage.pause[task.runs[0]]), places=places)
+
+
+def tasks_for(
+    trainings: Trainings,
+    index: NDArray[np.intp],
+    backend: str | None,
+    updates: str,
+    threads: int,
+) -> Iterator[Task] | None:
+    """Tasks for trainings, which have the places `index` in a sweep; None if they train faster one by one.
+
+    `updates` is the backend of their optimizers.
+    """
     width = lane_width(trainings, backend)
-    if not width or not worth_it(a.n_parameters, index.size, width):
+    if not width or not worth_it(trainings.architecture.n_parameters, index.size, width):
         return None
     if width * _seconds(trainings) > _LONGEST:
         return None
-    lanes = lanes_for(trainings, backend, settings["backend"])
-    return None if lanes is None else _tasks(lanes, trainings, index, stage, threads)
+    lanes = lanes_for(trainings, backend, updates)
+    return None if lanes is None else _tasks(lanes, trainings, index, threads)
 
 
 def _seconds(t: Trainings) -> float:
@@ -195,7 +217,7 @@ def _blocks(t: Trainings, width: int) -> int:
 
 
 def _tasks(
-    lanes: Lanes, trainings: Trainings, index: NDArray[np.intp], stage: Stage, threads: int
+    lanes: Lanes, trainings: Trainings, index: NDArray[np.intp], threads: int
 ) -> Iterator[Task]:
     """Platoons of as many runs as advance well together, and as many platoons as there are threads.
 
@@ -214,9 +236,7 @@ def _tasks(
     for part in parts:
         platoons = max(-(-part.size // most), least)
         for own in np.array_split(part, min(platoons, part.size)):
-            runs, waiting = index[own], stage.waiting
-            places = [w for w in map(waiting.get, runs.tolist()) if isinstance(w, Place)]
-            yield Task(lanes, trainings, own, runs, int(stage.pause[runs[0]]), places)
+            yield Task(lanes, trainings, own, index[own])
 
 
 # --- how they train -----------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from fastgd.files import write_csv
 from fastgd.sweeps.arrays import SCALARS
 from fastgd.sweeps.contents import Contents
 from fastgd.sweeps.merging import merged
+from fastgd.sweeps.optuna_trials import as_study
 from fastgd.sweeps.selection import selected
 from fastgd.sweeps.tables import as_frame, columns_of, write_parquet
 from fastgd.sweeps.xarrays import as_dataset
@@ -20,6 +21,8 @@ from fastgd.sweeps.xarrays import as_dataset
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
+    from optuna import Study
+    from optuna.distributions import BaseDistribution
 
 _MOST_PARAMETER_COLUMNS = 20
 _COMPRESSIONS = ("snappy", "zstd", "gzip", "brotli", "lz4", None)
@@ -157,6 +160,54 @@ class TableResult(Contents):
         """
         require("SweepResult.to_xarray", "xarray")
         return as_dataset(self, self._about())
+
+    def to_optuna(
+        self,
+        by: Literal["loss", "metric"] = "loss",
+        *,
+        distributions: Mapping[str, BaseDistribution] | None = None,
+        study: Study | None = None,
+    ) -> Study:
+        """Return the sweep as a study of Optuna, one trial per run, for its plots, importances and dashboard.
+
+        Parameters
+        ----------
+        by : {"loss", "metric"}, default "loss"
+            What is minimized, or of networks maximized: the value of the trials.
+        distributions : dict of str to optuna.distributions.BaseDistribution, optional
+            Of some axes. By default numbers come from the interval of the axis' values, on a logarithmic scale if the
+            largest is 100 times the smallest and that is above 0; all other values are categories.
+        study : optuna.Study, optional
+            The study that gets the trials, for example one in a storage; by default a new one in memory.
+
+        Returns
+        -------
+        optuna.Study
+            Its trials have the attributes ``iterations``, ``loss``, ``metric``, ``status`` and ``regime``. Runs that
+            diverged are pruned trials, and from Optuna 5 on violate the constraint ``diverged``; runs that were
+            interrupted or not started have failed. Tuples, schedules and optimizers are readable texts.
+
+        Raises
+        ------
+        ModuleNotFoundError
+            If Optuna is missing (``pip install 'fastgd[optuna]'``).
+        ValueError
+            If `by` does not suit the sweep, or the study has another direction.
+
+        See Also
+        --------
+        fastgd.tune : Optuna chooses the runs.
+
+        Examples
+        --------
+        >>> import fastgd as gd
+        >>> line = gd.LeastSquares([0.0, 0.5, 1.0], [1.0, 2.0, 3.0])
+        >>> out = gd.sweep(line, gd.Momentum(), {"lr": [0.1, 0.5, 1.0], "momentum": [0.0, 0.5]}, tol=1e-3)
+        >>> study = out.to_optuna()
+        >>> study.best_params, len(study.trials)
+        ({'lr': 1.0, 'momentum': 0.5}, 6)
+        """
+        return as_study(self, by, distributions, study)
 
     # --- some of the runs, and the runs of several sweeps ----------------------------------------
 

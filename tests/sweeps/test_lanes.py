@@ -190,6 +190,18 @@ def test_rules_of_the_user_s_own(backend):
     check(problem("cross_entropy"), gd.SGD(), axes)
 
 
+def test_rules_of_one_name_stay_apart():
+    def renamed(p, g, v, lr, mu):
+        v = mu * v - g
+        return p + lr * v, v
+
+    renamed.__name__ = descend.__name__
+    other = gd.Optimizer.from_rule(
+        renamed, state=("v",), coefficients=in_numba, defaults={"mu": 0.1}
+    )
+    check(problem(), gd.SGD(), {"optimizer": [own_rule(in_numba), other(lr=0.3)], "rng": range(17)})
+
+
 @pytest.mark.parametrize("loss", ["mse", "cross_entropy"])
 def test_on_numpy_networks_are_parts_of_arrays(loss):
     axes = {"lr": RATES, "rng": range(3), "l2": [0.0, 0.1]}

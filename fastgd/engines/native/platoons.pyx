@@ -368,8 +368,8 @@ cdef class Platoon:
         """Make the updates before number `stop`, without the GIL; returns how many networks have not ended."""
         cdef Py_ssize_t b, until
         cdef uint64_t mode, active = 1
-        held = self._draw_orders(stop), self._draw_rates(stop)
         describe_rows(&self.net, self.trainings.rows, self.trainings.architecture, self.epoch_rows)
+        held = self._draw_orders(stop), self._draw_rates(stop)
         self.net.training = True
         with nogil:
             mode = fgd_flush_subnormals(self.flush)
@@ -399,9 +399,9 @@ cdef class Platoon:
         for k, in_turn in self.orders_in_turn.items():
             orders = np.ascontiguousarray(in_turn.orders(self.first_epoch, last), np.int32)
             if orders.shape != (last - self.first_epoch, self.epoch_rows) or (
-                orders.size and orders.view(np.uint32).max() >= self.epoch_rows
+                orders.size and orders.view(np.uint32).max() >= self.net.n
             ):
-                raise ValueError(f"the orders of the rows name others than the {self.epoch_rows} that there are")
+                raise ValueError(f"the orders of the rows name others than the {self.net.n} that there are")
             drawn.append(orders)
             self.orders_of_seed[k] = <const int32_t*>pointer(orders)
         return drawn
@@ -580,12 +580,12 @@ cdef class Platoon:
                 next_end = min(next_end, end)
         block.next_end = next_end
 
-    def stop(self, int8_t status):
-        """End all networks where they are."""
-        cdef Py_ssize_t b, l
+    def stop(self, int8_t status, runs=None):
+        """End all networks where they are, or those at some places of what was loaded."""
+        chosen = set(range(self.capacity) if runs is None else np.asarray(runs).tolist())
         for b in range(self.blocks):
             for l in range(self.lanes):
-                if self.block[b].active >> l & 1:
+                if self.block[b].active >> l & 1 and self.block[b].whole[RUN * self.lanes + l] in chosen:
                     self._leave(&self.block[b], l, status, self.n)
 
     cdef void _leave(self, Lanes* block, Py_ssize_t lane, int8_t status, int64_t done) noexcept nogil:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fastgd.engines.protocol.networks import Architecture, Rows
 from fastgd.engines.protocol.steps import Method
-from fastgd.engines.protocol.sweeps import Batches, Schedule
+from fastgd.engines.protocol.sweeps import Schedule
 
 
 @dataclass(frozen=True)
@@ -88,11 +88,18 @@ class OrdersInTurn(Protocol):
         """Those of epochs first..last-1, shape (last - first, rows)."""
 
 
-class EpochBatches(Batches, Protocol):
+class EpochBatches(Protocol):
     """The rows of each update of an epoch; see `fastgd.batches.Batches`."""
 
     @property
     def rows(self) -> int: ...
+
+    @property
+    def size(self) -> int: ...
+
+    @property
+    def updates(self) -> int:
+        """Updates of an epoch."""
 
     @property
     def shuffle(self) -> bool | str:
@@ -205,8 +212,8 @@ class Platoon(Protocol):
     def advance(self, stop: int) -> int:
         """Make the updates before number `stop`; returns how many networks have not ended."""
 
-    def stop(self, status: int) -> None:
-        """End all networks where they are."""
+    def stop(self, status: int, runs: NDArray[np.intp] | None = None) -> None:
+        """End all networks where they are, or those at some places of what was loaded."""
 
     def assess(self, rows: Rows) -> NDArray[np.float64]:
         """Loss and metric of each network."""

@@ -234,9 +234,10 @@ class Platoon:
         if self.trainings.history and u % self.trainings.history == 0:
             self.history[place, u // self.trainings.history] = losses
 
-    def stop(self, status: int) -> None:
-        """End all networks where they are."""
-        self._leave(np.ones(self.live, bool), status)
+    def stop(self, status: int, runs: NDArray[np.intp] | None = None) -> None:
+        """End all networks where they are, or those at some places of what was loaded."""
+        place = self.networks.place
+        self._leave(np.isin(place, place if runs is None else runs), status)
 
     def _leave(self, which: NDArray[np.bool_], status: int) -> None:
         """The networks marked end after the updates made; the others close ranks."""
