@@ -54,6 +54,7 @@ class Progress:
         self.total, self.deadline, self.max_iter = total, deadline, max_iter
         self.started = time.perf_counter()
         self.ended = self.diverged = 0  # in the groups before this one
+        self.best: Callable[[], str] = str  # the best so far, in words, asked for when it is shown
         self.before = 0  # runs that had ended before, which tell nothing of the speed
         shown = show or (show is None and _has_reader())
         self._due = self.started + PATIENCE if shown else float("inf")
@@ -129,10 +130,11 @@ class Progress:
             rate = _short(standing.updates / elapsed)
             return f"{standing.updates:,} of at most {self.max_iter:,} updates, {rate}/s"
         ended = self.ended + standing.ended
-        return (
+        counts = (
             f"{ended:,} of {self.total:,} runs done, {standing.running:,} running, "
             f"{self.diverged + standing.diverged:,} diverged, {_short((ended - self.before) / elapsed)}/s"
         )
+        return ", ".join(filter(None, [counts, self.best()]))
 
     def _left(self, seconds: float) -> str:
         """These seconds, or those until the deadline if that is sooner, as text."""

@@ -117,6 +117,20 @@ def test_without_a_terminal_or_when_told_so_it_is_silent(options, terminal):
     assert out[-1] == "False"
 
 
+@pytest.mark.parametrize("stored", [False, True])
+def test_the_best_so_far_is_told(stored, monkeypatch, tmp_path):
+    monkeypatch.setattr(progress, "PATIENCE", 0.0)
+    monkeypatch.setattr(progress, "LINE_EVERY", 0.0)
+    monkeypatch.setattr("sys.stderr", io.StringIO())
+    store = {"store": tmp_path / "s"} if stored else {}
+    rates = np.linspace(0.01, 0.5, 20_000)
+    out = gd.sweep(
+        LINE, gd.SGD(), {"lr": rates}, tol=0, max_iter=2_000, progress=True, n_threads=1, **store
+    )
+    lines = sys.stderr.getvalue().splitlines()
+    assert f", best loss {out.loss.min():.4g}, " in lines[-1]
+
+
 def test_where_it_is_wanted_it_is_a_line_of_text(monkeypatch):
     monkeypatch.setattr(progress, "PATIENCE", 0.0)
     monkeypatch.setattr("sys.stderr", io.StringIO())

@@ -121,6 +121,13 @@ def compared(by: By, how: Average, rows: NDArray[np.int64], values: Values) -> C
     return Compared(average, error, (without, sign_of(by) * average, tie), known)
 
 
+def best_so_far(values: Values) -> str:
+    """The lowest loss of the runs that have ended, in words; empty if none has."""
+    known = values.loss[np.isin(values.status, (Status.CONVERGED, Status.MAX_ITER))]
+    known = known[np.isfinite(known)]
+    return f"best loss {known.min():.4g}" if known.size else ""
+
+
 def best_of_combinations(
     by: By, how: Average, rows: NDArray[np.int64], values: Values
 ) -> BestCombination | None:

@@ -54,6 +54,7 @@ def sweep_in_chunks(
             table.total, options.show, deadline=options.deadline, max_iter=options.most_updates
         )
         watcher.had_ended(table.total - missing.size, table.count(Status.DIVERGED))
+        watcher.best = table.best_so_far
         with watcher:
             (run or _run_here)(job, options, Ends(job, table, kept), missing, watcher)
     more: dict[str, Any] = {}

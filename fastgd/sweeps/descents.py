@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from fastgd.engines.protocol.outcomes import NumpyOutcomes, Outcomes, Status
 from fastgd.engines.protocol.sweeps import Descents, Limits, Snapshot, snapshot_at
 from fastgd.optimizers.loops import described
 from fastgd.progress import Progress
-from fastgd.sweeps.best import Values
+from fastgd.sweeps.best import Values, best_so_far
 from fastgd.sweeps.ends import Judge
 from fastgd.sweeps.halving import in_rungs, judged_together
 from fastgd.sweeps.results import SweepResult
@@ -70,6 +71,8 @@ def _descend(
         deadline=limits.deadline,
         max_iter=limits.max_iter,
     )
+    if watcher is None:
+        shown.best = partial(best_so_far, found.values)
     groups = list(request.groups(which))
     found.ended_early = False
     try:
@@ -135,7 +138,7 @@ class _Waiting:
     def __init__(self, found: _Found) -> None:
         self.found, self.limits = found, found.request.limits
         total = found.request.places.total
-        self.values = Values(found.loss, found.iterations, found.status)
+        self.values = found.values
         self.updates = np.full(total, self.limits.max_iter)
         self.tables: dict[int, NDArray[Any]] = {}
         self.carry = np.ones(total)
@@ -190,6 +193,7 @@ class _Found:
         self.iterations, self.status = np.zeros(total, np.int64), np.full(total, _UNKNOWN, np.int8)
         self.loss, self.slope = np.full(total, np.nan), np.empty(total)
         self.regime = np.empty(total, np.uint8)
+        self.values = Values(self.loss, self.iterations, self.status)
         self.judge = Judge(request)
         self.ended_early = False
         self.backends: dict[str, None] = {}

@@ -30,6 +30,7 @@ from fastgd.optimizers.loops import described
 from fastgd.progress import Progress
 from fastgd.sweeps.alone import OneByOne
 from fastgd.sweeps.axis_values import plain_axes
+from fastgd.sweeps.best import best_so_far
 from fastgd.sweeps.halving import in_rungs, judged_together
 from fastgd.sweeps.kept import Stage
 from fastgd.sweeps.lanes import SideBySide, Task, dealt_out
@@ -137,6 +138,7 @@ class _Trainings:
             return
         most, total = int(self.updates.max()), stage.order.size
         with Progress(total, self.show, deadline=self.deadline, max_iter=most) as own:
+            own.best = partial(best_so_far, self.values)
             work.go(own)
 
     def go_on(self, runs: NDArray[np.intp], pause: NDArray[np.int64]) -> None:

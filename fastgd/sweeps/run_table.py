@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.engines.protocol.outcomes import ENDED, Status
+from fastgd.sweeps.best import Values, best_so_far
 from fastgd.sweeps.results import SweepResult
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -118,6 +119,12 @@ class RunTable:
     def count(self, *statuses: Status) -> int:
         """How many runs ended so."""
         return int(np.count_nonzero(np.isin(self.status, statuses)))
+
+    def best_so_far(self) -> str:
+        """The lowest loss, in words; empty if there is none."""
+        if "loss" not in self.arrays:
+            return ""
+        return best_so_far(Values(self.arrays["loss"], self.arrays["iterations"], self.status))
 
     def result(self, seconds: float, **more: Any) -> SweepResult:
         """The result of the sweep."""
