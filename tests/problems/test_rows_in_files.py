@@ -1,7 +1,6 @@
 """Problems whose rows stay in a file: the bits of memory, little memory, and a place instead of data in a pickle."""
 
 import json
-import multiprocessing
 import os
 import pickle
 import subprocess
@@ -155,16 +154,18 @@ def test_one_pass_serves_all_runs(tmp_path, monkeypatch):
 # --- pickles ------------------------------------------------------------------------------------------
 
 
-def _gradient(problem):
-    return problem.gradient(np.ones(problem.n_parameters)).tolist()
-
-
 def test_a_worker_maps_the_file_again(tmp_path):
     problem = gd.Logistic(on_disk(tmp_path, "X", X), on_disk(tmp_path, "y", LABELS["binary"]))
     data = pickle.dumps(problem)
     assert len(data) < 10_000 < X.nbytes
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        assert pool.apply(_gradient, (problem,)) == _gradient(problem)
+    code = (
+        "import pickle, sys, numpy; problem = pickle.load(sys.stdin.buffer); "
+        "print(problem.gradient(numpy.ones(problem.n_parameters)).tolist())"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], input=data, capture_output=True, check=True)
+    assert ran.stdout.decode().strip() == str(
+        problem.gradient(np.ones(problem.n_parameters)).tolist()
+    )
 
 
 def test_a_file_that_changed_is_refused(tmp_path):
