@@ -187,16 +187,15 @@ def sweep(
     your own must be ``fun(x, grad)``, compiled with `numba.njit`, and must not raise exceptions; its last bits may
     differ, because the GPU's compiler fuses products with sums.
 
-    An `executor` is a ThreadPoolExecutor, a ProcessPoolExecutor (by fork, spawn or forkserver), one of loky, of
-    ``mpi4py.futures`` or executorlib, a client of Dask, or any other with `submit`. It is not shut down, unless a
+    An `executor` is a ThreadPoolExecutor, a ProcessPoolExecutor (by fork, spawn or forkserver), one of loky, a
+    client of Dask, or any other with `submit`, as that of ``mpi4py.futures`` has. It is not shut down, unless a
     callable made it. The problem is sent once to each worker: processes of this machine map one file into memory,
     others get it with a chunk. Functions and classes of a script, local functions and lambdas need cloudpickle
     (``fastgd[executors]``). What a lost worker had under way is run again; a ProcessPoolExecutor that broke is replaced
     by one with the same arguments. A run that kills its worker again and again gets ``Status.ERROR``, and is not
     stored; with Dask that holds for its chunk. After Ctrl-C or `max_seconds`, chunks under way get three seconds more.
     Networks that a chunk has too few of for lanes train one by one, so that `engine` may differ, and with it what
-    differs between the two: whether an overflow that is multiplied by an input of 0 is NaN, and last bits of recorded
-    losses with penalties.
+    differs between the two: whether an overflow that is multiplied by an input of 0 is NaN.
 
     With penalties a run minimizes the loss plus ``l1 * sum(|x|) + l2 / 2 * sum(x**2)`` (with `maximize`, the negative
     loss plus these), and has converged where that is stationary: where ``g + l2 * x + l1 * sign(x)`` vanishes, and for

@@ -32,10 +32,6 @@ def maker(kind):
         import loky
 
         return partial(loky.get_reusable_executor, 2)
-    if kind == "executorlib":
-        from executorlib import SingleNodeExecutor
-
-        return partial(SingleNodeExecutor, max_workers=2)
     return partial(ThreadPoolExecutor, 2)
 
 

@@ -44,12 +44,10 @@ STARTS = [
     pytest.param("spawn", marks=pytest.mark.slow),
     pytest.param("forkserver", marks=pytest.mark.slow),
     pytest.param("loky", marks=pytest.mark.slow),
-    pytest.param("executorlib", marks=pytest.mark.slow),
 ]
 NEEDS = {
     "loky": "loky",
     "loky, reused": "loky",
-    "executorlib": "executorlib",
     "dask": "distributed",
 }
 
