@@ -14,7 +14,6 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 if sys.platform == "win32":
@@ -69,12 +68,7 @@ class FolderLock:
         self._sign()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         with _guard:
             with suppress(OSError):
                 os.ftruncate(self.handle, 0)  # nobody's

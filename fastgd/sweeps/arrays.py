@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ ARRAYS: dict[str, Any] = {
     "loss": np.float64,
     "slope": np.float64,
 }
+COUNTS = (np.uint8, np.uint16, np.uint32, np.int64)
 SCALARS = (
     "seconds", "backend", "problem", "optimizer", "dtype", "tol", "max_iter", "vector_width", "paired", "metric_name",
     "record", "engine",
@@ -54,3 +56,22 @@ def check_members(name: str, array: NDArray[Any], allowed: list[Any]) -> None:
     unknown = array[~np.isin(array, allowed)]
     if unknown.size:
         raise ValueError(f"{name} must hold only {allowed}, got {unknown[0].item()!r}")
+
+
+def narrowed(counts: NDArray[np.int64]) -> NDArray[np.integer[Any]]:
+    """The same counts as the smallest integers that hold them."""
+    low, high = counts.min(), counts.max()
+    for kind in COUNTS:
+        if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max:
+            break
+    return counts.astype(kind, copy=False)
+
+
+def in_common(name: str, values: Sequence[Any]) -> Any:
+    """One of the `SCALARS` of several sweeps, or of parts of one: the most, or all names, each once, or the last."""
+    if name in {"vector_width", "max_iter"}:
+        return max(values)
+    mark = {"backend": "+", "engine": " and "}.get(name)
+    if mark is None:
+        return values[-1]
+    return mark.join(dict.fromkeys(word for text in values for word in text.split(mark) if word))

@@ -25,7 +25,7 @@ from fastgd.archive import Archive, write_arrays
 from fastgd.checks import as_count, as_dtype, as_finite, as_flag, as_number
 from fastgd.descent.axes import Column
 from fastgd.files import atomic_write
-from fastgd.sweeps.arrays import ARRAYS
+from fastgd.sweeps.arrays import ARRAYS, COUNTS, narrowed
 from fastgd.sweeps.axis_values import as_array, kind_of
 from fastgd.sweeps.regimes import NAMES
 from fastgd.sweeps.rungs import Rungs
@@ -34,7 +34,6 @@ _FORMAT = "fastgd sweep 3"
 _WITH_TEXTS = "fastgd sweep 1"  # regimes as text
 _OLDER = ("fastgd sweep 2", _WITH_TEXTS)  # iterations as int64, all members packed
 _PACKED = ("iterations", "status", "regime", "about")
-_COUNTS = (np.uint8, np.uint16, np.uint32, np.int64)
 _OBJECT = 32  # bytes of a number as a Python object in a tuple
 
 
@@ -48,20 +47,11 @@ def write(
     kinds = {name: kind_of(values) for name, values in axes.items()}
     about = {"format": _FORMAT, "axes": kinds, "regimes": NAMES.tolist(), "scalars": scalars}
     members: dict[str, Any] = {**arrays, "about": np.array(json.dumps(about))}
-    members["iterations"] = _narrowed(arrays["iterations"])
+    members["iterations"] = narrowed(arrays["iterations"])
     for k, values in enumerate(axes.values()):
         members[f"axis{k}"] = as_array(values)
     with atomic_write(path) as file:
         write_arrays(file, members, packed=_PACKED)
-
-
-def _narrowed(counts: NDArray[np.int64]) -> NDArray[np.integer[Any]]:
-    """The same counts as the smallest integers that hold them."""
-    low, high = counts.min(), counts.max()
-    for kind in _COUNTS:
-        if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max:
-            break
-    return counts.astype(kind, copy=False)
 
 
 def read(path: str | PathLike[str], max_bytes: int | None = None) -> dict[str, Any]:
@@ -126,7 +116,7 @@ def _checked_arrays(archive: Archive, shape: tuple[int, ...], form: str) -> list
     wanted: dict[str, tuple[Any, ...]] = {name: (dtype,) for name, dtype in ARRAYS.items()}
     wanted["regime"] = (np.str_,) if form == _WITH_TEXTS else (np.uint8,)
     if form == _FORMAT:
-        wanted["iterations"] = _COUNTS
+        wanted["iterations"] = COUNTS
     if "metric" in archive.members:
         wanted["metric"] = (np.float64,)
     for name, dtypes in wanted.items():

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from fastgd.descent.axes import CheckedAxes
 from fastgd.sweeps.arrays import ARRAYS
 from fastgd.sweeps.contents import Contents
+
+if TYPE_CHECKING:
+    from fastgd.network.mlp import MLP
 
 Result = TypeVar("Result", bound=Contents)
 Runs = NDArray[np.intp]
@@ -37,7 +40,7 @@ def gathered(parts: Sequence[Result], axes: CheckedAxes, runs: Runs, **changes: 
     new: Result = replace(
         first,
         axes=axes,
-        networks=_networks(parts, runs),
+        networks=_Networks(parts, runs),
         template=templates[0] if templates else None,
         **arrays,
         **changes,
@@ -72,13 +75,32 @@ def _padded(history: NDArray[Any], records: int) -> NDArray[Any]:
     return np.pad(history, ((0, 0), (0, more)), constant_values=np.nan)
 
 
-def _networks(parts: Sequence[Contents], runs: Runs) -> dict[tuple[int, ...], Any]:
-    """The networks of the runs, by their places in the new result."""
-    found, start = {}, 0
-    for part in parts:
-        place = np.arange(start, start + part.size).reshape(part.shape)
-        found.update({int(place[index]): network for index, network in part.networks.items()})
-        start += part.size
-    kept = np.flatnonzero(np.isin(runs, list(found)))
-    places = (tuple(map(int, np.unravel_index(k, runs.shape))) for k in kept)
-    return {place: found[int(runs[place])] for place in places}
+class _Networks(Mapping[tuple[int, ...], "MLP"]):
+    """The networks of some runs, by their places in the new result.
+
+    They are asked for where they were: those of a stored sweep are trained again as they are asked for.
+    """
+
+    def __init__(self, parts: Sequence[Contents], runs: Runs) -> None:
+        found: dict[int, tuple[Mapping[tuple[int, ...], MLP], tuple[int, ...]]] = {}
+        start = 0
+        for part in parts:
+            place = np.arange(start, start + part.size).reshape(part.shape)
+            found.update({int(place[index]): (part.networks, index) for index in part.networks})
+            start += part.size
+        kept = np.flatnonzero(np.isin(runs, list(found)))
+        places = (tuple(map(int, np.unravel_index(k, runs.shape))) for k in kept)
+        self._found = {place: found[int(runs[place])] for place in places}
+
+    def __getitem__(self, place: tuple[int, ...]) -> MLP:
+        networks, index = self._found[place]
+        return networks[index]
+
+    def __contains__(self, place: object) -> bool:
+        return place in self._found
+
+    def __iter__(self) -> Iterator[tuple[int, ...]]:
+        return iter(self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)

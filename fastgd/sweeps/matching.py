@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastgd.sweeps.tables import places_along
+
 Places = NDArray[np.intp]
 
 
@@ -79,9 +81,7 @@ def _of_runs(grid: Grid, name: str, codes: Places) -> Places:
     """The code of an axis for every run."""
     if grid.paired:
         return codes
-    axis = list(grid.keys).index(name)
-    shape = [-1 if k == axis else 1 for k in range(len(grid.shape))]
-    return np.broadcast_to(codes.reshape(shape), grid.shape).ravel()
+    return codes[places_along(grid.shape, list(grid.keys).index(name))]
 
 
 def _codes(theirs: NDArray[Any], ours: NDArray[Any]) -> tuple[Places, Places]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from fastgd.descent.axes import CheckedAxes, Column, taken
 from fastgd.engines.protocol.outcomes import ENDED, Status
+from fastgd.sweeps.arrays import in_common
 from fastgd.sweeps.axis_values import key_of, numbers_of
 from fastgd.sweeps.contents import Contents
 from fastgd.sweeps.gathering import Result, gathered, joined, names_of_arrays
@@ -45,18 +46,9 @@ def merged(parts: Sequence[Result]) -> Result:
 
 def _summed_up(parts: Sequence[Any]) -> dict[str, Any]:
     """What the merged result says of itself where the parts may differ."""
-    return {
-        "seconds": sum(part.seconds for part in parts),
-        "max_iter": max(part.max_iter for part in parts),
-        "vector_width": max(part.vector_width for part in parts),
-        "backend": _each("+", [part.backend for part in parts]),
-        "engine": _each(" and ", [part.engine for part in parts]),
-    }
-
-
-def _each(sign: str, texts: Sequence[str]) -> str:
-    """What the texts list, each once."""
-    return sign.join(dict.fromkeys(word for text in texts for word in text.split(sign) if word))
+    differing = ("max_iter", "vector_width", "backend", "engine")
+    found = {name: in_common(name, [getattr(part, name) for part in parts]) for name in differing}
+    return {"seconds": sum(part.seconds for part in parts), **found}
 
 
 # --- which sweeps belong together -----------------------------------------------------------------------

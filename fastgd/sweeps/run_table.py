@@ -10,21 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.engines.protocol.outcomes import ENDED, Status
+from fastgd.sweeps.arrays import ARRAYS, SCALARS, in_common
 from fastgd.sweeps.best import Values, best_so_far
 from fastgd.sweeps.results import SweepResult
 
 Arrays = Mapping[str, NDArray[Any]]
-_EMPTY: dict[str, tuple[Any, float]] = {  # what a run has that has not come back
-    "iterations": (np.int64, 0),
-    "status": (np.int8, Status.NOT_RUN),
-    "regime": (np.uint8, 0),
-    "loss": (np.float64, math.nan),
-    "slope": (np.float64, math.nan),
-    "metric": (np.float64, math.nan),
-}
-_ABOUT = (
-    "backend", "engine", "problem", "optimizer", "dtype", "tol", "max_iter", "vector_width", "metric_name", "record",
-)  # fmt: skip
+_DTYPES: dict[str, Any] = {**ARRAYS, "regime": np.uint8, "metric": np.float64}
+_EMPTY = {
+    "iterations": 0,
+    "status": Status.NOT_RUN,
+    "regime": 0,
+}  # of a run that has not come back; of others nan
+_ABOUT = tuple(name for name in SCALARS if name not in {"seconds", "paired"})
 
 
 def arrays_of(keep: str, result: SweepResult) -> dict[str, NDArray[Any]]:
@@ -78,7 +75,7 @@ class RunTable:
 
     def _make(self, name: str, shape: tuple[int, ...] = (), dtype: Any = None) -> None:
         """Room for an array, filled with what runs have that are not there."""
-        own, empty = _EMPTY.get(name, (dtype, math.nan))
+        empty, own = _EMPTY.get(name, math.nan), _DTYPES.get(name, dtype)
         self.arrays[name] = np.full((self.total, *shape), empty, own)
 
     def put(self, index: NDArray[np.intp], arrays: Arrays, about: Mapping[str, Any]) -> None:
@@ -101,7 +98,7 @@ class RunTable:
         found: dict[str, Any] = {}
         for _, about in sorted(self._told.values(), key=lambda told: told[0]):
             for name, value in about.items():
-                found[name] = _joined(name, found.get(name, value), value)
+                found[name] = in_common(name, [found.get(name, value), value])
         return found
 
     def _widen(self, name: str, width: int) -> None:
@@ -142,13 +139,3 @@ class RunTable:
         return SweepResult(
             axes=self.axes, paired=self.paired, seconds=seconds, **arrays, **about, **more
         )
-
-
-def _joined(name: str, one: Any, other: Any) -> Any:
-    """What two parts have in common; the names of backends and engines one after the other."""
-    if name in {"vector_width", "max_iter"}:
-        return max(one, other)
-    mark = {"backend": "+", "engine": " and "}.get(name)
-    if mark is None or one == other:
-        return other
-    return mark.join(dict.fromkeys(filter(None, [*one.split(mark), *other.split(mark)])))

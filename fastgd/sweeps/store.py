@@ -11,17 +11,16 @@ from dataclasses import dataclass
 from io import BytesIO
 from os import PathLike
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.archive import write_arrays
-from fastgd.checks import as_count
 from fastgd.engines.protocol.outcomes import Status
 from fastgd.files import atomic_text, atomic_write
 from fastgd.locks import FolderLock
+from fastgd.sweeps.arrays import narrowed
 from fastgd.sweeps.axis_values import as_array, kind_of, shown_axes
 from fastgd.sweeps.identity import difference, identity, keys_of
 from fastgd.sweeps.job import Job
@@ -75,29 +74,24 @@ class StoreWriter:
             self._give_up(damaged)
             self.number = self._axes_number()
             self.serials = self._free_serials()
-        except BaseException as error:
-            self.lock.__exit__(type(error), error, None)
+        except BaseException:
+            self.lock.__exit__()
             raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.lock.__exit__(kind, error, trace)
+    def __exit__(self, *_: object) -> None:
+        self.lock.__exit__()
 
     def add(self, index: NDArray[np.intp], arrays: Arrays, about: Mapping[str, Any]) -> None:
         """Write runs that have ended, whole or not at all."""
         if not len(index):
             return
         members: dict[str, Any] = {
-            name: _small(a) if name == "iterations" else a for name, a in arrays.items()
+            name: narrowed(a) if name == "iterations" else a for name, a in arrays.items()
         }
         told = {"format": FORMAT, "about": dict(about), "start": int(index[0])}
         if (np.diff(index) != 1).any():
-            members["runs"] = _small(index)
+            members["runs"] = narrowed(index)
         buffer = BytesIO()
         members["about"] = np.array(json.dumps(told))
         write_arrays(buffer, members, packed=_PACKED)
@@ -295,8 +289,3 @@ class SweepStore:
 
     def __repr__(self) -> str:
         return f"SweepStore({str(self.folder)!r})"
-
-
-def _small(numbers: NDArray[Any]) -> NDArray[Any]:
-    """Counts in as few bytes as hold the largest."""
-    return numbers.astype(np.min_scalar_type(as_count("counts", int(numbers.max()))))

@@ -174,6 +174,21 @@ def test_networks_are_trained_again(tmp_path):
         out.networks[2, 0, 0]
 
 
+def test_networks_are_trained_again_only_when_asked_for(tmp_path, ran):
+    axes = {"lr": [1e-3, 0.1], "rng": [0, 1, 2], "epochs": [3]}
+    plain = gd.sweep(NETS, gd.SGD(), axes)
+    out = gd.sweep(NETS, gd.SGD(), axes, store=tmp_path / "s")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Job, "network", lambda *_: pytest.fail("a network was trained"))
+        some = out.sel(rng=[2, 0])
+        both = some.merge(out.sel(rng=1))
+        assert len(some.networks) == 4
+    chosen = plain.best().index
+    network = both.networks[chosen]
+    for p, q in zip(network.params, plain.networks[chosen].params, strict=True):
+        np.testing.assert_array_equal(p, q)
+
+
 # --- what decides the runs ------------------------------------------------------------------------------
 
 
