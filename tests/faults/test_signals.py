@@ -19,6 +19,18 @@ from fastgd import signals
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 
+
+@pytest.fixture(scope="module", autouse=True)
+def hanging_up():
+    """SIGHUP ends processes, also where the tests run under `nohup`, whose children ignore it."""
+    if not hasattr(signal, "SIGHUP"):
+        yield
+        return
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 ENDING = [signal.SIGTERM, signal.SIGHUP]
 # A program says "begins" from within the call that is to be interrupted.
 START = """
@@ -100,7 +112,12 @@ def started(program, **options):
 
 
 def ended(child):
-    out, error = child.communicate(timeout=120)
+    """Exit code, output, errors. A child that does not end is killed: leaving `with` would wait for it."""
+    try:
+        out, error = child.communicate(timeout=120)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        raise
     return child.returncode, out, error
 
 
