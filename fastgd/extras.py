@@ -31,6 +31,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "xarray": ("xarray",),
     "executors": ("cloudpickle", "loky"),
     "dask": ("distributed",),
+    "mpi": ("mpi4py",),
     "optuna": ("optuna",),
 }
 _DISTRIBUTIONS = {"sklearn": "scikit-learn", "scipy": "SciPy", "markdown_it": "markdown-it-py"}

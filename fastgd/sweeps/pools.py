@@ -13,9 +13,9 @@ from typing import Any, Self
 
 from fastgd.engines import config
 
-# Of packages that need not be installed, by name: a task's worker died, again and again with Dask, which starts others.
-_LOST = {"KilledWorker", "ExecutorlibSocketError"}
-_KILLED_OFTEN = {"KilledWorker"}
+_LOST_BY_DASK = (
+    "KilledWorker"  # by name: the package need not be installed. Several workers died with the task
+)
 
 
 class Pool:
@@ -142,12 +142,12 @@ class Pool:
 
 def is_loss(error: BaseException) -> bool:
     """Whether a task failed because its worker died."""
-    return isinstance(error, BrokenExecutor) or type(error).__name__ in _LOST
+    return isinstance(error, BrokenExecutor) or type(error).__name__ == _LOST_BY_DASK
 
 
 def is_repeated_loss(error: BaseException) -> bool:
     """Whether several workers died that had this task."""
-    return type(error).__name__ in _KILLED_OFTEN
+    return type(error).__name__ == _LOST_BY_DASK
 
 
 def _like(old: Any) -> Executor | None:

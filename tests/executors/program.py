@@ -32,6 +32,10 @@ def maker(kind):
         import loky
 
         return partial(loky.get_reusable_executor, 2)
+    if kind == "mpi":  # in a program that `mpiexec -n 3 python -m mpi4py.futures` runs
+        from mpi4py.futures import MPIPoolExecutor
+
+        return MPIPoolExecutor
     return partial(ThreadPoolExecutor, 2)
 
 

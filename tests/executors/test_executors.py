@@ -1,6 +1,7 @@
 """Sweeps on executors, for real: the same bits, lost workers, interruptions, forks. Each check is a process."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,12 +17,12 @@ OWN = os.name != "nt"  # whether the processes of a check are a group, which can
 
 
 @contextmanager
-def started(check, kind, folder):
+def started(check, kind, folder, launcher=(sys.executable,)):
     """The process of a check; it and all that it started are ended at the end."""
     path = os.pathsep.join([str(PROGRAM.parents[1]), *sys.path])
     environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
     with subprocess.Popen(
-        [sys.executable, str(PROGRAM), check, kind, str(folder)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        [*launcher, str(PROGRAM), check, kind, str(folder)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         text=True, start_new_session=OWN, env=environment,
     ) as process:  # fmt: skip
         try:
@@ -31,8 +32,8 @@ def started(check, kind, folder):
                 os.killpg(process.pid, signal.SIGKILL) if OWN else process.kill()
 
 
-def passes(check, kind, folder):
-    with started(check, kind, folder) as process:
+def passes(check, kind, folder, **options):
+    with started(check, kind, folder, **options) as process:
         told = process.communicate(timeout=LIMIT)[0]
     assert process.returncode == 0, told
     assert "passed" in told, told
@@ -56,6 +57,16 @@ NEEDS = {
 def test_every_sweep_has_the_same_bits(kind, tmp_path):
     pytest.importorskip(NEEDS.get(kind, "numpy"))
     passes("same_bits", kind, tmp_path)
+
+
+def test_every_sweep_has_the_same_bits_with_mpi(tmp_path):
+    pytest.importorskip("mpi4py")
+    own = Path(sys.executable).with_name("mpiexec")  # of the package mpich
+    mpiexec = str(own) if own.exists() else shutil.which("mpiexec")
+    if mpiexec is None:
+        pytest.skip("no mpiexec")
+    launcher = (mpiexec, "-n", "3", sys.executable, "-m", "mpi4py.futures")
+    passes("same_bits", "mpi", tmp_path, launcher=launcher)
 
 
 @pytest.mark.parametrize("kind", ["fork", "spawn", "loky", "loky, reused"])
