@@ -43,7 +43,7 @@ KERNELS = ("kernels", "network_kernels", "lane_kernels")
 HAND_WRITTEN = (  # in the order of the time that they take
     *(
         f"fastgd.engines.native.{name}"
-        for name in ("sweeps", "networks", "steps", "platoons", "team", "descent")
+        for name in ("sweeps", "networks", "steps", "platoons", "team", "descent", "stepped")
     ),
     "fastgd.engines._processor",
 )

@@ -1,6 +1,7 @@
 """One descent of two parameters: what an update costs in compiled loops, and around a Python function.
 
-The first workloads compare with the same updates written in Python. The last compares what `minimize` and SciPy's own
+The first workloads compare with the same updates written in Python, the next with a loop over the optimizer's own step.
+The last compares what `minimize` and SciPy's own
 conjugate gradients spend beside the function itself: its time, measured alone, is taken off, per iteration.
 """
 
@@ -94,6 +95,55 @@ def test_update(benchmark: Any, name: str) -> None:
         "threads": 1,
         "unit": "update",
         "headline": True,
+    }
+    compare(benchmark, found, rounds=5, about=about)
+
+
+# --- a Python function ------------------------------------------------------------------------------------
+
+OPTIMIZERS = {
+    "SGD": gd.SGD(lr=1e-4),
+    "Adam": gd.Adam(lr=1e-4),
+    "SGD, clipped, l2, schedule": gd.SGD(
+        lr=gd.schedules.exponential(1e-4, 0.9999), clip_norm=1.0, l2=1e-4
+    ),
+    "NAG, two gradients an update": gd.NAG(lr=1e-4),
+}
+
+
+def by_hand(optimizer: gd.Optimizer, updates: int) -> None:
+    """The loop around the optimizer's own step, without any test."""
+    own, x, g = optimizer.fresh(), START.copy(), np.zeros(2)
+    for _ in range(updates):
+        valley(x, g)
+        own.step(x, g)
+
+
+def alone(updates: int) -> None:
+    """What no library can save."""
+    x, g = START.copy(), np.zeros(2)
+    for _ in range(updates):
+        valley(x, g)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_python_function(benchmark: Any, name: str) -> None:
+    optimizer, updates = OPTIMIZERS[name], PYTHON_UPDATES
+    options: dict[str, Any] = {"tol": 0, "max_iter": updates}
+    found = {
+        "fastgd": Candidate(partial(gd.minimize, valley, START, optimizer, **options), updates),
+        "fastgd, every iterate recorded": Candidate(
+            partial(gd.minimize, valley, START, optimizer, record=1, **options), updates
+        ),
+        "loop over fastgd's step": Candidate(partial(by_hand, optimizer, updates), updates),
+        "the function alone": Candidate(partial(alone, updates), updates),
+    }
+    about = {
+        "table": "A Python function",
+        "workload": f"{name}, two parameters",
+        "threads": 1,
+        "unit": "update",
+        "headline": False,
     }
     compare(benchmark, found, rounds=5, about=about)
 

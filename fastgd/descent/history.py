@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from fastgd.descent.follower import Follower, Recorded
 from fastgd.descent.objective import Place
 from fastgd.descent.optimize_result import as_result
 from fastgd.descent.pace import End, advice
-from fastgd.descent.run import Follower, Recorded
 from fastgd.engines.layout import SMALL_STEP
 from fastgd.engines.protocol.outcomes import Status
 from fastgd.engines.protocol.sweeps import Limits

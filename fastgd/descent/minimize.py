@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from fastgd.checks import as_count, as_positive
+from fastgd.descent.follower import Follower
 from fastgd.descent.history import Recording
 from fastgd.descent.optimize_result import as_result, result_class
 from fastgd.descent.rates import with_default_rate
 from fastgd.descent.request import Options, Request
-from fastgd.descent.run import Follower, follower
+from fastgd.descent.run import follower
 from fastgd.engines.layout import RUNNING
 from fastgd.engines.protocol.outcomes import SLICE, Standing, Status
 from fastgd.engines.protocol.sweeps import Limits

@@ -6,74 +6,27 @@ through the same bits to the same end.
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastgd.descent.follower import Array, Follower, Recorded
 from fastgd.descent.objective import Objective
 from fastgd.descent.request import Request
+from fastgd.descent.stepped import can_step, stepped
 from fastgd.engines import sweeps
 from fastgd.engines.layout import RUNNING, SHARED, SMALL_STEP
 from fastgd.engines.native.crew import exact_parts
 from fastgd.engines.protocol.outcomes import NumpyOutcomes, Outcomes, Status
 from fastgd.engines.protocol.sweeps import Descents
 from fastgd.extras import present
-from fastgd.optimizers.loops import with_settings
 from fastgd.problems import Function
 
-Array = NDArray[np.floating[Any]]
 _COMPILING_PAYS = (
     2_000_000  # updates from which a faster loop is worth the wait for its compilation
 )
 _MOST_RATES = 1 << 16  # of a schedule, tabulated at once
-
-
-@dataclass
-class Recorded:
-    """Iterates (k, n_parameters), with their losses and slopes where these are known."""
-
-    x: Array
-    loss: NDArray[np.float64] | None = None
-    slope: NDArray[np.float64] | None = None
-
-
-class Follower(Protocol):
-    """One run, advanced in slices.
-
-    Attributes
-    ----------
-    n : int
-        Updates done.
-    status : int
-        `RUNNING` of `fastgd.engines.layout`, or how the run ended.
-    backend : str
-    first : tuple of float, optional
-        Loss and slope at the start, where they are known.
-    objective : Objective
-        What the run minimizes.
-    """
-
-    n: int
-    status: int
-    backend: str
-    first: tuple[float, float] | None
-    objective: Objective
-
-    @property
-    def x(self) -> Array:
-        """The current iterate."""
-
-    def advance(self, stop: int, every: int) -> Recorded | None:
-        """Go on up to `stop` updates; record each `every`-th, or none if that is 0."""
-
-    def last(self) -> tuple[float, Array] | None:
-        """Loss and gradient at `x`, where they are known."""
-
-    def evaluations(self, recorded: int) -> tuple[int, int]:
-        """Evaluations of the value and of the gradient, with `recorded` iterates in the history."""
 
 
 def follower(request: Request, *, step_tol: float, observed: bool) -> Follower:
@@ -82,8 +35,8 @@ def follower(request: Request, *, step_tol: float, observed: bool) -> Follower:
     runs, problem = group.part(0, 1), request.problem
     backend = sweeps.engine_of(problem, request.backend)
     calls_python = request.backend != "numpy" and backend == "numpy"
-    if calls_python and isinstance(problem, Function) and not runs.lookahead:
-        return _Stepped(problem, request, runs, step_tol)
+    if calls_python and isinstance(problem, Function) and can_step(problem, runs):
+        return stepped(problem, request, runs, step_tol)
     if not request.startable[0]:
         return _NotBegun(request, runs)
     if problem.batches is not None and backend != "numpy" and not (observed or step_tol):
@@ -254,91 +207,7 @@ class _Alone:
         """Nothing is recorded."""
 
 
-# --- in Python ------------------------------------------------------------------------------------------
-
-
-class _Stepped:
-    """A Python function and the optimizer's own step."""
-
-    backend = "python"
-
-    def __init__(
-        self, problem: Function, request: Request, runs: Descents, step_tol: float
-    ) -> None:
-        self.problem, self.limits, self.step_tol = problem, request.limits, step_tol
-        self.objective = Objective(runs, request.optimizer)
-        self.optimizer = with_settings(
-            request.optimizer, flush_subnormals=request.flush, n_threads=1
-        )
-        self.x = np.array(runs.x0[:, 0], self.limits.dtype)
-        self.n, self.status = 0, RUNNING
-        self.value: float | None = None
-        self.g = np.full_like(self.x, np.nan)
-        self.slope: np.floating[Any] = np.float64(np.nan)
-        self.evaluated_at = -1  # the update after which value and gradient were taken
-        self.first: tuple[float, float] | None = None
-        self.values, self.gradients = 0, 0
-
-    def advance(self, stop: int, every: int) -> Recorded | None:
-        step, x, bound, shortest = self.optimizer.step, self.x, self.limits.bound, self.step_tol
-        tol = x.dtype.type(self.limits.tol)
-        kept: list[tuple[Array, float, float]] = []
-        if self.evaluated_at < 0:
-            self._evaluate()
-            self.first = self._loss(), float(self.slope)
-            if not self._may_begin():
-                self.status = Status.DIVERGED
-                return None
-        while True:
-            if self.slope < tol:
-                self.status = Status.CONVERGED
-            elif self.n == self.limits.max_iter:
-                self.status = Status.MAX_ITER
-            if self.status != RUNNING or self.n == stop:
-                break
-            before = x.copy() if shortest else None
-            step(x, self.g)
-            self.n += 1
-            if not np.abs(x).max() <= bound:
-                self.status = Status.DIVERGED
-                break
-            self._evaluate()
-            if before is not None and np.abs(x - before).max() < x.dtype.type(shortest):
-                self.status = Status.CONVERGED if self.slope < tol else SMALL_STEP
-            if every and self.n % every == 0:
-                kept.append((x.copy(), self._loss(), float(self.slope)))
-        if not kept:
-            return None
-        points, losses, slopes = zip(*kept, strict=True)
-        return Recorded(np.array(points), np.array(losses), np.array(slopes))
-
-    def _may_begin(self) -> bool:
-        """Whether the first value is finite: in float64, as in a sweep."""
-        if self.x.dtype == np.float32 and not math.isfinite(self._loss()):
-            self.value = self.problem.value_at(self.x.astype(np.float64))
-            self.values += 1
-        return math.isfinite(self._loss())
-
-    def _evaluate(self) -> None:
-        self.value, self.g = self.problem.slope_at(self.x)
-        self.slope = self.objective.slope(self.x, self.g)
-        self.evaluated_at = self.n
-        self.gradients += 1
-
-    def _loss(self) -> float:
-        if self.value is None:
-            self.value = self.problem.value_at(self.x)
-            self.values += 1
-        return self.value
-
-    def evaluations(self, recorded: int) -> tuple[int, int]:
-        return self.values + self.gradients * self.problem.calls_per_gradient, self.gradients
-
-    def last(self) -> tuple[float, Array]:
-        # After divergence the function is not called: the point may be outside its domain.
-        if self.evaluated_at != self.n:
-            return np.nan, np.full_like(self.x, np.nan)
-        return self._loss(), self.g
+# --- in NumPy ---------------------------------------------------------------------------------------------
 
 
 class _Columns(_Uncounted):

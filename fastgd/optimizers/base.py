@@ -7,9 +7,11 @@ Its parts are modules of their own: `kind` checks hyperparameters and turns them
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 from fastgd.engines.cuda.arrays import is_device_array
+from fastgd.engines.parse import Rule
 from fastgd.engines.protocol.steps import Method
 from fastgd.optimizers.common import COMMON_FIELDS, RUNNING, checked_running
 from fastgd.optimizers.fields import Choice, Field, Schedule, rate_at
@@ -262,11 +264,21 @@ class Optimizer(Stateful):
         plan.t += 1
 
     def _new_plan(
-        self, tree: Tree, leaves: Sequence[Any], backend: str, lr: float | None = None
+        self,
+        tree: Tree,
+        leaves: Sequence[Any],
+        backend: str,
+        lr: float | None = None,
+        rule: Rule | None = None,
     ) -> Plan:
-        """A plan for arrays with the state that waits for them; `lr` is the first step's rate."""
+        """A plan for arrays with the state that waits for them.
+
+        `lr` is the first step's rate; `rule` takes the place of the own, with the same coefficients.
+        """
         # The first step's own rate counts in the methods where it sets how state starts (Rprop).
         methods = [self._method(options, lr) for options in ({}, *self._groups.values())]
+        if rule is not None:
+            methods = [replace(method, rule=rule) for method in methods]
         numbers = group_numbers(self._groups, tree.paths)
         rates = [self._options["lr"], *(options.get("lr") for options in self._groups.values())]
         plan = make_plan(tree, leaves, methods, numbers, rates, backend, self._running, self._t)

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from fastgd.engines.parse import Rule
 from fastgd.engines.protocol.arrays import checked
 from fastgd.optimizers.base import Optimizer
 from fastgd.optimizers.fields import Schedule
@@ -91,10 +92,11 @@ def with_settings(optimizer: AnOptimizer, **settings: Any) -> AnOptimizer:
 # --- its state ----------------------------------------------------------------------------------------
 
 
-def bound_to(optimizer: Optimizer, params: Sequence[Any]) -> Plan:
+def bound_to(optimizer: Optimizer, params: Sequence[Any], rule: Rule | None = None) -> Plan:
     """The plan for updates of a list of NumPy arrays, made now if there was no step before.
 
-    No update is made. The first call fixes the arrays' shapes and dtypes as a first step does.
+    No update is made. The first call fixes the arrays' shapes and dtypes as a first step does. A loop that knows the
+    gradient elsewhere than at the parameters may make the updates by another `rule` with the same coefficients.
 
     Raises
     ------
@@ -106,7 +108,7 @@ def bound_to(optimizer: Optimizer, params: Sequence[Any]) -> Plan:
         tree = Tree(params)
         leaves = checked_leaves(tree, tree.leaves(params, "params"))
         backend = backend_of_loop(optimizer._running, optimizer._backends)
-        plan = optimizer._new_plan(tree, leaves, backend)
+        plan = optimizer._new_plan(tree, leaves, backend, rule=rule)
         optimizer._plan, optimizer._pending = plan, None
     if plan.backend == "cuda":
         raise ValueError("the optimizer has its state on the GPU, for arrays there; give another")

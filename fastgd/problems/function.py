@@ -156,6 +156,11 @@ class Function(Problem):
         return self.evaluate(x.copy())
 
     @property
+    def calls(self) -> tuple[str, Any, Any, float]:
+        """How the gradient is given, `fun`, `jac`, and the step of differences: for loops that call it themselves."""
+        return self._form, self.fun, self.jac, _DIFFERENCE
+
+    @property
     def calls_per_gradient(self) -> int:
         """Number of calls of `fun` for one gradient."""
         return {"apart": 0, "differences": self.n_parameters + 1}.get(self._form, 1)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from fastgd.engines.native.source import kernels_source, stops_include
+from fastgd.engines.native.source import kernels_source, steepness_include, stops_include
 from fastgd.engines.native.source_lanes import lanes_source
 from fastgd.engines.native.source_networks import network_source
 
 
 def generated_sources() -> dict[str, str]:
-    """Sources by file name: of the kernel modules, compiled once for every instruction set, and an include file."""
+    """Sources by file name: of the kernel modules, compiled once for every instruction set, and include files."""
     return {
         "kernels.pyx": kernels_source(),
         "network_kernels.pyx": network_source(),
         "lane_kernels.pyx": lanes_source(),
         "stops.pxi": stops_include(),
+        "steepness.pxi": steepness_include(),
     }

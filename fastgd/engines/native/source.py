@@ -11,7 +11,14 @@ The kernels' signatures are the library's ABI: Numba makes functions of the same
 from __future__ import annotations
 
 from fastgd.engines.native.source_linear import row_products, row_slopes
-from fastgd.engines.native.source_module import HEADER, LANES, REAL, addresses_text, vocabulary_text
+from fastgd.engines.native.source_module import (
+    HEADER,
+    LANES,
+    NUMBERS,
+    REAL,
+    addresses_text,
+    vocabulary_text,
+)
 from fastgd.engines.native.source_sweeps import memory_window, observe, register_window
 from fastgd.engines.native.source_updates import (
     coefficients,
@@ -27,8 +34,10 @@ from fastgd.engines.registry import (
     RESIDUALS,
     RULES,
     SHRINK,
+    STEEPNESS,
     STOPS,
 )
+from fastgd.engines.templates import filled
 
 # Sweeps that are compiled ahead of time; Numba makes every other combination.
 SWEPT_RULES = ("sgd", "momentum", "nesterov", "adam")
@@ -37,6 +46,16 @@ SWEPT_SIZES = (
     2,
     3,
 )  # so many parameters live in registers; another kernel takes any number from memory
+_VOCABULARY = """\
+cdef extern from "vocabulary.h" nogil:
+""" + "".join(filled(NUMBERS, s=suffix, t=real) for suffix, real in REAL.items())
+_STEEPNESS = """
+cdef inline $real steepness_$s($arguments) noexcept nogil:
+    cdef $real $locals
+    $body
+    return p
+
+"""
 
 
 def kernels_source() -> str:
@@ -61,6 +80,23 @@ def stops_include() -> str:
     arguments = ", ".join(f"Py_ssize_t {name}" for name in decision.arguments)
     head = f"cdef inline bint {decision.name}({arguments}) noexcept nogil:"
     return f"{head}\n    return {decision.text(*decision.arguments)}\n"
+
+
+def steepness_include() -> str:
+    """The size of a slope with penalties, for loops around a function that is not compiled."""
+    return "".join([_VOCABULARY, *(_steepness(suffix, real) for suffix, real in REAL.items())])
+
+
+def _steepness(suffix: str, real: str) -> str:
+    arguments = ", ".join(f"{real} {name}" for name in STEEPNESS.arguments)
+    return filled(
+        _STEEPNESS,
+        s=suffix,
+        real=real,
+        arguments=arguments,
+        locals=", ".join(STEEPNESS.locals),
+        body=STEEPNESS.lines(suffix),
+    )
 
 
 def _sweeps(suffix: str) -> list[str]:

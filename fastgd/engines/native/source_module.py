@@ -24,7 +24,7 @@ cdef extern from "vocabulary.h" nogil:
     enum: LANES_d "FGD_LANES_d"
 '''
 LANES = "lanes = {'f': LANES_f, 'd': LANES_d}\n"
-_NUMBERS = """
+NUMBERS = """
     $t sqrt_$s($t) noexcept
     $t abs_$s($t) noexcept
     $t sign_$s($t) noexcept
@@ -61,9 +61,9 @@ def vocabulary_text() -> str:
     texts = [
         filled(template, s=suffix, t=real)
         for suffix, real in REAL.items()
-        for template in (_NUMBERS, _SCALARS, _VECTORS)
+        for template in (NUMBERS, _SCALARS, _VECTORS)
     ]
-    texts += [filled(_NUMBERS, s=f"v{suffix}", t=f"V{suffix}") for suffix in REAL]
+    texts += [filled(NUMBERS, s=f"v{suffix}", t=f"V{suffix}") for suffix in REAL]
     return "".join(texts) + "\n"
 
 
