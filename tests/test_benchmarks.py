@@ -38,7 +38,7 @@ PAIRS = """
 import json
 import numpy as np
 import bench_network, bench_schedules, bench_step, bench_subnormals, bench_sweep, bench_training, network_data
-import bench_network_sweep, bench_short_runs
+import bench_network_sweep, bench_predict, bench_short_runs
 from fastgd.engines.config import get_num_threads
 found = {"steps": {}, "sweeps": {}, "short sweeps": {}}
 for id, dtype in {(row.values[0], row.values[2]) for row in bench_step.workloads()}:
@@ -62,6 +62,7 @@ for rule in bench_network.RULES:
 found["sweeps of networks"] = {
     w.name: bench_network_sweep.disagreement(w) for w in bench_network_sweep.WORKLOADS
 }
+found["predictions"] = bench_predict.disagreement()
 found["defaults"] = bench_network.defaults_disagreement(epochs=2)
 
 rng, labels = np.random.default_rng(0), np.repeat(np.arange(10, dtype=np.int32), 60)
@@ -117,6 +118,11 @@ def test_networks_agree(differences):
     assert {"fastgd", "fastgd 1 thread", "NumPy, 1 thread"} <= set(found["batch 32"])
     for workload, differing in found.items():
         assert max(differing.values()) < 1e-4, (workload, differing)
+
+
+def test_predictions_agree(differences):
+    assert {"scikit-learn, float32", "scikit-learn, float64"} <= set(differences["predictions"])
+    assert max(differences["predictions"].values()) < 1e-5
 
 
 def test_whole_trainings_end_alike(differences):

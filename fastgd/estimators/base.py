@@ -6,24 +6,26 @@ import sys
 import warnings
 from abc import abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils import column_or_1d, compute_sample_weight
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fastgd.engines.protocol.networks import Architecture, Array, Rows
+from fastgd.engines.protocol.predictions import NotFinite
 from fastgd.estimators.arguments import Kind, check_parameters
 from fastgd.estimators.callbacks import CallbackSupportMixin, FitTasks, as_callbacks
 from fastgd.estimators.data import checked_weights, dense, row_by_row
 from fastgd.network.mlp import MLP
-from fastgd.network.outputs import linked
 
 __all__ = ["NetworkClassifier", "NetworkEstimator", "NetworkRegressor", "warn_caller"]
 
+_PLAIN = (np.dtype(np.float64), np.dtype(np.float32))
 _DENSE_AT_ONCE = 1 << 22  # numbers of a sparse array that a prediction converts to dense at a time
 
 
@@ -211,20 +213,41 @@ class NetworkEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[mis
 
     def _network_of(self, architecture: Architecture) -> MLP:
         """The network of the previous fit if it has this architecture, else a new one."""
-        net = self.__dict__.get("_net")
-        if net is None or net.architecture != architecture or net.n_threads != self.n_threads:
+        net: MLP | None = self.__dict__.get("_net")
+        if (
+            net is None
+            or net.n_threads != self.n_threads
+            or (net.architecture is not architecture and net.architecture != architecture)
+        ):
             net = self._net = MLP.from_architecture(architecture, n_threads=self.n_threads)
         return net
 
     def _outputs(self, X: Any) -> Array:
         """The network's outputs for checked inputs."""
-        net = self._network()
+        return self._predictions(self._network(), X, link=False)
+
+    @staticmethod
+    def _predictions(net: MLP, X: Any, *, link: bool) -> Array:
+        """Outputs for checked inputs, or what they predict."""
+        predict = partial(net.engine.predict, net.params, link=link, strict=False)
         if not hasattr(X, "tocsr"):
-            return net.engine.forward(net.params, row_by_row(X), 1.0)
+            return predict(row_by_row(X))
         X = X.tocsr()
         many = max(1, _DENSE_AT_ONCE // max(1, X.shape[1]))
         parts = [dense(X[k : k + many]) for k in range(0, X.shape[0], many)]
-        return np.concatenate([net.engine.forward(net.params, x, 1.0) for x in parts])
+        return np.concatenate([predict(x) for x in parts])
+
+    def _check_fitted(self) -> None:
+        """Raise scikit-learn's error if the estimator is not fitted; it takes longer to see that it is."""
+        if not hasattr(self, self._weights_name):
+            check_is_fitted(self)
+
+    def _is_plain(self, X: Any) -> bool:
+        """Whether scikit-learn's checks of the inputs of a prediction would find nothing, if all are finite."""
+        if type(X) is not np.ndarray or X.ndim != 2 or hasattr(self, "feature_names_in_"):
+            return False
+        wanted = _PLAIN if self.dtype is None else (np.dtype(self.dtype),)
+        return X.dtype in wanted and len(X) > 0 and X.shape[1] == self.n_features_in_ > 0
 
     def _inputs(self, X: Any) -> Any:
         """Inputs of a prediction, checked, perhaps sparse."""
@@ -234,8 +257,11 @@ class NetworkEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[mis
 
     def _linked(self, X: Any) -> Array:
         """Predictions for inputs that are not checked yet: the outputs after their link."""
-        z = self._outputs(self._inputs(X))
-        return linked(self._network().architecture.link, z)
+        net = self._network()
+        if self._is_plain(X):  # spares scikit-learn's checks, which take longer than a few rows do
+            with suppress(NotFinite):
+                return net.engine.predict(net.params, row_by_row(X))
+        return self._predictions(net, self._inputs(X), link=True)
 
 
 class NetworkRegressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]

@@ -14,7 +14,6 @@ from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import column_or_1d
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target, unique_labels
-from sklearn.utils.validation import check_is_fitted
 
 from fastgd.engines.protocol.networks import Array
 from fastgd.estimators.arguments import Choice, Kind
@@ -341,7 +340,7 @@ class MLPClassifier(NetworkClassifier, MultilayerEstimator):
         -------
         ndarray of shape (n,) or (n, n_classes)
         """
-        check_is_fitted(self)
+        self._check_fitted()
         p = self._linked(X)
         if self._multilabel():
             return self._label_binarizer.inverse_transform(p)  # type: ignore[no-any-return]
@@ -360,7 +359,7 @@ class MLPClassifier(NetworkClassifier, MultilayerEstimator):
         -------
         ndarray of shape (n, n_classes)
         """
-        check_is_fitted(self)
+        self._check_fitted()
         p = self._linked(X)
         return np.concatenate([1 - p, p], axis=1) if p.shape[1] == 1 else p
 
@@ -548,6 +547,6 @@ n_features_in_, feature_names_in_
         -------
         ndarray of shape (n,) or (n, outputs)
         """
-        check_is_fitted(self)
+        self._check_fitted()
         values = self._linked(X)
         return values[:, 0] if values.shape[1] == 1 else values

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from functools import lru_cache
+from operator import is_
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -28,6 +30,27 @@ from fastgd.estimators.multilayer_training import MultilayerTraining
 from fastgd.network.mlp import MLP
 
 __all__ = ["MultilayerEstimator"]
+
+
+@lru_cache(maxsize=64)
+def _architecture_of(
+    sizes: tuple[int, ...], activation: str, loss: str, dtype: np.dtype[Any], alpha: float
+) -> Architecture:
+    """A network as scikit-learn defines it; the same object again for the next prediction."""
+    activation = "sigmoid" if activation == "logistic" else activation
+    # As in scikit-learn, a probability in the loss is at least eps.
+    capped = loss in {"cross_entropy", "binary_cross_entropy"}
+    return Architecture(
+        sizes=sizes,
+        activation=activation,
+        loss=loss,
+        dtype=dtype,
+        loss_cap=-math.log(np.finfo(dtype).eps) if capped else math.inf,
+        constants=(0.01,) if activation == "leaky_relu" else (),
+        sum_outputs=True,
+        l2=alpha,
+        penalty_per_row=True,
+    )
 
 
 class MultilayerEstimator(MultilayerTraining):
@@ -65,28 +88,20 @@ class MultilayerEstimator(MultilayerTraining):
     # --- the network ------------------------------------------------------------------------------
 
     def _architecture(self, sizes: tuple[int, ...], dtype: Any) -> Architecture:
-        activation = "sigmoid" if self.activation == "logistic" else self.activation
-        loss, real = self._output()[0], np.dtype(dtype)
-        # As in scikit-learn, a probability in the loss is at least eps.
-        capped = loss in {"cross_entropy", "binary_cross_entropy"}
-        return Architecture(
-            sizes=sizes,
-            activation=activation,
-            loss=loss,
-            dtype=real,
-            loss_cap=-math.log(np.finfo(real).eps) if capped else math.inf,
-            constants=(0.01,) if activation == "leaky_relu" else (),
-            sum_outputs=True,
-            l2=float(self.alpha),
-            penalty_per_row=True,
-        )
+        loss, alpha = self._output()[0], float(self.alpha)
+        return _architecture_of(sizes, self.activation, loss, np.dtype(dtype), alpha)
 
     def _network(self) -> MLP:
         """The network with the weights of `coefs_` and `intercepts_`, which a user may have changed."""
         given = [p for pair in zip(self.coefs_, self.intercepts_, strict=True) for p in pair]
-        sizes = (np.shape(given[0])[0], *(np.shape(b)[0] for b in given[1::2]))
-        single = all(getattr(p, "dtype", None) == np.float32 for p in given)
-        net = self._network_of(self._architecture(sizes, np.float32 if single else np.float64))
+        net = self.__dict__.get("_net")
+        if net is not None and len(given) == len(net.params) and all(map(is_, given, net.params)):
+            sizes, dtype = net.sizes, net.architecture.dtype
+        else:
+            sizes = (np.shape(given[0])[0], *(np.shape(b)[0] for b in given[1::2]))
+            single = all(getattr(p, "dtype", None) == np.float32 for p in given)
+            dtype = np.dtype(np.float32 if single else np.float64)
+        net = self._network_of(self._architecture(sizes, dtype))
         for p, theirs in zip(net.params, given, strict=True):
             if theirs is not p:
                 p[...] = theirs

@@ -17,6 +17,7 @@ from fastgd.engines import config
 from fastgd.engines.networks import engine_for
 from fastgd.engines.protocol.networks import Architecture, Engine, Rows
 from fastgd.engines.protocol.outcomes import Status
+from fastgd.engines.protocol.predictions import NotFinite
 from fastgd.network import training
 from fastgd.network.arguments import (
     CHANGEABLE,
@@ -25,10 +26,10 @@ from fastgd.network.arguments import (
     checked_architecture,
 )
 from fastgd.network.history import TrainingHistory
-from fastgd.network.outputs import linked, predicted
+from fastgd.network.outputs import predicted
 from fastgd.network.parameters import Initialization, parameter_views
 from fastgd.network.problem import NetworkProblem
-from fastgd.network.rows import checked_inputs, checked_parameters, checked_rows
+from fastgd.network.rows import check_finite, checked_parameters, checked_rows, readable_inputs
 from fastgd.optimizers import Optimizer
 
 Array = NDArray[Any]
@@ -272,12 +273,17 @@ class MLP:
         TypeError, ValueError
             If X is not a finite array of that shape.
         """
-        x, scale = checked_inputs("X", X, self.architecture)
-        return self._outputs(x, scale)
+        return self._predictions(X, link=False)
 
-    def _outputs(self, x: Array, scale: float) -> Array:
-        """Outputs for checked inputs."""
-        return self.engine.forward(checked_parameters(self.params, self.architecture), x, scale)
+    def _predictions(self, X: ArrayLike, *, link: bool) -> Array:
+        """Outputs, or what they predict; the engine finds inputs that are not finite as it reads them."""
+        x, scale = readable_inputs("X", X, self.architecture)
+        params = checked_parameters(self.params, self.architecture)
+        try:
+            return self.engine.predict(params, x, scale, link=link)
+        except NotFinite:
+            check_finite("X", x, self.architecture)
+            raise
 
     def predict_proba(self, X: ArrayLike) -> Array:
         """Predictions: probabilities of classes or labels, the mean of a count, or the value itself.
@@ -290,7 +296,7 @@ class MLP:
         -------
         ndarray of shape (n, outputs)
         """
-        return linked(self.architecture.link, self.forward(X))
+        return self._predictions(X, link=True)
 
     def predict(self, X: ArrayLike) -> Array:
         """The most probable class, the labels with a probability of at least one half, or the predicted value.

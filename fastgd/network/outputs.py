@@ -1,22 +1,13 @@
-"""From a network's outputs to predictions."""
+"""From a network's outputs to class numbers, labels and values."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from fastgd.engines.protocol.networks import Architecture, Array
+from fastgd.engines.protocol.predictions import linked
 
-
-def linked(link: str, z: Array) -> Array:
-    """Predictions from outputs: their softmax, sigmoid or exponential, or the outputs themselves."""
-    with np.errstate(all="ignore"):
-        if link == "softmax":
-            e = np.exp(z - z.max(axis=1, keepdims=True))
-            return np.asarray(e / e.sum(axis=1, keepdims=True))
-        if link == "sigmoid":
-            e = np.exp(-np.abs(z))
-            return np.asarray(np.where(z < 0, e, z.dtype.type(1)) / (1 + e))
-        return np.asarray(np.exp(z)) if link == "exp" else z
+__all__ = ["linked", "predicted"]
 
 
 def predicted(a: Architecture, z: Array) -> Array:

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from fastgd.checks import as_real_array
 from fastgd.engines.protocol.arrays import as_plain_array, check_mapping
 from fastgd.engines.protocol.networks import Architecture, Array, Rows
+from fastgd.engines.protocol.predictions import first_not_finite
 
 _READ = (np.uint8, np.float32, np.float64)  # dtypes of inputs that engines read without a copy
-_AT_ONCE = 1 << 20  # how many numbers are tested for being finite at a time
 
 
 def checked_parameters(params: Any, a: Architecture) -> list[Array]:
@@ -25,6 +25,9 @@ def checked_parameters(params: Any, a: Architecture) -> list[Array]:
         )
     found = []
     for k, (given, shape) in enumerate(zip(params, shapes, strict=True)):
+        if _as_made(given, a.dtype, shape):
+            found.append(given)
+            continue
         array = as_plain_array(f"params[{k}]", given)
         if array.dtype != a.dtype or array.shape != shape:
             raise ValueError(
@@ -36,8 +39,22 @@ def checked_parameters(params: Any, a: Architecture) -> list[Array]:
     return found
 
 
+def _as_made(array: Any, dtype: np.dtype[Any], shape: tuple[int, ...]) -> bool:
+    """Whether this is a parameter in the form in which a network makes it, as it nearly always is."""
+    if type(array) is not np.ndarray or array.dtype != dtype or array.shape != shape:
+        return False
+    return bool(array.flags.carray)
+
+
 def checked_inputs(name: str, X: Any, a: Architecture) -> tuple[Array, float]:
     """Inputs in the form that engines read, and the factor that engines multiply them by."""
+    x, scale = readable_inputs(name, X, a)
+    check_finite(name, x, a)
+    return x, scale
+
+
+def readable_inputs(name: str, X: Any, a: Architecture) -> tuple[Array, float]:
+    """The same, before it is known whether they are finite."""
     x = _numbers(name, X)
     if x.ndim != 2 or x.shape[1] != a.sizes[0]:
         raise ValueError(f"{name} must have shape (n, {a.sizes[0]}), got {x.shape}")
@@ -47,7 +64,6 @@ def checked_inputs(name: str, X: Any, a: Architecture) -> tuple[Array, float]:
             x = x.astype(a.dtype, order="C")
     if not x.flags.aligned or (x.size and x.strides[1] != x.itemsize):
         x = x.copy(order="C")
-    _check_finite(name, x, a)
     return x, 1 / 255 if x.dtype == np.uint8 else 1.0
 
 
@@ -78,20 +94,13 @@ def _numbers(name: str, value: Any) -> Array:
     return as_real_array(name, value)
 
 
-def _check_finite(name: str, x: Array, a: Architecture) -> None:
+def check_finite(name: str, x: Array, a: Architecture) -> None:
     """Refuse numbers that are not finite, or not in the network's dtype."""
-    if x.dtype.kind != "f":
-        return
-    step = max(1, _AT_ONCE // max(1, x[:1].size))
-    for start in range(0, len(x), step):
-        with np.errstate(over="ignore"):
-            part = x[start : start + step].astype(a.dtype, copy=False)
-        if not np.isfinite(part).all():
-            row, *column = np.argwhere(~np.isfinite(part))[0].tolist()
-            place = (start + row, *column)
-            raise ValueError(
-                f"{name}[{', '.join(map(str, place))}] is {x[place]}; wanted finite numbers of {a.dtype} only"
-            )
+    place = first_not_finite(x, a.dtype)
+    if place is not None:
+        raise ValueError(
+            f"{name}[{', '.join(map(str, place))}] is {x[place]}; wanted finite numbers of {a.dtype} only"
+        )
 
 
 def _check_length(names: tuple[str, str], shape: Any, n: int, *others: int) -> None:
@@ -127,7 +136,7 @@ def _values(names: tuple[str, str], y: Any, n: int, a: Architecture) -> Array:
     outputs = a.sizes[-1]
     if not (values.shape == (n,) and outputs == 1):
         _check_length(names, values.shape, n, outputs)
-    _check_finite(name, values, a)
+    check_finite(name, values, a)
     if a.link == "sigmoid" and ((values < 0) | (values > 1)).any():
         raise ValueError(f"{name} must lie between 0 and 1 for loss 'binary_cross_entropy'")
     if a.link == "exp" and (values < 0).any():
@@ -144,7 +153,7 @@ def _weights(sample_weight: Any, n: int, a: Architecture) -> NDArray[np.float64]
     w = _numbers("sample_weight", sample_weight)
     if w.shape != (n,):
         raise ValueError(f"sample_weight must have shape ({n},), got {w.shape}")
-    _check_finite("sample_weight", w, a)
+    check_finite("sample_weight", w, a)
     w = np.ascontiguousarray(w, np.float64)
     with np.errstate(over="ignore"):
         total = w.sum()

@@ -18,6 +18,7 @@ from fastgd.engines.cuda.network_pass import Feed, Pass, Settings
 from fastgd.engines.cuda.network_training import Task, Training
 from fastgd.engines.cuda.products import Products, products
 from fastgd.engines.protocol.networks import Architecture, Array, Rows, Stretch
+from fastgd.engines.protocol.predictions import predict_by_forward
 from fastgd.engines.reference.networks import Reference
 
 _AT_ONCE = 8192  # rows on the GPU at a time in a pass without updates
@@ -61,6 +62,8 @@ class CudaNetwork:
             part = slice(start, start + _AT_ONCE)
             passing.forward(rows, part, out[part])
         return out
+
+    predict = predict_by_forward
 
     def assess(self, params: list[Array], rows: Rows) -> tuple[float, float]:
         z = self.forward(params, rows.x, rows.scale)

@@ -12,9 +12,9 @@ ctypedef fused network:
     fgd_lane_network
 
 
-cdef inline int describe_rows(network* net, rows, architecture, Py_ssize_t least) except -1:
-    """Addresses and sizes of at least so many rows as they are in memory now: the caller's own arrays may have changed."""
-    cdef cnp.ndarray x = rows.x
+cdef inline int describe_inputs(network* net, rows, double scale) except -1:
+    """Addresses and sizes of the inputs alone."""
+    cdef cnp.ndarray x = rows
     cdef Py_ssize_t item = cnp.PyArray_ITEMSIZE(x), inputs = net.sizes[0]
     kind = {cnp.NPY_UINT8: FGD_BYTES, cnp.NPY_FLOAT: FGD_SINGLE_ROWS, cnp.NPY_DOUBLE: FGD_DOUBLE_ROWS}.get(
         cnp.PyArray_TYPE(x)
@@ -25,9 +25,16 @@ cdef inline int describe_rows(network* net, rows, architecture, Py_ssize_t least
         raise ValueError(f"X must have rows of {inputs} numbers side by side, as it had when it was checked")
     net.x = <const char*>cnp.PyArray_DATA(x)
     net.row, net.n = cnp.PyArray_STRIDE(x, 0), cnp.PyArray_DIM(x, 0)
+    net.kind, net.scale = kind, scale
+    return 0
+
+
+cdef inline int describe_rows(network* net, rows, architecture, Py_ssize_t least) except -1:
+    """Addresses and sizes of at least so many rows as they are in memory now: the caller's own arrays may have changed."""
+    cdef double scale = rows.scale
+    describe_inputs(net, rows.x, scale)
     if net.n < least:
         raise ValueError(f"X has {net.n} rows now, fewer than when it was checked")
-    net.kind, net.scale = kind, rows.scale
     target = cnp.NPY_INT32 if architecture.classes else architecture.dtype.num
     net.y = of_rows("y", rows.y, net.n, target, 0 if architecture.classes else net.sizes[net.layers])
     net.weights = <const double*>of_rows("sample_weight", rows.weights, net.n, cnp.NPY_DOUBLE, 0)

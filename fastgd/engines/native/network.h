@@ -62,8 +62,10 @@ typedef struct {
     ptrdiff_t batch, first, last;
     ptrdiff_t epoch_rows, epoch_updates; /* the last batch of an epoch may be short */
     void *outputs; /* of FGD_FORWARD_ONLY */
-    int predicts;  /* of FGD_ASSESS, like the next two */
-    double *means; /* of each output's targets */
+    int predicts;  /* of FGD_ASSESS and FGD_FORWARD_ONLY, where FGD_VALUES are the outputs as they are */
+    int strict;    /* test whether the inputs are finite */
+    _Atomic int not_finite;
+    double *means; /* of FGD_ASSESS: of each output's targets */
     double loss_sum, right, residual, spread; /* right: correct predictions; the last two: squares */
     double *losses, *penalties, *norms;
     ptrdiff_t done;

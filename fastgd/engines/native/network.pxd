@@ -47,6 +47,7 @@ cdef extern from "network.h" nogil:
         Py_ssize_t batch, first, last, epoch_rows, epoch_updates
         void* outputs
         int predicts
+        int strict, not_finite
         double* means
         double loss_sum, right, residual, spread
         double* losses
@@ -74,3 +75,11 @@ cdef extern from "network.h" nogil:
         void** scratch
         Py_ssize_t** lists
         fgd_barrier barrier
+
+cdef extern from "blocks.h" nogil:
+    enum: FGD_MOST_BLOCKS
+    ctypedef struct fgd_blocks:
+        run_t run
+        fgd_network** nets
+        int count
+    void fgd_take_block(void* blocks, int chunk)

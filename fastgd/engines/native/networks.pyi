@@ -25,6 +25,15 @@ class Network:
     def forward(
         self, params: list[NDArray[Any]], x: NDArray[Any], scale: float = 1.0
     ) -> NDArray[Any]: ...
+    def predict(
+        self,
+        params: list[NDArray[Any]],
+        x: NDArray[Any],
+        scale: float = 1.0,
+        *,
+        link: bool = True,
+        strict: bool = True,
+    ) -> NDArray[Any]: ...
     def assess(self, params: list[NDArray[Any]], rows: Rows) -> tuple[float, float]: ...
     def loss_and_grad(
         self, params: list[NDArray[Any]], rows: Rows, index: NDArray[np.integer[Any]] | None = None

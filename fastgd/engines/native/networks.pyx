@@ -14,18 +14,20 @@ from libc.stdint cimport int32_t, uint32_t, uintptr_t
 from libc.string cimport memset
 
 cimport numpy as cnp
-from fastgd.engines.native.described cimport describe_rows, metric
+from fastgd.engines.native.described cimport describe_inputs, describe_rows, metric
 from fastgd.engines.native.network cimport (
     FGD_ASSESS, FGD_CLASSES, FGD_COUNTS, FGD_FORWARD_ONLY, FGD_GRADIENT, FGD_LABELS, FGD_MOST_ARRAYS, FGD_MOST_LAYERS,
-    FGD_ROWS, FGD_STRIP, FGD_TRAIN, FGD_VALUES, fgd_network, fgd_update, loop_t, room_t, run_t,
+    FGD_MOST_BLOCKS, FGD_ROWS, FGD_STRIP, FGD_TRAIN, FGD_VALUES, fgd_blocks, fgd_network, fgd_take_block, fgd_update,
+    loop_t, room_t, run_t,
 )
 from fastgd.engines.native.steps cimport Entry, GroupEntry, Stepper, finish
-from fastgd.engines.native.team cimport team_gather, team_together
+from fastgd.engines.native.team cimport team_gather, team_run, team_together
 
 import numpy as np
 
 from fastgd.engines import config
 from fastgd.engines.native import kernels
+from fastgd.engines.protocol.predictions import NotFinite
 from fastgd.engines.reference.networks import Reference
 from fastgd.engines.registry import RULES
 
@@ -37,6 +39,10 @@ cnp.import_array()
 # between two checks for Ctrl-C.
 cdef double WORTH_A_TEAM = 4e5
 cdef Py_ssize_t AT_ONCE = 1 << 15
+# From how many rows on a prediction is made in blocks of rows, of at most so many. A thread asleep is woken for it, which
+# pays from four times as much work as an update, where the threads meet again and again and stay awake.
+cdef Py_ssize_t MANY_ROWS = 64, MOST_OF_BLOCK = 1024
+cdef double ASLEEP = 0.25
 PREDICTS = {"softmax": FGD_CLASSES, "sigmoid": FGD_LABELS, "exp": FGD_COUNTS}
 
 
@@ -242,7 +248,13 @@ cdef class Network:
             found = Workspace(self, rows, members)
         return found
 
-    cdef int _describe(self, Workspace space, list params, rows, Py_ssize_t least=0) except -1:
+    cdef int _describe_rows(self, Workspace space, list params, rows, Py_ssize_t least=0) except -1:
+        self._describe(space, params)
+        describe_rows(space.net, rows, self.architecture, least)
+        space.net.epoch_rows = space.net.n
+        return 0
+
+    cdef int _describe(self, Workspace space, list params) except -1:
         cdef fgd_network* net = space.net
         cdef int k
         a = self.architecture
@@ -264,9 +276,8 @@ cdef class Network:
         net.flush, net.sparse, net.separate = True, True, False
         net.diverged, net.failed, net.overflowed, net.done, net.dense_until = 0, 0, 0, 0, 0  # the memory was used before
         net.norms, net.keep, net.check_every = NULL, 0, 0
-        describe_rows(net, rows, a, least)
-        net.order = NULL
-        net.epoch_rows, net.epoch_updates = net.n, PY_SSIZE_T_MAX
+        net.strict, net.not_finite = False, 0
+        net.order, net.epoch_updates = NULL, PY_SSIZE_T_MAX
         return 0
 
     cdef void* _parameter(self, list params, int k) except NULL:
@@ -292,25 +303,62 @@ cdef class Network:
 
     def forward(self, params, x, scale=1.0):
         """The outputs before their link, shape (n, outputs)."""
-        from fastgd.engines.protocol.networks import Rows
+        return self.predict(params, x, scale, link=False, strict=False)
 
-        outputs = np.empty((len(x), self.outputs), self.dtype)
-        for start in range(0, len(x), AT_ONCE):
+    def predict(self, params, x, scale=1.0, *, bint link=True, bint strict=True):
+        """Predictions, shape (n, outputs): the outputs after their link, or without it."""
+        cdef Py_ssize_t start, n = len(x)
+        cdef int predicts = PREDICTS.get(self.architecture.link, FGD_VALUES) if link else FGD_VALUES
+        outputs = np.empty((n, self.outputs), self.dtype)
+        params = list(params)
+        if n <= AT_ONCE:
+            self._pass(params, x, scale, outputs, predicts, strict)
+            return outputs
+        for start in range(0, n, AT_ONCE):
             part = slice(start, start + AT_ONCE)
-            self._pass(list(params), Rows(x[part], None, None, scale), outputs[part])
+            self._pass(params, x[part], scale, outputs[part], predicts, strict)
         return outputs
 
-    cdef int _pass(self, list params, rows, outputs) except -1:
-        n = len(rows)
-        cdef int members = self._threads(1, n)
-        cdef Workspace space = self._memory_for(n, members)
-        cdef fgd_network* net = space.net
-        self._describe(space, params, rows)
-        net.mode = FGD_FORWARD_ONLY
-        net.outputs = cnp.PyArray_DATA(outputs)
-        net.batch, net.first, net.last = n, 0, 1
-        self._go(space, members)
-        self.spare.append(space)
+    cdef int _pass(self, list params, x, double scale, cnp.ndarray outputs, int predicts, bint strict) except -1:
+        """Predictions of some rows: in blocks of rows if there are many, else threads share the columns of each layer."""
+        cdef Py_ssize_t n = cnp.PyArray_DIM(outputs, 0), each
+        cdef bint many = n >= MANY_ROWS
+        cdef int not_finite = 0, members = self._threads(ASLEEP if many else 1.0, n)
+        cdef list spaces
+        cdef Workspace space
+        cdef fgd_network* net
+        if not n:
+            return 0
+        each = min(MOST_OF_BLOCK, (n + members - 1) // members) if many and members > 1 else n
+        spaces = [self._memory_for(each, 1) for _ in range(members)] if each < n else [self._memory_for(n, members)]
+        for space in spaces:
+            net = space.net
+            self._describe(space, params)
+            describe_inputs(net, x, scale)
+            net.mode, net.predicts, net.strict = FGD_FORWARD_ONLY, predicts, strict
+            net.outputs, net.y, net.weights = cnp.PyArray_DATA(outputs), NULL, NULL
+            net.batch, net.first, net.last, net.epoch_rows = each, 0, 1, n
+        if each < n:
+            self._go_in_blocks(spaces, <int>((n + each - 1) // each))
+        else:
+            self._go(space, members)
+        for space in spaces:
+            not_finite |= space.net.not_finite
+        self.spare.extend(spaces)
+        if not_finite:
+            raise NotFinite("X must hold finite numbers only")
+        return 0
+
+    cdef int _go_in_blocks(self, list spaces, int count) except -1:
+        cdef fgd_blocks blocks
+        cdef int k, members = min(len(spaces), FGD_MOST_BLOCKS)
+        memset(&blocks, 0, sizeof(blocks))
+        blocks.run, blocks.count = self.run, members
+        for k in range(members):
+            blocks.nets[k] = (<Workspace>spaces[k]).net
+            blocks.nets[k].barrier.members = 1
+        with nogil:
+            team_run(fgd_take_block, &blocks, count, members)
         return 0
 
     def assess(self, params, rows):
@@ -320,7 +368,7 @@ cdef class Network:
         cdef Workspace space = self._memory_for(n, members)
         cdef fgd_network* net = space.net
         means = np.empty(self.outputs)
-        self._describe(space, list(params), rows)
+        self._describe_rows(space, list(params), rows)
         link = self.architecture.link
         net.mode, net.predicts = FGD_ASSESS, PREDICTS.get(link, FGD_VALUES)
         net.means = <double*>cnp.PyArray_DATA(means)
@@ -343,7 +391,7 @@ cdef class Network:
         cdef Workspace space = self._memory_for(n, members)
         cdef fgd_network* net = space.net
         cdef double loss = 0.0, penalty = 0.0
-        self._describe(space, list(params), rows)
+        self._describe_rows(space, list(params), rows)
         if order is not None:
             net.order, net.n, net.epoch_rows = <const int32_t*>cnp.PyArray_DATA(order), n, n
         net.mode = FGD_GRADIENT
@@ -376,7 +424,7 @@ cdef class Network:
         cdef fgd_network* net = space.net
         rates = np.ascontiguousarray(stretch.rates, np.float64)
         carries = np.empty(stepper.group_count)
-        self._describe(space, params, rows, stretch.rows)
+        self._describe_rows(space, params, rows, stretch.rows)
         orders = self._described_order(net, stretch)
         self._describe_checkpoints(net, stretch.checkpoints)
         net.mode, net.flush = FGD_TRAIN, stepper.plan.flush

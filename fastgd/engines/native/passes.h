@@ -17,14 +17,19 @@ static ptrdiff_t FGD_(room_size)(ptrdiff_t widest) {
     return panels * FGD_NR + FGD_(strip_rows)() * wide + 2 * wide + 2 * FGD_ROWS + 64;
 }
 
-static FGD_(room) FGD_(room_of)(const fgd_network *net, int rank) {
-    FGD_(room) room;
+/* How many numbers fit into `row` of a thread's memory: two rows of the widest layer. */
+static inline ptrdiff_t FGD_(row_room)(const fgd_network *net) {
     ptrdiff_t widest = 0;
     for (int l = 0; l <= net->layers; l++) widest = net->sizes[l] > widest ? net->sizes[l] : widest;
+    return 2 * FGD_(padded)(widest);
+}
+
+static FGD_(room) FGD_(room_of)(const fgd_network *net, int rank) {
+    FGD_(room) room;
     room.z = (FGD_T *)net->scratch[rank];
     room.packed = room.z + FGD_ABREAST * FGD_ROWS * FGD_NR;
     room.row = room.packed + (FGD_ABREAST * FGD_DEPTH + FGD_TALLEST) * FGD_NR;
-    room.values = room.row + 2 * FGD_(padded)(widest);
+    room.values = room.row + FGD_(row_room)(net);
     room.strip = room.values + 2 * FGD_ROWS;
     return room;
 }
@@ -32,6 +37,7 @@ static FGD_(room) FGD_(room_of)(const fgd_network *net, int rank) {
 #include "passes_forward.h"
 #include "passes_backward.h"
 #include "passes_assess.h"
+#include "passes_predict.h"
 
 /* --- a batch ------------------------------------------------------------------------------------------------------- */
 
@@ -40,14 +46,6 @@ static double FGD_(weight_of)(const fgd_network *net, ptrdiff_t start, ptrdiff_t
     if (!net->weights) return (double)(stop - start);
     for (ptrdiff_t k = start; k < stop; k++) total += net->weights[fgd_place(net, k)];
     return total;
-}
-
-static void FGD_(write_outputs)(const fgd_network *net, ptrdiff_t first, ptrdiff_t m, int rank) {
-    ptrdiff_t n = net->sizes[net->layers], panel = m * FGD_NR;
-    const FGD_T *z = (const FGD_T *)net->values[net->layers];
-    for (ptrdiff_t b = fgd_share(m, rank, net->barrier.members); b < fgd_share(m, rank + 1, net->barrier.members); b++)
-        for (ptrdiff_t j = 0; j < n; j++)
-            ((FGD_T *)net->outputs)[(first + b) * n + j] = z[j / FGD_NR * panel + b * FGD_NR + j % FGD_NR];
 }
 
 /* A pass over rows first..first + m: returns `before` plus their loss, computes gradients if that is finite. */

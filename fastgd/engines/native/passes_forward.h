@@ -61,7 +61,9 @@ static void FGD_(gather_target)(const fgd_network *net, ptrdiff_t k, ptrdiff_t b
         ((FGD_T *)net->targets)[j / FGD_NR * panel + b * FGD_NR + j % FGD_NR] = j < n ? y[j] : 0;
 }
 
-static FGD_HOT void FGD_(gather)(const fgd_network *net, ptrdiff_t first, ptrdiff_t m, int rank, const ptrdiff_t *list,
+static int FGD_(row_is_finite)(const FGD_T *row, ptrdiff_t n, ptrdiff_t panel);
+
+static FGD_HOT void FGD_(gather)(fgd_network *net, ptrdiff_t first, ptrdiff_t m, int rank, const ptrdiff_t *list,
                          ptrdiff_t count) {
     ptrdiff_t panel = m * FGD_NR;
     for (ptrdiff_t b = fgd_share(m, rank, net->barrier.members); b < fgd_share(m, rank + 1, net->barrier.members); b++) {
@@ -69,6 +71,8 @@ static FGD_HOT void FGD_(gather)(const fgd_network *net, ptrdiff_t first, ptrdif
             for (ptrdiff_t k = 0; k < net->row; k += 64) FGD_PREFETCH(fgd_row(net, first + b + 4) + k);
         FGD_(gather_row)(net, first + b, count < net->sizes[0] ? list : NULL, count, panel,
                          (FGD_T *)net->values[0] + b * FGD_NR);
+        if (net->strict && !FGD_(row_is_finite)((const FGD_T *)net->values[0] + b * FGD_NR, count, panel))
+            net->not_finite = 1;
         if (net->loss && net->mode != FGD_FORWARD_ONLY) FGD_(gather_target)(net, first + b, b, panel);
     }
 }
@@ -130,6 +134,21 @@ static FGD_HOT void FGD_(sums)(const fgd_network *net, int layer, ptrdiff_t m, p
     }
 }
 
+/* The same of one row: weights are read where they are, row after row, so that all sums go on side by side. */
+static FGD_HOT void FGD_(row_sums)(const fgd_network *net, int layer, ptrdiff_t inputs, const ptrdiff_t *offsets,
+                                   ptrdiff_t p, ptrdiff_t count, FGD_T *z) {
+    ptrdiff_t lo = p * FGD_NR, n = net->sizes[layer + 1] - lo, k = 0;
+    const FGD_T *w = (const FGD_T *)net->parameters[2 * layer] + lo, *a = (const FGD_T *)net->values[layer];
+    const FGD_T *bias = (const FGD_T *)net->parameters[2 * layer + 1];
+    for (ptrdiff_t j = 0; j < count * FGD_NR; j++) z[j] = bias && j < n ? bias[lo + j] : 0;
+    n = n < count * FGD_NR ? n : count * FGD_NR;
+    for (; k + 4 <= inputs; k += 4) {
+        const ptrdiff_t *at = offsets + k;
+        FGD_(add_four)(z, n, a + k, w + at[0], w + at[1], w + at[2], w + at[3]);
+    }
+    for (; k < inputs; k++) FGD_(add_one)(z, n, a[k], w + offsets[k]);
+}
+
 static void FGD_(forward)(const fgd_network *net, int layer, ptrdiff_t m, ptrdiff_t row, ptrdiff_t update,
                           ptrdiff_t inputs, const ptrdiff_t *offsets, int rank) {
     FGD_(room) room = FGD_(room_of)(net, rank);
@@ -140,7 +159,8 @@ static void FGD_(forward)(const fgd_network *net, int layer, ptrdiff_t m, ptrdif
     for (ptrdiff_t p = share.first; p < share.last; p += FGD_ABREAST) {
         ptrdiff_t count = share.last - p < FGD_ABREAST ? share.last - p : FGD_ABREAST;
         FGD_T *values = (FGD_T *)net->values[layer + 1] + p * panel, *z = last ? values : room.z;
-        FGD_(sums)(net, layer, m, inputs, offsets, p, count, share.lo, share.hi, room, z);
+        if (m == 1) FGD_(row_sums)(net, layer, inputs, offsets, p, count, z);
+        else FGD_(sums)(net, layer, m, inputs, offsets, p, count, share.lo, share.hi, room, z);
         for (ptrdiff_t q = 0; q < count && !last; q++) {
             ptrdiff_t at = q * panel + share.lo * FGD_NR, rows = share.hi - share.lo;
             FGD_T *value = values + at, *slope = (FGD_T *)net->slopes[layer + 1] + p * panel + at;
@@ -174,11 +194,10 @@ static void FGD_(shifted_outputs)(const fgd_network *net, ptrdiff_t m, ptrdiff_t
 
 static FGD_HOT void FGD_(softmax)(const fgd_network *net, ptrdiff_t first, ptrdiff_t m, ptrdiff_t lo, ptrdiff_t hi,
                                   FGD_(room) room) {
-    ptrdiff_t n = net->sizes[net->layers], widest = 0, whole = (hi - lo + FGD_LANES - 1) / FGD_LANES * FGD_LANES;
+    ptrdiff_t n = net->sizes[net->layers], whole = (hi - lo + FGD_LANES - 1) / FGD_LANES * FGD_LANES;
     FGD_T *delta = (FGD_T *)net->deltas[net->layers], *totals = room.values;
     double *losses = (double *)net->row_losses;
-    for (int l = 0; l <= net->layers; l++) widest = net->sizes[l] > widest ? net->sizes[l] : widest;
-    ptrdiff_t together = 2 * FGD_(padded)(widest) / n; /* rows that fit into room.row */
+    ptrdiff_t together = FGD_(row_room)(net) / n; /* rows that fit into room.row */
     for (ptrdiff_t b = lo; b < hi; b += together) {
         ptrdiff_t end = b + together < hi ? b + together : hi, count = (end - b) * n;
         FGD_T *row = room.row;

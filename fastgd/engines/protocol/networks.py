@@ -266,8 +266,26 @@ class Stretch:
 class Engine(Protocol):
     """A network's arithmetic; its parameters, as in `Architecture.shapes`, are given at every call."""
 
+    @property
+    def architecture(self) -> Architecture: ...
+
     def forward(self, params: list[Array], x: Array, scale: float) -> Array:
         """The outputs before their link, shape (n, outputs)."""
+
+    def predict(
+        self,
+        params: list[Array],
+        x: Array,
+        scale: float = 1.0,
+        *,
+        link: bool = True,
+        strict: bool = True,
+    ) -> Array:
+        """Predictions, shape (n, outputs): the outputs after their link, or without it.
+
+        With `strict`, inputs that are not finite in the network's dtype raise `fastgd.engines.protocol.predictions.\
+NotFinite`.
+        """
 
     def assess(self, params: list[Array], rows: Rows) -> tuple[float, float]:
         """Weighted mean loss without penalties, and accuracy or R² (nan for constant targets), of all rows.

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.engines.protocol.networks import ACTIVATIONS, LOSSES, Architecture, Array, Rows, Stretch
+from fastgd.engines.protocol.predictions import predict_by_forward
 from fastgd.engines.reference.metrics import metric_of, summed
 from fastgd.engines.vocabulary import bound, numpy_vocabulary
 
@@ -161,6 +162,8 @@ class Reference:
                 part = slice(start, start + _AT_ONCE)
                 out[part] = self.forward_pass(params, self.inputs(x[part], scale))[0][-1]
         return out
+
+    predict = predict_by_forward
 
     def assess(self, params: list[Array], rows: Rows) -> tuple[float, float]:
         return self.assessed(self.forward(params, rows.x, rows.scale), rows)
