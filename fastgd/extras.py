@@ -27,6 +27,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "sklearn": ("sklearn", "scipy"),
     "plot": ("matplotlib",),
     "cli": ("pandas", "rich", "pooch", "markdown_it", "matplotlib", "sklearn"),
+    "data": ("vega_datasets", "mlxtend"),
     "parquet": ("pyarrow",),
     "xarray": ("xarray",),
     "executors": ("cloudpickle", "loky"),
@@ -34,7 +35,12 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "mpi": ("mpi4py",),
     "optuna": ("optuna",),
 }
-_DISTRIBUTIONS = {"sklearn": "scikit-learn", "scipy": "SciPy", "markdown_it": "markdown-it-py"}
+_DISTRIBUTIONS = {
+    "sklearn": "scikit-learn",
+    "scipy": "SciPy",
+    "markdown_it": "markdown-it-py",
+    "vega_datasets": "vega-datasets",
+}
 _warned: set[str] = set()
 
 

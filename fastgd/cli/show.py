@@ -97,8 +97,9 @@ def _show_rich(table: Table) -> None:
 
 def show_studies(done: Reproduced) -> None:
     """Print the data, the outcome of each study and where the report is."""
-    statements = dict.fromkeys(section.data for section in done.sections if section.data)
-    for data in statements or ("none is needed.",):
+    from fastgd.studies.report import statements  # noqa: PLC0415  (heavy)
+
+    for data in statements(done.sections) or ("none is needed.",):
         print(f"Data: {printable(data)}")
     if sys.stdout.isatty():
         from rich.console import Console  # noqa: PLC0415  (heavy)

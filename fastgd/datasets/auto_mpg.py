@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastgd.datasets.files import (
     RAW,
     Dataset,
     File,
+    Substitute,
     Unusable,
     canonical_text,
-    find_or_stand_in,
+    find,
 )
 from fastgd.extras import require
 
@@ -50,8 +55,53 @@ def _parse_auto_mpg(path: Path) -> tuple[Any, bytes]:
     if table.shape[1] != 9:
         raise Unusable(f"must have nine columns, has {table.shape[1]}")
     cells = table.to_numpy().astype(str)
-    numbers = np.where(cells[:, :8] == "?", "nan", cells[:, :8]).astype(np.float64)
-    return numbers, canonical_text(cells)
+    return _numbers(cells[:, :8]), canonical_text(cells)
+
+
+def _numbers(cells: NDArray[np.str_]) -> NDArray[np.float64]:
+    return np.where(cells == "?", "nan", cells).astype(np.float64)
+
+
+# SHA-256 of the numbers of the known file, as `canonical_text` of their shortest texts.
+_KNOWN_NUMBERS = "516487da238b6743d5a2de813496b72527363a17c35609ce15b80882cbea29f8"
+_YEAR_81 = (
+    29  # cars of 1981, which vega-datasets calls 1982; the rows are in the order of the years
+)
+
+
+_NAMES_OF_VEGA = (
+    "Miles_per_Gallon", "Cylinders", "Displacement", "Horsepower", "Weight_in_lbs", "Acceleration", "Year", "Origin",
+)  # fmt: skip
+
+
+def _number(cell: float | str | None) -> float:
+    """A cell of vega-datasets: a number, a date as 1970-01-01, a continent, or nothing."""
+    if isinstance(cell, str):
+        return {"USA": 1.0, "Europe": 2.0, "Japan": 3.0}.get(cell) or float(cell[2:4])
+    return math.nan if cell is None else float(cell)
+
+
+def _from_vega() -> list[Any]:
+    """The numbers of the file from the package vega-datasets, which spells a missing value differently.
+
+    Raises
+    ------
+    ValueError
+        If a version of the package has other numbers.
+    """
+    from vega_datasets import local_data  # noqa: PLC0415
+
+    cars = [car for car in json.loads(local_data.cars.raw()) if car["Miles_per_Gallon"] is not None]
+    table = np.array([[_number(car[name]) for name in _NAMES_OF_VEGA] for car in cars])
+    last = np.flatnonzero(table[:, 6] == 82)
+    table[last[:_YEAR_81], 6] = 81
+    found = hashlib.sha256(canonical_text(np.char.mod("%g", table))).hexdigest()
+    if found != _KNOWN_NUMBERS:
+        raise ValueError(
+            "the cars of the installed vega-datasets are not the known ones: the SHA-256 of their numbers is "
+            f"{found}, not {_KNOWN_NUMBERS}; name a file by path, or uninstall that version"
+        )
+    return [table]
 
 
 _AUTO_MPG = File(
@@ -90,7 +140,8 @@ def load_auto_mpg(
     -------
     Dataset
         ``data`` float64 of shape (rows, features), ``target`` (miles per gallon) float64 of shape (rows,). The
-        stand-in is scikit-learn's diabetes set, 442 rows, with the same number of columns.
+        package ``vega-datasets`` has all of it. The stand-in is scikit-learn's diabetes set, 442 rows, with the same
+        number of columns.
 
     Raises
     ------
@@ -105,26 +156,33 @@ def load_auto_mpg(
     (2, 2)
     """
     wanted = _wanted_columns(features)
-    what = "scikit-learn's diabetes set (442 rows) instead of Auto MPG"
-    source, (table,), notes = find_or_stand_in(
-        [_AUTO_MPG], path, download, check, what, lambda: [_diabetes(len(wanted))]
+    package = Substitute(
+        "", "from the package vega-datasets", _from_vega, "vega_datasets", "package"
     )
-    if source == "stand-in":
-        return Dataset(name="auto-mpg", source=source, notes=tuple(notes), **table)
+    diabetes = Substitute(
+        "scikit-learn's diabetes set",
+        "STAND-IN: scikit-learn's diabetes set (442 rows) instead of Auto MPG",
+        lambda: [_diabetes(len(wanted))],
+        "sklearn",
+    )
+    found = find([_AUTO_MPG], path, download, check, [package, diabetes])
+    told, (table,) = found.told(), found.tables
+    if found.instead:
+        return Dataset(name="auto-mpg", **told, **table)
     order = list(_CAR_COLUMNS)
     data, target = table[:, [1 + order.index(name) for name in wanted]], table[:, 0]
     complete = np.isfinite(data).all(axis=1) & np.isfinite(target)
     if not complete.all():
-        notes.append(f"{int((~complete).sum())} rows with a missing value are left out")
+        left_out = f"{int((~complete).sum())} rows with a missing value are left out"
+        told["notes"] = (*found.notes, left_out)
     return Dataset(
         name="auto-mpg",
-        source=source,
         data=np.ascontiguousarray(data[complete]),
         target=np.ascontiguousarray(target[complete]),
         feature_names=tuple(_CAR_COLUMNS[name] for name in wanted),
         target_name="consumption (mpg)",
-        notes=tuple(notes),
         index=np.flatnonzero(complete) + 1,
+        **told,
     )
 
 

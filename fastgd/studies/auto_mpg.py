@@ -15,9 +15,9 @@ from fastgd.plotting import COLOURS, DASHES, INK, MARKERS
 from fastgd.problems import LeastSquares
 from fastgd.studies.common import (
     Finding,
-    data_statement,
     findings_table,
     named_data,
+    origin,
     quiet,
     thinned,
 )
@@ -122,8 +122,7 @@ def study(options: Options) -> Section:
     return Section(
         NAME,
         "Five optimizers on Auto-MPG",
-        data_statement(rows, "Auto-MPG is", "the real one"),
-        rows.source == "stand-in",
+        origin(rows, "Auto-MPG is", "the real one"),
         summary,
         blocks,
         results,
@@ -239,7 +238,7 @@ def _summary(fits: list[Fit]) -> str:
 
 
 def _what(rows: Dataset) -> str:
-    return "Consumption (mpg)" if rows.source != "stand-in" else rows.target_name.capitalize()
+    return "Consumption (mpg)" if not rows.instead else rows.target_name.capitalize()
 
 
 def _names(rows: Dataset) -> str:

@@ -13,7 +13,7 @@ from fastgd.datasets import Dataset, load_heights_weights
 from fastgd.optimizers import SGD
 from fastgd.plotting import COLOURS, DASHES, INK, MARKERS
 from fastgd.problems import LeastSquares
-from fastgd.studies.common import data_statement, loss_at, quiet
+from fastgd.studies.common import loss_at, origin, quiet
 from fastgd.studies.report import Block, Column, Figure, Options, Section, Table, Text
 
 if TYPE_CHECKING:
@@ -110,8 +110,7 @@ def study(options: Options) -> Section:
     return Section(
         NAME,
         "Batch sizes",
-        data_statement(rows),
-        rows.source == "stand-in",
+        origin(rows),
         summary,
         blocks,
         found,

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastgd.batches import checked_batches
 from fastgd.datasets import Dataset, load_auto_mpg, load_heights_weights
 from fastgd.network.trainer import Trainer
-from fastgd.studies.report import Column, Table
+from fastgd.studies.report import Column, Origin, Table
 from fastgd.sweeps import sweep
 
 if TYPE_CHECKING:
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 __all__ = [
     "Finding",
     "cost_parabola",
-    "data_statement",
     "findings_table",
     "in_inches",
     "loss_at",
     "min_max",
     "named_data",
+    "origin",
     "path",
     "quiet",
     "thinned",
@@ -43,20 +43,22 @@ Vector = NDArray[np.float64]
 Loader = Callable[..., Dataset]
 
 
-def data_statement(
+def origin(
     rows: Dataset, what: str = "heights and weights are", real: str = "the real ones"
-) -> str:
-    """Which data were used, for the report's first line."""
-    if rows.source == "stand-in":
-        notes = "; ".join(note.removeprefix("STAND-IN: ") for note in rows.notes)
-        return f"{what} a STAND-IN, not the real file ({notes})."
-    where = {
-        "file": "the named file",
-        "FASTGD_DATA": "FASTGD_DATA",
-        "cache": "the cache",
-        "download": "a download",
-    }
-    return f"{what} {real}, from {where.get(rows.source, rows.source)}."
+) -> Origin:
+    """Which data were used: a statement for the report's first line, and what stands in for them."""
+    if rows.instead:
+        statement = f"{what} a STAND-IN ({rows.notes[0].removeprefix('STAND-IN: ')})."
+    else:
+        where = {
+            "file": "the named file",
+            "FASTGD_DATA": "FASTGD_DATA",
+            "cache": "the cache",
+            "download": "a download",
+            "package": "an installed package",
+        }
+        statement = f"{what} {real}, from {where.get(rows.source, rows.source)}."
+    return Origin(statement, rows.instead, rows.attempts)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from fastgd.datasets import Dataset, load_heights_weights
 from fastgd.optimizers import SGD
 from fastgd.plotting import COLOURS, GREY, INK
 from fastgd.problems import LeastSquares
-from fastgd.studies.common import cost_parabola, data_statement, in_inches, min_max, path, quiet
+from fastgd.studies.common import cost_parabola, in_inches, min_max, origin, path, quiet
 from fastgd.studies.published import COST_PARABOLA, FITTED_LINE
 from fastgd.studies.report import Animation, Block, Column, Figure, Options, Section, Table, Text
 from fastgd.sweeps import sweep
@@ -86,12 +86,11 @@ def study(options: Options) -> Section:
     ]
     if options.animate:
         blocks.append(_animation(rows, quick=options.quick))
-    statement = data_statement(rows.data)
+    statement = origin(rows.data)
     return Section(
         NAME,
         "The cost of a line",
         statement,
-        rows.data.source == "stand-in",
         f"{summary[0].upper()}{summary[1:]}",
         blocks,
         {"best": best, "vertex": vertex},
@@ -99,7 +98,7 @@ def study(options: Options) -> Section:
 
 
 def _which_rows(rows: _Rows, drawn: _Rows) -> str:
-    made = rows.data.source == "stand-in"
+    made = rows.data.instead
     how = "are constructed so as to" if made else "were found by our search and"
     return (
         f"The source's own 40 rows were never published; those used here {how} give its printed numbers. The last "
@@ -109,7 +108,7 @@ def _which_rows(rows: _Rows, drawn: _Rows) -> str:
 
 
 def _total(drawn: _Rows) -> str:
-    made = drawn.data.source == "stand-in"
+    made = drawn.data.instead
     return "25,000 generated rows (a stand-in)" if made else "25,000 rows"
 
 

@@ -19,6 +19,7 @@ from fastgd.studies.report import (
     Figure,
     Formula,
     Options,
+    Origin,
     Section,
     Table,
     Text,
@@ -86,7 +87,7 @@ def study(options: Options) -> Section:
     if options.animate:
         blocks.insert(4, _animation(problem, 6 if options.quick else 50))
     results = {"plain": gradient_flow, "best": top, "at": (float(rate), float(momentum))}
-    return Section(NAME, "Local minima", "", False, summary, blocks, results)
+    return Section(NAME, "Local minima", Origin(), summary, blocks, results)
 
 
 def starts(fewer: int) -> NDArray[np.float64]:

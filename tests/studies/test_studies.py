@@ -18,6 +18,7 @@ from fastgd.studies.report import (
     Column,
     Figure,
     Formula,
+    Origin,
     Section,
     Table,
     Text,
@@ -82,7 +83,7 @@ def test_real_rows_reproduce_the_table(real):
     assert found["worst"] <= 4
     assert found["disagree_on_never"] == 0
     assert found["closed_form_exact"] == 35
-    assert not real.sections[0].stand_in
+    assert not real.sections[0].data.instead
 
 
 @needs_data
@@ -199,9 +200,8 @@ def section():
     return Section(
         name="trial",
         title="A & B",
-        data="some < data.",
-        stand_in=False,
-        summary="**all** of it.",
+        data=Origin("some < data."),
+        finding="**all** of it.",
         blocks=[Text("See `x < y`."), Formula("a < b"), table, figure, film],
     )
 
@@ -233,7 +233,7 @@ def test_markdown(written):
 
 
 def test_data_line_where_some_or_all_studies_need_none(tmp_path):
-    none = replace(section(), data="")
+    none = replace(section(), data=Origin())
     write_report([none, section()], tmp_path, "")
     assert (tmp_path / "report.md").read_text().startswith("Data: some \\< data.\n")
     write_report([none], tmp_path, "")

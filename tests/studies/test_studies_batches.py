@@ -70,7 +70,7 @@ def test_fastest_rate():
 def test_small_batches_need_fewer_passes(tmp_path):
     done = reproduce(["batch-sizes"], out=tmp_path / "report", quick=True, download=False)
     section = done.sections[0]
-    assert section.stand_in
+    assert section.data.instead
     found = {d.size: d for d in section.results["standardized"]}
     passes = [found[s].updates[found[s].arrived] / found[s].per_pass for s in (None, 1024, 1)]
     assert passes[0] > passes[1] > passes[2]

@@ -11,6 +11,7 @@ import pytest
 
 import fastgd as gd
 from fastgd.batches import Batches
+from fastgd.cli.show import show_studies
 from fastgd.datasets import load_auto_mpg, load_mnist
 from fastgd.studies import auto_mpg, mnist_optimizers, reproduce, schedules
 from fastgd.studies.common import named_data, thinned, training_losses
@@ -35,6 +36,7 @@ def stand_ins(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("FASTGD_DATA", raising=False)
         patch.setattr("fastgd.datasets.files._cache_folder", lambda: folder / "cache")
+        patch.setattr("fastgd.datasets.files.present", lambda module: False)
         patch.setattr(mnist_optimizers, "UPDATES_QUICK", (60, 12))
         names = ["mnist-optimizers", "auto-mpg-optimizers"]
         return reproduce(names, out=folder / "report", quick=True, download=False)
@@ -126,10 +128,27 @@ def test_files_of_other_studies_are_passed_over():
 
 
 def test_first_line_names_both_stand_ins(stand_ins):
-    first = stand_ins.report.with_suffix(".md").read_text(encoding="utf-8").splitlines()[0]
-    assert first.startswith("Data: MNIST is a STAND-IN, not the real file (scikit-learn's digits")
-    assert "Auto-MPG is a STAND-IN, not the real file (scikit-learn's diabetes set" in first
-    assert all(section.stand_in for section in stand_ins.sections)
+    text = stand_ins.report.with_suffix(".md").read_text(encoding="utf-8")
+    first = text.splitlines()[0]
+    assert first.startswith("Data: MNIST is a STAND-IN (scikit-learn's digits")
+    assert "Auto-MPG is a STAND-IN (scikit-learn's diabetes set" in first
+    assert "downloaded" not in first, "where it was looked for is told at the end"
+    search = text.partition("## The search for the data\n")[2]
+    assert "- auto-mpg.data was not downloaded: the network is forbidden" in search
+
+
+def test_nothing_is_said_of_data_that_stood_in_without_saying_so(stand_ins, capsys):
+    text = stand_ins.report.with_suffix(".md").read_text(encoding="utf-8")
+    show_studies(stand_ins)
+    printed = capsys.readouterr().out
+    for section, what in zip(stand_ins.sections, ("digits", "diabetes set"), strict=True):
+        assert section.summary.startswith(f"On scikit-learn's {what}: {section.finding}")
+        assert section.summary in text
+        assert section.summary in printed
+        assert f"{section.name}`, on scikit-learn's {what}*" in text
+    captions = [line for line in text.splitlines() if line.startswith("![")]
+    assert captions
+    assert all("Data: scikit-learn's" in caption for caption in captions)
 
 
 def test_every_setting_of_the_source():
@@ -144,6 +163,7 @@ def test_every_setting_of_the_source():
 def test_runs_are_those_of_loss_and_grad(stand_ins, monkeypatch, tmp_path):
     monkeypatch.delenv("FASTGD_DATA", raising=False)
     monkeypatch.setattr("fastgd.datasets.files._cache_folder", lambda: tmp_path / "cache")
+    monkeypatch.setattr("fastgd.datasets.files.present", lambda module: False)
     rows = load_mnist(download=False)
     x = rows.data.reshape(len(rows.data), -1)
     runs = stand_ins.sections[0].results["runs"]

@@ -11,6 +11,7 @@ import pytest
 import fastgd as gd
 from fastgd.studies import cost_function, local_minima, reproduce, step_size, worked_examples
 from fastgd.studies.published import LESSON_ERRORS, STEP_SIZES, TWO_FEATURES
+from fastgd.studies.report import Origin
 
 DATA = os.environ.get("FASTGD_DATA")
 needs_data = pytest.mark.skipif(not DATA, reason="FASTGD_DATA is not set")
@@ -44,7 +45,7 @@ def test_every_printed_digit(worked):
     results = worked.sections[0].results
     assert results["total"] == 23
     assert [check for check in results["checks"] if not check.exact] == []
-    assert worked.sections[0].data == ""
+    assert worked.sections[0].data == Origin()
 
 
 def test_the_lesson_in_plain_python():
@@ -133,8 +134,8 @@ def test_outcomes_in_words():
 def test_cost_of_a_line_on_the_stand_in(tmp_path):
     result = done("cost-function", tmp_path)
     section = result.sections[0]
-    assert section.stand_in
-    assert section.data.startswith("heights and weights are a STAND-IN")
+    assert section.data.instead == "40 constructed rows"
+    assert section.data.statement.startswith("heights and weights are a STAND-IN")
     assert section.results["best"] == 5
     assert section.results["vertex"] == pytest.approx(4.963, abs=0.02)
     raw, scaled = table(result, "scaling")
@@ -148,7 +149,7 @@ def test_cost_of_a_line_on_the_stand_in(tmp_path):
 @needs_data
 def test_cost_of_a_line_on_the_real_rows(tmp_path):
     result = done("cost-function", tmp_path, data=DATA)
-    assert not result.sections[0].stand_in
+    assert not result.sections[0].data.instead
     for row in table(result, "numbers"):
         assert float(row["these 40 rows"]) == pytest.approx(float(row["published"]), rel=5e-4)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastgd.datasets import Dataset, load_mnist
-from fastgd.studies.common import Finding, data_statement, findings_table, named_data
+from fastgd.studies.common import Finding, findings_table, named_data, origin
 from fastgd.studies.mnist_optimizers.figures import curves_figure, curves_table, runs_table
 from fastgd.studies.mnist_optimizers.findings import (
     at_the_end,
@@ -44,7 +44,7 @@ def study(options: Options) -> Section:
         named_data(options.data, load_mnist, "mnist/train-images-idx3-ubyte.gz"),
         download=options.download,
     )
-    updates = UPDATES_OF_STAND_IN if rows.source == "stand-in" else UPDATES
+    updates = UPDATES_OF_STAND_IN if rows.instead else UPDATES
     single, batched = UPDATES_QUICK if options.quick else updates
     runs = train_all(rows, single, batched)
     parts = parts_of(runs)
@@ -68,8 +68,7 @@ def study(options: Options) -> Section:
     return Section(
         NAME,
         "Optimizers on MNIST",
-        data_statement(rows, "MNIST is", "the real one"),
-        rows.source == "stand-in",
+        origin(rows, "MNIST is", "the real one"),
         summary,
         blocks,
         results,

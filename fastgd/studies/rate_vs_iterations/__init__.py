@@ -15,7 +15,7 @@ import numpy as np
 from fastgd.datasets import load_heights_weights
 from fastgd.optimizers import NAG, SGD, Momentum
 from fastgd.plotting import COLOURS, IterationsDisplay
-from fastgd.studies.common import data_statement
+from fastgd.studies.common import origin
 from fastgd.studies.published import RATE_VS_ITERATIONS
 from fastgd.studies.rate_vs_iterations.explanation import explanation, plain_descents
 from fastgd.studies.rate_vs_iterations.momentum import beyond_the_source, momentum_descents
@@ -41,9 +41,8 @@ def study(options: Options) -> Section:
     return Section(
         name=NAME,
         title="Learning rate against iterations",
-        data=data_statement(rows),
-        stand_in=rows.source == "stand-in",
-        summary=_summary(tally),
+        data=origin(rows),
+        finding=_summary(tally),
         blocks=[
             *_question(),
             Text(f"**Result.** {_summary(tally)}"),

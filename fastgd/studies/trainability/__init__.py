@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from fastgd.fractals import BoxDimension
 from fastgd.studies.common import Finding, findings_table
-from fastgd.studies.report import Block, Formula, Options, Section, Text
+from fastgd.studies.report import Block, Formula, Options, Origin, Section, Text
 from fastgd.studies.trainability.figures import (
     Series,
     animation,
@@ -65,7 +65,7 @@ def study(options: Options) -> Section:
         }
         for maps in series
     }
-    return Section(NAME, "The boundary of trainability", "", False, summary, blocks, results)
+    return Section(NAME, "The boundary of trainability", Origin(), summary, blocks, results)
 
 
 def _question(size: int, levels: int, steps: int) -> list[Block]:
