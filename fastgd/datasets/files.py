@@ -68,8 +68,8 @@ class Dataset:
     index: NDArray[np.int64] | None = None
     test_data: NDArray[Any] | None = None
     test_target: NDArray[Any] | None = None
-    instead: str = ""
-    attempts: tuple[str, ...] = ()
+    instead: str = field(default="", kw_only=True)
+    attempts: tuple[str, ...] = field(default=(), kw_only=True)
 
     def __repr__(self) -> str:
         shape = " x ".join(map(str, self.data.shape))
