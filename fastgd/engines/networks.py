@@ -15,6 +15,7 @@ from fastgd.engines.registry import COEFFICIENTS, RULES
 from fastgd.extras import present, warn_slow
 
 _TOGETHER = 16  # networks of a block in NumPy's arrays
+_FEW_OUTPUTS = 5  # of a linear model: from more on, the products of networks are as fast
 
 
 def chosen_backend(backend: str | None) -> str:
@@ -47,6 +48,25 @@ def engine_for(a: Architecture, backend: str | None, n_threads: int | None, tf32
     from fastgd.engines.reference.networks import Reference  # noqa: PLC0415
 
     return Reference(a)
+
+
+def linear_engine_for(
+    a: Architecture, backend: str | None, n_threads: int | None, tf32: bool
+) -> Engine:
+    """The engine for a network without hidden layers that need not have the bits of other networks.
+
+    Its sums have another order than theirs; many outputs are theirs as well, for they fill whole vectors.
+    """
+    chosen = chosen_backend(backend)
+    if chosen not in ("cython", "numpy") or callable(a.loss) or a.sizes[-1] > _FEW_OUTPUTS:
+        return engine_for(a, backend, n_threads, tf32)
+    if chosen == "cython":
+        from fastgd.engines.native.networks import Network  # noqa: PLC0415
+
+        return cast("Engine", Network(a, n_threads, linear=True))
+    from fastgd.engines.reference.linear import LinearReference  # noqa: PLC0415
+
+    return LinearReference(a)
 
 
 @dataclass(frozen=True)

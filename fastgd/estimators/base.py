@@ -35,6 +35,7 @@ class NetworkEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[mis
     _kinds: ClassVar[dict[str, Kind]] = {}
     _weights_name: ClassVar[str]  # the attribute that a fitted estimator has
     _trains_in_place: ClassVar[bool]  # whether that attribute holds the network's own arrays
+    _kind_of_network: ClassVar[type[MLP]] = MLP
     class_weight: Any = None  # a parameter of classifiers
     _net: MLP | None
 
@@ -219,7 +220,9 @@ class NetworkEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[mis
             or net.n_threads != self.n_threads
             or (net.architecture is not architecture and net.architecture != architecture)
         ):
-            net = self._net = MLP.from_architecture(architecture, n_threads=self.n_threads)
+            net = self._net = self._kind_of_network.from_architecture(
+                architecture, n_threads=self.n_threads
+            )
         return net
 
     def _outputs(self, X: Any) -> Array:

@@ -34,6 +34,7 @@ from fastgd.estimators.rates import falling_rate, rate_of_adaptive
 from fastgd.estimators.scaled_model import ScaledModel
 from fastgd.estimators.scaling import Scaling
 from fastgd.estimators.stopping import CLOSE, Stopping
+from fastgd.network.linear import LinearNetwork
 from fastgd.network.mlp import MLP
 from fastgd.optimizers import Optimizer
 from fastgd.optimizers.fields import Rate
@@ -75,6 +76,7 @@ class LinearEstimator(NetworkEstimator):
     }
     _weights_name = "coef_"
     _trains_in_place = False
+    _kind_of_network = LinearNetwork
     huber_delta = 1.0  # a parameter of regressors
 
     # --- what the two differ in -------------------------------------------------------------------

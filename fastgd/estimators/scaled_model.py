@@ -12,6 +12,7 @@ from fastgd.engines.protocol.networks import Rows
 from fastgd.estimators.conjugates import conjugate_of
 from fastgd.estimators.duality import DualityGap
 from fastgd.estimators.scaling import BLOCK, Scaling, deviations, null_outputs, shares
+from fastgd.network.linear import LinearNetwork
 from fastgd.network.mlp import MLP
 
 __all__ = ["ScaledModel"]
@@ -68,7 +69,7 @@ class ScaledModel:
             float(p[0, 0]) if uniform else 0.0 for p in (self.penalties.l1, self.penalties.l2)
         )
         inner = replace(a, loss_constants=constants, l1=l1, l2=l2)
-        self.network = MLP.from_architecture(inner, n_threads=net.n_threads)
+        self.network = LinearNetwork.from_architecture(inner, n_threads=net.n_threads)
         if from_zero:
             for p in self.network.params:
                 p[...] = 0

@@ -122,6 +122,7 @@ class MLP:
 
     history_: TrainingHistory
     status_: Status
+    _engine_for = staticmethod(engine_for)
 
     def __init__(
         self,
@@ -177,7 +178,7 @@ class MLP:
         self.seed = as_seed("rng", rng)
         config.get_num_threads(n_threads)  # checks it
         self.backend, self.n_threads, self.tf32 = backend, n_threads, as_flag("tf32", tf32)
-        self.engine: Engine = engine_for(architecture, backend, n_threads, self.tf32)
+        self.engine: Engine = self._engine_for(architecture, backend, n_threads, self.tf32)
         self.params = parameter_views(architecture)
         self.optimizer_: Optimizer | None = None
         self.reset()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastgd.engines.native.source import kernels_source, steepness_include, stops_include
 from fastgd.engines.native.source_lanes import lanes_source
-from fastgd.engines.native.source_networks import network_source
+from fastgd.engines.native.source_networks import linear_source, network_source
 
 
 def generated_sources() -> dict[str, str]:
@@ -13,6 +13,7 @@ def generated_sources() -> dict[str, str]:
         "kernels.pyx": kernels_source(),
         "network_kernels.pyx": network_source(),
         "lane_kernels.pyx": lanes_source(),
+        "linear_kernels.pyx": linear_source(),
         "stops.pxi": stops_include(),
         "steepness.pxi": steepness_include(),
     }

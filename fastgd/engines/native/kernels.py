@@ -39,7 +39,7 @@ def _imported(kind: str, target: str) -> KernelModule:
     return cast("KernelModule", importlib.import_module(f"fastgd.engines.native.{kind}_{target}"))
 
 
-@lru_cache(maxsize=3)
+@lru_cache(maxsize=4)
 def kernels(kind: str = "kernels") -> KernelModule:
     """The kernel module in use.
 
@@ -69,6 +69,11 @@ def network_kernels() -> KernelModule:
 def lane_kernels() -> KernelModule:
     """The kernel module of small networks side by side."""
     return kernels("lane_kernels")
+
+
+def linear_kernels() -> KernelModule:
+    """The kernel module of linear models."""
+    return kernels("linear_kernels")
 
 
 def reason() -> str:

@@ -51,6 +51,7 @@ typedef struct {
     /* the rows */
     const char *x;
     ptrdiff_t row, n; /* bytes from one row to the next; rows in `order`, epoch after epoch */
+    const char *end;  /* of linear models: behind the last number of a row */
     int kind;
     double scale;
     const void *y; /* int32 or this precision, rows of outputs */
@@ -89,5 +90,14 @@ typedef struct {
     fgd_barrier barrier;
     ptrdiff_t dense_until;
 } fgd_network;
+
+/* Where number k of the order lies among the rows. */
+static inline ptrdiff_t fgd_place(const fgd_network *net, ptrdiff_t k) {
+    return net->order ? (ptrdiff_t)net->order[k] : k;
+}
+
+static inline const char *fgd_row(const fgd_network *net, ptrdiff_t k) { return net->x + fgd_place(net, k) * net->row; }
+
+static inline ptrdiff_t fgd_share(ptrdiff_t n, int rank, int members) { return n * rank / members; }
 
 #endif

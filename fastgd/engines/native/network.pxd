@@ -6,7 +6,7 @@ ctypedef void (*loop_t)(void** arrays, const void* c, Py_ssize_t lo, Py_ssize_t 
 ctypedef int (*begin_t)(void* owner, Py_ssize_t step) noexcept nogil
 ctypedef void (*finish_t)(void* owner, Py_ssize_t step, double squares) noexcept nogil
 ctypedef void (*run_t)(void* net, int rank) noexcept nogil
-ctypedef Py_ssize_t (*room_t)(Py_ssize_t widest) noexcept nogil
+ctypedef Py_ssize_t (*room_t)(Py_ssize_t widest, Py_ssize_t outputs) noexcept nogil
 
 cdef extern from "network.h" nogil:
     enum: FGD_ROWS
@@ -38,6 +38,7 @@ cdef extern from "network.h" nogil:
         uint64_t seed, t
         const char* x
         Py_ssize_t row, n
+        const char* end
         int kind
         double scale
         const void* y

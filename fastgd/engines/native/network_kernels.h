@@ -33,15 +33,6 @@ static void fgd_see(const char *row, int kind, ptrdiff_t n, uint32_t *seen) {
         }
 }
 
-/* Where number k of the order lies among the rows. */
-static inline ptrdiff_t fgd_place(const fgd_network *net, ptrdiff_t k) {
-    return net->order ? (ptrdiff_t)net->order[k] : k;
-}
-
-static inline const char *fgd_row(const fgd_network *net, ptrdiff_t k) { return net->x + fgd_place(net, k) * net->row; }
-
-static inline ptrdiff_t fgd_share(ptrdiff_t n, int rank, int members) { return n * rank / members; }
-
 /* --- both precisions ----------------------------------------------------------------------------------------------- */
 
 /* A small square of numbers, rows `n` apart, to columns a panel apart. */
@@ -80,10 +71,12 @@ static inline void fgd_transpose_d(const double *from, ptrdiff_t n, double *to) 
 #define FGD_SQUARE FGD_CAT(FGD_SQUARE_, FGD_S)
 
 #define FGD_S f
+#include "batch.h"
 #include "products.h"
 #include "passes.h"
 #undef FGD_S
 #define FGD_S d
+#include "batch.h"
 #include "products.h"
 #include "passes.h"
 #undef FGD_S

@@ -5,6 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.engines.protocol.networks import Architecture, Rows, Stretch
+from fastgd.engines.reference.networks import Reference
 
 class Workspace:
     rows: int
@@ -19,9 +20,13 @@ class Network:
     shapes: tuple[tuple[int, ...], ...]
     panel: int
     outputs: int
+    linear: bool
 
-    def __init__(self, architecture: Architecture, n_threads: int | None = None) -> None: ...
-    def room(self, widest: int) -> int: ...
+    def __init__(
+        self, architecture: Architecture, n_threads: int | None = None, linear: bool = False
+    ) -> None: ...
+    def room(self, widest: int, outputs: int) -> int: ...
+    def reference(self) -> Reference: ...
     def forward(
         self, params: list[NDArray[Any]], x: NDArray[Any], scale: float = 1.0
     ) -> NDArray[Any]: ...

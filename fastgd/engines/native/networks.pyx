@@ -28,6 +28,7 @@ import numpy as np
 from fastgd.engines import config
 from fastgd.engines.native import kernels
 from fastgd.engines.protocol.predictions import NotFinite
+from fastgd.engines.reference.linear import LinearReference
 from fastgd.engines.reference.networks import Reference
 from fastgd.engines.registry import RULES
 
@@ -158,7 +159,7 @@ cdef class Workspace:
         net.scratch = <void**>self._taken(scratch)
         net.lists = <Py_ssize_t**>self._taken(lists)
         for r in range(members):
-            net.scratch[r] = self._memory(network.room(max(sizes)), network.dtype)
+            net.scratch[r] = self._memory(network.room(max(sizes), sizes[layers]), network.dtype)
             net.lists[r] = <Py_ssize_t*>self._memory(2 * max(sizes), np.intp)
 
     cdef void* _memory(self, Py_ssize_t count, dtype) except NULL:
@@ -184,6 +185,8 @@ cdef class Network:
     architecture : Architecture
     n_threads : int or None
         The most threads of a call; None asks `fastgd.engines.config` at every call.
+    linear : bool
+        Whether to compute a network without hidden layers by the kernels of linear models.
 
     Raises
     ------
@@ -196,6 +199,7 @@ cdef class Network:
     cdef readonly tuple sizes, shapes
     cdef int apart  # of two arrays among the pairs of weights and biases: 2 without biases
     cdef readonly Py_ssize_t panel
+    cdef readonly bint linear
     cdef object n_threads
     cdef run_t run
     cdef room_t size_of_room
@@ -206,7 +210,7 @@ cdef class Network:
     cdef double madds  # of a row, forward
     cdef list spare
 
-    def __init__(self, architecture, n_threads=None):
+    def __init__(self, architecture, n_threads=None, linear=False):
         found = kernels.network_kernels()
         self.architecture, self.dtype = architecture, architecture.dtype
         self.outputs = architecture.sizes[len(architecture.sizes) - 1]
@@ -217,8 +221,14 @@ cdef class Network:
         letter = self.dtype.char
         self.addresses = found.addresses
         self.panel = 2 * found.lanes[letter]
-        self.run = <run_t><uintptr_t>self.addresses[f"fgd_run_{letter}"]
-        self.size_of_room = <room_t><uintptr_t>self.addresses[f"fgd_room_size_{letter}"]
+        self.linear = linear
+        if linear:
+            passes = kernels.linear_kernels().addresses
+            self.run = <run_t><uintptr_t>passes[f"fgd_linear_run_{letter}"]
+            self.size_of_room = <room_t><uintptr_t>passes[f"fgd_linear_room_{letter}"]
+        else:
+            self.run = <run_t><uintptr_t>self.addresses[f"fgd_run_{letter}"]
+            self.size_of_room = <room_t><uintptr_t>self.addresses[f"fgd_room_size_{letter}"]
         self.activation_loop = loop_address("activation", architecture.activation, letter)
         self.loss_loop = 0 if architecture.classes else loop_address("loss", architecture.loss, letter)
         self.exponential = self.addresses[f"map_exp_v{letter}"]
@@ -227,9 +237,13 @@ cdef class Network:
         self.loss_constants = np.array([*architecture.loss_constants, 0.0], self.dtype)
         self.madds = sum(float(k) * n for k, n in zip(self.sizes, self.sizes[1:]))
 
-    def room(self, Py_ssize_t widest):
+    def room(self, Py_ssize_t widest, Py_ssize_t outputs):
         """How many numbers a thread's own memory holds."""
-        return self.size_of_room(widest)
+        return self.size_of_room(self.sizes[0] if self.linear else widest, outputs)
+
+    def reference(self):
+        """The engine in NumPy that this one is tested against."""
+        return (LinearReference if self.linear else Reference)(self.architecture)
 
     cdef int _threads(self, double passes, Py_ssize_t rows) except -1:
         """How many threads to use for some rows, each of which passes the weights `passes` times."""
@@ -251,6 +265,7 @@ cdef class Network:
     cdef int _describe_rows(self, Workspace space, list params, rows, Py_ssize_t least=0) except -1:
         self._describe(space, params)
         describe_rows(space.net, rows, self.architecture, least)
+        _describe_end(space.net, rows.x)
         space.net.epoch_rows = space.net.n
         return 0
 
@@ -335,6 +350,7 @@ cdef class Network:
             net = space.net
             self._describe(space, params)
             describe_inputs(net, x, scale)
+            _describe_end(net, x)
             net.mode, net.predicts, net.strict = FGD_FORWARD_ONLY, predicts, strict
             net.outputs, net.y, net.weights = cnp.PyArray_DATA(outputs), NULL, NULL
             net.batch, net.first, net.last, net.epoch_rows = each, 0, 1, n
@@ -363,6 +379,8 @@ cdef class Network:
 
     def assess(self, params, rows):
         """Weighted mean loss of the rows, and accuracy or R²."""
+        if self.linear:
+            return self.reference().assessed(self.forward(params, rows.x, rows.scale), rows)
         cdef Py_ssize_t k, n = len(rows)
         cdef int members = self._threads(1, n)
         cdef Workspace space = self._memory_for(n, members)
@@ -411,7 +429,7 @@ cdef class Network:
         if not isinstance(stepper, Stepper) or any(
             len(slot.state) > FGD_MOST_ARRAYS - 2 for slot in stepper.slots
         ):
-            Reference(self.architecture).train(params, rows, stretch)
+            self.reference().train(params, rows, stretch)
             return
         self._train(list(params), rows, stretch, stepper)
 
@@ -506,6 +524,12 @@ cdef class Network:
                 e.arrays[1] = e.arrays[0]  # never read: the loops pass their own
         stepper.disjoint = False
         return grads
+
+
+cdef int _describe_end(fgd_network* net, cnp.ndarray x) except -1:
+    """Where the memory of the rows ends: the kernels of linear models read whole vectors before it."""
+    net.end = net.x + max(0, (net.n - 1) * net.row) + net.sizes[0] * cnp.PyArray_ITEMSIZE(x)
+    return 0
 
 
 def _check_order(order, Py_ssize_t n):

@@ -11,7 +11,8 @@ static inline ptrdiff_t FGD_(padded)(ptrdiff_t n) { return FGD_PANELS(n) * FGD_N
 static inline ptrdiff_t FGD_(strip_rows)(void) { return FGD_STRIP > FGD_NR ? FGD_STRIP / FGD_NR * FGD_NR : FGD_NR; }
 
 /* How many numbers a thread's memory holds, for the widest layer. */
-static ptrdiff_t FGD_(room_size)(ptrdiff_t widest) {
+static ptrdiff_t FGD_(room_size)(ptrdiff_t widest, ptrdiff_t outputs) {
+    (void)outputs;
     ptrdiff_t wide = FGD_(padded)(widest);
     ptrdiff_t panels = FGD_ABREAST * (FGD_ROWS + FGD_DEPTH) + FGD_TALLEST;
     return panels * FGD_NR + FGD_(strip_rows)() * wide + 2 * wide + 2 * FGD_ROWS + 64;
@@ -40,13 +41,6 @@ static FGD_(room) FGD_(room_of)(const fgd_network *net, int rank) {
 #include "passes_predict.h"
 
 /* --- a batch ------------------------------------------------------------------------------------------------------- */
-
-static double FGD_(weight_of)(const fgd_network *net, ptrdiff_t start, ptrdiff_t stop) {
-    double total = 0;
-    if (!net->weights) return (double)(stop - start);
-    for (ptrdiff_t k = start; k < stop; k++) total += net->weights[fgd_place(net, k)];
-    return total;
-}
 
 /* A pass over rows first..first + m: returns `before` plus their loss, computes gradients if that is finite. */
 static double FGD_(part)(fgd_network *net, ptrdiff_t first, ptrdiff_t m, ptrdiff_t row, ptrdiff_t update, double total,
@@ -99,21 +93,6 @@ static void FGD_(look)(fgd_network *net, ptrdiff_t start, ptrdiff_t stop, ptrdif
     }
     if (rank == 0) net->loss_sum = loss;
     fgd_meet(&net->barrier);
-}
-
-static int FGD_(all_finite)(const FGD_T *p, ptrdiff_t n) {
-    int bad = 0;
-    for (ptrdiff_t i = 0; i < n; i++) bad |= !isfinite(p[i]);
-    return !bad;
-}
-
-/* Test whether all parameters are finite; keep them if they are. */
-static void FGD_(check)(fgd_network *net) {
-    for (int k = 0; k < 2 * net->layers; k++)
-        if (!FGD_(all_finite)((const FGD_T *)net->parameters[k], FGD_(length)(net, k))) net->overflowed = 1;
-    for (int k = 0; k < 2 * net->layers && net->keep && !net->overflowed; k++)
-        if (FGD_(length)(net, k))
-            memcpy(net->kept[k], net->parameters[k], (size_t)FGD_(length)(net, k) * sizeof(FGD_T));
 }
 
 /* Make an update, counted from the first epoch of the order; returns 0 if training ends with it. */

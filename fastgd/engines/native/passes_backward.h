@@ -24,31 +24,6 @@ static FGD_HOT void FGD_(backward)(const fgd_network *net, int layer, ptrdiff_t 
 
 /* --- gradients and updates ----------------------------------------------------------------------------------------- */
 
-static int FGD_(penalized)(const fgd_network *net) { return net->l1 != 0 || net->l2 != 0; }
-
-/* Add the gradient of the penalties to that of n weights. */
-static FGD_HOT void FGD_(penalize)(const fgd_network *net, FGD_T *g, const FGD_T *w, ptrdiff_t n, double share) {
-    FGD_T l2 = (FGD_T)(net->l2 * share), l1 = (FGD_T)(net->l1 * share);
-    for (ptrdiff_t i = 0; i < n; i++) g[i] += l2 * w[i] + l1 * ((w[i] > 0) - (w[i] < 0));
-}
-
-/* The penalties on n weights. */
-static FGD_HOT double FGD_(penalty)(const fgd_network *net, const FGD_T *w, ptrdiff_t n, double share) {
-    double squares = 0, sizes = 0;
-    if (net->l2 != 0) squares = FGD_SQUARES_OF(w, n);
-    if (net->l1 != 0)
-        for (ptrdiff_t i = 0; i < n; i++) sizes += fabs((double)w[i]);
-    return share * (net->l1 * sizes + net->l2 / 2 * squares);
-}
-
-/* Update elements lo..hi of a parameter array by gradients that begin at `g`. */
-static void FGD_(update)(const fgd_update *update, ptrdiff_t lo, ptrdiff_t hi, const FGD_T *g) {
-    void *arrays[FGD_MOST_ARRAYS];
-    for (int k = 0; k < update->count; k++) arrays[k] = (FGD_T *)update->arrays[k] + lo;
-    arrays[1] = (void *)g;
-    update->loop(arrays, update->coefficients, 0, hi - lo);
-}
-
 /* Gradient of the weights of inputs k..k + rows, which lie in whole panels: n columns, added to `g` or new. New ones are
    written as whole vectors, the last panel first: what that writes too much, into the next row, the others write over. */
 static FGD_HOT void FGD_(outer_strip)(const fgd_network *net, int layer, ptrdiff_t m, ptrdiff_t k, ptrdiff_t rows,
@@ -202,11 +177,6 @@ static ptrdiff_t FGD_(gradients)(const fgd_network *net, ptrdiff_t m, const ptrd
 }
 
 /* --- gradients that are complete before any update ------------------------------------------------------------------ */
-
-static inline ptrdiff_t FGD_(length)(const fgd_network *net, int k) {
-    if (!net->parameters[k]) return 0; /* no biases */
-    return net->sizes[k / 2 + 1] * (k % 2 ? 1 : net->sizes[k / 2]);
-}
 
 static void FGD_(clear_gradients)(const fgd_network *net, int rank) {
     for (int k = 0; k < 2 * net->layers; k++) {

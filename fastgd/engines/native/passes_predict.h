@@ -24,38 +24,6 @@ static inline void FGD_(output_row)(const fgd_network *net, ptrdiff_t m, ptrdiff
         memcpy(out + j, z, (size_t)(n - j < FGD_NR ? n - j : FGD_NR) * sizeof(FGD_T));
 }
 
-/* Numbers of `whole` rows at `out`, which are outputs so far, become probabilities; `room` has as many, in vectors. */
-static void FGD_(softmax_rows)(const fgd_network *net, ptrdiff_t rows, FGD_T *room, FGD_T *out) {
-    ptrdiff_t n = net->sizes[net->layers], count = rows * n;
-    ptrdiff_t vectors = (count + FGD_LANES - 1) / FGD_LANES * FGD_LANES;
-    void *arrays[] = {room, room};
-    for (ptrdiff_t b = 0; b < rows; b++) {
-        FGD_T most = out[b * n];
-        for (ptrdiff_t j = 1; j < n; j++) most = out[b * n + j] > most ? out[b * n + j] : most;
-        for (ptrdiff_t j = 0; j < n; j++) room[b * n + j] = out[b * n + j] - most;
-    }
-    for (ptrdiff_t i = count; i < vectors; i++) room[i] = 0;
-    net->exponential(arrays, NULL, 0, vectors);
-    for (ptrdiff_t b = 0; b < rows; b++) {
-        FGD_T total = 0;
-        for (ptrdiff_t j = 0; j < n; j++) total += room[b * n + j];
-        for (ptrdiff_t j = 0; j < n; j++) out[b * n + j] = room[b * n + j] / total;
-    }
-}
-
-/* The same for labels, each with a probability of its own, and for counts, whose mean is the exponential. */
-static void FGD_(separate_rows)(const fgd_network *net, ptrdiff_t rows, FGD_T *room, FGD_T *out) {
-    ptrdiff_t count = rows * net->sizes[net->layers];
-    ptrdiff_t vectors = (count + FGD_LANES - 1) / FGD_LANES * FGD_LANES;
-    int labels = net->predicts == FGD_LABELS;
-    void *arrays[] = {room, room};
-    for (ptrdiff_t i = 0; i < count; i++) room[i] = labels && out[i] > 0 ? -out[i] : out[i];
-    for (ptrdiff_t i = count; i < vectors; i++) room[i] = 0;
-    net->exponential(arrays, NULL, 0, vectors);
-    for (ptrdiff_t i = 0; i < count; i++)
-        out[i] = !labels ? room[i] : (out[i] < 0 ? room[i] : (FGD_T)1) / ((FGD_T)1 + room[i]);
-}
-
 static void FGD_(write_outputs)(const fgd_network *net, ptrdiff_t first, ptrdiff_t m, int rank) {
     FGD_(room) room = FGD_(room_of)(net, rank);
     ptrdiff_t n = net->sizes[net->layers], hi = fgd_share(m, rank + 1, net->barrier.members);

@@ -7,13 +7,6 @@
    Every element of a product is one chain of multiply-adds (fused where the processor can) in the order of the summed
    index. So its bits depend on nothing but the operands: not on tiles, threads, or the rows beside it. */
 
-static inline FGD_V FGD_(load)(const FGD_T *p) {
-    FGD_V v;
-    memcpy(&v, p, sizeof v);
-    return v;
-}
-static inline void FGD_(store)(FGD_T *p, FGD_V v) { memcpy(p, &v, sizeof v); }
-
 /* A chain goes on from `from`: what is there already, one row for all, or NULL for zeros. A tile is R rows high and H
    vectors wide: both of a panel, or only the first where the last panel has no columns in the second. */
 #define FGD_BEGIN(R, H, from, step)                                                                       \

@@ -1,5 +1,7 @@
 """The text of a network's kernel modules: loops of activations and losses, and the passes of `network_kernels.h`.
 
+The passes of linear models, in `linear_kernels.h`, use the same loops, and their module has nothing else.
+
 As in `fastgd.engines.native.source`, the same text is compiled once per instruction set.
 """
 
@@ -15,8 +17,16 @@ _PASSES = """\
 cdef extern from "network_kernels.h" nogil:
     void fgd_run_f(void*, int)
     void fgd_run_d(void*, int)
-    Py_ssize_t fgd_room_size_f(Py_ssize_t)
-    Py_ssize_t fgd_room_size_d(Py_ssize_t)
+    Py_ssize_t fgd_room_size_f(Py_ssize_t, Py_ssize_t)
+    Py_ssize_t fgd_room_size_d(Py_ssize_t, Py_ssize_t)
+
+"""
+_LINEAR_PASSES = """\
+cdef extern from "linear_kernels.h" nogil:
+    void fgd_linear_run_f(void*, int)
+    void fgd_linear_run_d(void*, int)
+    Py_ssize_t fgd_linear_room_f(Py_ssize_t, Py_ssize_t)
+    Py_ssize_t fgd_linear_room_d(Py_ssize_t, Py_ssize_t)
 
 """
 _PAIR_LOOP = """
@@ -64,3 +74,9 @@ def network_source() -> str:
         texts += [_pair_loop(kind, f, inputs, s) for f in functions.values() for s in REAL]
     passes = [f"fgd_{name}_{suffix}" for name in ("run", "room_size") for suffix in REAL]
     return "".join([*texts, addresses_text(texts, passes), LANES])
+
+
+def linear_source() -> str:
+    """The text of a module of linear models' passes."""
+    passes = [f"fgd_linear_{name}_{suffix}" for name in ("run", "room") for suffix in REAL]
+    return "".join([HEADER, _LINEAR_PASSES, addresses_text([], passes), LANES])
