@@ -6,6 +6,7 @@ warns. Otherwise a failing compiler fails the installation.
 
 import os
 import platform
+import shutil
 import subprocess
 import sys
 from concurrent.futures import Future
@@ -84,7 +85,7 @@ class BuildExtensions(build_ext):
         if self.compiler.compiler_type == "unix" and "clang" not in self.compiler.compiler_so[0]:
             flags = flags + GCC_ONLY
         ext.extra_compile_args = [*flags, *ext.extra_compile_args]
-        ext.sources = [self.c_file(source) for source in ext.sources]
+        ext.sources = [own_copy(self.c_file(source), ext.name) for source in ext.sources]
         super().build_extension(ext)
 
     def c_file(self, source: str) -> str:
@@ -111,6 +112,17 @@ def in_c(source: str) -> str:
     command = [sys.executable, "-m", "cython", "-3", *directives, "-I", GENERATED]
     subprocess.run([*command, "--module-name", module, "-o", target, source], check=True)
     return target
+
+
+def own_copy(c_file: str, module: str) -> str:
+    """The C file under the module's own name.
+
+    A compiler names object files after it, and modules of several instruction sets are compiled at the same time.
+    """
+    own = f"build/cython/{module}.c"
+    if own != c_file:
+        shutil.copyfile(c_file, own)
+    return own
 
 
 def write_generated() -> None:
