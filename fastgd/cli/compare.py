@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from argparse import Namespace
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,8 @@ def _write_trainings(
             curves(task, {done.name: (done, record) for done in recorded}, f", {where}")
             for record, where in task.records.items()
         ]
+        if any(display.spans_decades for display in displays):  # all on one kind of scale
+            displays = [replace(display, scale="log") for display in displays]
         save_figure(written[2], *(display.plot for display in displays))
     return written
 

@@ -63,10 +63,29 @@ def legend_above(ax: Axes) -> None:
     room = 14.0 * ax.figure.get_figwidth() * ax.get_position().width  # type: ignore[union-attr]
     widths = [len(name) + 7 for name in names]
     columns = len(names) if sum(widths) <= room else max(1, int(room // max(widths)))
-    ax.legend(
+    legend = ax.legend(
         loc="lower left", bbox_to_anchor=(0.0, 1.01), ncols=columns, frameon=False,
         borderaxespad=0.0, handlelength=2.2, columnspacing=1.6,
     )  # fmt: skip
+    _keep_title_above(ax, legend)
+
+
+def _keep_title_above(ax: Axes, legend: Any) -> None:
+    """Let a title, also one that is set later, stand above the legend.
+
+    Matplotlib puts titles above child axes, not above legends: an empty child takes the legend's place.
+    """
+    figure: Any = ax.figure
+
+    def place(_: Any, renderer: Any) -> Any:
+        box = legend.get_window_extent(renderer)
+        return box.transformed(figure.transSubfigure.inverted())
+
+    child = ax.inset_axes((0.0, 1.0, 1.0, 0.1), zorder=-1)
+    child.set_axis_off()
+    child.set_in_layout(False)
+    child.set_navigate(False)
+    child.set_axes_locator(place)
 
 
 def label_1_2_5(axis: Any) -> None:
@@ -92,9 +111,20 @@ def is_geometric(values: Sequence[Any]) -> bool:
     return bool(np.allclose(steps, steps[0], rtol=1e-3) and abs(steps.sum()) > np.log(10))
 
 
-def placed_marks(values: Sequence[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Centres and edges of cells: monotone numbers to scale, other values side by side."""
-    numeric = is_numeric(tuple(values))
+def is_even(values: Sequence[Any]) -> bool:
+    """Whether values are numbers at equal distances, or at equal distances in logarithm."""
+    if not is_numeric(tuple(values)):
+        return False
+    steps = np.diff(np.asarray(values, np.float64))
+    # Rounded values, as 0.33 and 0.67, are even too.
+    return steps.size < 2 or bool(np.ptp(steps) <= 0.05 * abs(steps.mean())) or is_geometric(values)
+
+
+def placed_marks(
+    values: Sequence[Any], to_scale: bool = True
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Centres and edges of cells: monotone numbers to scale unless unwanted, other values side by side."""
+    numeric = to_scale and is_numeric(tuple(values))
     centres = np.asarray(values, np.float64) if numeric else np.arange(len(values), dtype=float)
     edges = cell_edges(centres)
     # Without negative values no cell extends below 0: a momentum of 0 is the end of its range.

@@ -16,6 +16,7 @@ from fastgd.plotting.common import (
     draw_hatched,
     draw_star,
     increasing,
+    is_even,
     is_geometric,
     label_1_2_5,
     legend_above,
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+_MOST_LABELS = 12  # of cells side by side
+
 
 @dataclass
 class HeatMapDisplay(Display):
@@ -38,7 +41,8 @@ class HeatMapDisplay(Display):
     Parameters
     ----------
     x, y : sequence
-        The axes' values: numbers are drawn to scale, other values side by side.
+        The axes' values. Numbers at equal distances, or in equal ratios, are drawn to scale; other values side by side,
+        in cells of one size, unless there is a `boundary`.
     values : array_like of shape (len(y), len(x))
         The values shown as colours; nan where there is none.
     diverged, unfinished : array_like of bool, same shape, optional
@@ -87,8 +91,8 @@ class HeatMapDisplay(Display):
         from matplotlib.colors import LogNorm, Normalize  # noqa: PLC0415  (heavy)
 
         values = np.asarray(self.values, np.float64)
-        xs, x_edges = placed_marks(self.x)
-        ys, y_edges = placed_marks(self.y)
+        xs, x_edges = placed_marks(self.x, self._to_scale(self.x))
+        ys, y_edges = placed_marks(self.y, self._to_scale(self.y))
         seen = values[np.isfinite(values)]
         norm = LogNorm if spans_decades(seen) else Normalize
         limits = (float(seen.min()), _colour_top(seen)) if seen.size else (0.0, 1.0)
@@ -111,6 +115,10 @@ class HeatMapDisplay(Display):
             draw_star(ax, xs[self.best[1]], ys[self.best[0]], "best")
         self._label(ax, mesh, (xs, ys), (x_edges, y_edges))
 
+    def _to_scale(self, values: Sequence[Any]) -> bool:
+        """Whether the axis is drawn to scale; a boundary has to be."""
+        return is_even(values) or (self.boundary is not None and is_numeric(tuple(values)))
+
     def _label(self, ax: Axes, mesh: Any, places: Any, edges: Any) -> None:
         figure: Figure = ax.figure  # type: ignore[assignment]
         above = np.any(mesh.get_array() > mesh.norm.vmax)
@@ -120,8 +128,10 @@ class HeatMapDisplay(Display):
         if "iterations" in self.value_name and bar.ax.get_yscale() == "log":
             label_1_2_5(bar.ax.yaxis)
         for axis, values, place in ((ax.xaxis, self.x, places[0]), (ax.yaxis, self.y, places[1])):
-            if not is_numeric(tuple(values)):
-                axis.set_ticks(place, [as_drawn(shortened(axis_label(v))) for v in values])
+            if not self._to_scale(values):
+                kept = slice(None, None, -(-len(values) // _MOST_LABELS))
+                labels = [as_drawn(shortened(axis_label(v))) for v in values[kept]]
+                axis.set_ticks(place[kept], labels)
         if is_geometric(self.x):
             ax.set_xscale("log")
         if is_geometric(self.y):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -48,8 +48,11 @@ class IterationsDisplay(Display):
         The values of each line, by its name in the legend; nan where a run has none.
     failed : array_like of bool of shape (n,), optional
         Where every run diverged: drawn as a hatched band.
+    growing : array_like of bool of shape (n,), optional
+        Where every run diverged or grew until it was ended: drawn as a band hatched the other way.
     unfinished : dict of str to array_like of bool of shape (n,), optional
-        By line, where its run neither converged nor diverged: a cross at the top in the line's colour.
+        By line, where its run neither converged nor diverged: a pale band where this holds for all lines, else a cross
+        at the top in the line's colour.
     errors : dict of str to array_like of shape (n,), optional
         By line, standard errors: drawn as bars.
     partial : dict of str to array_like of bool of shape (n,), optional
@@ -89,6 +92,7 @@ class IterationsDisplay(Display):
     y_name: str = NAMES["iterations"]
     curve_name: str = "closed form"
     connected: bool = True
+    growing: ArrayLike | None = field(default=None, kw_only=True)
     errors: Mapping[str, ArrayLike] | None = field(default=None, kw_only=True)
     partial: Mapping[str, ArrayLike] | None = field(default=None, kw_only=True)
     stopped: Mapping[str, ArrayLike] | None = field(default=None, kw_only=True)
@@ -104,14 +108,14 @@ class IterationsDisplay(Display):
             size = max(3.0, 7.5 - 3.0 * k) if self.curve is not None else 5.0
             size = size if x.size <= 200 else 2.0
             ax.plot(
-                x, y, style, color=COLOURS[k % len(COLOURS)], markersize=size, label=name,
+                x, y, style, color=COLOURS[k % len(COLOURS)], markersize=size,
+                label=name if np.isfinite(y).any() or len(lines) > 1 else "_",
                 markerfacecolor="white" if k == 0 and len(lines) > 1 else None, zorder=3,
                 linestyle="-" if joined and x.size <= 60 else "none", linewidth=1,
             )  # fmt: skip
         self._draw_errors(ax, x, lines)
         self._scale(ax, x, np.concatenate([y[np.isfinite(y)] for y in lines.values()] or [x]))
-        self._draw_band(ax, x)
-        self._draw_unfinished(ax, x)
+        self._draw_bands(ax, x)
         ax.set_xlabel(self.x_name)
         ax.set_ylabel(self.y_name)
         dress(ax)
@@ -154,17 +158,24 @@ class IterationsDisplay(Display):
                 label = "_"
 
     def _scale(self, ax: Axes, x: NDArray[np.float64], y: NDArray[np.float64]) -> None:
+        # All that was tried is on the axis, whether it has a value or not.
         if is_geometric(x.tolist()) or spans_decades(x, 50.0):
             ax.set_xscale("log")
+            margin = (x.max() / x.min()) ** 0.03
+            ax.set_xlim(x.min() / margin, x.max() * margin)
         else:
             margin = 0.03 * (np.ptp(x) or 1.0)
             ax.set_xlim(x.min() - margin, x.max() + margin)
-        if spans_decades(y):
+        if not y.size:
+            ax.set_ylim(0.0, 1.0)
+            ax.set_yticks([])
+            ax.text(0.5, 0.5, "no run converged", transform=ax.transAxes, ha="center", color=INK)
+        elif spans_decades(y):
             ax.set_yscale("log")
             ax.set_ylim(0.8 * y.min(), 1.35 * y.max())
             if y.max() < 1e6 and y.min() >= 1:
                 label_1_2_5(ax.yaxis)
-        elif y.size and np.abs(y).max() > 1e6 * np.median(np.abs(y)) > 0:
+        elif np.abs(y).max() > 1e6 * np.median(np.abs(y)) > 0:
             # Diverging runs leave the frame instead of flattening the others.
             y = y[np.abs(y) <= 1e6 * np.median(np.abs(y))]
             margin = 0.06 * (np.ptp(y) or 1.0)
@@ -173,21 +184,23 @@ class IterationsDisplay(Display):
             ax.ticklabel_format(axis="y", useOffset=False)
             ax.yaxis.get_offset_text().set_horizontalalignment("right")
 
-    def _draw_band(self, ax: Axes, x: NDArray[np.float64]) -> None:
-        left, right = ax.get_xlim()
-        bands = [(max(start, left), min(stop, right)) for start, stop in self._bands(x)]
-        bands = [(start, stop - start) for start, stop in bands if start < stop]
-        if bands:
-            ax.broken_barh(
-                bands, (0.0, 1.0), transform=ax.get_xaxis_transform(), facecolor="#F1F1F1",
-                edgecolor="#C4C4C4", hatch="///", linewidth=0, zorder=0, label="diverged",
-            )  # fmt: skip
-        ax.set_xlim(left, right)
-
-    def _draw_unfinished(self, ax: Axes, x: NDArray[np.float64]) -> None:
+    def _draw_bands(self, ax: Axes, x: NDArray[np.float64]) -> None:
+        """Say of each part of the axis where all runs failed how they did, and of the other failures one by one."""
+        none = np.zeros(x.shape, bool)
+        failed = none if self.failed is None else np.asarray(self.failed, bool)
+        growing = none if self.growing is None else np.asarray(self.growing, bool) & ~failed
+        open_ends = {n: np.asarray(m, bool) & ~growing for n, m in (self.unfinished or {}).items()}
+        unfinished = np.logical_and.reduce(list(open_ends.values())) if open_ends else none
+        unfinished = unfinished & ~failed
+        edge = self.unstable_from
+        stretches = [(edge, np.inf)] if edge is not None else _around(x, failed)
+        name = "not converged in time" if len(self.lines) == 1 else "none converged in time"
+        _draw_band(ax, _around(x, unfinished), name, ("#E4EFF7", None))
+        _draw_band(ax, _around(x, growing), "growing", ("#FBEFE3", "\\\\\\"))
+        _draw_band(ax, stretches, "diverged", ("#F1F1F1", "///"))
         label = "not converged in time"
-        for k, name in enumerate(self.lines):
-            mask = np.asarray((self.unfinished or {}).get(name, False), bool)
+        for k, line in enumerate(self.lines):
+            mask = np.asarray(open_ends.get(line, none)) & ~unfinished
             if mask.any():
                 ax.plot(
                     x[mask], np.full(mask.sum(), 0.97 - 0.035 * k), "x", markersize=5,
@@ -195,18 +208,6 @@ class IterationsDisplay(Display):
                     label=label,
                 )  # fmt: skip
                 label = "_"
-
-    def _bands(self, x: NDArray[np.float64]) -> list[tuple[float, float]]:
-        """Intervals around the diverged runs, half way to their neighbours."""
-        if self.unstable_from is not None:
-            return [(self.unstable_from, np.inf)]
-        if self.failed is None:
-            return []
-        failed: NDArray[np.bool_] = np.asarray(self.failed, bool)
-        order = np.argsort(x)
-        edges = cell_edges(x[order])
-        edges[0], edges[-1] = -np.inf, np.inf
-        return [(edges[i], edges[j]) for i, j in stretches_of(failed[order])]
 
     @classmethod
     def from_sweep(
@@ -256,7 +257,7 @@ class IterationsDisplay(Display):
             return np.moveaxis(array, position, -1).reshape(-1, values.size)[:, order]
 
         order = np.argsort(values)
-        rows, diverged = in_rows(what.values), in_rows(what.diverged)
+        rows, diverged, growing = map(in_rows, (what.values, what.diverged, what.growing))
         if len(rows) > MOST_LINES:
             raise ValueError(
                 f'kind="{quantity}" draws at most {MOST_LINES} lines and this sweep has '
@@ -280,6 +281,7 @@ class IterationsDisplay(Display):
             x=values[order],
             lines=by_line(rows),
             failed=None if result.paired else np.asarray(diverged.all(axis=0)),
+            growing=None if result.paired else np.asarray((diverged | growing).all(axis=0)),
             unfinished=by_line(np.isnan(rows) & ~diverged),
             errors=None if what.error is None else by_line(in_rows(what.error)),
             partial=None if what.error is None else by_line(in_rows(what.partial)),
@@ -290,3 +292,26 @@ class IterationsDisplay(Display):
             connected=not result.paired,
         )
         return display.plot(ax)
+
+
+def _around(x: NDArray[np.float64], marked: NDArray[np.bool_]) -> list[tuple[float, float]]:
+    """Intervals around marked runs, half way to their neighbours; those at the ends have none on one side."""
+    order = np.argsort(x)
+    edges = cell_edges(x[order])
+    edges[0], edges[-1] = -np.inf, np.inf
+    return [(float(edges[i]), float(edges[j])) for i, j in stretches_of(marked[order])]
+
+
+def _draw_band(
+    ax: Axes, stretches: Sequence[tuple[float, float]], name: str, look: tuple[str, str | None]
+) -> None:
+    """Fill parts of the axis from bottom to top; `look` is the colour and the hatch."""
+    left, right = ax.get_xlim()
+    inside = [(max(start, left), min(stop, right)) for start, stop in stretches]
+    bands = [(start, stop - start) for start, stop in inside if start < stop]
+    if bands:
+        ax.broken_barh(
+            bands, (0.0, 1.0), transform=ax.get_xaxis_transform(), facecolor=look[0],
+            edgecolor="#C4C4C4", hatch=look[1], linewidth=0, zorder=0, label=name,
+        )  # fmt: skip
+    ax.set_xlim(left, right)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,6 +22,8 @@ from fastgd.plotting.display import Display
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+_FAR = 10.0  # times the highest start: no descent goes there that comes back
+
 
 @dataclass
 class LossCurveDisplay(Display):
@@ -35,6 +37,9 @@ class LossCurveDisplay(Display):
         Axis labels, with units where there are any.
     marked : dict of str to float, optional
         By curve, the update to mark with a point, for example that of the parameters that were kept.
+    scale : {"auto", "linear", "log"}, default "auto"
+        Scale of the losses: by default logarithmic where they are positive and span more than a decade. Curves that
+        rise far above all starts leave the frame, so that the others can be seen.
 
     Attributes
     ----------
@@ -51,9 +56,16 @@ class LossCurveDisplay(Display):
     x_name: str = "iteration"
     y_name: str = "loss"
     marked: Mapping[str, float] | None = None
+    scale: Literal["auto", "linear", "log"] = field(default="auto", kw_only=True)
+
+    @property
+    def spans_decades(self) -> bool:
+        """Whether a logarithmic scale shows the losses better."""
+        losses = [_steps_and_loss(curve)[1] for curve in self.curves.values()]
+        return bool(losses) and spans_decades(np.concatenate(losses))
 
     def _draw(self, ax: Axes) -> None:
-        drawn = []
+        drawn: list[NDArray[np.float64]] = []
         for k, (name, curve) in enumerate(self.curves.items()):
             steps, loss = _steps_and_loss(curve)
             round_, colour = divmod(k, len(COLOURS))
@@ -65,12 +77,29 @@ class LossCurveDisplay(Display):
             if at.any():
                 ax.plot(steps[at], loss[at], MARKERS[colour], color=COLOURS[colour], markersize=6)
             drawn.append(loss)
-        if drawn and spans_decades(np.concatenate(drawn)):
+        if self.scale == "log" or (self.scale == "auto" and self.spans_decades):
             ax.set_yscale("log")
+        _frame(ax, drawn)
         ax.set_xlabel(self.x_name)
         ax.set_ylabel(self.y_name)
         dress(ax)
         legend_above(ax)
+
+
+def _frame(ax: Axes, losses: Sequence[NDArray[np.float64]]) -> None:
+    """Leave out what lies far above all starts, if other curves stay below."""
+    starts = [loss[np.isfinite(loss)][:1] for loss in losses]
+    if not any(start.size for start in starts):
+        return
+    limit = _FAR * float(np.abs(np.concatenate(starts)).max())
+    tame = [loss for loss in losses if not (loss > limit).any()]
+    if limit > 0 and tame and len(tame) < len(losses):
+        highest = float(np.nanmax(np.concatenate([*tame, *starts])))
+        lowest = float(np.nanmin(np.concatenate([*tame, *starts])))
+        if ax.get_yscale() == "log":
+            ax.set_ylim(0.8 * lowest, limit)
+        else:
+            ax.set_ylim(lowest - 0.05 * (highest - lowest), highest + 0.25 * (highest - lowest))
 
 
 def _steps_and_loss(curve: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.engines.protocol.outcomes import Status
+from fastgd.engines.protocol.outcomes import Regime, Status
 from fastgd.plotting.common import NAMES, axis_name
 from fastgd.plotting.labels import as_drawn, axis_label, is_numeric, shortened
 
@@ -128,6 +128,8 @@ class Shown:
         The share of runs that have no value.
     diverged : ndarray of bool
         Where every run diverged.
+    growing : ndarray of bool
+        Where the run grew until it was ended; of averages nowhere.
     stopped : ndarray of bool
         Where a run was stopped at a rung: its value is that of fewer updates.
     name : str
@@ -139,6 +141,7 @@ class Shown:
     error: NDArray[np.float64] | None
     without: NDArray[np.float64]
     diverged: NDArray[np.bool_]
+    growing: NDArray[np.bool_]
     stopped: NDArray[np.bool_]
     name: str
 
@@ -155,7 +158,8 @@ def shown(result: Result, quantity: str, over: str | None, average: str) -> Show
         values = quantity_values(result, quantity)
         without = np.isnan(values).astype(np.float64)
         stopped = np.asarray(result.status == Status.STOPPED)
-        return Shown(result.axes, values, None, without, result.diverged, stopped, name)
+        growing = np.asarray(result.regime == Regime.GROWING.label)
+        return Shown(result.axes, values, None, without, result.diverged, growing, stopped, name)
     found = result.averages(quantity, over=over, average=average)
     return Shown(
         found.axes,
@@ -163,6 +167,7 @@ def shown(result: Result, quantity: str, over: str | None, average: str) -> Show
         found.standard_error,
         found.without / found.runs,
         np.asarray(found.diverged == 1),
+        np.zeros(found.average.shape, bool),
         np.asarray(found.stopped > 0),
         f"{name}, {average} over {axis_name(over)}s",
     )

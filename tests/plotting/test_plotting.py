@@ -4,7 +4,11 @@ import itertools
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
+import fastgd as gd
+from fastgd.engines.protocol.outcomes import Status
 from fastgd.plotting import HeatMapDisplay, IterationsDisplay, LossCurveDisplay, PhaseDiagramDisplay
 from fastgd.plotting.common import cell_edges
 from fastgd.sweeps import SweepResult
@@ -129,13 +133,89 @@ def test_nothing_finite_still_draws(ax):
     draw(IterationsDisplay([0.1, 0.2], {"": [np.nan, np.nan]}, failed=[True, True]).plot(ax))
 
 
+def bands(ax):
+    """The filled parts of the axis, by their names."""
+    return {
+        patch.get_label(): [path.get_extents().intervalx.tolist() for path in patch.get_paths()]
+        for patch in ax.collections
+    }
+
+
+def test_all_that_was_tried_is_on_the_axis(ax):
+    line = gd.LeastSquares(np.linspace(0, 1, 30), np.linspace(1, 4, 30))
+    rates = np.geomspace(1e-4, 100, 40)
+    out = gd.sweep(line, gd.SGD(), {"lr": rates}, max_iter=2000)
+    IterationsDisplay.from_sweep(out, ax=ax)
+    left, right = ax.get_xlim()
+    assert left < rates[0]
+    assert rates[-1] < right
+    found = bands(ax)
+    ((begin, until),) = found["not converged in time"]
+    unfinished = rates[out.status == Status.MAX_ITER]
+    assert begin == left
+    assert unfinished[-1] < until < rates[unfinished.size]
+    ((begin, until),) = found["diverged"]
+    assert until == right
+    assert rates[out.converged][-1] < begin < rates[out.diverged][0]
+
+
+def test_growing_runs_have_a_band_of_their_own(ax):
+    line = gd.LeastSquares(np.linspace(0, 1, 30), np.linspace(1, 4, 30))
+    rates = np.linspace(1.4, 1.6, 41)
+    out = gd.sweep(line, gd.SGD(), {"lr": rates}, max_iter=300)
+    growing = rates[out.regime == "growing"]
+    IterationsDisplay.from_sweep(out, ax=ax)
+    ((begin, until),) = bands(ax)["growing"]
+    assert growing.size
+    assert begin == pytest.approx(growing[0] - 0.0025)
+    assert until == ax.get_xlim()[1]
+
+
+def test_where_nothing_converged_the_figure_says_so(ax):
+    out = sweep_of({"lr": (0.1, 0.2, 0.3)}, status=[1, 1, 1], iterations=[9, 9, 9])
+    IterationsDisplay.from_sweep(out, ax=ax)
+    assert [text.get_text() for text in ax.texts] == ["no run converged"]
+    assert ax.get_yticks().size == 0
+    assert labels(ax) == ["not converged in time"]
+
+
+def test_a_title_stands_above_the_legend():
+    figure = Figure(layout="constrained")
+    ax = figure.subplots()
+    IterationsDisplay([0.1, 0.2, 0.4], {"counted": [40, 19, 8]}).plot(ax)
+    title = ax.set_title("mine")
+    FigureCanvasAgg(figure).draw()
+    assert title.get_window_extent().ymin >= ax.get_legend().get_window_extent().ymax
+
+
+def test_cells_of_uneven_values_have_one_size(ax):
+    momenta = [0.0, 0.5, 0.9, 0.99]
+    HeatMapDisplay([0.1, 0.2, 0.3], momenta, np.arange(12.0).reshape(4, 3)).plot(ax)
+    assert ax.get_ylim() == (-0.5, 3.5)
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["0", "0.5", "0.9", "0.99"]
+    assert ax.get_xlim() == pytest.approx((0.05, 0.35))  # even: to scale
+
+
+def test_a_diverging_curve_does_not_squash_the_others(ax):
+    n = np.arange(60)
+    curves = {"slow": 3 * 0.99**n, "right": 3 * 0.9**n, "too large": 3 * 1.3**n}
+    LossCurveDisplay(curves).plot(ax)
+    assert ax.get_ylim()[1] == 30.0
+    ax.clear()
+    LossCurveDisplay({name: curve - 1 for name, curve in curves.items()}).plot(ax)
+    assert 2 < ax.get_ylim()[1] < 4
+    ax.clear()
+    LossCurveDisplay({"too large": curves["too large"]}).plot(ax)
+    assert ax.get_ylim()[1] > 1e7
+
+
 def test_from_sweep_sorts_and_leaves_gaps(ax):
     out = sweep_of({"lr": (0.3, 0.1, 0.2)}, status=[2, 0, 1], iterations=[9, 40, 100])
     display = IterationsDisplay.from_sweep(out, ax=ax, predicted=[np.inf, 40.0, 101.0])
     np.testing.assert_array_equal(display.x, [0.1, 0.2, 0.3])
     np.testing.assert_array_equal(display.lines["counted"], [40, np.nan, np.nan])
     assert display.unfinished["counted"].tolist() == [False, True, False]
-    assert labels(ax) == ["closed form", "counted", "diverged", "not converged in time"]
+    assert labels(ax) == ["closed form", "counted", "not converged in time", "diverged"]
     assert ax.get_ylabel() == "iterations until max |slope| < 0.001"
 
 
