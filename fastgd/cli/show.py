@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from fastgd.text import printable
 
 if TYPE_CHECKING:
     from fastgd.studies import Reproduced
+
+_GAP = 3  # between the columns of a table on a terminal
 
 
 @dataclass(frozen=True)
@@ -82,17 +84,35 @@ def _show_rich(table: Table) -> None:
     from rich.text import Text  # noqa: PLC0415
 
     console, widths = Console(), _widths(table)
-    shown = len(widths)
-    if sum(widths) + 3 * shown > console.width:
-        shown -= table.dispensable
-    drawn = RichTable(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    columns = list(range(len(widths)))
+    if sum(widths) + _GAP * len(widths) > console.width:
+        columns = columns[: len(widths) - table.dispensable]
     if table.title:
         console.print(Text(table.title, "bold"))
-    for k, name in enumerate(table.names[:shown]):
-        drawn.add_column(Text(name), justify="left" if k < table.left else "right", no_wrap=True)
-    for row in table.rows:
-        drawn.add_row(*map(Text, row[:shown]))  # Text, since a column may be called [red]
-    console.print(drawn)
+    for block in _blocks([widths[k] for k in columns], table.left, console.width):
+        drawn = RichTable(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+        for k in block:
+            # Folded where a single column is wider than the terminal: a number that is cut is another number.
+            side: Literal["left", "right"] = "left" if k < table.left else "right"
+            drawn.add_column(Text(table.names[k]), justify=side, overflow="fold")
+        for row in table.rows:
+            # Text, since a column may be called [red]
+            drawn.add_row(*(Text(row[k]) for k in block))
+        console.print(drawn)
+
+
+def _blocks(widths: list[int], left: int, room: int) -> list[list[int]]:
+    """The columns in blocks that fit the terminal, one below the other; each begins with the `left` first."""
+    key = list(range(left))
+    blocks, used = [[*key]], 0
+    for k in range(left, len(widths)):
+        taken = sum(widths[j] + _GAP for j in key)
+        if used and taken + used + widths[k] + _GAP > room + _GAP:
+            blocks.append([*key])
+            used = 0
+        blocks[-1].append(k)
+        used += widths[k] + _GAP
+    return blocks
 
 
 def show_studies(done: Reproduced) -> None:

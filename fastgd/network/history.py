@@ -53,6 +53,12 @@ class TrainingHistory:
 
     columns: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in _COLUMNS})
 
+    def __repr__(self) -> str:
+        if not len(self):
+            return "TrainingHistory(no records)"
+        steps, loss = self.columns["step"], self.columns["loss"]
+        return f"TrainingHistory({len(self)} records, step {steps[0]:.0f} ... {steps[-1]:.0f}, loss {loss[-1]:.6g})"
+
     def __getattr__(self, name: str) -> NDArray[np.float64]:
         if name in _COLUMNS:
             return np.array(self.columns[name])

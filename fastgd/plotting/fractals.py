@@ -42,7 +42,7 @@ _NARROW = 0.01  # of a logarithm; narrower axes look the same on both scales
 _MOST_LABELS = 12  # of an axis whose values are no numbers
 
 
-@dataclass
+@dataclass(repr=False)
 class FractalDisplay(Display):
     """Which runs of a map converge and which diverge, and how fast: the boundary may be a fractal.
 

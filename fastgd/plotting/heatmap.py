@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _MOST_LABELS = 12  # of cells side by side
 
 
-@dataclass
+@dataclass(repr=False)
 class HeatMapDisplay(Display):
     """A value for every cell of a grid; the best, the diverged and the unfinished cells are marked.
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-@dataclass
+@dataclass(repr=False)
 class IterationsDisplay(Display):
     """Iterations, loss or metric of each run against one varied number.
 

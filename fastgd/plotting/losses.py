@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _FAR = 10.0  # times the highest start: no descent goes there that comes back
 
 
-@dataclass
+@dataclass(repr=False)
 class LossCurveDisplay(Display):
     """Loss against the update, for several descents.
 

@@ -41,7 +41,7 @@ _REGIME_LOOKS = {
 }
 
 
-@dataclass
+@dataclass(repr=False)
 class PhaseDiagramDisplay(Display):
     """Regimes of descent over two varied numbers, with the borders that theory predicts.
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from fastgd.descent.axes import CheckedAxes
 from fastgd.sweeps.axis_values import AxesAsGiven, shown_axes
+from fastgd.sweeps.html import as_html
 from fastgd.sweeps.regimes import RegimeNames
 
 if TYPE_CHECKING:
@@ -64,6 +65,10 @@ class Contents:
     def size(self) -> int:
         """The number of runs."""
         return int(np.prod(self.shape, dtype=np.int64))
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the counts, the best runs, and the picture where there is one."""
+        return as_html(self)
 
     def axes_at(self, index: tuple[int, ...]) -> dict[str, Any]:
         """The values of one run on all axes."""

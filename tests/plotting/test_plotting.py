@@ -209,6 +209,33 @@ def test_a_diverging_curve_does_not_squash_the_others(ax):
     assert ax.get_ylim()[1] > 1e7
 
 
+def test_a_notebook_shows_one_line_or_a_picture(ax):
+    out = sweep_of({"lr": (0.3, 0.1, 0.2)}, status=[2, 0, 1], iterations=[9, 40, 100])
+    display = IterationsDisplay.from_sweep(out, ax=ax)
+    assert repr(display).startswith(
+        "IterationsDisplay(iterations until max |slope| < 0.001 against"
+    )
+    assert "\n" not in repr(display)
+    assert LossCurveDisplay({"a": [1.0]})._repr_html_() is None
+    figure = Figure()
+    drawn = LossCurveDisplay({"a": [1.0]}).plot(figure.subplots())
+    assert drawn._repr_html_().startswith('<img alt="" src="data:image/png;base64,')
+    page = out._repr_html_()
+    assert "<pre>SweepResult: 3 runs over lr (3)" in page
+    assert "<th>lr</th><th>status</th>" in page
+    assert page.index("<td>0.1</td><td>converged</td><td>40</td>") < page.index("<td>0.2</td>")
+    assert "<td>0.3</td>" not in page, "it diverged"
+    assert "<img" in page
+
+
+def test_names_from_a_file_are_no_markup():
+    out = sweep_of({"<b>": ("<i>", "x")}, status=[0, 0], iterations=[1, 2])
+    page = out._repr_html_()
+    assert "<b>" not in page
+    assert "&lt;i&gt;" in page
+    assert "<img" not in page, "there is no numeric axis"
+
+
 def test_from_sweep_sorts_and_leaves_gaps(ax):
     out = sweep_of({"lr": (0.3, 0.1, 0.2)}, status=[2, 0, 1], iterations=[9, 40, 100])
     display = IterationsDisplay.from_sweep(out, ax=ax, predicted=[np.inf, 40.0, 101.0])
