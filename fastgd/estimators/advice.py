@@ -46,6 +46,8 @@ class Course:
         Whether in float32.
     quadratic : bool
         Whether the loss is the squared error.
+    steady : bool
+        Whether the rates are the optimizer's own, not those of secants.
     """
 
     stopping: Stopping
@@ -57,6 +59,7 @@ class Course:
     standardized: bool
     single: bool
     quadratic: bool
+    steady: bool
 
 
 def advice(course: Course) -> str:
@@ -113,7 +116,8 @@ def _pace(course: Course) -> str:
         return _unscaled(course)
     if not course.whole:
         return _noisy(course)
-    if stopping.last > stopping.best + _SWINGS * abs(stopping.best):
+    # Rates of secants swing, and lead down all the same.
+    if course.steady and stopping.last > stopping.best + _SWINGS * abs(stopping.best):
         return f"the loss swings; lower learning_rate, by a schedule for example{_other(course)}"
     return _slow(course)
 
@@ -168,7 +172,7 @@ def _expected(course: Course) -> str:
     left, optimizer = course.stopping.left, course.optimizer
     if left.spectrum is None or not isinstance(optimizer, SGD | Momentum | NAG):
         return ""
-    if schedule_of(optimizer) is not None or not left.spectrum.values.size:
+    if schedule_of(optimizer) or not course.steady or not left.spectrum.values.size:
         return ""
     nesterov = isinstance(optimizer, NAG) or bool(getattr(optimizer, "nesterov", False))
     values = left.spectrum.values

@@ -13,7 +13,7 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, log_expit, log_softmax, rel_entr, softmax
+from scipy.special import log_softmax, rel_entr, softmax
 
 __all__ = ["Conjugate", "conjugate_of"]
 
@@ -121,10 +121,11 @@ class _Logistic:
     coupled = False
 
     def value(self, z: Reals, y: Reals) -> Reals:
-        return np.asarray(-log_expit(-z) - y * z)
+        return np.maximum(z, 0.0) + np.log1p(np.exp(-np.abs(z))) - y * z
 
     def metrics(self, z: Reals, y: Reals, unknowns: int) -> Iterator[tuple[Reals, Reals]]:
-        yield np.where(y > 0, -expit(-z), expit(z)), np.asarray(expit(z) * expit(-z))
+        right, wrong = _chances(z, y)
+        yield np.where(y > 0, -wrong, wrong), right * wrong
 
     def feasible_share(self, t: Reals, y: Reals) -> float:
         signed = np.where(y > 0, -t, t)
@@ -140,8 +141,16 @@ class _Logistic:
         signed = np.where(
             y > 0, -t, t
         )  # of the wrong class: what the dual point gives it, and the model
-        wrong, right = np.where(y > 0, expit(-z), expit(z)), np.where(y > 0, expit(z), expit(-z))
+        right, wrong = _chances(z, y)
         return np.asarray(rel_entr(signed, wrong) + rel_entr(1.0 - signed, right))
+
+
+def _chances(z: Reals, y: Reals) -> tuple[Reals, Reals]:
+    """The probabilities of the right class and the wrong one, both as exact as the outputs."""
+    e = np.exp(-np.abs(z))
+    more = 1.0 / (1.0 + e)
+    less, likely = e * more, (z > 0) == (y > 0)
+    return np.where(likely, more, less), np.where(likely, less, more)
 
 
 class _Softmax:

@@ -76,7 +76,12 @@ class Design:
         return total
 
     def sizes(self, t: Reals) -> Reals:
-        """The mean over the rows of the absolute values of their inputs times t."""
+        """The mean over the rows of the absolute values of their inputs times t >= 0, or a little more.
+
+        The squares' means are known where the columns' products are (Cauchy and Schwarz).
+        """
+        if "moments" in vars(self):
+            return np.sqrt(np.outer(np.diag(self.moments), self.share @ (t * t)))
         t = self.share[:, None] * t
         total = np.zeros((self.shape[1], t.shape[1]))
         for rows in self._blocks(self.features):
@@ -87,12 +92,24 @@ class Design:
 
     def gram(self, metric: Reals | None = None) -> Reals:
         """The mean products of the columns, times a number >= 0 for each row."""
+        if metric is None and not self.weighted and self.x.dtype == np.float64:
+            return self._plain_gram()
         root = np.sqrt(self.share if metric is None else self.share * metric)
         total = np.zeros((self.shape[1], self.shape[1]))
         for rows in self._blocks(self.shape[1], least=4 * self.shape[1]):
             block = self._filled(rows, root)
             total += block.T @ block
         return total
+
+    def _plain_gram(self) -> Reals:
+        """The same of rows that count alike, where they are."""
+        n, columns = self.shape
+        total = np.empty((columns, columns))
+        total[: self.features, : self.features] = self.x.T @ self.x
+        if self.intercept:
+            total[-1, :-1] = total[:-1, -1] = np.ones(n) @ self.x
+            total[-1, -1] = n
+        return total / n
 
     def root(self, metric: Reals, active: NDArray[np.bool_]) -> Reals:
         """The rows, times the square roots of their shares and of a number for each, some columns of them."""
@@ -172,8 +189,7 @@ class Design:
         """Some rows with the intercept's column, times a factor for each."""
         x = self.x[rows]
         block = np.empty((len(x), self.shape[1]))
-        block[:, : self.features] = x
+        np.multiply(x, factors[rows, None], out=block[:, : self.features])
         if self.intercept:
-            block[:, -1] = 1.0
-        block *= factors[rows, None]
+            block[:, -1] = factors[rows]
         return block

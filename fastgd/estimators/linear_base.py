@@ -29,10 +29,12 @@ from fastgd.estimators.arguments import (
 from fastgd.estimators.base import NetworkEstimator, warn_caller
 from fastgd.estimators.callbacks import FitTasks, with_callbacks
 from fastgd.estimators.epochs import diverged
+from fastgd.estimators.least_squares import ProductsOfColumns
 from fastgd.estimators.linear_epochs import LinearEpochs
 from fastgd.estimators.rates import falling_rate, rate_of_adaptive
 from fastgd.estimators.scaled_model import ScaledModel
 from fastgd.estimators.scaling import Scaling
+from fastgd.estimators.secant import SecantRate
 from fastgd.estimators.stopping import CLOSE, Stopping
 from fastgd.network.linear import LinearNetwork
 from fastgd.network.mlp import MLP
@@ -183,7 +185,14 @@ class LinearEstimator(NetworkEstimator):
             self._optimizer = self._new_optimizer(model, batch)
         rng = check_random_state(self.random_state) if self.shuffle and batch < len(rows) else None
         epochs = LinearEpochs(
-            model.network, model.rows, self._optimizer, model.penalties, batch_size=batch, rng=rng
+            model.network,
+            model.rows,
+            self._optimizer,
+            model.penalties,
+            batch_size=batch,
+            rng=rng,
+            secant=self._secant(model, batch) if tasks is not None else None,
+            products=self._products(model, batch) if tasks is not None else None,
         )
         self._give_back(model)
         with interruptible():
@@ -269,6 +278,7 @@ class LinearEstimator(NetworkEstimator):
             self.standardize,
             model.network.architecture.dtype == np.float32,
             model.loss == "half_squares",
+            epochs.secant is None,
         )
         warn_caller(advice(course), ConvergenceWarning)
 
@@ -310,6 +320,21 @@ class LinearEstimator(NetworkEstimator):
         if hasattr(optimizer, "step_sizes"):
             fixed["step_sizes"] = (0.0, 0.0)
         return with_groups(optimizer, {**groups_of(optimizer), (1,): fixed})
+
+    def _secant(self, model: ScaledModel, batch: int) -> SecantRate | None:
+        """The rates "auto" of plain descent on all rows, where the objective bends everywhere."""
+        asked = self.optimizer == "sgd" and isinstance(self.learning_rate, str)
+        if not asked or batch < len(model.rows) or model.kink or self.l1 or not self.fit_intercept:
+            return None
+        return SecantRate(float(self._optimizer.lr))
+
+    def _products(self, model: ScaledModel, batch: int) -> ProductsOfColumns | None:
+        """Least squares without the rows, where columns and targets have means of 0 and there are more rows."""
+        n, columns = model.gap.design.shape
+        suits = model.loss == "half_squares" and self.standardize and self.fit_intercept
+        if not suits or batch < n or n < 2 * columns:
+            return None
+        return ProductsOfColumns(model.gap.design, model.rows.y)
 
     def _auto_rate(self, optimizer: Optimizer, model: ScaledModel, batch: int) -> Any:
         """The rate "auto" of a named optimizer; None for the class's own default."""

@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 
 from fastgd.engines.protocol.networks import Array, Rows
 from fastgd.estimators.epochs import Diverged, Epochs, diverged
+from fastgd.estimators.least_squares import ProductsOfColumns
 from fastgd.estimators.penalties import Penalties
+from fastgd.estimators.secant import SecantRate
 from fastgd.estimators.stopping import Stopping
 from fastgd.network.mlp import MLP
 from fastgd.optimizers import Optimizer
@@ -37,6 +39,10 @@ class LinearEpochs:
     batch_size : int
     rng : numpy.random.RandomState, optional
         Permutes the rows before each epoch; None keeps their order.
+    secant : SecantRate, optional
+        Where every update sees all rows: the rates of the updates.
+    products : ProductsOfColumns, optional
+        Of least squares, likewise: the objective without the rows.
     """
 
     def __init__(
@@ -48,7 +54,10 @@ class LinearEpochs:
         *,
         batch_size: int,
         rng: np.random.RandomState | None,
+        secant: SecantRate | None = None,
+        products: ProductsOfColumns | None = None,
     ) -> None:
+        self.secant, self.products = secant, products
         self.network, self.rows, self.optimizer, self.rng = network, rows, optimizer, rng
         self.batch_size, self.whole = batch_size, batch_size >= len(rows)
         self.order = np.arange(len(rows), dtype=np.int64)
@@ -80,6 +89,8 @@ class LinearEpochs:
             loss, gradients = self._objective(None)
             if stopping is not None:
                 self.ended = stopping.look(epoch, loss, self.network.params, gradients)
+            if self.secant is not None and not self.ended:
+                self.optimizer.lr = self.secant.next(loss, self.network.params, gradients)
             self._step(gradients)
             return loss
         loss = self._in_batches() if self._epochs is None else self._epochs.run()
@@ -92,8 +103,9 @@ class LinearEpochs:
     def finish(self, epoch: int, stopping: Stopping) -> None:
         """Look at the last parameters, and return to the best."""
         try:
-            value, gradients = self._objective(None)
-            stopping.look(epoch, value, self.network.params, gradients, final=True)
+            if not (self.whole and self.ended):  # then a look at the best has ended it
+                value, gradients = self._objective(None)
+                stopping.look(epoch, value, self.network.params, gradients, final=True)
         except Diverged:
             if not stopping.kept:
                 raise
@@ -120,7 +132,11 @@ class LinearEpochs:
     def _objective(self, index: NDArray[np.int64] | None) -> tuple[float, list[Array]]:
         """Loss and penalties, and the gradients of their sum, of all rows or some."""
         params = self.network.params
-        loss, penalty, gradients = self.network.engine.loss_and_grad(params, self.rows, index)
+        found = self.products.loss_and_grad(params) if self.products and index is None else None
+        if found is not None:
+            (loss, gradients), penalty = found, 0.0
+        else:
+            loss, penalty, gradients = self.network.engine.loss_and_grad(params, self.rows, index)
         if self.penalties is not None:
             with np.errstate(all="ignore"):
                 penalty = float(self.penalties.values(params[0]).sum())

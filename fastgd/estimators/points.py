@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -129,7 +130,7 @@ class _Output:
 
     def estimate(self, enough: float) -> float:
         """Half of g'v after some steps of conjugate gradients."""
-        slopes, metric = next(iter(self.of.loss.metrics(self.z, self.y, self.w.size)))
+        slopes, metric = self._primal.first_metric
         g = np.where(self.active, self._gradient(slopes, self.w), 0.0)
         found = self._steps(g, metric, lambda r: r, _GUESSES, lambda at: at.gain > enough)
         return 0.0 if found is None or not math.isfinite(found.gain) else found.gain
@@ -158,7 +159,7 @@ class _Output:
         self.most = self.of.spent + budget
         for _ in range(_ROUNDS):
             step, before = None, lowest
-            for slopes, metric in loss.metrics(z, self.y, unknowns):
+            for slopes, metric in self._metrics(z, unknowns):
                 found, moved = self._gap_by(slopes, metric, w, enough)
                 if found < lowest:
                     lowest, step = found, moved
@@ -168,6 +169,13 @@ class _Output:
                 break
             z, w = z - self.of.design.times(step), w - step
         return lowest
+
+    def _metrics(self, z: Reals, unknowns: int) -> Iterator[tuple[Reals, Reals]]:
+        if (
+            self.of.bends and z is self.z
+        ):  # a smooth loss has one metric, which does not depend on the unknowns
+            return iter([self._primal.first_metric])
+        return self.of.loss.metrics(z, self.y, unknowns)
 
     def _gap_by(self, t: Reals, metric: Reals, w: Reals, enough: float) -> tuple[float, Reals]:
         """By a metric, and the step that it leads to.

@@ -61,9 +61,14 @@ class PrimalPoint:
         return bool((np.abs(u) > ROUNDING * self._terms)[free].any())
 
     @cached_property
+    def first_metric(self) -> tuple[Reals, Reals]:
+        """The slopes of the rows' losses here, and the first of the metrics."""
+        return next(iter(self.loss.metrics(self.z, self.y, self.w.size)))
+
+    @cached_property
     def _terms(self) -> Reals:
         """The sums of the sizes of the gradient's terms; of the intercept alone where the weights are not free."""
-        slopes = np.abs(next(iter(self.loss.metrics(self.z, self.y, self.w.size)))[0])
+        slopes = np.abs(self.first_metric[0])
         if ((self.l1 == 0) & (self.l2 == 0))[: self.design.features].any():
             return self.design.sizes(slopes)
         return np.broadcast_to(self.design.share @ slopes, self.w.shape)

@@ -22,6 +22,7 @@ from sklearn.linear_model import (
 import fastgd as gd
 from fastgd.estimators.arguments import OPTIMIZERS
 from fastgd.estimators.design import Design
+from fastgd.estimators.secant import SecantRate
 
 ADVICE = r"set l2|raise max_iter|lower learning_rate|standardize=True|set it to 0"
 
@@ -250,16 +251,22 @@ def test_kinks_are_come_to(loss, optimizer):
     assert model.dual_gap_ <= 1e-3 * np.abs(model.predict(X) - y).mean()
 
 
+def steady_rate_of(model, X, y):
+    """The rate "auto" of the first update."""
+    return fitted(clone(model).set_params(max_iter=1), X, y)[0]._optimizer.lr
+
+
 def test_a_fit_that_comes_near_its_tolerance_does_not_warn():
     """A hundredfold; more than that it does, and where the tolerance is 0."""
     X, y = load_diabetes(return_X_y=True)
-    model, messages = fitted(gd.GDRegressor(), X, y)
+    rate = steady_rate_of(gd.GDRegressor(), X, y)
+    model, messages = fitted(gd.GDRegressor(learning_rate=rate), X, y)
     assert model.n_iter_ == 1000
     assert not messages
     loss = 0.5 * np.mean((model.predict(X) - y) ** 2)
     assert 1e-6 * loss < model.dual_gap_ < 1e-4 * loss
-    assert fitted(gd.GDRegressor(max_iter=300), X, y)[1]
-    assert fitted(gd.GDRegressor(tol=0), X, y)[1]
+    assert fitted(gd.GDRegressor(learning_rate=rate, max_iter=300), X, y)[1]
+    assert fitted(gd.GDRegressor(learning_rate=rate, tol=0), X, y)[1]
 
 
 # --- columns ------------------------------------------------------------------------------------------
@@ -285,16 +292,20 @@ def test_unscaled_columns():
 
 def test_unscaled_columns_as_they_are_warn():
     X, y = incomes()
-    message = r"ratio 1\.\de\+03 and the condition number is .*iterations by the closed form; set standardize=True"
+    message = r"ratio 1\.\de\+03 and the condition number is .*; set standardize=True"
     with pytest.warns(ConvergenceWarning, match=message):
         gd.GDRegressor(standardize=False).fit(X, y)
+    rate = steady_rate_of(gd.GDRegressor(standardize=False), X, y)
+    with pytest.warns(ConvergenceWarning, match="iterations by the closed form; set standardize"):
+        gd.GDRegressor(standardize=False, learning_rate=rate).fit(X, y)
     with pytest.warns(ConvergenceWarning, match="set standardize=True"):
         gd.GDClassifier(standardize=False).fit(X, y > np.median(y))
 
 
 def test_the_iterations_that_the_warning_expects_are_enough():
     X, y = load_diabetes(return_X_y=True)
-    model, (message,) = fitted(gd.GDRegressor(max_iter=50), X, y)
+    rate = steady_rate_of(gd.GDRegressor(), X, y)
+    model, (message,) = fitted(gd.GDRegressor(max_iter=50, learning_rate=rate), X, y)
     more = int(re.search(r"about (\d+) more", message)[1])
     model, messages = fitted(model.set_params(max_iter=50 + 2 * more), X, y)
     assert not messages
@@ -416,7 +427,7 @@ def test_the_warning_says_why():
     X, y = load_breast_cancer(return_X_y=True)
     assert "raise max_iter" in fitted(gd.GDClassifier(max_iter=50), X, y)[1][0]
     x = np.arange(6.0)[:, None]
-    assert "a plane separates" in fitted(gd.GDClassifier(), x, x[:, 0] > 2)[1][0]
+    assert "a plane separates" in fitted(gd.GDClassifier(max_iter=10), x, x[:, 0] > 2)[1][0]
     X, y = load_diabetes(return_X_y=True)
     noisy = gd.GDRegressor(learning_rate=0.2, batch_size=4, max_iter=30, random_state=0)
     assert "raise batch_size" in fitted(noisy, X, y)[1][0]
@@ -556,3 +567,46 @@ def test_near_the_optimum_or_a_warning(place):
 def test_near_the_optimum_or_a_warning_everywhere(number):
     for optimizer in OPTIMIZERS:
         check_no_third_way(number, optimizer)
+
+
+# --- rates from secants -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("make", [gd.GDRegressor, gd.GDClassifier])
+def test_secants_save_most_epochs_of_collinear_columns(make):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(500, 6))
+    X[:, 1] = X[:, 0] + 0.05 * rng.normal(size=500)
+    z = X @ rng.normal(size=6) + rng.logistic(size=500)
+    y = z if make is gd.GDRegressor else z > 0
+    model, messages = fitted(make(), X, y)
+    assert not messages
+    steady = make(learning_rate=0.9 if make is gd.GDRegressor else 3.0)
+    slow, _ = fitted(steady, X, y)
+    assert model.n_iter_ < 0.2 * slow.n_iter_
+    assert model.dual_gap_ <= 1e-6 * model.loss_curve_[-1]
+
+
+def test_secants_go_back_where_the_objective_rises():
+    """A loss that is flat far away and steep near its minimum: steps by its curvature far away lead nowhere."""
+    rate, x, values = SecantRate(0.25), [np.array([30.0])], []
+    for _ in range(60):
+        values.append(float(np.sqrt(1 + 4 * x[0] ** 2)[0]))
+        g = [4 * x[0] / values[-1]]
+        x[0] = x[0] - rate.next(values[-1], x, g) * g[0]
+    assert min(values) < 1 + 1e-6
+    assert all(v <= max(values[max(0, k - 11) : k]) for k, v in enumerate(values) if k > 12)
+
+
+def test_least_squares_without_the_rows():
+    """The same fit as with them, and one that is exact where the loss is too small for products."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 5)) * [1, 10, 0.1, 3, 1] + 5
+    for noise in (1.0, 0.0):
+        y = X @ rng.normal(size=5) + 100 + noise * rng.normal(size=300)
+        model, messages = fitted(gd.GDRegressor(tol=1e-9), X, y)
+        assert not messages
+        exact = LinearRegression().fit(X, y)
+        np.testing.assert_allclose(model.predict(X), exact.predict(X), rtol=1e-4 if noise else 1e-3)
+        left = np.mean((model.predict(X) - y) ** 2) - np.mean((exact.predict(X) - y) ** 2)
+        assert 0.5 * left <= model.dual_gap_ + 1e-12
