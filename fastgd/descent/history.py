@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from fastgd.descent.follower import Follower, Recorded
 from fastgd.descent.objective import Place
 from fastgd.descent.optimize_result import as_result
-from fastgd.descent.pace import End, advice
+from fastgd.descent.pace import End, advice, too_fast
 from fastgd.engines.layout import SMALL_STEP
 from fastgd.engines.protocol.outcomes import Status
 from fastgd.engines.protocol.sweeps import Limits
@@ -152,7 +152,8 @@ class Recording:
                 return f"Diverged: the run came to rest where the value is {loss:g} and the largest slope {slope:g}."
             if run.n == 0:
                 return f"Diverged at the start: the value at x0 is {loss:g}."
-            return f"Diverged: a parameter is not finite or beyond {limits.bound:g}."
+            why = too_fast(self.problem, run.objective.optimizer, self.start)
+            return f"Diverged: a parameter is not finite or beyond {limits.bound:g}{why and '; '}{why}."
         return {
             Status.CONVERGED: self._converged(slope, limits.tol),
             Status.MAX_SECONDS: "Stopped after max_seconds.",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from fastgd.checks import as_count, as_positive
+from fastgd.checks import as_count, as_positive, suggesting
 from fastgd.descent.follower import Follower
 from fastgd.descent.history import Recording
 from fastgd.descent.optimize_result import as_result, result_class
@@ -36,6 +36,7 @@ _LONGEST_SLICE = 1 << 30
 _MOST_KEPT = 1 << 20  # numbers recorded in one slice
 
 
+@suggesting
 def minimize(
     fun: Problem | Callable[..., Any],
     x0: ArrayLike | None = None,
@@ -140,6 +141,10 @@ def minimize(
     >>> run.success, run.nit, run.x.round(5)
     (True, 2993, array([1., 1.]))
     """
+    if isinstance(x0, Optimizer):
+        raise TypeError(
+            f"x0 must be an array of numbers, got {x0!r}; did you mean optimizer={x0!r}?"
+        )
     result_class()  # imports SciPy's: Ctrl-C during an import after the run would lose the result
 
     options = Options(

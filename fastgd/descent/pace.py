@@ -15,7 +15,7 @@ from fastgd.optimizers.loops import schedule_of
 from fastgd.problems import LeastSquares, Logistic, Problem
 from fastgd.problems.curvature import Curvature
 from fastgd.problems.linear_model import LinearModel
-from fastgd.theory import expected_iterations
+from fastgd.theory import expected_iterations, stable_range
 
 Point = NDArray[np.floating[Any]]
 FOR_EVER = 1e9  # iterations that nobody waits for
@@ -72,6 +72,25 @@ def advice(problem: Problem, optimizer: Optimizer, end: End) -> str:
     if end.tol == 0 or optimizer.maximize:
         return ""
     return _endless(problem, optimizer, end) or _slow(problem, optimizer, end)
+
+
+def too_fast(problem: Problem, optimizer: Optimizer, start: Point) -> str:
+    """Which rates are stable, and which one to try, after a run that diverged; empty where that is not known."""
+    bent = problem.curvature(start)
+    if bent is None or not bent.constant or not is_plain(optimizer):
+        return ""
+    if schedule_of(optimizer) is not None or optimizer.maximize:
+        return ""
+    bent = bent.penalized(_penalty(optimizer))
+    momentum, damped = optimizer.momentum, 1.0 - getattr(optimizer, "dampening", 0.0)
+    if not 0.0 < bent.largest < np.inf or not 0.0 <= momentum < 1.0 or damped <= 0.0:
+        return ""
+    limit = stable_range([[bent.largest]], momentum=momentum, nesterov=is_nesterov(optimizer))[1]
+    limit, rate = limit / damped, default_rate(optimizer, bent)
+    if optimizer.lr <= limit or rate is None:
+        return ""
+    other = optimizer.with_options(lr=float(f"{rate:.6g}"))
+    return f"the learning rate {optimizer.lr:g} is too large: below {limit:.6g} it is stable; try {other!r}"
 
 
 def _endless(problem: Problem, optimizer: Optimizer, end: End) -> str:

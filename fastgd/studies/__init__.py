@@ -45,7 +45,7 @@ class Reproduced:
 
 
 def reproduce(
-    names: Iterable[str] = (),
+    names: str | Iterable[str] = (),
     out: str | PathLike[str] = "report",
     *,
     data: str | PathLike[str] | None = None,
@@ -57,8 +57,8 @@ def reproduce(
 
     Parameters
     ----------
-    names : iterable of str, optional
-        Names in `STUDIES`; all by default.
+    names : str or iterable of str, optional
+        One or more of the names in `STUDIES`; all by default.
     out : str or path-like, default "report"
         Folder for ``report.md``, ``report.html``, tables as CSV and figures as PNG. Existing files of the same
         names are replaced.
@@ -97,7 +97,7 @@ def reproduce(
     >>> done.sections[0].results["exact"]  # doctest: +SKIP
     26
     """
-    wanted = list(dict.fromkeys(names)) or list(STUDIES)
+    wanted = list(dict.fromkeys([names] if isinstance(names, str) else names)) or list(STUDIES)
     unknown = [name for name in wanted if name not in STUDIES]
     if unknown:
         raise ValueError(f"names: no study is called {unknown[0]!r}; wanted {', '.join(STUDIES)}")

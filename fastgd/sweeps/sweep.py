@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from fastgd.checks import suggesting
 from fastgd.descent.request import Options, Request
 from fastgd.network.problem import NetworkProblem
 from fastgd.optimizers import Optimizer
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from fastgd.network.mlp import MLP
 
 
+@suggesting
 def sweep(
     problem: Problem | NetworkProblem[Any],
     optimizer: Optimizer,
@@ -267,9 +269,7 @@ def sweep(
         backend=backend, n_threads=n_threads, flush_subnormals=flush_subnormals, progress=progress,
     )  # fmt: skip
     if not isinstance(problem, Problem | NetworkProblem):
-        raise TypeError(
-            f"problem must be a fastgd.Problem, got {type(problem).__name__}; of a network it is net.problem(X, y)"
-        )
+        raise _no_problem(problem)
     stopping = checked_stopping(stopping, store, executor)
     if store is not None or executor is not None:
         job = Job.of(problem, optimizer, axes, options, keep=keep, record=record)
@@ -286,3 +286,10 @@ def sweep(
     request = Request.of(problem, optimizer, axes, options, cuda=True)
     with interruptible():
         return sweep_descents(request, record=record, stopping=stopping)
+
+
+def _no_problem(given: Any) -> TypeError:
+    remedy = "of a network it is net.problem(X, y)"
+    if callable(given):
+        remedy = "of a function of n parameters it is gd.Function(f, n)"
+    return TypeError(f"problem must be a fastgd.Problem, got {type(given).__name__}; {remedy}")
