@@ -12,6 +12,7 @@
 #define FGD_PREFETCH(place) ((void)(place))
 #endif
 #define FGD_AHEAD 16 /* rows that are prefetched while one is copied */
+#define FGD_AHEAD_BYTES 8192 /* which all these together must not exceed, or they push each other out of the cache */
 
 /* Copy `rows` rows of `row` bytes, by their numbers in `order` (which has `left` entries); then `scale`. */
 static void fgd_gather(const char *data, ptrdiff_t row, ptrdiff_t item, const int32_t *order, ptrdiff_t rows,

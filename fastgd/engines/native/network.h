@@ -14,6 +14,7 @@
 #define FGD_MOST_LAYERS 64
 #define FGD_MOST_ARRAYS 8  /* parameter, gradient, state of a rule */
 #define FGD_FEW 10         /* rows up to which weights are read in place */
+#define FGD_NEAR 48        /* rows of a panel that are multiplied and then activated: both stay in the first-level cache */
 #define FGD_STRIP 48       /* rows of weights whose gradient is computed together: it stays in the second-level cache */
 #define FGD_LOOK_AGAIN 64  /* updates until dense inputs are examined again */
 

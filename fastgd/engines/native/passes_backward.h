@@ -15,14 +15,34 @@ static FGD_HOT void FGD_(backward)(const fgd_network *net, int layer, ptrdiff_t 
         for (ptrdiff_t j = 0; j < n; j += FGD_DEPTH) {
             ptrdiff_t stop = j + FGD_DEPTH < n ? j + FGD_DEPTH : n;
             FGD_(pack_transposed)(w, n, p * FGD_NR, units, j, stop, packed);
-            FGD_(multiply)(delta + j / FGD_NR * panel, panel, share.lo, share.hi, stop - j, packed, NULL,
-                           j ? out : NULL, FGD_NR, out, units - p * FGD_NR);
+            for (ptrdiff_t b = share.lo; b < share.hi; b += FGD_NEAR) {
+                ptrdiff_t end = b + FGD_NEAR < share.hi ? b + FGD_NEAR : share.hi;
+                FGD_(multiply)(delta + j / FGD_NR * panel, panel, b, end, stop - j, packed, NULL, j ? out : NULL,
+                               FGD_NR, out, units - p * FGD_NR);
+                for (ptrdiff_t i = b * FGD_NR; i < end * FGD_NR && stop == n; i++) out[i] *= slope[i];
+            }
         }
-        for (ptrdiff_t i = share.lo * FGD_NR; i < share.hi * FGD_NR; i++) out[i] *= slope[i];
     }
 }
 
 /* --- gradients and updates ----------------------------------------------------------------------------------------- */
+
+#define FGD_VECTORS(n) ((n) > FGD_LANES ? 2 : 1) /* of a panel that have columns in them */
+
+/* Gradient of the weights from `inputs` inputs of a panel to `units` units of another, where these are fewer vectors the
+   other way round: the inputs as vectors, the units number by number. The products and the order of the sums are the same. */
+static void FGD_(outer_across)(const FGD_T *a, const FGD_T *d, ptrdiff_t m, ptrdiff_t inputs, ptrdiff_t units, int add,
+                               FGD_T *corner, FGD_T *g, ptrdiff_t n) {
+    ptrdiff_t tiles = (units + FGD_TALLEST - 1) / FGD_TALLEST;
+    for (ptrdiff_t tile = 0; tile < tiles; tile++) {
+        ptrdiff_t j = FGD_(cut)(units, tiles, tile), height = FGD_(cut)(units, tiles, tile + 1) - j;
+        for (ptrdiff_t i = 0; i < inputs && add; i++)
+            for (ptrdiff_t c = 0; c < height; c++) corner[c * FGD_NR + i] = g[i * n + j + c];
+        FGD_(outers)[FGD_VECTORS(inputs) - 1][height - 1](d + j, a, m, add ? corner : NULL, corner, FGD_NR);
+        for (ptrdiff_t i = 0; i < inputs; i++)
+            for (ptrdiff_t c = 0; c < height; c++) g[i * n + j + c] = corner[c * FGD_NR + i];
+    }
+}
 
 /* Gradient of the weights of inputs k..k + rows, which lie in whole panels: n columns, added to `g` or new. New ones are
    written as whole vectors, the last panel first: what that writes too much, into the next row, the others write over. */
@@ -35,6 +55,11 @@ static FGD_HOT void FGD_(outer_strip)(const fgd_network *net, int layer, ptrdiff
         ptrdiff_t left = n - q * FGD_NR < FGD_NR ? n - q * FGD_NR : FGD_NR;
         for (ptrdiff_t r = 0; r < rows; r += FGD_NR) {
             ptrdiff_t many = rows - r < FGD_NR ? rows - r : FGD_NR, tiles = (many + FGD_TALLEST - 1) / FGD_TALLEST;
+            if (left * FGD_VECTORS(many) < many * FGD_VECTORS(left)) {
+                FGD_(outer_across)(a + (k + r) / FGD_NR * panel, d + q * panel, m, many, left, add, corner,
+                                   g + r * n + q * FGD_NR, n);
+                continue;
+            }
             for (ptrdiff_t tile = 0; tile < tiles; tile++) {
                 ptrdiff_t i = FGD_(cut)(many, tiles, tile), height = FGD_(cut)(many, tiles, tile + 1) - i;
                 FGD_T *to = g + (r + i) * n + q * FGD_NR;
@@ -113,6 +138,21 @@ static void FGD_(sum_strip)(const fgd_network *net, int layer, ptrdiff_t m, ptrd
         memcpy(g + list[k + r] * n, room.strip + r * n, (size_t)n * sizeof(FGD_T));
 }
 
+/* Add the rows of so many panels to `sum`, which stays in registers meanwhile. */
+#define FGD_ADD_ROWS(P)                                                                                   \
+    static FGD_HOT void FGD_(add_rows_##P)(const FGD_T *from, ptrdiff_t panel, ptrdiff_t m, FGD_T *sum) {  \
+        FGD_V acc[2 * P];                                                                                  \
+        FGD_ALL for (int h = 0; h < 2 * P; h++) acc[h] = FGD_(load)(sum + h * FGD_LANES);                  \
+        for (ptrdiff_t b = 0; b < m; b++, from += FGD_NR)                                                  \
+            FGD_ALL for (int h = 0; h < 2 * P; h++)                                                        \
+                acc[h] += FGD_(load)(from + h / 2 * panel + h % 2 * FGD_LANES);                            \
+        FGD_ALL for (int h = 0; h < 2 * P; h++) FGD_(store)(sum + h * FGD_LANES, acc[h]);                  \
+    }
+FGD_ADD_ROWS(1)
+FGD_ADD_ROWS(4)
+#undef FGD_ADD_ROWS
+#define FGD_BIAS_PANELS 4
+
 /* Gradient and update of the biases of a few panels. */
 static FGD_HOT void FGD_(biases)(const fgd_network *net, int layer, ptrdiff_t m, ptrdiff_t first, ptrdiff_t last,
                                  int separate, FGD_(room) room) {
@@ -121,17 +161,12 @@ static FGD_HOT void FGD_(biases)(const fgd_network *net, int layer, ptrdiff_t m,
     const FGD_T *delta = (const FGD_T *)net->deltas[layer + 1];
     FGD_T *sum = room.row, *kept = (FGD_T *)net->gradients[2 * layer + 1];
     for (ptrdiff_t j = lo; j < last * FGD_NR; j++) sum[j - lo] = separate && j < n ? kept[j] : 0;
-    for (ptrdiff_t b = 0; b < m; b++)
-        for (ptrdiff_t p = first; p < last; p++)
-            for (int h = 0; h < 2; h++) {
-                FGD_T *to = sum + (p - first) * FGD_NR + h * FGD_LANES;
-                FGD_(store)(to, FGD_(load)(to) + FGD_(load)(delta + p * panel + b * FGD_NR + h * FGD_LANES));
-            }
+    if (last - first == FGD_BIAS_PANELS) FGD_(add_rows_4)(delta + first * panel, panel, m, sum);
+    else
+        for (ptrdiff_t p = first; p < last; p++) FGD_(add_rows_1)(delta + p * panel, panel, m, sum + (p - first) * FGD_NR);
     if (separate) memcpy(kept + lo, sum, (size_t)(hi - lo) * sizeof(FGD_T));
     else FGD_(update)(&net->updates[2 * layer + 1], lo, hi, sum);
 }
-
-#define FGD_BIAS_PANELS 4
 
 /* How many strips a layer's panels of inputs are cut into: a multiple of the threads. */
 static ptrdiff_t FGD_(strips)(ptrdiff_t panels, int members) {

@@ -11,7 +11,9 @@
             for (int k = 0; k < FGD_NR; k++) out[k] = (FGD_T)row[c + k] * scale;                           \
         for (; c + FGD_NR <= n; c += FGD_NR, out += panel)                                                 \
             for (int k = 0; k < FGD_NR; k++) out[k] = (FGD_T)row[list[c + k]] * scale;                     \
-        for (int k = 0; c < n; c++, k++) out[k] = (FGD_T)row[list ? list[c] : c] * scale;                  \
+        row += list ? 0 : c;                                                                               \
+        if (list) for (int k = 0; c < n; c++, k++) out[k] = (FGD_T)row[list[c]] * scale;                   \
+        else for (ptrdiff_t k = 0; k < n - c; k++) out[k] = (FGD_T)row[k] * scale;                         \
     }
 FGD_GATHER(uint8_t, bytes)
 FGD_GATHER(float, single)
@@ -57,18 +59,22 @@ static FGD_HOT ptrdiff_t FGD_(inputs_in_use)(fgd_network *net, ptrdiff_t first, 
 static void FGD_(gather_target)(const fgd_network *net, ptrdiff_t k, ptrdiff_t b, ptrdiff_t panel) {
     ptrdiff_t n = net->sizes[net->layers];
     const FGD_T *y = (const FGD_T *)net->y + fgd_place(net, k) * n;
-    for (ptrdiff_t j = 0; j < FGD_(padded)(n); j++)
-        ((FGD_T *)net->targets)[j / FGD_NR * panel + b * FGD_NR + j % FGD_NR] = j < n ? y[j] : 0;
+    FGD_T *to = (FGD_T *)net->targets + b * FGD_NR;
+    for (ptrdiff_t j = 0; j < n; j += FGD_NR, to += panel)
+        for (ptrdiff_t c = 0; c < FGD_NR && j + c < n; c++) to[c] = y[j + c];
 }
 
 static int FGD_(row_is_finite)(const FGD_T *row, ptrdiff_t n, ptrdiff_t panel);
 
 static FGD_HOT void FGD_(gather)(fgd_network *net, ptrdiff_t first, ptrdiff_t m, int rank, const ptrdiff_t *list,
                          ptrdiff_t count) {
-    ptrdiff_t panel = m * FGD_NR;
+    ptrdiff_t panel = m * FGD_NR, ahead = net->row < FGD_AHEAD_BYTES / FGD_AHEAD ? FGD_AHEAD : 4;
     for (ptrdiff_t b = fgd_share(m, rank, net->barrier.members); b < fgd_share(m, rank + 1, net->barrier.members); b++) {
-        if (first + b + 4 < net->n)
-            for (ptrdiff_t k = 0; k < net->row; k += 64) FGD_PREFETCH(fgd_row(net, first + b + 4) + k);
+        if (first + b + ahead < net->n) {
+            const char *next = fgd_row(net, first + b + ahead);
+            for (ptrdiff_t k = 0; k < net->row; k += 64) FGD_PREFETCH(next + k);
+            FGD_PREFETCH(next + net->row - 1);
+        }
         FGD_(gather_row)(net, first + b, count < net->sizes[0] ? list : NULL, count, panel,
                          (FGD_T *)net->values[0] + b * FGD_NR);
         if (net->strict && !FGD_(row_is_finite)((const FGD_T *)net->values[0] + b * FGD_NR, count, panel))
@@ -109,32 +115,49 @@ static void FGD_(drop)(const fgd_network *net, uint64_t base, ptrdiff_t units, p
     }
 }
 
-/* A layer's sums in `count` panels from p on, for rows lo..hi, into panels of `z`. */
-static FGD_HOT void FGD_(sums)(const fgd_network *net, int layer, ptrdiff_t m, ptrdiff_t inputs,
-                               const ptrdiff_t *offsets, ptrdiff_t p, ptrdiff_t count, ptrdiff_t lo, ptrdiff_t hi,
-                               FGD_(room) room, FGD_T *z) {
+/* Values and slopes of rows lo..hi of a panel from their sums; `row` is the first row's number in the batch. */
+static void FGD_(activate)(const fgd_network *net, int layer, ptrdiff_t m, ptrdiff_t p, ptrdiff_t lo, ptrdiff_t hi,
+                           ptrdiff_t row, ptrdiff_t update, FGD_T *z) {
+    ptrdiff_t at = (p * m + lo) * FGD_NR;
+    FGD_T *value = (FGD_T *)net->values[layer + 1] + at, *slope = (FGD_T *)net->slopes[layer + 1] + at;
+    void *arrays[] = {z, value, slope};
+    net->activation(arrays, net->activation_constants, 0, (hi - lo) * FGD_NR);
+    if (net->dropout == 0 || net->mode != FGD_TRAIN) return;
+    uint64_t base = fgd_drop_base(net->seed, net->t + (uint64_t)update + 1, layer);
+    for (ptrdiff_t b = 0; b < hi - lo; b++)
+        FGD_(drop)(net, base, net->sizes[layer + 1], row + lo + b, p * FGD_NR, FGD_NR, value + b * FGD_NR,
+                   slope + b * FGD_NR);
+}
+
+/* A layer's values in `count` panels from p on, for rows lo..hi: sums in panels of `z`, of which those of a few rows are
+   activated while they are near. The last layer has sums only. */
+static FGD_HOT void FGD_(values)(const fgd_network *net, int layer, ptrdiff_t m, ptrdiff_t row, ptrdiff_t update,
+                                 ptrdiff_t inputs, const ptrdiff_t *offsets, ptrdiff_t p, ptrdiff_t count,
+                                 ptrdiff_t lo, ptrdiff_t hi, FGD_(room) room, FGD_T *z) {
     ptrdiff_t n = net->sizes[layer + 1], panel = m * FGD_NR;
     const FGD_T *w = (const FGD_T *)net->parameters[2 * layer], *bias = (const FGD_T *)net->parameters[2 * layer + 1];
     FGD_T begin[FGD_ABREAST * FGD_NR];
     for (ptrdiff_t j = 0; j < count * FGD_NR; j++) begin[j] = bias && p * FGD_NR + j < n ? bias[p * FGD_NR + j] : 0;
     for (ptrdiff_t k = 0; k < inputs || k == 0; k += FGD_DEPTH) {
-        ptrdiff_t depth = inputs - k < FGD_DEPTH ? inputs - k : FGD_DEPTH;
+        ptrdiff_t depth = inputs - k < FGD_DEPTH ? inputs - k : FGD_DEPTH, first = k ? FGD_NR : 0;
         const FGD_T *a = (const FGD_T *)net->values[layer] + k / FGD_NR * panel;
         for (ptrdiff_t q = 0; q < count; q++) {
             ptrdiff_t column = (p + q) * FGD_NR;
+            int in_place = m <= FGD_FEW && column + FGD_NR <= n, whole = k + depth >= inputs;
             FGD_T *to = z + q * panel;
-            const FGD_T *from = k ? to : begin + q * FGD_NR;
-            if (m <= FGD_FEW && column + FGD_NR <= n)
-                FGD_(multiply)(a, panel, lo, hi, depth, w + column, offsets + k, from, k ? FGD_NR : 0, to, FGD_NR);
-            else {
-                FGD_(pack)(w, n, column, offsets + k, depth, room.packed);
-                FGD_(multiply)(a, panel, lo, hi, depth, room.packed, NULL, from, k ? FGD_NR : 0, to, n - column);
+            const FGD_T *from = k ? to : begin + q * FGD_NR, *packed = in_place ? w + column : room.packed;
+            if (!in_place) FGD_(pack)(w, n, column, offsets + k, depth, room.packed);
+            for (ptrdiff_t b = lo; b < hi; b += FGD_NEAR) {
+                ptrdiff_t end = b + FGD_NEAR < hi ? b + FGD_NEAR : hi;
+                FGD_(multiply)(a, panel, b, end, depth, packed, in_place ? offsets + k : NULL, from, first, to, n - column);
+                if (whole && layer < net->layers - 1)
+                    FGD_(activate)(net, layer, m, p + q, b, end, row, update, to + b * FGD_NR);
             }
         }
     }
 }
 
-/* The same of one row: weights are read where they are, row after row, so that all sums go on side by side. */
+/* The sums of one row: weights are read where they are, row after row, so that all sums go on side by side. */
 static FGD_HOT void FGD_(row_sums)(const fgd_network *net, int layer, ptrdiff_t inputs, const ptrdiff_t *offsets,
                                    ptrdiff_t p, ptrdiff_t count, FGD_T *z) {
     ptrdiff_t lo = p * FGD_NR, n = net->sizes[layer + 1] - lo, k = 0;
@@ -152,24 +175,17 @@ static FGD_HOT void FGD_(row_sums)(const fgd_network *net, int layer, ptrdiff_t 
 static void FGD_(forward)(const fgd_network *net, int layer, ptrdiff_t m, ptrdiff_t row, ptrdiff_t update,
                           ptrdiff_t inputs, const ptrdiff_t *offsets, int rank) {
     FGD_(room) room = FGD_(room_of)(net, rank);
-    ptrdiff_t panel = m * FGD_NR;
     FGD_(share_t) share = FGD_(share)(FGD_PANELS(net->sizes[layer + 1]), m, rank, net->barrier.members);
-    uint64_t base = fgd_drop_base(net->seed, net->t + (uint64_t)update + 1, layer);
     int last = layer == net->layers - 1;
     for (ptrdiff_t p = share.first; p < share.last; p += FGD_ABREAST) {
         ptrdiff_t count = share.last - p < FGD_ABREAST ? share.last - p : FGD_ABREAST;
-        FGD_T *values = (FGD_T *)net->values[layer + 1] + p * panel, *z = last ? values : room.z;
-        if (m == 1) FGD_(row_sums)(net, layer, inputs, offsets, p, count, z);
-        else FGD_(sums)(net, layer, m, inputs, offsets, p, count, share.lo, share.hi, room, z);
-        for (ptrdiff_t q = 0; q < count && !last; q++) {
-            ptrdiff_t at = q * panel + share.lo * FGD_NR, rows = share.hi - share.lo;
-            FGD_T *value = values + at, *slope = (FGD_T *)net->slopes[layer + 1] + p * panel + at;
-            void *arrays[] = {z + at, value, slope};
-            net->activation(arrays, net->activation_constants, 0, rows * FGD_NR);
-            for (ptrdiff_t b = 0; b < rows && net->dropout != 0 && net->mode == FGD_TRAIN; b++)
-                FGD_(drop)(net, base, net->sizes[layer + 1], row + share.lo + b, (p + q) * FGD_NR, FGD_NR,
-                           value + b * FGD_NR, slope + b * FGD_NR);
+        FGD_T *z = last ? (FGD_T *)net->values[layer + 1] + p * m * FGD_NR : room.z;
+        if (m > 1) {
+            FGD_(values)(net, layer, m, row, update, inputs, offsets, p, count, share.lo, share.hi, room, z);
+            continue;
         }
+        FGD_(row_sums)(net, layer, inputs, offsets, p, count, z);
+        for (ptrdiff_t q = 0; q < count && !last; q++) FGD_(activate)(net, layer, 1, p + q, 0, 1, row, update, z + q * FGD_NR);
     }
 }
 
@@ -232,22 +248,30 @@ static FGD_HOT void FGD_(softmax)(const fgd_network *net, ptrdiff_t first, ptrdi
     }
 }
 
+/* The first `left` columns of a panel side by side, and zeros behind them up to a whole number of vectors. */
+static void FGD_(closer)(const FGD_T *from, ptrdiff_t rows, ptrdiff_t left, ptrdiff_t whole, FGD_T *to) {
+    for (ptrdiff_t b = 0; b < rows; b++)
+        for (ptrdiff_t j = 0; j < left; j++) to[b * left + j] = from[b * FGD_NR + j];
+    for (ptrdiff_t i = rows * left; i < whole; i++) to[i] = 0;
+}
+
 static void FGD_(separate_outputs)(const fgd_network *net, ptrdiff_t m, ptrdiff_t lo, ptrdiff_t hi, FGD_(room) room) {
     ptrdiff_t n = net->sizes[net->layers], panel = m * FGD_NR;
     double *losses = (double *)net->row_losses;
     for (ptrdiff_t b = lo; b < hi; b++) losses[b] = 0;
     for (ptrdiff_t p = 0; p < FGD_PANELS(n); p++) {
         ptrdiff_t at = p * panel + lo * FGD_NR, left = n - p * FGD_NR < FGD_NR ? n - p * FGD_NR : FGD_NR;
+        ptrdiff_t whole = ((hi - lo) * left + FGD_LANES - 1) / FGD_LANES * FGD_LANES;
+        FGD_T *z = room.z, *y = z + whole, *value = y + whole, *slope = value + whole;
         FGD_T *delta = (FGD_T *)net->deltas[net->layers] + at;
-        void *arrays[] = {(FGD_T *)net->values[net->layers] + at, (FGD_T *)net->targets + at, room.z, delta};
-        net->loss(arrays, net->loss_constants, 0, (hi - lo) * FGD_NR);
-        for (ptrdiff_t b = lo; b < hi; b++, delta += FGD_NR) {
+        FGD_(closer)((const FGD_T *)net->values[net->layers] + at, hi - lo, left, whole, z);
+        FGD_(closer)((const FGD_T *)net->targets + at, hi - lo, left, whole, y);
+        void *arrays[] = {z, y, value, slope};
+        net->loss(arrays, net->loss_constants, 0, whole);
+        for (ptrdiff_t b = lo; b < hi; b++, delta += FGD_NR, value += left, slope += left) {
             FGD_T share = (FGD_T)(net->share[b] * net->reduce);
-            for (ptrdiff_t j = 0; j < left; j++) {
-                double value = (double)room.z[(b - lo) * FGD_NR + j];
-                losses[b] += value > net->cap ? net->cap : value;
-            }
-            for (ptrdiff_t j = 0; j < FGD_NR; j++) delta[j] = j < left ? delta[j] * share : 0;
+            for (ptrdiff_t j = 0; j < left; j++) losses[b] += (double)value[j] > net->cap ? net->cap : (double)value[j];
+            for (ptrdiff_t j = 0; j < left; j++) delta[j] = slope[j] * share;
         }
     }
     for (ptrdiff_t b = lo; b < hi; b++) losses[b] *= net->reduce;
@@ -256,10 +280,9 @@ static void FGD_(separate_outputs)(const fgd_network *net, ptrdiff_t m, ptrdiff_
 static void FGD_(losses)(const fgd_network *net, ptrdiff_t first, ptrdiff_t m, double total, int rank,
                          int members) {
     ptrdiff_t lo = fgd_share(m, rank, members), hi = fgd_share(m, rank + 1, members);
-    for (ptrdiff_t b = lo; b < hi; b++) {
-        ptrdiff_t k = fgd_place(net, first + b);
-        net->share[b] = total > 0 ? (net->weights ? net->weights[k] : 1.0) / total : 0.0;
-    }
+    double each = total > 0 ? 1.0 / total : 0.0;
+    for (ptrdiff_t b = lo; b < hi; b++)
+        net->share[b] = net->weights && total > 0 ? net->weights[fgd_place(net, first + b)] / total : each;
     if (hi <= lo) return;
     if (net->loss) FGD_(separate_outputs)(net, m, lo, hi, FGD_(room_of)(net, rank));
     else FGD_(softmax)(net, first, m, lo, hi, FGD_(room_of)(net, rank));

@@ -41,6 +41,21 @@
 #define FGD_SET1_f(x) splat_vf(x)
 #define FGD_SET1_d(x) splat_vd(x)
 #endif
+#if defined(FGD_VECTOR_BYTES) && FGD_VECTOR_BYTES == 64
+#define FGD_PARTS /* of a vector: a half, a quarter */
+typedef float fgd_halff __attribute__((vector_size(32)));
+typedef double fgd_halfd __attribute__((vector_size(32)));
+typedef float fgd_quarterf __attribute__((vector_size(16)));
+typedef double fgd_quarterd __attribute__((vector_size(16)));
+#define FGD_FMA_halff(a, b, c) ((fgd_halff)_mm256_fmadd_ps((__m256)(a), (__m256)(b), (__m256)(c)))
+#define FGD_FMA_halfd(a, b, c) ((fgd_halfd)_mm256_fmadd_pd((__m256d)(a), (__m256d)(b), (__m256d)(c)))
+#define FGD_FMA_quarterf(a, b, c) ((fgd_quarterf)_mm_fmadd_ps((__m128)(a), (__m128)(b), (__m128)(c)))
+#define FGD_FMA_quarterd(a, b, c) ((fgd_quarterd)_mm_fmadd_pd((__m128d)(a), (__m128d)(b), (__m128d)(c)))
+#define FGD_SET1_halff(x) _mm256_set1_ps(x)
+#define FGD_SET1_halfd(x) _mm256_set1_pd(x)
+#define FGD_SET1_quarterf(x) _mm_set1_ps(x)
+#define FGD_SET1_quarterd(x) _mm_set1_pd(x)
+#endif
 #if defined(__FMA__) && defined(__GNUC__)
 #define FGD_FMA1_f(a, b, c) __builtin_fmaf(a, b, c)
 #define FGD_FMA1_d(a, b, c) __builtin_fma(a, b, c)

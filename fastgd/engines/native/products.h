@@ -60,8 +60,35 @@
         for (ptrdiff_t s = 0; s < rows; s++) FGD_RANK_ONE(R, H, a[s * FGD_NR + r], b + s * FGD_NR);        \
         FGD_END(R, H, g, step)                                                                             \
     }
+/* A tile of fewer columns than a vector has: half of them or a quarter. Processors that have two units for short vectors
+   and one for the longest are done in half the time; nothing is computed that nobody reads. */
+#ifdef FGD_PARTS
+#define FGD_TILE_PART(R, P)                                                                               \
+    static FGD_HOT void FGD_SIZED(tile, P, R)(const FGD_T *a, ptrdiff_t panel, ptrdiff_t depth,            \
+                                              const FGD_T *b, const FGD_T *from, ptrdiff_t step,           \
+                                              FGD_T *c) {                                                  \
+        FGD_VECTOR_OF(P) acc[R] = {{0}}, b_;                                                               \
+        if (from) FGD_ALL for (int r = 0; r < R; r++) memcpy(&acc[r], from + r * step, sizeof b_);         \
+        for (; depth > 0; depth -= FGD_NR, a += panel) {                                                   \
+            ptrdiff_t many = depth < FGD_NR ? depth : FGD_NR;                                              \
+            for (ptrdiff_t s = 0; s < many; s++, b += FGD_NR) {                                            \
+                memcpy(&b_, b, sizeof b_);                                                                 \
+                FGD_ALL for (int r = 0; r < R; r++)                                                        \
+                    acc[r] = FGD_FMA_OF(P)(FGD_SET1_OF(P)(a[r * FGD_NR + s]), b_, acc[r]);                 \
+            }                                                                                              \
+        }                                                                                                  \
+        FGD_ALL for (int r = 0; r < R; r++) memcpy(c + r * FGD_NR, &acc[r], sizeof b_);                    \
+    }
+#define FGD_VECTOR_OF(P) FGD_CAT(FGD_CAT(fgd_, P), FGD_S)
+#define FGD_FMA_OF(P) FGD_CAT(FGD_CAT(FGD_FMA_, P), FGD_S)
+#define FGD_SET1_OF(P) FGD_CAT(FGD_CAT(FGD_SET1_, P), FGD_S)
+#else
+#define FGD_TILE_PART(R, P)
+#endif
 #define FGD_SIZED(name, H, R) FGD_CAT(FGD_CAT(FGD_CAT(FGD_(name), H), x), R)
-#define FGD_TILES(R) FGD_TILE(R, 1) FGD_TILE(R, 2) FGD_TILE_IN_PLACE(R) FGD_OUTER(R, 1) FGD_OUTER(R, 2)
+#define FGD_TILES(R)                                                                                      \
+    FGD_TILE(R, 1) FGD_TILE(R, 2) FGD_TILE_PART(R, half) FGD_TILE_PART(R, quarter) FGD_TILE_IN_PLACE(R)   \
+        FGD_OUTER(R, 1) FGD_OUTER(R, 2)
 FGD_TILES(1)
 FGD_TILES(2)
 FGD_TILES(3)
@@ -92,6 +119,9 @@ typedef void (*FGD_(outer_t))(const FGD_T *, const FGD_T *, ptrdiff_t, const FGD
 #define FGD_TABLE(name, H) {FGD_SIX(name, H)}
 #endif
 static const FGD_(tile_t) FGD_(tiles)[2][FGD_TALLEST] = {FGD_TABLE(tile, 1), FGD_TABLE(tile, 2)};
+#ifdef FGD_PARTS
+static const FGD_(tile_t) FGD_(tile_parts)[2][FGD_TALLEST] = {FGD_TABLE(tile, quarter), FGD_TABLE(tile, half)};
+#endif
 static const FGD_(tile_in_place_t) FGD_(tiles_in_place)[FGD_TALLEST] = FGD_TABLE(tile_in_place, 2);
 static const FGD_(outer_t) FGD_(outers)[2][FGD_TALLEST] = {FGD_TABLE(outer, 1), FGD_TABLE(outer, 2)};
 
@@ -136,14 +166,24 @@ static inline ptrdiff_t FGD_(cut)(ptrdiff_t rows, ptrdiff_t count, ptrdiff_t k) 
 static void FGD_(multiply)(const FGD_T *a, ptrdiff_t panel, ptrdiff_t lo, ptrdiff_t hi, ptrdiff_t depth,
                            const FGD_T *b, const ptrdiff_t *index, const FGD_T *from, ptrdiff_t step, FGD_T *c,
                            ptrdiff_t columns) {
-    const FGD_(tile_t) *tiles = FGD_(tiles)[columns > FGD_LANES];
+    const FGD_(tile_t) *tiles = FGD_(tiles)[columns > FGD_LANES], *rest = NULL;
+    ptrdiff_t whole = columns > FGD_LANES ? FGD_LANES : 0; /* columns before those of a part of a vector */
+#ifdef FGD_PARTS
+    if (!index && columns - whole <= FGD_LANES / 2) {
+        rest = FGD_(tile_parts)[columns - whole > FGD_LANES / 4];
+        tiles = whole ? FGD_(tiles)[0] : NULL;
+    }
+#endif
     ptrdiff_t rows = hi - lo, count = (rows + FGD_TALLEST - 1) / FGD_TALLEST;
     for (ptrdiff_t k = 0; k < count; k++) {
         ptrdiff_t r = lo + FGD_(cut)(rows, count, k), height = lo + FGD_(cut)(rows, count, k + 1) - r;
         const FGD_T *begin = from ? from + r * step : NULL;
         if (index)
             FGD_(tiles_in_place)[height - 1](a + r * FGD_NR, panel, depth, b, index, begin, step, c + r * FGD_NR);
-        else tiles[height - 1](a + r * FGD_NR, panel, depth, b, begin, step, c + r * FGD_NR);
+        else if (tiles) tiles[height - 1](a + r * FGD_NR, panel, depth, b, begin, step, c + r * FGD_NR);
+        if (rest)
+            rest[height - 1](a + r * FGD_NR, panel, depth, b + whole, begin ? begin + whole : NULL, step,
+                             c + r * FGD_NR + whole);
     }
 }
 
