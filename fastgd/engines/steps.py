@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.engines.parse import CoefficientFunction
-from fastgd.engines.protocol.arrays import as_plain_array
+from fastgd.engines.protocol.arrays import as_plain_array, memory_order
 from fastgd.engines.protocol.steps import Group, Loop, Method, Slot
 from fastgd.engines.registry import COEFFICIENTS
 from fastgd.extras import present
@@ -60,18 +60,22 @@ def group_for(method: Method, backend: str, chars: Iterable[str]) -> Group:
 
 def slot_for(name: str, array: Any, group: int, method: Method, backend: str) -> Slot:
     """A parameter array's form, with new state in the memory that the backend works in."""
+    values = [method.initial.get(variable, 0.0) for variable in method.rule.state]
     if backend == "cuda":
         from fastgd.engines.cuda import steps as cuda_steps  # noqa: PLC0415
 
-        form, full = cuda_steps.form(name, array), cuda_steps.full
-    else:
-        form, full = (array.shape, array.dtype), _full
-    state = tuple(full(*form, method.initial.get(variable, 0.0)) for variable in method.rule.state)
-    return Slot(name, *form, group, state)
+        form = cuda_steps.form(name, array)
+        return Slot(name, *form, group, tuple(cuda_steps.full(*form, value) for value in values))
+    state = tuple(_full_like(array, value) for value in values)
+    return Slot(name, array.shape, array.dtype, group, state)
 
 
-def _full(shape: tuple[int, ...], dtype: np.dtype[Any], value: float) -> NDArray[Any]:
-    return np.full(shape, value, dtype) if value else np.zeros(shape, dtype)
+def _full_like(array: NDArray[Any], value: float) -> NDArray[Any]:
+    """One number in the form of an array, without gaps and in its memory order, which a step can then follow."""
+    order = [*range(array.ndim)] if array.flags.c_contiguous else memory_order(array)
+    shape = [array.shape[axis] for axis in order]
+    full = np.full(shape, value, array.dtype) if value else np.zeros(shape, array.dtype)
+    return full.transpose([order.index(axis) for axis in range(array.ndim)])
 
 
 def checked_first(name: str, value: Any, on_device: bool = False) -> Any:

@@ -186,8 +186,9 @@ class Optimizer(Stateful):
         Parameters
         ----------
         params : ndarray, or list, tuple or dict of them, nested at will
-            float32 or float64, writeable; arrays that are not C-contiguous work, more slowly. Or
-            C-contiguous arrays on the GPU.
+            float32 or float64, writeable, of any strides. Arrays without gaps are as fast in one
+            order of axes as in another, where gradients have the same. Or C-contiguous arrays on
+            the GPU.
         grads : the same structure
             Gradients, of the same shapes and dtypes. They are not modified.
         lr : float, optional

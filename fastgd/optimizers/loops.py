@@ -97,6 +97,7 @@ def bound_to(optimizer: Optimizer, params: Sequence[Any], rule: Rule | None = No
 
     No update is made. The first call fixes the arrays' shapes and dtypes as a first step does. A loop that knows the
     gradient elsewhere than at the parameters may make the updates by another `rule` with the same coefficients.
+    The state is in C order, as loops expect it that have its addresses; one that steps made in another order is copied.
 
     Raises
     ------
@@ -104,6 +105,10 @@ def bound_to(optimizer: Optimizer, params: Sequence[Any], rule: Rule | None = No
         If the arrays cannot be updated in place, or differ from those of the first step.
     """
     plan = optimizer._plan
+    if plan is not None and not plan.in_c_order():
+        state, plan = optimizer._state(), None
+        optimizer.reset()
+        optimizer._await(state)
     if plan is None:
         tree = Tree(params)
         leaves = checked_leaves(tree, tree.leaves(params, "params"))

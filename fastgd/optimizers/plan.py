@@ -89,6 +89,11 @@ class Plan:
         self.write_rates()
         return True
 
+    def in_c_order(self) -> bool:
+        """Whether the state lies in C order, which it need not where the parameters of the first step did not."""
+        arrays = [array for slot in self.slots for array in slot.state]
+        return self.backend == "cuda" or all(array.flags.c_contiguous for array in arrays)
+
     def set_rate(self, rate: float | Schedule) -> None:
         """Replace the rate of the groups that have none of their own."""
         self.rates[0] = rate

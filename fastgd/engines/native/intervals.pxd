@@ -23,6 +23,18 @@ cdef inline bint sorted_apart(Interval* found, Py_ssize_t n) noexcept:
     return True
 
 
+cdef inline Py_ssize_t merged(Interval* found, Py_ssize_t n) noexcept:
+    """Make one of sorted intervals that overlap; returns how many are left."""
+    cdef Py_ssize_t k, last = 0
+    for k in range(1, n):
+        if found[k].low < found[last].high:
+            found[last].high = max(found[last].high, found[k].high)
+        else:
+            last += 1
+            found[last] = found[k]
+    return min(n, last + 1)
+
+
 cdef inline bint apart(
     const Interval* found, Py_ssize_t n, uintptr_t low, uintptr_t high
 ) noexcept:

@@ -522,7 +522,7 @@ cdef class Network:
                 net.gradients[k * self.apart] = cnp.PyArray_DATA(g)
             else:
                 e.arrays[1] = e.arrays[0]  # never read: the loops pass their own
-        stepper.disjoint = False
+        stepper.forget()
         return grads
 
 

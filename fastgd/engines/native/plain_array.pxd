@@ -15,10 +15,20 @@ cdef extern from "numpy/arrayobject.h":
     bint PyArray_ISNOTSWAPPED(Array*) noexcept
     void* PyArray_DATA(Array*) noexcept
     cnp.npy_intp* PyArray_DIMS(Array*) noexcept
+    cnp.npy_intp* PyArray_STRIDES(Array*) noexcept
 
 
 cdef inline void* data_of(PyObject* array) noexcept:
     return PyArray_DATA(<Array*>array)
+
+
+cdef inline cnp.npy_intp* steps_of(PyObject* array) noexcept:
+    """The strides, in bytes."""
+    return PyArray_STRIDES(<Array*>array)
+
+
+cdef inline bint has_flags(PyObject* array, int wanted) noexcept:
+    return (PyArray_FLAGS(<Array*>array) & wanted) == wanted
 
 
 cdef inline bint is_plain(

@@ -3,10 +3,11 @@
 Long because it is one class and the arithmetic that it runs without the GIL; checks of arrays and
 memory are in `plain_array.pxd` and `intervals.pxd`.
 
-C-contiguous arrays of the expected form are checked here, in nanoseconds; for all others, and for
-every error message, `fastgd.engines.protocol.arrays.checked` decides. Sizes are those of the arrays' C
-structs, and nothing that may run Python stands between that check and the update: a coefficient
-function, or a finalizer of the garbage collector, could resize an array or empty the caller's list.
+Arrays of the expected form, in any layout, are checked here, in nanoseconds. What was found about overlaps
+holds until an address or a stride changes. Subclasses, memory that interleaves and every error message are
+left to `fastgd.engines.protocol.arrays`. Sizes are those of the arrays' C structs, and nothing that may run
+Python stands between the last look at them and the update: a coefficient function, or a finalizer of the
+garbage collector, could resize an array or empty the caller's list.
 """
 
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
@@ -15,11 +16,13 @@ from libc.math cimport INFINITY, sqrt
 from libc.stdint cimport uint64_t, uintptr_t
 
 cimport numpy as cnp
-from fastgd.engines.native.intervals cimport Interval, apart, sorted_apart
-from fastgd.engines.native.plain_array cimport data_of, is_plain
+from fastgd.engines.native.intervals cimport Interval, apart, merged, sorted_apart
+from fastgd.engines.native.plain_array cimport data_of, has_flags, is_plain, steps_of
 from fastgd.engines.native.team cimport team_run
 
 import numpy as np
+
+from fastgd.engines.protocol.arrays import is_dense
 
 cdef extern from "floating.h" nogil:
     uint64_t fgd_flush_subnormals(bint flush)
@@ -27,6 +30,22 @@ cdef extern from "floating.h" nogil:
     double fgd_squares_f(const float* x, Py_ssize_t n)
     double fgd_squares_d(const double* x, Py_ssize_t n)
     double fgd_seconds()
+
+cdef extern from "layouts.h" nogil:
+    int FGD_P, FGD_G
+    bint fgd_describe(fgd_layout* l, int ndim, bint stateless, const int* aligned)
+    void fgd_update_tiles(
+        const fgd_layout* l, loop_t loop, void** arrays, Py_ssize_t many, const void* c, Py_ssize_t lo,
+        Py_ssize_t hi, Py_ssize_t size
+    )
+    void fgd_gather_f(
+        float* to, const void* source, int ndim, const cnp.npy_intp* shape, const cnp.npy_intp* steps,
+        Py_ssize_t start, Py_ssize_t n
+    )
+    void fgd_gather_d(
+        double* to, const void* source, int ndim, const cnp.npy_intp* shape, const cnp.npy_intp* steps,
+        Py_ssize_t start, Py_ssize_t n
+    )
 
 cdef extern from "Python.h":
     PyObject* PyList_GET_ITEM(object, Py_ssize_t)
@@ -48,13 +67,19 @@ cdef double last_end = 0.0  # of a step that was large enough for the team
 # --- arithmetic: no Python from here to the class --------------------------------------------------
 
 
+cdef inline void _update_part(Entry* e, Py_ssize_t lo, Py_ssize_t hi) noexcept nogil:
+    """As many elements as from `lo` to `hi`; which, the layout decides."""
+    if e.laid and not e.placement.layout.flat:
+        fgd_update_tiles(&e.placement.layout, e.loop, e.arrays, e.many, e.coefficients, lo, hi, e.size)
+    else:
+        e.loop(e.arrays, e.coefficients, lo, hi)
+
+
 cdef void _update_all(Plan* plan) noexcept nogil:
     cdef Py_ssize_t k
-    cdef Entry* e
     cdef uint64_t mode = fgd_flush_subnormals(plan.flush)
     for k in range(plan.count):
-        e = &plan.entries[k]
-        e.loop(e.arrays, e.coefficients, 0, e.size)
+        _update_part(&plan.entries[k], 0, plan.entries[k].size)
     fgd_restore_mode(mode)
 
 
@@ -77,12 +102,10 @@ cdef void _update_chunk(void* arg, int chunk) noexcept nogil:
     cdef Plan* plan = <Plan*>arg
     cdef Py_ssize_t lo = chunk * plan.chunk, hi = min(lo + plan.chunk, plan.total)
     cdef Py_ssize_t k = _holder(plan.starts, plan.count, lo), stop
-    cdef Entry* e
     cdef uint64_t mode = fgd_flush_subnormals(plan.flush)
     while lo < hi:
-        e = &plan.entries[k]
         stop = min(hi, plan.starts[k + 1])
-        e.loop(e.arrays, e.coefficients, lo - plan.starts[k], stop - plan.starts[k])
+        _update_part(&plan.entries[k], lo - plan.starts[k], stop - plan.starts[k])
         lo = stop
         k += 1
     fgd_restore_mode(mode)
@@ -102,11 +125,25 @@ cdef void _sum_squares(void* arg, int chunk) noexcept nogil:
         e = &plan.entries[k]
         start = (b - plan.blocks[k]) * BLOCK
         n = min(e.size - start, <Py_ssize_t>BLOCK)
-        if e.type_number == cnp.NPY_FLOAT:
-            plan.squares[b] = fgd_squares_f(<float*>e.arrays[1] + start, n)
-        else:
-            plan.squares[b] = fgd_squares_d(<double*>e.arrays[1] + start, n)
+        plan.squares[b] = _squares_f(e, start, n) if e.type_number == cnp.NPY_FLOAT else _squares_d(e, start, n)
     fgd_restore_mode(mode)
+
+
+cdef double _squares_f(Entry* e, Py_ssize_t start, Py_ssize_t n) noexcept nogil:
+    """Of a block of a gradient, in C order wherever it lies."""
+    cdef float block[BLOCK]
+    if not e.gathered:
+        return fgd_squares_f(<float*>e.arrays[1] + start, n)
+    fgd_gather_f(block, e.arrays[1], e.ndim, e.shape, e.placement.steps[FGD_G], start, n)
+    return fgd_squares_f(block, n)
+
+
+cdef double _squares_d(Entry* e, Py_ssize_t start, Py_ssize_t n) noexcept nogil:
+    cdef double block[BLOCK]
+    if not e.gathered:
+        return fgd_squares_d(<double*>e.arrays[1] + start, n)
+    fgd_gather_d(block, e.arrays[1], e.ndim, e.shape, e.placement.steps[FGD_G], start, n)
+    return fgd_squares_d(block, n)
 
 
 cdef double _norm(Plan* plan, int n_threads) noexcept nogil:
@@ -178,6 +215,7 @@ cdef class Stepper:
         self.plan.entries = NULL
         self.group_entries = NULL
         self.intervals = NULL
+        self.placements = NULL
 
     def __init__(self, slots, groups, bint flush_subnormals=True, n_threads=None):
         from fastgd.engines.native import kernels
@@ -238,49 +276,71 @@ cdef class Stepper:
         plan.starts = <Py_ssize_t*>self._doubles(np.zeros(n + 1), n + 1)
         plan.blocks = <Py_ssize_t*>self._doubles(np.zeros(n + 1), n + 1)
         self.intervals = <Interval*>_allocate(n, sizeof(Interval))
+        self.placements = <Placement*>_allocate(n, sizeof(Placement))
         for k, slot in enumerate(self.slots):
             e = &plan.entries[k]
             if slot.dtype.char not in "fd":
                 raise ValueError(f"{slot.name} must be float32 or float64, got {slot.dtype}")
-            e.type_number, e.ndim = slot.dtype.num, len(slot.shape)
-            e.size = int(np.prod(slot.shape, dtype=np.int64))
-            shape = np.array([*slot.shape, 0], dtype=np.intp)
-            self.kept.append(shape)
-            e.shape = <cnp.npy_intp*>cnp.PyArray_DATA(shape)
+            e.type_number = slot.dtype.num
+            self._take_shape(e, &self.placements[k], slot.shape)
             g = &self.group_entries[range(len(self.groups))[slot.group]]
             e.coefficients = <void*>g.rounded if slot.dtype.char == "f" else <void*>g.numbers
             e.loop = <loop_t><uintptr_t>self.groups[slot.group].loops[slot.dtype.char]
-            state = np.zeros(2 + len(slot.state), dtype=np.uintp)
-            self.kept.append(state)
-            e.arrays = <void**>cnp.PyArray_DATA(state)
+            e.many = 2 + len(slot.state)
+            e.arrays = <void**>self._integers(e.many)
             self._take_state(e, slot)
             plan.starts[k], plan.blocks[k] = total, blocks
             total += e.size
-            plan.work += e.size * _bytes(e) * len(state)
+            plan.work += e.size * _bytes(e) * e.many
             blocks += (e.size + BLOCK - 1) // BLOCK
         plan.starts[n], plan.blocks[n] = total, blocks
         plan.total = total
         plan.squares = self._doubles(np.zeros(blocks), blocks) if self.clips else NULL
         return 0
 
+    cdef cnp.npy_intp* _integers(self, Py_ssize_t count) except NULL:
+        """Memory for so many integers or addresses, all 0, kept alive."""
+        numbers = np.zeros(count + 1, np.intp)
+        self.kept.append(numbers)
+        return <cnp.npy_intp*>cnp.PyArray_DATA(numbers)
+
+    cdef int _take_shape(self, Entry* e, Placement* placement, shape) except -1:
+        """The shape, and room for what is found out about the layout."""
+        cdef cnp.npy_intp* room
+        e.ndim, e.size = len(shape), int(np.prod(shape, dtype=np.int64))
+        room = self._integers(4 * e.ndim + (e.ndim + 3) * sizeof(fgd_axis) // sizeof(cnp.npy_intp))
+        e.shape, e.placement, placement.places = room, placement, room + e.ndim
+        placement.steps[FGD_P], placement.steps[FGD_G] = room + 2 * e.ndim, room + 3 * e.ndim
+        placement.layout.axes, placement.layout.item = <fgd_axis*>(room + 4 * e.ndim), _bytes(e)
+        for k, length in enumerate(shape):
+            e.shape[k] = length
+        return 0
+
     cdef int _take_state(self, Entry* e, slot) except -1:
         cdef Py_ssize_t i
+        e.ordered = True
         if len(slot.state) != len(self.groups[slot.group].rule.state):
             raise ValueError(f"{slot.name}: wrong number of state arrays, {len(slot.state)}")
         for i, array in enumerate(slot.state):
-            if not (isinstance(array, np.ndarray) and array.flags.carray
-                    and array.dtype == slot.dtype and array.shape == tuple(slot.shape)):
+            if not (isinstance(array, np.ndarray) and array.flags.behaved and array.dtype == slot.dtype
+                    and array.shape == tuple(slot.shape) and array.strides == slot.state[0].strides
+                    and is_dense(array)):
                 raise ValueError(
-                    f"state of {slot.name} must be contiguous {slot.dtype} of shape {slot.shape}"
+                    f"state of {slot.name} must be {slot.dtype} of shape {slot.shape} without gaps in memory, "
+                    "all of it in one order"
                 )
             self.kept.append(array)
             e.arrays[2 + i] = cnp.PyArray_DATA(array)
+            e.ordered = array.flags.c_contiguous
+            for k, stride in enumerate(array.strides):
+                e.placement.places[k] = stride // array.itemsize
         return 0
 
     def __dealloc__(self):
         PyMem_Free(self.plan.entries)
         PyMem_Free(self.group_entries)
         PyMem_Free(self.intervals)
+        PyMem_Free(self.placements)
 
     def step(self, params, grads, t):
         """Check everything, then update: on an error nothing has changed.
@@ -310,89 +370,133 @@ cdef class Stepper:
         finally:
             self.busy = False
 
-    cdef bint _point_to(self, list params, list grads) except -1:
-        """Put the arrays' addresses into the plan; False if an array must be checked in Python."""
+    cdef bint _point_to(self, list params, list grads) noexcept:
+        """Put the arrays' addresses into the plan; False if one is not of the expected form."""
         cdef Py_ssize_t k, n = self.plan.count
         cdef int wanted = cnp.NPY_ARRAY_C_CONTIGUOUS | cnp.NPY_ARRAY_ALIGNED
-        cdef bint same = self.disjoint
         cdef PyObject* p
         cdef PyObject* g
         cdef Entry* e
-        cdef void* data
-        self.disjoint = False  # until it is shown again
         if PyList_GET_SIZE(params) != n or PyList_GET_SIZE(grads) != n:
             return False
         for k in range(n):
             e = &self.plan.entries[k]
             p = PyList_GET_ITEM(params, k)
             g = PyList_GET_ITEM(grads, k)
-            if not (
-                is_plain(p, e.type_number, e.ndim, e.shape, wanted | cnp.NPY_ARRAY_WRITEABLE)
+            if (
+                e.ordered
+                and is_plain(p, e.type_number, e.ndim, e.shape, wanted | cnp.NPY_ARRAY_WRITEABLE)
                 and is_plain(g, e.type_number, e.ndim, e.shape, wanted)
             ):
+                if e.laid:
+                    e.laid = e.gathered = self.ranked = False
+            elif not self._lay_out(e, p, g):
                 return False
-            data = data_of(p)
-            same = same and data == e.arrays[0]
-            e.arrays[0] = data
-        if not same and not self._order_params():
-            return False
-        for k in range(n):
-            e = &self.plan.entries[k]
-            data = data_of(PyList_GET_ITEM(grads, k))
-            if not (same and data == e.arrays[1]) and not self._apart(data, e):
-                return False
-            e.arrays[1] = data
-        self.disjoint = True
+            if data_of(p) != e.arrays[0]:
+                e.arrays[0] = data_of(p)
+                self.ranked = False
+            if data_of(g) != e.arrays[1]:
+                e.arrays[1] = data_of(g)
+                e.fresh, self.disjoint = True, False
+        self.disjoint = self.disjoint and self.ranked
         return True
 
-    cdef bint _order_params(self) noexcept:
-        """Sort the parameters' memory; False if two overlap."""
-        cdef Py_ssize_t k, n = 0
+    cdef bint _lay_out(self, Entry* e, PyObject* p, PyObject* g) noexcept:
+        """Describe how a parameter and its gradient lie; False if one is not of the expected form."""
+        cdef int k, side
+        cdef int aligned[2]
+        cdef PyObject* arrays[2]
+        cdef Placement* known = e.placement
+        cdef fgd_axis* axes = known.layout.axes + 3  # where `fgd_describe` wants them
+        cdef bint same = e.laid
+        if not (
+            is_plain(p, e.type_number, e.ndim, e.shape, cnp.NPY_ARRAY_WRITEABLE)
+            and is_plain(g, e.type_number, e.ndim, e.shape, 0)
+        ):
+            return False
+        arrays[FGD_P], arrays[FGD_G] = p, g
+        for side in range(2):
+            aligned[side] = has_flags(arrays[side], cnp.NPY_ARRAY_ALIGNED)
+            same = same and aligned[side] == known.aligned[side]
+            for k in range(e.ndim):
+                same = same and steps_of(arrays[side])[k] == known.steps[side][k]
+        if same or e.size == 0:
+            return True
+        self.ranked = False
+        for side in range(2):
+            known.aligned[side] = aligned[side]
+            for k in range(e.ndim):
+                known.steps[side][k] = axes[k].step[side] = steps_of(arrays[side])[k]
+        for k in range(e.ndim):
+            axes[k].length, axes[k].place = e.shape[k], known.places[k]
+        e.laid = fgd_describe(&known.layout, e.ndim, e.many == 2, aligned)
+        e.gathered = not has_flags(g, cnp.NPY_ARRAY_C_CONTIGUOUS | cnp.NPY_ARRAY_ALIGNED)
+        return e.laid
+
+    cdef bint _apart(self) noexcept:
+        """Whether no parameter overlaps another or a gradient; memory that interleaves counts as overlap."""
+        cdef Py_ssize_t k
         cdef Entry* e
-        cdef Interval* found = self.intervals
+        cdef Interval found
+        cdef bint every = not self.ranked
+        if self.disjoint:
+            return True
+        if every and not self._rank_params():
+            return False
         for k in range(self.plan.count):
             e = &self.plan.entries[k]
-            if e.size:
-                found[n].low = <uintptr_t>e.arrays[0]
-                found[n].high = found[n].low + e.size * _bytes(e)
+            if every or e.fresh:
+                found = _interval(e, 1)
+                if not apart(self.intervals, self.interval_count, found.low, found.high):
+                    return False
+                e.fresh = False
+        self.ranked = self.disjoint = True
+        return True
+
+    cdef bint _rank_params(self) noexcept:
+        """Sort the parameters' memory, as intervals that do not overlap; False if some of them did."""
+        cdef Py_ssize_t k, n = 0
+        for k in range(self.plan.count):
+            if self.plan.entries[k].size:
+                self.intervals[n] = _interval(&self.plan.entries[k], 0)
                 n += 1
-        self.interval_count = n
-        return sorted_apart(found, n)
+        if sorted_apart(self.intervals, n):
+            self.interval_count = n
+            return True
+        self.interval_count = merged(self.intervals, n)
+        return False
 
-    cdef bint _apart(self, void* gradient, Entry* e) noexcept:
-        """Whether a gradient overlaps no parameter."""
-        cdef uintptr_t low = <uintptr_t>gradient
-        return apart(self.intervals, self.interval_count, low, low + e.size * _bytes(e))
+    cdef tuple _judged(self, list params, list grads):
+        """Arrays that need a closer look, as they are in memory, in the plan; or the error that says what is wrong."""
+        from fastgd.engines.protocol.arrays import check_memory, plain_arrays
 
-    cdef list _copied(self, list params, list grads):
-        """Check the arrays in Python, then point the plan to contiguous copies where they are needed.
+        if not self._point_to(params, grads):
+            params, grads = plain_arrays(self.slots, params, grads)
+            if not self._point_to(params, grads):
+                check_memory(self.slots, params, grads)
+                raise RuntimeError("an array was changed while its step was prepared")
+        if not self._apart():
+            self._trust()
+            try:
+                check_memory(self.slots, params, grads)
+                if not self._point_to(params, grads) or not self.disjoint:
+                    raise RuntimeError("an array was changed while its step was prepared")
+            except BaseException:
+                self.forget()
+                raise
+        return params, grads
 
-        Returns what keeps the memory alive: pairs of a parameter, or None for a gradient, and the
-        array that is updated, which is written back if it is a copy.
-        """
-        from fastgd.engines.protocol.arrays import checked
-
-        plain = checked(self.slots, params, grads)
-        cdef Py_ssize_t k, i
-        cdef list copies = []
+    cdef void _trust(self) noexcept:
+        """Take all memory as apart as it lies now."""
+        cdef Py_ssize_t k
+        self._rank_params()
         for k in range(self.plan.count):
-            for i in range(2):
-                used = array = plain[i][k]
-                if not (array.flags.c_contiguous and array.flags.aligned):
-                    used = np.array(array, order="C", copy=True)
-                copies.append((None if i else array, used))
-        for k in range(self.plan.count):
-            for i in range(2):
-                self._point_entry(&self.plan.entries[k], i, copies[2 * k + i][1])
-        return copies
+            self.plan.entries[k].fresh = False
+        self.ranked = self.disjoint = True
 
-    cdef int _point_entry(self, Entry* e, Py_ssize_t i, used) except -1:
-        """Take the address of an array of exactly the entry's form."""
-        cdef int wanted = cnp.NPY_ARRAY_C_CONTIGUOUS | cnp.NPY_ARRAY_ALIGNED
-        if not is_plain(<PyObject*>used, e.type_number, e.ndim, e.shape, wanted):
-            raise RuntimeError("an array was changed while its step was prepared")
-        e.arrays[i] = data_of(<PyObject*>used)
-        return 0
+    cdef void forget(self) noexcept:
+        """Compare all memory at the next step."""
+        self.ranked = self.disjoint = False
 
     cdef int _update(self, double t, list params, list grads) except -1:
         cdef Py_ssize_t k
@@ -403,16 +507,13 @@ cdef class Stepper:
             self.evaluate(g, k, t, g.hyper[0])
         if self.plan.work >= USE_TEAM:
             n_threads = self._threads()
-        copies = None if self._point_to(params, grads) else self._copied(params, grads)
+        if not (self._point_to(params, grads) and self._apart()):
+            params, grads = self._judged(params, grads)
         if self.plan.work < RELEASE_GIL:
             self._run(t, n_threads)
         else:
             with nogil:
                 self._run(t, n_threads)
-        if copies is not None:
-            for array, used in copies:
-                if array is not None and used is not array:
-                    np.copyto(array, used)
         return 0
 
     cdef void _run(self, double t, int n_threads) noexcept nogil:
@@ -465,6 +566,18 @@ cdef class Stepper:
 
 cdef inline Py_ssize_t _bytes(Entry* e) noexcept:
     return 4 if e.type_number == cnp.NPY_FLOAT else 8
+
+
+cdef inline Interval _interval(Entry* e, int side) noexcept:
+    """The bytes from the first to the last of a parameter or gradient."""
+    cdef Interval found
+    found.low = found.high = <uintptr_t>e.arrays[side]
+    if e.laid:
+        found.low += e.placement.layout.reach[side][0]
+        found.high += e.placement.layout.reach[side][1]
+    else:
+        found.high += e.size * _bytes(e)
+    return found
 
 
 def set_thresholds(*values):

@@ -38,6 +38,15 @@ def checked(
         If the number of arrays, a shape or a dtype is not that of the first step, a parameter is
         read-only, or overlaps a gradient or another parameter.
     """
+    found = plain_arrays(slots, params, grads)
+    check_memory(slots, *found)
+    return found
+
+
+def plain_arrays(
+    slots: Sequence[Slot], params: Sequence[Any], grads: Sequence[Any]
+) -> tuple[list[Array], list[Array]]:
+    """The arrays as they are in memory, or an error that names the first whose form is not that of the first step."""
     check_counts(len(slots), params=len(params), grads=len(grads))
     found: dict[str, list[Array]] = {}
     for root, arrays in (("params", params), ("grads", grads)):
@@ -45,13 +54,27 @@ def checked(
             _checked_array(root + slot.name.removeprefix("params"), array, slot)
             for slot, array in zip(slots, arrays, strict=True)
         ]
-    for slot, p in zip(slots, found["params"], strict=True):
+    return found["params"], found["grads"]
+
+
+def check_memory(slots: Sequence[Slot], params: Sequence[Array], grads: Sequence[Array]) -> None:
+    """Raise ValueError for the first parameter that cannot be written to, or that overlaps something."""
+    for slot, p in zip(slots, params, strict=True):
         if not p.flags.writeable:
             raise ValueError(f"{slot.name} is read-only; it must be writeable")
         if _repeats_itself(p):
             raise ValueError(f"{slot.name} repeats its own memory (strides {p.strides})")
-    _check_overlap(slots, **found)
-    return found["params"], found["grads"]
+    _check_overlap(slots, params, grads)
+
+
+def memory_order(array: Array) -> list[int]:
+    """The axes from the longest stride to the shortest."""
+    return sorted(range(array.ndim), key=lambda axis: -abs(array.strides[axis]))
+
+
+def is_dense(array: Array) -> bool:
+    """Whether an array fills its memory without gaps, whatever the order of its axes."""
+    return array.flags.c_contiguous or array.transpose(memory_order(array)).flags.c_contiguous
 
 
 def is_plain_array(value: Any) -> bool:

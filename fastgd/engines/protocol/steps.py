@@ -74,7 +74,7 @@ class Group:
 
 @dataclass(eq=False, repr=False)
 class Slot:
-    """One parameter array: its name in messages, its form, and its state (C-contiguous, alike).
+    """One parameter array: its name in messages, its form, and its state: of this form, without gaps, all in one order.
 
     The state of parameters on a GPU are device arrays of Numba.
     """
