@@ -44,7 +44,16 @@ KERNELS = ("kernels", "network_kernels", "lane_kernels", "linear_kernels")
 HAND_WRITTEN = (  # in the order of the time that they take
     *(
         f"fastgd.engines.native.{name}"
-        for name in ("sweeps", "networks", "steps", "platoons", "team", "descent", "stepped")
+        for name in (
+            "sweeps",
+            "networks",
+            "steps",
+            "platoons",
+            "team",
+            "descent",
+            "stepped",
+            "trees",
+        )
     ),
     "fastgd.engines._processor",
 )

@@ -38,7 +38,7 @@ PAIRS = """
 import json
 import numpy as np
 import bench_network, bench_schedules, bench_step, bench_subnormals, bench_sweep, bench_training, network_data
-import bench_network_sweep, bench_predict, bench_short_runs
+import bench_layouts, bench_network_sweep, bench_predict, bench_short_runs
 from fastgd.engines.config import get_num_threads
 found = {"steps": {}, "sweeps": {}, "short sweeps": {}}
 for id, dtype in {(row.values[0], row.values[2]) for row in bench_step.workloads()}:
@@ -49,6 +49,7 @@ for rule in bench_sweep.RULES:
     found["short sweeps"][rule] = bench_short_runs.disagreement(rule, 1_000, 50)
 found["subnormals"] = bench_subnormals.disagreement()
 found["schedules"] = bench_schedules.disagreement()
+found["layouts"] = {w.name: bench_layouts.disagreement(w) for w in bench_layouts.WORKLOADS}
 
 data, sizes = network_data.dense(inputs=30, rows=200), (30, 16, 12, 10)
 found["networks"] = {

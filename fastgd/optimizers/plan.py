@@ -13,6 +13,7 @@ from fastgd.engines.backends import resolve_backend
 from fastgd.engines.protocol.steps import Group, Method, Slot
 from fastgd.engines.steps import checked_first, group_for, slot_for, stepper_class
 from fastgd.optimizers.fields import Schedule, rate_at
+from fastgd.optimizers.rates import reader_of
 from fastgd.optimizers.tree import Tree, spelled
 
 
@@ -58,9 +59,17 @@ class Plan:
     t: int
     methods: list[Method]
     moving: bool = field(init=False)
+    _read: Callable[[int], float] = field(init=False)  # the rate of the first group
+    _read_others: list[Callable[[int], float] | None] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.moving = any(map(callable, self.rates))
+        self._take_rates(self.rates)
+
+    def _take_rates(self, rates: Sequence[float | Schedule | None]) -> None:
+        self.rates, self.moving = list(rates), any(map(callable, rates))
+        first, *others = self.rates
+        self._read = reader_of(first)  # type: ignore[arg-type]
+        self._read_others = [None if rate is None else reader_of(rate) for rate in others]
 
     def begin(self, methods: Sequence[Method], rates: Sequence[float | Schedule | None]) -> bool:
         """Start anew in the same memory, with other numbers of the same rules.
@@ -84,8 +93,8 @@ class Plan:
             initial = methods[slot.group].initial
             for name, array in zip(self.groups[slot.group].rule.state, slot.state, strict=True):
                 array.fill(initial.get(name, 0.0))
-        self.rates, self.t, self.methods = list(rates), 0, list(methods)
-        self.moving = any(map(callable, self.rates))
+        self.t, self.methods = 0, list(methods)
+        self._take_rates(rates)
         self.write_rates()
         return True
 
@@ -96,16 +105,17 @@ class Plan:
 
     def set_rate(self, rate: float | Schedule) -> None:
         """Replace the rate of the groups that have none of their own."""
-        self.rates[0] = rate
-        self.moving = any(map(callable, self.rates))
+        self._take_rates([rate, *self.rates[1:]])
         self.write_rates()
 
     def write_rates(self, lr: float | None = None) -> None:
         """Write the rates of the next update into the groups; `lr` replaces the first."""
-        first = rate_at(self.rates[0], self.t) if lr is None else lr  # type: ignore[arg-type]
-        rates = [first if rate is None else rate_at(rate, self.t) for rate in self.rates[1:]]
-        for group, value in zip(self.groups, [first, *rates], strict=True):
-            group.hyper[0] = value
+        first = self._read(self.t) if lr is None else lr
+        if self._read_others:
+            rates = [first if read is None else read(self.t) for read in self._read_others]
+            for group, rate in zip(self.groups[1:], rates, strict=True):
+                group.hyper[0] = rate
+        self.groups[0].hyper[0] = first
 
     def rates_ahead(self, updates: int) -> NDArray[np.float64]:
         """The rates of the next updates, shape (updates, groups)."""

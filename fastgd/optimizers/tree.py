@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastgd.engines.cuda.arrays import is_device_array
+from fastgd.engines.steps import collector
 
 _DEEPEST = 64  # deeper than any model, and far from Python's own limit, which a cycle would hit
 Path = tuple[Any, ...]
@@ -37,55 +38,56 @@ class Tree:
         self.paths: list[Path] = (
             [path] if self._kind == "array" else [p for c in self._children for p in c.paths]
         )
-        if not path and not self.paths:
+        if path:
+            return
+        if not self.paths:
             raise ValueError(f"{root} contains no array")
-        self.leaves: Callable[[Any, str], list[Any]] = self._chosen()
+        self.leaves: Callable[[Any, str], list[Any]] = self._listing()
 
-    def _chosen(self) -> Callable[[Any, str], list[Any]]:
-        flat = all(child._kind == "array" for child in self._children)
+    def _listing(self) -> Callable[[Any, str], list[Any]]:
+        """The function that lists leaves: compiled code for what is built as at the first step, else Python."""
         if self._kind == "array":
             return lambda value, root: [value]
-        if flat and self._kind == "list":
-            return self._flat_list
-        return self._flat_dict if flat else lambda value, root: self._nested(value, root, ())
+        collect = collector(self._nodes())
+        flat = self._kind == "list" and all(child._kind == "array" for child in self._children)
+        many = len(self._keys) if flat else -1
 
-    def _flat_list(self, value: Any, root: str) -> list[Any]:
-        if type(value) is list and len(value) == len(self._keys):
-            return value
-        self._same(value, root, ())
-        return list(
-            map(value.__getitem__, self._keys)
-        )  # not by its `__iter__`, which may be endless
+        def leaves(value: Any, root: str) -> list[Any]:
+            if type(value) is list and len(value) == many:
+                return value
+            found = collect(value)
+            return self._nested(value, root, ()) if found is None else found
 
-    def _flat_dict(self, value: Any, root: str) -> list[Any]:
-        try:
-            found = [value[key] for key in self._keys]
-        except (KeyError, TypeError, IndexError):
-            self._same(value, root, ())
-            raise
-        if type(value) is not dict or len(value) != len(found):
-            self._same(value, root, ())
-        return found
+        return leaves
+
+    def _nodes(self) -> list[tuple[str, list[Any]]]:
+        """Kind and keys of each node, before those of its children."""
+        below = [node for child in self._children for node in child._nodes()]
+        return [(self._kind, self._keys), *below]
 
     def _nested(self, value: Any, root: str, path: Path) -> list[Any]:
         if self._kind == "array":
             return [value]
         self._same(value, root, path)
+        values = [value[key] for key in self._keys]
+        if self._kind == "dict":
+            self._same(value, root, path)  # reading may have changed it
         found = []
-        for key, child in zip(self._keys, self._children, strict=True):
-            found += child._nested(value[key], root, (*path, key))
+        for key, child, below in zip(self._keys, self._children, values, strict=True):
+            found += child._nested(below, root, (*path, key))
         return found
 
     def _same(self, value: Any, root: str, path: Path) -> None:
         """Whether this level is built as it was at the first step."""
-        where = spelled(root, path)
-        first = {"list": "a list or tuple", "dict": "a dict"}[self._kind]
         if not isinstance(value, Mapping if self._kind == "dict" else list | tuple):
-            raise TypeError(f"{where} must be {first} as at the first step, got {_named(value)}")
+            first = {"list": "a list or tuple", "dict": "a dict"}[self._kind]
+            raise TypeError(
+                f"{spelled(root, path)} must be {first} as at the first step, got {_named(value)}"
+            )
         if self._kind == "list":
             if _length(value) != len(self._keys):
                 raise ValueError(
-                    f"{where} must have {len(self._keys)} entries as at the first step, "
+                    f"{spelled(root, path)} must have {len(self._keys)} entries as at the first step, "
                     f"got {_length(value)}"
                 )
             return

@@ -1,0 +1,6 @@
+from collections.abc import Sequence
+from typing import Any
+
+class Collector:
+    def __init__(self, nodes: Sequence[tuple[str, Sequence[Any]]]) -> None: ...
+    def collect(self, value: Any) -> list[Any] | None: ...
