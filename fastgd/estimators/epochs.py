@@ -37,6 +37,8 @@ class Epochs:
         Factor of the network's loss, without penalties, in the reported loss.
     past_divergence : bool
         Make the updates too whose loss is not finite, which an engine refuses.
+    per_second : float
+        Updates per second, if they are known, as in `Trainer`.
 
     Attributes
     ----------
@@ -55,12 +57,13 @@ class Epochs:
         rng: np.random.RandomState | None,
         loss_scale: float = 1.0,
         past_divergence: bool = False,
+        per_second: float = 0.0,
     ) -> None:
         self.network, self.rng, self.loss_scale = network, rng, loss_scale
         self.order, self.batch_size = np.asarray(order, np.int32), batch_size
         self.past_divergence = past_divergence
         self.divergence: Diverged | None = None
-        self.trainer = Trainer(network, rows, optimizer)
+        self.trainer = Trainer(network, rows, optimizer, per_second=per_second)
         self.updates = -(-len(order) // batch_size)
         self.counts = np.full(self.updates, float(batch_size))
         self.counts[-1] = len(order) - batch_size * (self.updates - 1)

@@ -168,6 +168,18 @@ class LinearEstimator(NetworkEstimator):
         """
         return self._fit_whole(X, y, sample_weight)
 
+    def _is_plain_part(self, X: Any, y: Any) -> bool:
+        rows = self._is_plain(X) and X.flags.c_contiguous
+        if (
+            not rows
+            or type(y) is not np.ndarray
+            or y.shape != X.shape[:1]
+            or y.dtype.kind not in "biuf"
+        ):
+            return False
+        one = self.__dict__.get("_one_dimensional", True)  # of regressors, whose first y says it
+        return bool(one and np.isfinite(X).all() and np.isfinite(y).all())
+
     def _train(self, net: MLP, rows: Rows, tasks: FitTasks | None, **options: Any) -> None:
         batch = len(rows) if self.batch_size is None else min(int(self.batch_size), len(rows))
         anew = not self.loss_curve_

@@ -21,6 +21,7 @@ __all__ = ["LinearEpochs"]
 # Of batches, the objective of all rows is computed every k + 1 epochs after so many times k epochs; and where it takes
 # so many multiplications, every second epoch, up to every eighth.
 _RARER, _WORK, _RAREST = 20, 1e6, 8
+_MULTIPLICATIONS = 1e8  # per second, at least: so few rows are one call of the engine
 
 
 class LinearEpochs:
@@ -69,7 +70,13 @@ class LinearEpochs:
         self._epochs: Epochs | None = None
         if not self.whole and self.penalties is None:
             self._epochs = Epochs(
-                network, rows, optimizer, batch_size=batch_size, order=self.order, rng=rng
+                network,
+                rows,
+                optimizer,
+                batch_size=batch_size,
+                order=self.order,
+                rng=rng,
+                per_second=_MULTIPLICATIONS / (batch_size * network.params[0].size),
             )
 
     def run(self, epoch: int, stopping: Stopping | None) -> float:

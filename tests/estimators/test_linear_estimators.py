@@ -343,3 +343,39 @@ def test_an_optimizer_that_moves_what_has_no_rate():
     grouped = gd.SGD(lr=0.1, groups={1: {"lr": 0.2}})
     with pytest.raises(ValueError, match="group"):
         gd.GDRegressor(optimizer=grouped, fit_intercept=False).fit(X, Y)
+
+
+# --- rows that come one by one --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("make", [gd.GDRegressor, gd.GDClassifier])
+def test_plain_parts_are_fitted_as_checked_ones_are(make):
+    """Lists go through scikit-learn's checks, arrays of floats need not."""
+    first = {"classes": [0, 1]} if make is gd.GDClassifier else {}
+    y = (X[:, 0] > 0).astype(int)
+    plain, listed = (
+        make(batch_size=1, shuffle=False).partial_fit(X[:9], y[:9], **first) for _ in "ab"
+    )
+    for k in range(9, 60, 3):
+        plain.partial_fit(X[k : k + 3], y[k : k + 3])
+        listed.partial_fit(X[k : k + 3].tolist(), y[k : k + 3].tolist())
+    np.testing.assert_array_equal(plain.coef_, listed.coef_)
+    assert plain.loss_curve_ == listed.loss_curve_
+
+
+def test_what_scikit_learn_refuses_is_refused_in_parts():
+    reg = gd.GDRegressor().partial_fit(X[:9], Y[:9, 0])
+    clf = gd.GDClassifier().partial_fit(X[:9], [0, 1, 0] * 3, classes=[0, 1])
+    wrong = X[:3].copy()
+    wrong[1, 1] = np.nan
+    for model, y in ((reg, Y[:3, 0]), (clf, np.array([0, 1, 1]))):
+        with pytest.raises(ValueError, match="NaN"):
+            model.partial_fit(wrong, y)
+        with pytest.raises(ValueError, match="features"):
+            model.partial_fit(X[:3, :2], y)
+        with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+            model.partial_fit(X[:3], y[:2])
+    with pytest.raises(ValueError, match="NaN"):
+        reg.partial_fit(X[:3], np.array([0.0, np.nan, 1.0]))
+    with pytest.raises(ValueError, match=r"label .*7"):
+        clf.partial_fit(X[:3], np.array([0, 7, 1]))
