@@ -1,10 +1,12 @@
-"""From pytest-benchmark's JSON to the Markdown table of the README.
+"""From pytest-benchmark's JSON to the Markdown tables of `benchmarks/README.md` and of the project's README.
 
     pytest --benchmark-only --benchmark-json=benchmarks.json
-    python benchmarks/table.py benchmarks.json README.md
+    python benchmarks/table.py benchmarks.json benchmarks/README.md
+    python benchmarks/table.py benchmarks.json README.md "chosen benchmarks"
 
 It replaces the text between the lines ``<!-- benchmarks -->`` and ``<!-- /benchmarks -->``, or, with a third
-argument, other marks of that kind: a part of the suite, measured on another machine, has a block of its own. Ratios
+argument, other marks of that kind: a part of the suite, measured on another machine, has a block of its own, and
+"chosen benchmarks" is a table of some rows of all. Ratios
 stand first: how many times as long a peer takes for the same work, the median of interleaved rounds, the peer's best
 form. One and the same peer has one column, whichever form of it was the fastest; the form is named.
 """
@@ -17,7 +19,7 @@ from typing import Any
 
 from fastgd.files import atomic_text
 
-MARK = "benchmarks"
+MARK, CHOSEN_MARK = "benchmarks", "chosen benchmarks"
 Record = Mapping[str, Any]
 
 # The columns of each table: title, and the prefixes of the names of its peers.
@@ -60,6 +62,20 @@ COLUMNS = {
     "GPU: one step": {"PyTorch": "torch"},
     "GPU: sweep": {"half the iterations": "fastgd, half", "on the CPU": "fastgd, CPU"},
     "GPU: training": {"PyTorch": "torch"},
+}
+# The rows of the project's README: table, workload, and what to call it there. One of them is a tie.
+CHOSEN = (
+    ("One step", "Adam, 100 k", "one step of Adam, 100,000 parameters"),
+    ("One step", "Adam, 10 M", "the same, 10 million: the memory's speed"),
+    ("Sweep", "SGD, 10,000 rates x 100,000 iterations", "10,000 descents of 100,000 updates each"),
+    ("Whole trainings", "to 97 % on the test rows, batch 32", "a network on MNIST to 97 %"),
+    ("Defaults", "MLPClassifier() on digits, 1,797 x 64", "`MLPClassifier()` on digits, an update"),
+)
+CHOSEN_PEERS = {
+    "PyTorch": "torch",
+    "JAX, optax": ("JAX", "optax"),
+    "scikit-learn": "scikit-learn",
+    "NumPy": "NumPy",
 }
 LIMITS = {
     "memory": "of the memory's limit",
@@ -107,6 +123,31 @@ def tables(records: Iterable[Record]) -> str:
         parts.append(_markdown(*_WRITERS.get(name, _ratios)(name, rows)))
         parts += _skipped(rows)
     return "\n\n".join(parts)
+
+
+def chosen(records: Sequence[Record]) -> str:
+    """The rows `CHOSEN` as one table, each with the best form of each peer.
+
+    Raises
+    ------
+    ValueError
+        If one of them was not measured.
+    """
+    measured = {(r["table"], r["workload"]): r for r in sorted(records, key=_threads)}
+    missing = [workload for name, workload, _ in CHOSEN if (name, workload) not in measured]
+    if missing:
+        raise ValueError(f"the report lacks {'; '.join(missing)}; run all benchmarks")
+    body = []
+    for name, workload, title in CHOSEN:
+        row = measured[name, workload]
+        found = [_fastest(row, prefixes) for prefixes in CHOSEN_PEERS.values()]
+        ratios = [significant(peer[1]["ratio"]) if peer else "" for peer in found]
+        body.append([title, *ratios, amount(row["median"], row["unit"])])
+    return _markdown(["", *CHOSEN_PEERS, "fastgd"], body)
+
+
+def _threads(record: Record) -> int:
+    return int(record["threads"])
 
 
 def _place(name: str) -> int:
@@ -245,14 +286,16 @@ def footnote(report: Mapping[str, Any]) -> str:
     return f"{processor}, {machine.get('system', '')}, {width}; {here}; {report['datetime'][:10]}."
 
 
-def from_report(report: Mapping[str, Any]) -> str:
-    """What belongs between the markers."""
+def from_report(report: Mapping[str, Any], mark: str = MARK) -> str:
+    """What belongs between the markers of that name."""
     records = [b["extra_info"] for b in report["benchmarks"] if "table" in b["extra_info"]]
     if not records:
         raise ValueError(
             "the report holds no benchmark of this project; make it with pytest --benchmark-only"
         )
-    return f"{tables(r for r in records if r['headline'])}\n\n{footnote(report)}"
+    headlines = [r for r in records if r["headline"]]
+    content = chosen(headlines) if mark == CHOSEN_MARK else tables(headlines)
+    return f"{content}\n\n{footnote(report)}"
 
 
 def replaced(text: str, content: str, mark: str = MARK) -> str:
@@ -276,7 +319,7 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     source, target, mark = Path(arguments[0]), Path(arguments[1]), (*arguments[2:], MARK)[0]
     try:
-        content = from_report(json.loads(source.read_text(encoding="utf-8")))
+        content = from_report(json.loads(source.read_text(encoding="utf-8")), mark)
         text = replaced(target.read_text(encoding="utf-8"), content, mark)
         with atomic_text(target) as file:
             file.write(text)

@@ -263,6 +263,17 @@ def test_report_names_machine_and_versions_and_keeps_to_the_headlines():
     assert "SGD" not in text
 
 
+def test_the_chosen_rows_are_one_table():
+    peers = {"torch fused": {"ratio": 3.4}, "torch foreach": {"ratio": 5.0}, "JAX": {"ratio": 7.9}}
+    rows = [record(work, table=name, peers=peers) for name, work, _ in table.CHOSEN]
+    text = table.from_report(report(*rows), table.CHOSEN_MARK)
+    assert "|  | PyTorch | JAX, optax | scikit-learn | NumPy | fastgd |" in text
+    assert f"| {table.CHOSEN[0][2]} | 3.4 | 7.9 |  |  |" in text
+    assert text.count("\n| ") == len(table.CHOSEN) + 1
+    with pytest.raises(ValueError, match="lacks Adam, 100 k"):
+        table.from_report(report(*rows[1:]), table.CHOSEN_MARK)
+
+
 START, END = "<!-- benchmarks -->", "<!-- /benchmarks -->"
 
 

@@ -1,6 +1,9 @@
-"""What README and CONTRIBUTING show is what runs."""
+"""What README, docs and CONTRIBUTING show is what runs, and prints what they say."""
 
 import ast
+import contextlib
+import doctest
+import io
 import re
 import textwrap
 from pathlib import Path
@@ -11,6 +14,14 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = {
+    path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
+    for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+}
+# A block that needs what is not here is marked in the line before it; what a block prints may follow it.
+BLOCK = re.compile(
+    r"(<!-- needs a (?:GPU|cluster) -->\n)?```python\n(.*?)```(?:\n```text\n(.*?)```)?", re.DOTALL
+)
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 INCLUDE = re.compile(r"<!-- include: (\S+):(\S+) -->\s*```python\n(.*?)```", re.DOTALL)
 
@@ -24,19 +35,26 @@ def source_of(path, name):
     return textwrap.dedent("\n".join(text.split("\n")[node.lineno - 1 : node.end_lineno]))
 
 
-def test_the_examples_of_the_readme_run(tmp_path, monkeypatch):
+@pytest.mark.parametrize("page", [page for page in PAGES if "```python" in PAGES[page]])
+def test_examples_run_and_print_what_is_shown(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     mpl.use("Agg", force=True)
-    here = re.sub(
-        r"<!-- needs a (?:GPU|cluster) -->\n```python\n.*?```", "", README, flags=re.DOTALL
-    )
-    blocks = re.findall(r"```python\n(.*?)```", here, re.DOTALL)
-    assert len(blocks) >= 3
-    program = tmp_path / "readme.py"  # a file, so that a rule's source can be read
-    program.write_text("\n".join(blocks), encoding="utf-8")
-    scope = {"__name__": "readme", "__file__": str(program)}
-    exec(compile(program.read_text(encoding="utf-8"), str(program), "exec"), scope)
-    assert (tmp_path / "sweep.csv").exists()
+    program = tmp_path / "page.py"  # a file, so that a rule's source can be read
+    scope = {"__name__": "page", "__file__": str(program)}
+    lines = 0
+    program.touch()
+    for needs, code, shown in BLOCK.findall(PAGES[page]):
+        if needs:
+            continue
+        with program.open("a", encoding="utf-8") as file:
+            file.write(code)
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            exec(compile("\n" * lines + code, str(program), "exec"), scope)
+        lines += code.count("\n")
+        if shown:
+            same = doctest.OutputChecker().check_output(shown, printed.getvalue(), doctest.ELLIPSIS)
+            assert same, printed.getvalue()
     plt.close("all")
 
 
@@ -54,6 +72,14 @@ def test_the_commands_are_marked_for_ci():
         assert README.count(f"<!-- {name} -->") == README.count(f"<!-- /{name} -->") == 1
 
 
-def test_the_pictures_exist():
-    for picture in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", README):
-        assert (ROOT / picture).is_file()
+@pytest.mark.parametrize("page", PAGES)
+def test_what_a_page_links_to_exists(page):
+    folder = (ROOT / page).parent
+    for target in re.findall(r"\]\(([^)#]+)\)", PAGES[page]):
+        assert target.startswith("https://") or (folder / target).is_file(), target
+
+
+def test_the_readme_leads_to_every_page_and_is_short():
+    for page in PAGES:
+        assert page == "README.md" or f"({page})" in README, page
+    assert README.count("\n") < 200

@@ -1,5 +1,6 @@
-"""The commands of the README run."""
+"""The commands of the README and of the page on the command line run, and print what is shown."""
 
+import re
 import shlex
 import subprocess
 import sys
@@ -9,23 +10,38 @@ import pandas as pd
 import pytest
 from cli.commands import said
 
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
+posix = pytest.mark.skipif(sys.platform == "win32", reason="no sh")
 
-@pytest.mark.skipif(sys.platform == "win32", reason="no sh")
-def test_sweeps_and_descents(tmp_path):
-    text = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    block = text.split("## On your own file")[1].split("```sh\n")[1].split("```")[0]
+
+def run(block, folder):
     commands = block.replace("\nfastgd ", f"\n{sys.executable} -m fastgd ")
-    ran = subprocess.run(
-        ["sh", "-ec", commands], cwd=tmp_path, capture_output=True, text=True, check=True
-    )
-    assert ran.stdout.count("Best") == 2
+    return subprocess.run(
+        ["sh", "-ec", commands], cwd=folder, capture_output=True, text=True, check=True
+    ).stdout
+
+
+@posix
+def test_what_the_readme_shows(tmp_path):
+    text = (ROOT / "README.md").read_text(encoding="utf-8").split("**On your own file**")[1]
+    commands, shown = text.split("```sh\n")[1].split("```\n```text\n")
+    printed = run(commands, tmp_path)
+    without_time = [re.sub(r"in [\d.]+ s", "", part) for part in (printed, shown.split("```")[0])]
+    assert without_time[0] == without_time[1]
+    assert (tmp_path / "results" / "sweep.png").exists()
+
+
+@posix
+def test_sweeps_and_descents(tmp_path):
+    block = PAGE.split("```sh\n")[1].split("```")[0]
+    assert run(block, tmp_path).count("Best") == 2
     assert (tmp_path / "results" / "sweep.png").exists()
 
 
 def test_networks(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    text = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    block = text.split("## On your own file")[1].split("## How fast")[0].split("```sh\n")[2]
+    block = PAGE.split("```sh\n")[2]
     first, *commands = map(shlex.split, block.split("```")[0].splitlines())
     assert first[:2] == ["python", "-c"]
     exec(first[2])
