@@ -29,6 +29,7 @@ COLUMNS = {
         "optax (JAX)": "optax",
         "NumPy": "NumPy reference",
         "constant rate": "fastgd, constant",
+        "contiguous, in a list": "fastgd, contiguous",
     },
     "Subnormal numbers": {
         "normal numbers": "fastgd, normal",

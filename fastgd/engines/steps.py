@@ -88,10 +88,15 @@ def slot_for(name: str, array: Any, group: int, method: Method, backend: str) ->
 
 def _full_like(array: NDArray[Any], value: float) -> NDArray[Any]:
     """One number in the form of an array, without gaps and in its memory order, which a step can then follow."""
-    order = [*range(array.ndim)] if array.flags.c_contiguous else memory_order(array)
-    shape = [array.shape[axis] for axis in order]
-    full = np.full(shape, value, array.dtype) if value else np.zeros(shape, array.dtype)
+    if array.flags.c_contiguous:
+        return _full(array.shape, array.dtype, value)
+    order = memory_order(array)
+    full = _full(tuple(array.shape[axis] for axis in order), array.dtype, value)
     return full.transpose([order.index(axis) for axis in range(array.ndim)])
+
+
+def _full(shape: tuple[int, ...], dtype: np.dtype[Any], value: float) -> NDArray[Any]:
+    return np.full(shape, value, dtype) if value else np.zeros(shape, dtype)
 
 
 def checked_first(name: str, value: Any, on_device: bool = False) -> Any:

@@ -48,13 +48,16 @@ class Tree:
         """The function that lists leaves: compiled code for what is built as at the first step, else Python."""
         if self._kind == "array":
             return lambda value, root: [value]
-        collect = collector(self._nodes())
         flat = self._kind == "list" and all(child._kind == "array" for child in self._children)
         many = len(self._keys) if flat else -1
+        collect: Callable[[Any], list[Any] | None] | None = None
 
         def leaves(value: Any, root: str) -> list[Any]:
+            nonlocal collect
             if type(value) is list and len(value) == many:
                 return value
+            if collect is None:
+                collect = collector(self._nodes())
             found = collect(value)
             return self._nested(value, root, ()) if found is None else found
 

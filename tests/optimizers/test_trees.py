@@ -1,7 +1,7 @@
 """Nested parameters: whatever they are built of, the same leaves in the same order, and clear errors."""
 
 import sys
-from collections import OrderedDict, namedtuple
+from collections import OrderedDict, defaultdict, namedtuple
 from types import MappingProxyType
 
 import numpy as np
@@ -52,6 +52,7 @@ TREES = st.recursive(
         st.tuples(below, below).map(Backwards),
         st.dictionaries(KEYS, below, max_size=4),
         st.dictionaries(KEYS, below, max_size=4).map(OrderedDict),
+        st.dictionaries(KEYS, below, max_size=4).map(lambda pairs: defaultdict(list, pairs)),
         st.dictionaries(KEYS, below, max_size=4).map(MappingProxyType),
     ),
     max_leaves=12,
@@ -81,6 +82,10 @@ def rebuilt(value, data):
         return Layer(*items) if isinstance(value, Layer) else type(value)(items)
     keys = data.draw(st.permutations(list(value)))
     pairs = {_equal(key): rebuilt(value[key], data) for key in keys}
+    if isinstance(value, OrderedDict):
+        pairs = OrderedDict(pairs)
+        if pairs:
+            pairs.move_to_end(next(iter(pairs)))
     return pairs if isinstance(value, dict) else MappingProxyType(pairs)
 
 

@@ -281,13 +281,11 @@ cdef class Stepper:
             e = &plan.entries[k]
             if slot.dtype.char not in "fd":
                 raise ValueError(f"{slot.name} must be float32 or float64, got {slot.dtype}")
-            e.type_number = slot.dtype.num
+            e.type_number, e.many = slot.dtype.num, 2 + len(slot.state)
             self._take_shape(e, &self.placements[k], slot.shape)
             g = &self.group_entries[range(len(self.groups))[slot.group]]
             e.coefficients = <void*>g.rounded if slot.dtype.char == "f" else <void*>g.numbers
             e.loop = <loop_t><uintptr_t>self.groups[slot.group].loops[slot.dtype.char]
-            e.many = 2 + len(slot.state)
-            e.arrays = <void**>self._integers(e.many)
             self._take_state(e, slot)
             plan.starts[k], plan.blocks[k] = total, blocks
             total += e.size
@@ -300,18 +298,19 @@ cdef class Stepper:
 
     cdef cnp.npy_intp* _integers(self, Py_ssize_t count) except NULL:
         """Memory for so many integers or addresses, all 0, kept alive."""
-        numbers = np.zeros(count + 1, np.intp)
+        numbers = np.zeros(count, np.intp)
         self.kept.append(numbers)
         return <cnp.npy_intp*>cnp.PyArray_DATA(numbers)
 
     cdef int _take_shape(self, Entry* e, Placement* placement, shape) except -1:
-        """The shape, and room for what is found out about the layout."""
+        """The shape, and room for addresses and for what is found out about the layout."""
         cdef cnp.npy_intp* room
         e.ndim, e.size = len(shape), int(np.prod(shape, dtype=np.int64))
-        room = self._integers(4 * e.ndim + (e.ndim + 3) * sizeof(fgd_axis) // sizeof(cnp.npy_intp))
-        e.shape, e.placement, placement.places = room, placement, room + e.ndim
-        placement.steps[FGD_P], placement.steps[FGD_G] = room + 2 * e.ndim, room + 3 * e.ndim
-        placement.layout.axes, placement.layout.item = <fgd_axis*>(room + 4 * e.ndim), _bytes(e)
+        room = self._integers(e.many + 4 * e.ndim + (e.ndim + 3) * sizeof(fgd_axis) // sizeof(cnp.npy_intp))
+        e.arrays, e.shape, e.placement = <void**>room, room + e.many, placement
+        placement.places = e.shape + e.ndim
+        placement.steps[FGD_P], placement.steps[FGD_G] = placement.places + e.ndim, placement.places + 2 * e.ndim
+        placement.layout.axes, placement.layout.item = <fgd_axis*>(placement.places + 3 * e.ndim), _bytes(e)
         for k, length in enumerate(shape):
             e.shape[k] = length
         return 0
@@ -408,7 +407,7 @@ cdef class Stepper:
         cdef PyObject* arrays[2]
         cdef Placement* known = e.placement
         cdef fgd_axis* axes = known.layout.axes + 3  # where `fgd_describe` wants them
-        cdef bint same = e.laid
+        cdef bint same[2]
         if not (
             is_plain(p, e.type_number, e.ndim, e.shape, cnp.NPY_ARRAY_WRITEABLE)
             and is_plain(g, e.type_number, e.ndim, e.shape, 0)
@@ -417,12 +416,13 @@ cdef class Stepper:
         arrays[FGD_P], arrays[FGD_G] = p, g
         for side in range(2):
             aligned[side] = has_flags(arrays[side], cnp.NPY_ARRAY_ALIGNED)
-            same = same and aligned[side] == known.aligned[side]
+            same[side] = e.laid and aligned[side] == known.aligned[side]
             for k in range(e.ndim):
-                same = same and steps_of(arrays[side])[k] == known.steps[side][k]
-        if same or e.size == 0:
+                same[side] = same[side] and steps_of(arrays[side])[k] == known.steps[side][k]
+        if (same[FGD_P] and same[FGD_G]) or e.size == 0:
             return True
-        self.ranked = False
+        self.ranked = self.ranked and same[FGD_P]
+        e.fresh, self.disjoint = True, False
         for side in range(2):
             known.aligned[side] = aligned[side]
             for k in range(e.ndim):

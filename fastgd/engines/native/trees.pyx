@@ -13,6 +13,7 @@ cdef extern from "Python.h":
     ctypedef struct Type "PyTypeObject":
         Mapping* tp_as_mapping
     Type PyTuple_Type
+    Type PyDict_Type
     Type* Py_TYPE(PyObject*)
     void Py_INCREF(PyObject*)
     void Py_XDECREF(PyObject*)
@@ -20,7 +21,7 @@ cdef extern from "Python.h":
     int PyObject_RichCompareBool(PyObject*, PyObject*, int)
     bint PyList_CheckExact(PyObject*)
     bint PyTuple_Check(PyObject*)
-    bint PyDict_CheckExact(PyObject*)
+    bint PyDict_Check(PyObject*)
     bint PyUnicode_CheckExact(PyObject*)
     bint PyLong_CheckExact(PyObject*)
     Py_ssize_t PyList_GET_SIZE(PyObject*)
@@ -53,6 +54,11 @@ cdef inline bint _is_plain_key(PyObject* key) noexcept:
 cdef inline bint _is_plain_tuple(PyObject* value) noexcept:
     """A tuple or a subclass, such as a named tuple, that has the items of a tuple."""
     return PyTuple_Check(value) and Py_TYPE(value).tp_as_mapping.mp_subscript == PyTuple_Type.tp_as_mapping.mp_subscript
+
+
+cdef inline bint _is_plain_dict(PyObject* value) noexcept:
+    """A dict or a subclass, such as an ordered one, that has the items of a dict."""
+    return PyDict_Check(value) and Py_TYPE(value).tp_as_mapping.mp_subscript == PyDict_Type.tp_as_mapping.mp_subscript
 
 
 cdef class Collector:
@@ -135,7 +141,7 @@ cdef class Collector:
         cdef PyObject* item = NULL
         cdef bint in_order = True
         at += 1
-        if not PyDict_CheckExact(value) or PyDict_Size(value) != node.count:
+        if not _is_plain_dict(value) or PyDict_Size(value) != node.count:
             return OTHER
         for k in range(node.count):
             if in_order:
