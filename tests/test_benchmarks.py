@@ -64,7 +64,7 @@ found["sweeps of networks"] = {
     w.name: bench_network_sweep.disagreement(w) for w in bench_network_sweep.WORKLOADS
 }
 found["predictions"] = bench_predict.disagreement()
-found["defaults"] = bench_network.defaults_disagreement(epochs=2)
+found["defaults"] = bench_network.defaults_disagreement()
 
 rng, labels = np.random.default_rng(0), np.repeat(np.arange(10, dtype=np.int32), 60)
 x = rng.standard_normal((600, 784), np.float32) / 8 + np.eye(10, 784, dtype=np.float32)[labels]

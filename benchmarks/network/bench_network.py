@@ -7,6 +7,7 @@ multiply-adds in registers. Operations are counted as if no input were zero.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Any
 
@@ -239,53 +240,102 @@ def test_optimizer(benchmark: Any, library: str) -> None:
 # --- scikit-learn's own defaults ------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class Small:
+    """A small data set, and for how many epochs an estimator with its defaults is trained on it."""
+
+    text: str
+    load: Callable[[], tuple[Any, Any]]
+    epochs: int
+    kind: str = "MLPClassifier"
+
+    @property
+    def rows(self) -> int:
+        return len(self.load()[1])
+
+    @property
+    def updates(self) -> int:
+        return self.epochs * -(-self.rows // min(200, self.rows))
+
+    @property
+    def sizes(self) -> tuple[int, int, int]:
+        x, y = self.load()
+        classes = len(np.unique(y)) if self.kind == "MLPClassifier" else 2
+        return (x.shape[1], 100, classes if classes > 2 else 1)
+
+    def fit(self, module: Any, **options: Any) -> Any:
+        make = getattr(module, self.kind)
+        options = {"max_iter": self.epochs, "n_iter_no_change": self.epochs} | options
+        return make(random_state=0, **options).fit(*self.load())
+
+    def disagreement(self) -> float:
+        """The distance of the weights, relative. (Not of the losses: scikit-learn cuts probabilities off at 2e-16.)"""
+        import sklearn.neural_network
+
+        ours, theirs = (_joined(self.fit(module).coefs_) for module in (gd, sklearn.neural_network))
+        return float(np.linalg.norm(ours - theirs) / np.linalg.norm(theirs))
+
+
+def _from_sklearn(name: str) -> Callable[[], tuple[Any, Any]]:
+    @cache
+    def load() -> tuple[Any, Any]:
+        import sklearn.datasets
+
+        return getattr(sklearn.datasets, f"load_{name}")(return_X_y=True)
+
+    return load
+
+
 @cache
-def small_digits() -> tuple[Any, Any]:
-    from sklearn.datasets import load_digits
-
-    return load_digits(return_X_y=True)
-
-
-def on_digits(make: Callable[..., Any], epochs: int) -> Any:
-    """An estimator with its defaults on scikit-learn's digits, stopped after some epochs."""
-    return make(max_iter=epochs, random_state=0).fit(*small_digits())
+def _random_rows() -> tuple[Any, Any]:
+    x = np.random.default_rng(0).standard_normal((1_000 if QUICK else 20_000, 8))
+    return x, x @ np.arange(8.0)
 
 
-def defaults_disagreement(epochs: int) -> float:
-    """The distance of the weights, relative. (Not of the losses: scikit-learn cuts probabilities off at 2e-16.)"""
-    from sklearn.neural_network import MLPClassifier
+SMALL = {
+    "digits": Small("digits, 1,797 x 64", _from_sklearn("digits"), 2 if QUICK else 20),
+    "breast_cancer": Small(
+        "breast_cancer, 569 x 30", _from_sklearn("breast_cancer"), 2 if QUICK else 60
+    ),
+    "diabetes": Small(
+        "diabetes, 442 x 10", _from_sklearn("diabetes"), 2 if QUICK else 60, "MLPRegressor"
+    ),
+    "random": Small("random, 20,000 x 8", _random_rows, 2, "MLPRegressor"),
+}
 
-    ours, theirs = (
-        _joined(on_digits(make, epochs).coefs_) for make in (gd.MLPClassifier, MLPClassifier)
-    )
-    return float(np.linalg.norm(ours - theirs) / np.linalg.norm(theirs))
+
+def defaults_disagreement() -> float:
+    """The largest over the small data sets, after the epochs of a quick run."""
+    return max(replace(small, epochs=2).disagreement() for small in SMALL.values())
 
 
-def test_defaults(benchmark: Any) -> None:
-    from sklearn.neural_network import MLPClassifier
+@pytest.mark.parametrize("name", SMALL)
+def test_defaults(benchmark: Any, name: str) -> None:
+    import sklearn.neural_network
 
-    epochs = 2 if QUICK else 20
-    difference = defaults_disagreement(epochs)
+    small = SMALL[name]
+    difference = replace(small, epochs=2).disagreement()
     assert difference < 1e-8
-    steps = float(epochs * -(-1797 // 200))
-    all_threads = get_num_threads()
+    steps, all_threads = float(small.updates), get_num_threads()
     found = {
-        "fastgd": Candidate(partial(on_digits, gd.MLPClassifier, epochs), steps),
-        "fastgd 1 thread": Candidate(
-            partial(on_digits, partial(gd.MLPClassifier, n_threads=1), epochs), steps
-        ),
+        "fastgd": Candidate(partial(small.fit, gd), steps),
+        "fastgd 1 thread": Candidate(partial(small.fit, gd, n_threads=1), steps),
     }
     for threads in sorted({all_threads, 1}, reverse=True):
-        candidate = Candidate(partial(on_digits, MLPClassifier, epochs), steps)
+        candidate = Candidate(partial(small.fit, sklearn.neural_network), steps)
         candidate.prepare = partial(machine.blas_threads, threads)
         candidate.settle = SETTLE_BLAS if threads > 1 else SETTLE
         found[f"scikit-learn, {threads_text(threads)}"] = candidate
+    call, operations = machine.multiply_add(np.float64, 1)
+    rows = small.rows * small.epochs / small.updates
+    step = machine.step_operations(small.sizes, 1) * rows
+    found[LIMIT + "multiply-adds, 1 thread"] = Candidate(call, operations / step)
     about = {
         "table": "Defaults",
-        "workload": "MLPClassifier() on digits, 1,797 x 64",
+        "workload": f"{small.kind}() on {small.text}",
         "threads": all_threads,
         "unit": "step",
-        "headline": True,
+        "headline": name == "digits",
         "disagreement": {"scikit-learn": difference},
     }
     try:

@@ -22,7 +22,7 @@ static void fgd_take_block(void *arg, int chunk) {
     int k = 0;
     while (atomic_exchange(&blocks->taken[k], 1)) k = (k + 1) % blocks->count;
     fgd_network *net = blocks->nets[k];
-    net->first = chunk;
+    net->first = net->origin = chunk;
     net->last = chunk + 1;
     net->dense_until = 0; /* what a block leaves out must not depend on which came before */
     blocks->run(net, 0);

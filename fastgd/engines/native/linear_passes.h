@@ -327,7 +327,7 @@ static void FGD_(write_rows)(fgd_network *net, FGD_(desk) *desk, ptrdiff_t start
 static int FGD_(linear_batch)(fgd_network *net, FGD_(desk) *desk, ptrdiff_t update, int rank) {
     ptrdiff_t begin = net->order ? update / net->epoch_updates * net->epoch_rows : 0;
     ptrdiff_t end = begin + net->epoch_rows, start = begin + update % net->epoch_updates * net->batch;
-    ptrdiff_t stop = start + net->batch < end ? start + net->batch : end, place = update - net->first;
+    ptrdiff_t stop = start + net->batch < end ? start + net->batch : end, place = update - net->origin;
     double loss = 0, share = 1.0;
     if (net->mode == FGD_FORWARD_ONLY) {
         FGD_(write_rows)(net, desk, start, stop, rank);

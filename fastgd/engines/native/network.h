@@ -61,7 +61,7 @@ typedef struct {
     /* the work */
     int mode, flush, sparse; /* sparse: leave out zero inputs */
     int separate;            /* gradients first, then the updates: their norm is needed */
-    ptrdiff_t batch, first, last;
+    ptrdiff_t batch, first, last, origin; /* origin: the update whose results come first */
     ptrdiff_t epoch_rows, epoch_updates; /* the last batch of an epoch may be short */
     void *outputs; /* of FGD_FORWARD_ONLY */
     int predicts;  /* of FGD_ASSESS and FGD_FORWARD_ONLY, where FGD_VALUES are the outputs as they are */
@@ -71,7 +71,8 @@ typedef struct {
     double loss_sum, right, residual, spread; /* right: correct predictions; the last two: squares */
     double *losses, *penalties, *norms;
     ptrdiff_t done;
-    int diverged;
+    double deadline; /* a stretch ends early with the update that is made then, by the clock; 0: never */
+    int diverged, late;
     ptrdiff_t check_every, check_since; /* after which updates parameters are tested; 0: never */
     int keep, overflowed;               /* overflowed: not all were finite */
     void *kept[2 * FGD_MOST_LAYERS];    /* with `keep`, gets the parameters there, if all are finite */

@@ -45,7 +45,7 @@ cdef extern from "network.h" nogil:
         const double* weights
         const int32_t* order
         int mode, flush, sparse, separate
-        Py_ssize_t batch, first, last, epoch_rows, epoch_updates
+        Py_ssize_t batch, first, last, origin, epoch_rows, epoch_updates
         void* outputs
         int predicts
         int strict, not_finite
@@ -55,7 +55,8 @@ cdef extern from "network.h" nogil:
         double* penalties
         double* norms
         Py_ssize_t done
-        int diverged, failed, keep, overflowed
+        double deadline
+        int diverged, failed, keep, late, overflowed
         Py_ssize_t check_every, check_since
         void** kept
         Py_ssize_t dense_until
@@ -76,6 +77,17 @@ cdef extern from "network.h" nogil:
         void** scratch
         Py_ssize_t** lists
         fgd_barrier barrier
+
+cdef extern from "pace.h" nogil:
+    enum: FGD_ALONE, FGD_TOGETHER
+    ctypedef struct fgd_pace:
+        pass
+    fgd_pace fgd_new_pace()
+    int fgd_next_piece(fgd_pace* pace, Py_ssize_t* updates, double* limit)
+    void fgd_note_piece(fgd_pace* pace, int who, Py_ssize_t updates, double seconds)
+
+cdef extern from "floating.h" nogil:
+    double fgd_seconds()
 
 cdef extern from "blocks.h" nogil:
     enum: FGD_MOST_BLOCKS

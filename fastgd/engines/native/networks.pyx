@@ -16,9 +16,9 @@ from libc.string cimport memset
 cimport numpy as cnp
 from fastgd.engines.native.described cimport describe_inputs, describe_rows, metric
 from fastgd.engines.native.network cimport (
-    FGD_ASSESS, FGD_CLASSES, FGD_COUNTS, FGD_FORWARD_ONLY, FGD_GRADIENT, FGD_LABELS, FGD_MOST_ARRAYS, FGD_MOST_LAYERS,
-    FGD_MOST_BLOCKS, FGD_ROWS, FGD_STRIP, FGD_TRAIN, FGD_VALUES, fgd_blocks, fgd_network, fgd_take_block, fgd_update,
-    loop_t, room_t, run_t,
+    FGD_ALONE, FGD_ASSESS, FGD_CLASSES, FGD_COUNTS, FGD_FORWARD_ONLY, FGD_GRADIENT, FGD_LABELS, FGD_MOST_ARRAYS,
+    FGD_MOST_BLOCKS, FGD_MOST_LAYERS, FGD_ROWS, FGD_STRIP, FGD_TOGETHER, FGD_TRAIN, FGD_VALUES, fgd_blocks, fgd_network,
+    fgd_new_pace, fgd_next_piece, fgd_note_piece, fgd_pace, fgd_seconds, fgd_take_block, fgd_update, loop_t, room_t, run_t,
 )
 from fastgd.engines.native.steps cimport Entry, GroupEntry, Stepper, finish
 from fastgd.engines.native.team cimport team_gather, team_run, team_together
@@ -209,6 +209,8 @@ cdef class Network:
     cdef readonly Py_ssize_t outputs
     cdef double madds  # of a row, forward
     cdef list spare
+    cdef fgd_pace pace  # of updates with `paced` rows
+    cdef Py_ssize_t paced
 
     def __init__(self, architecture, n_threads=None, linear=False):
         found = kernels.network_kernels()
@@ -290,7 +292,7 @@ cdef class Network:
         net.penalty_per_row = a.penalty_per_row
         net.flush, net.sparse, net.separate = True, True, False
         net.diverged, net.failed, net.overflowed, net.done, net.dense_until = 0, 0, 0, 0, 0  # the memory was used before
-        net.norms, net.keep, net.check_every = NULL, 0, 0
+        net.norms, net.keep, net.check_every, net.deadline, net.late = NULL, 0, 0, 0, False
         net.strict, net.not_finite = False, 0
         net.order, net.epoch_updates = NULL, PY_SSIZE_T_MAX
         return 0
@@ -314,6 +316,34 @@ cdef class Network:
             team_together(run, net, members)
         return 0
 
+    cdef int _go_on(self, Workspace space, Py_ssize_t first, Py_ssize_t last, int members) except -1:
+        """Make updates; where several threads may, piece by piece: by all or by one, whichever is faster just now."""
+        cdef fgd_network* net = space.net
+        cdef fgd_pace* pace = &self.pace
+        cdef run_t run = self.run
+        cdef Py_ssize_t many
+        cdef double start, limit = 0.0
+        cdef int who
+        net.first, net.last = first, last
+        if members == 1:
+            return self._go(space, 1)
+        if self.paced != net.batch:
+            self.pace, self.paced = fgd_new_pace(), net.batch
+        with nogil:
+            while first < last and not (net.failed or net.diverged or net.overflowed):
+                many = last - first
+                who = fgd_next_piece(pace, &many, &limit)
+                start = fgd_seconds()
+                net.first, net.last, net.late = first, first + many, False
+                net.deadline = start + limit if limit > 0 else 0.0
+                net.barrier.members = team_gather(members if who == FGD_TOGETHER else 1)
+                team_together(run, net, net.barrier.members)
+                many = max(1, net.origin + net.done - first)
+                who = FGD_TOGETHER if net.barrier.members > 1 else FGD_ALONE
+                fgd_note_piece(pace, who, many, fgd_seconds() - start)
+                first += many
+        return 0
+
     # --- passes without updates -----------------------------------------------------------------------
 
     def forward(self, params, x, scale=1.0):
@@ -326,11 +356,8 @@ cdef class Network:
         cdef int predicts = PREDICTS.get(self.architecture.link, FGD_VALUES) if link else FGD_VALUES
         outputs = np.empty((n, self.outputs), self.dtype)
         params = list(params)
-        if n <= AT_ONCE:
-            self._pass(params, x, scale, outputs, predicts, strict)
-            return outputs
         for start in range(0, n, AT_ONCE):
-            part = slice(start, start + AT_ONCE)
+            part = ... if n <= AT_ONCE else slice(start, start + AT_ONCE)
             self._pass(params, x[part], scale, outputs[part], predicts, strict)
         return outputs
 
@@ -342,8 +369,6 @@ cdef class Network:
         cdef list spaces
         cdef Workspace space
         cdef fgd_network* net
-        if not n:
-            return 0
         each = min(MOST_OF_BLOCK, (n + members - 1) // members) if many and members > 1 else n
         spaces = [self._memory_for(each, 1) for _ in range(members)] if each < n else [self._memory_for(n, members)]
         for space in spaces:
@@ -353,7 +378,7 @@ cdef class Network:
             _describe_end(net, x)
             net.mode, net.predicts, net.strict = FGD_FORWARD_ONLY, predicts, strict
             net.outputs, net.y, net.weights = cnp.PyArray_DATA(outputs), NULL, NULL
-            net.batch, net.first, net.last, net.epoch_rows = each, 0, 1, n
+            net.batch, net.first, net.last, net.origin, net.epoch_rows = each, 0, 1, 0, n
         if each < n:
             self._go_in_blocks(spaces, <int>((n + each - 1) // each))
         else:
@@ -393,7 +418,7 @@ cdef class Network:
         net.loss_sum, net.right, net.residual, net.spread = 0, 0, 0, 0
         net.batch = AT_ONCE
         for k in range((n + AT_ONCE - 1) // AT_ONCE):
-            net.first, net.last = k, k + 1
+            net.first, net.last, net.origin = k, k + 1, k
             self._go(space, members)
             PyErr_CheckSignals()
         self.spare.append(space)
@@ -415,7 +440,7 @@ cdef class Network:
         net.mode = FGD_GRADIENT
         for k, g in enumerate(grads):
             net.gradients[k * self.apart] = cnp.PyArray_DATA(g)
-        net.batch, net.first, net.last = n, 0, 1
+        net.batch, net.first, net.last, net.origin = n, 0, 1, 0
         net.losses, net.penalties = &loss, &penalty
         self._go(space, members)
         self.spare.append(space)
@@ -448,7 +473,7 @@ cdef class Network:
         net.mode, net.flush = FGD_TRAIN, stepper.plan.flush
         net.separate = stepper.clips or stretch.norms is not None
         net.seed, net.t = stretch.seed, stretch.t
-        net.batch, net.first, net.last = stretch.batch_size, stretch.first, stretch.last
+        net.batch, net.origin = stretch.batch_size, stretch.first
         net.losses = <double*>cnp.PyArray_DATA(stretch.losses)
         net.penalties = <double*>cnp.PyArray_DATA(stretch.penalties)
         net.norms = NULL if stretch.norms is None else <double*>cnp.PyArray_DATA(stretch.norms)
@@ -463,7 +488,7 @@ cdef class Network:
             raise RuntimeError("this optimizer is already in a step, in another thread")
         stepper.busy = True
         try:
-            self._go(space, members)
+            self._go_on(space, stretch.first, stretch.last, members)
         finally:
             stepper.busy = False
         self.spare.append(space)
@@ -553,3 +578,22 @@ def set_threshold(double worth_a_team):
     old = WORTH_A_TEAM
     WORTH_A_TEAM = worth_a_team
     return old
+
+
+def rehearse_pace(times, double total):
+    """For the tests: pieces of `total` seconds, (together, updates, seconds), if ``times(so far)`` are an update's."""
+    cdef fgd_pace pace = fgd_new_pace()
+    cdef Py_ssize_t many
+    cdef double each, limit, clock = 0.0
+    cdef int who
+    found = []
+    while clock < total:
+        many = PY_SSIZE_T_MAX
+        who = fgd_next_piece(&pace, &many, &limit)
+        each = times(clock)[who]
+        if limit > 0:  # it ends early
+            many = max(1, min(many, <Py_ssize_t>(limit / each) + 1))
+        fgd_note_piece(&pace, who, many, each * many)
+        clock += each * many
+        found.append((who == FGD_TOGETHER, many, each * many))
+    return found

@@ -100,7 +100,7 @@ static int FGD_(batch)(fgd_network *net, ptrdiff_t update, int rank) {
     ptrdiff_t begin = net->order ? update / net->epoch_updates * net->epoch_rows : 0;
     ptrdiff_t end = begin + net->epoch_rows, start = begin + update % net->epoch_updates * net->batch;
     ptrdiff_t stop = start + net->batch < end ? start + net->batch : end;
-    ptrdiff_t place = update - net->first, tasks = 0;
+    ptrdiff_t place = update - net->origin, tasks = 0;
     int check = net->check_every && (net->check_since + place + 1) % net->check_every == 0;
     double loss = 0, total = FGD_(weight_of)(net, start, stop), penalty = 0, squares = 0;
     double share = net->penalty_per_row ? (total > 0 ? 1.0 / total : 1.0) : 1.0;
@@ -145,9 +145,10 @@ static int FGD_(batch)(fgd_network *net, ptrdiff_t update, int rank) {
         if (net->norms) net->norms[place] = sqrt(squares);
         net->done = place + 1;
         if (check) FGD_(check)(net);
+        if (net->deadline != 0) net->late = fgd_seconds() > net->deadline;
     }
     fgd_meet(&net->barrier);
-    return !net->overflowed;
+    return !net->overflowed && !net->late;
 }
 
 /* The work of each thread of the team. */
