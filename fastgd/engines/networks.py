@@ -8,7 +8,7 @@ from typing import cast
 
 from fastgd.engines import config
 from fastgd.engines.backends import resolve_backend
-from fastgd.engines.protocol.networks import Architecture, Engine
+from fastgd.engines.protocol.networks import LINEAR_LOSSES, Architecture, Engine
 from fastgd.engines.protocol.platoons import Loops, Platoon, Trainings
 from fastgd.engines.protocol.steps import Method
 from fastgd.engines.registry import COEFFICIENTS, RULES
@@ -55,10 +55,12 @@ def linear_engine_for(
 ) -> Engine:
     """The engine for a network without hidden layers that need not have the bits of other networks.
 
-    Its sums have another order than theirs; many outputs are theirs as well, for they fill whole vectors.
+    Its sums have another order than theirs; many outputs are theirs as well, for they fill whole vectors, unless
+    networks do not have the loss.
     """
     chosen = chosen_backend(backend)
-    if chosen not in ("cython", "numpy") or callable(a.loss) or a.sizes[-1] > _FEW_OUTPUTS:
+    elsewhere = chosen not in ("cython", "numpy") or a.sizes[-1] > _FEW_OUTPUTS
+    if callable(a.loss) or (elsewhere and a.loss not in LINEAR_LOSSES):
         return engine_for(a, backend, n_threads, tf32)
     if chosen == "cython":
         from fastgd.engines.native.networks import Network  # noqa: PLC0415

@@ -14,6 +14,7 @@ from fastgd.rules import (
     coefficients,
     elementary,
     gradients,
+    linear_losses,
     losses,
     residuals,
     stops,
@@ -35,6 +36,7 @@ COEFFICIENTS = {
 ELEMENTARY = [ElementaryFunction(function) for function in _defined_in(elementary).values()]
 ACTIVATIONS = {name: PairFunction(f) for name, f in _defined_in(activations).items()}
 LOSSES = {name: PairFunction(f) for name, f in _defined_in(losses).items()}
+LINEAR_LOSSES = {name: PairFunction(f) for name, f in _defined_in(linear_losses).items()}
 GRADIENTS = {name: Gradient(f) for name, f in _defined_in(gradients).items()}
 RESIDUALS = {  # of linear models, by the kind of their kernel
     "rows": Residual(losses.half_squares),

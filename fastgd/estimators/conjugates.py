@@ -15,16 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax, rel_entr, softmax
 
+from fastgd.estimators.corners import bands, corner_of
+
 __all__ = ["Conjugate", "conjugate_of"]
 
 Reals = NDArray[np.float64]
-_SHRINKING = (
-    4,
-    3,
-    2,
-    16,
-    1,
-)  # rows per unknown that may hold a kink's slopes, the best guess first
 
 
 class Conjugate(Protocol):
@@ -41,7 +36,7 @@ class Conjugate(Protocol):
     def feasible_share(self, t: Reals, y: Reals) -> float:
         """The largest share of t, at most 1, that lies in the conjugate's domain; 0 if none does."""
 
-    def held(self, t: Reals) -> Reals | None:
+    def held(self, t: Reals, y: Reals) -> Reals | None:
         """The slopes t, held at the loss's steepest ones; None where these are not numbers."""
 
     def excess(self, z: Reals, y: Reals, t: Reals) -> Reals:
@@ -69,13 +64,13 @@ class _Robust:
         if self.delta == np.inf:
             yield slope, np.ones_like(slope)
             return
-        for band in (self.delta, *_bands(error, unknowns)):
+        for band in (self.delta, *bands(error, unknowns)):
             yield slope, (np.abs(error) <= max(band, self.delta)).astype(float)
 
     def feasible_share(self, t: Reals, y: Reals) -> float:
         return min(1.0, self.delta / max(float(np.abs(t).max()), 1e-300))
 
-    def held(self, t: Reals) -> Reals | None:
+    def held(self, t: Reals, y: Reals) -> Reals | None:
         return None if self.delta == np.inf else np.clip(t, -self.delta, self.delta)
 
     def right(self, z: Reals, y: Reals) -> NDArray[np.bool_] | None:
@@ -98,13 +93,13 @@ class _Absolute:
 
     def metrics(self, z: Reals, y: Reals, unknowns: int) -> Iterator[tuple[Reals, Reals]]:
         error = z - y
-        for band in _bands(error, unknowns):
+        for band in bands(error, unknowns):
             yield np.clip(error / band, -1.0, 1.0), (np.abs(error) <= band) / band
 
     def feasible_share(self, t: Reals, y: Reals) -> float:
         return min(1.0, 1.0 / max(float(np.abs(t).max()), 1e-300))
 
-    def held(self, t: Reals) -> Reals | None:
+    def held(self, t: Reals, y: Reals) -> Reals | None:
         return np.clip(t, -1.0, 1.0)
 
     def right(self, z: Reals, y: Reals) -> NDArray[np.bool_] | None:
@@ -131,7 +126,7 @@ class _Logistic:
         signed = np.where(y > 0, -t, t)
         return 0.0 if (signed < 0).any() else min(1.0, 1.0 / max(float(signed.max()), 1e-300))
 
-    def held(self, t: Reals) -> Reals | None:
+    def held(self, t: Reals, y: Reals) -> Reals | None:
         return None
 
     def right(self, z: Reals, y: Reals) -> NDArray[np.bool_] | None:
@@ -171,7 +166,7 @@ class _Softmax:
         most = float(others.sum(axis=1).max())
         return 0.0 if (others < 0).any() else min(1.0, 1.0 / max(most, 1e-300))
 
-    def held(self, t: Reals) -> Reals | None:
+    def held(self, t: Reals, y: Reals) -> Reals | None:
         return None
 
     def right(self, z: Reals, y: Reals) -> NDArray[np.bool_] | None:
@@ -198,7 +193,7 @@ class _Poisson:
         falling = t < 0
         return min(1.0, float((y[falling] / -t[falling]).min())) if falling.any() else 1.0
 
-    def held(self, t: Reals) -> Reals | None:
+    def held(self, t: Reals, y: Reals) -> Reals | None:
         return None
 
     def right(self, z: Reals, y: Reals) -> NDArray[np.bool_] | None:
@@ -209,23 +204,16 @@ class _Poisson:
         return np.asarray(np.maximum(rel_entr(dual, mean) - dual + mean, 0.0))
 
 
-def _bands(error: Reals, unknowns: int) -> list[float]:
-    """Sizes of residual below which there are about as many rows as unknowns, or some times as many."""
-    sizes = np.sort(np.abs(error).max(axis=1))
-    places = [min(len(sizes), times * unknowns) - 1 for times in _SHRINKING]
-    return [max(float(sizes[place]), 1e-300) for place in dict.fromkeys(places)]
-
-
-def conjugate_of(loss: str, delta: float) -> Conjugate:
-    """The loss of a network by its name."""
+def conjugate_of(loss: str, constant: float) -> Conjugate:
+    """The loss of a linear model by the name that its network has for it, and its constant if it has one."""
     if loss == "half_squares":
         return _Robust(np.inf)
     if loss == "huber":
-        return _Robust(delta)
+        return _Robust(constant)
     kinds: dict[str, Callable[[], Conjugate]] = {
         "mae": _Absolute,
         "binary_cross_entropy": _Logistic,
         "cross_entropy": _Softmax,
         "poisson": _Poisson,
     }
-    return kinds[loss]()
+    return kinds[loss]() if loss in kinds else corner_of(loss, constant)

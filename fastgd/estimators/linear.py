@@ -11,11 +11,12 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import column_or_1d
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, unique_labels
 from sklearn.utils.validation import check_is_fitted
 
 from fastgd.engines.protocol.networks import Array
-from fastgd.estimators.arguments import POSITIVE, Choice, ClassWeight, Kind
+from fastgd.estimators.arguments import POSITIVE, Choice, ClassWeight, Kind, Real
 from fastgd.estimators.base import NetworkClassifier, NetworkRegressor
 from fastgd.estimators.data import class_targets, first_part, number_targets
 from fastgd.estimators.linear_base import LinearEstimator
@@ -30,7 +31,15 @@ _LOSSES = {
     "absolute_error": "mae",
     "huber": "huber",
     "poisson": "poisson",
+    "epsilon_insensitive": "epsilon_insensitive",
+    "squared_epsilon_insensitive": "squared_epsilon_insensitive",
+    "quantile": "quantile",
 }
+_BENDS = {
+    "squared_epsilon_insensitive": 2.0,
+    "squared_hinge": 2.0,
+    "modified_huber": 2.0,
+}  # at most
 
 
 class GDRegressor(NetworkRegressor, LinearEstimator):
@@ -41,9 +50,11 @@ class GDRegressor(NetworkRegressor, LinearEstimator):
 
     Parameters
     ----------
-    loss : {"squared_error", "absolute_error", "huber", "poisson"}, default "squared_error"
-        Half the squared error; the absolute error; Huber's loss; or half the deviance of a Poisson distribution whose
-        mean is the exponential of the linear model (y >= 0).
+    loss : str, default "squared_error"
+        "squared_error", half the squared error; "absolute_error"; "huber"; "poisson", half the deviance of a Poisson
+        distribution whose mean is the exponential of the linear model (y >= 0); "epsilon_insensitive" and
+        "squared_epsilon_insensitive", the absolute error beyond `epsilon` and its square (Vapnik, 1995); "quantile",
+        whose minimum has a share `quantile` of the targets below it (Koenker and Bassett, 1978).
     optimizer : str or Optimizer, default "sgd"
         The name of an optimizer in lower case, such as "sgd", "momentum" or "adam"; or a `fastgd.Optimizer`, of which a
         fresh copy is used.
@@ -57,7 +68,8 @@ class GDRegressor(NetworkRegressor, LinearEstimator):
         largest target. "sgd" on all rows without l1 begins with that rate, and goes on with those of Barzilai and
         Borwein (1988), which follow from the curvature along the last step. With
         `standardize`, it falls from 0.1 to 0 along a cosine for Adam and its kind (0.5 for "adagrad", 0.03 for "lion"),
-        and to kinks for all: of "absolute_error", and of "huber" with a delta far below the spread of y. Else it is
+        and to kinks for all: of "absolute_error", "quantile", "epsilon_insensitive" and "hinge", and of "huber" with a
+        delta far below the spread of y. Else it is
         the class's default.
     batch_size : int or None, default None
         Rows of an update; None takes all.
@@ -68,6 +80,10 @@ class GDRegressor(NetworkRegressor, LinearEstimator):
         weights come close to 0 without becoming 0.
     huber_delta : float, default 1.0
         Residual from which on "huber" is linear.
+    epsilon : float, default 0.1
+        Residual up to which the losses with this name are 0.
+    quantile : float, default 0.5
+        Of the loss "quantile", between 0 and 1.
     fit_intercept : bool, default True
     standardize : bool, default True
         Train in coordinates in which all columns have mean 0 (with an intercept) and the objective is equally curved
@@ -140,6 +156,8 @@ class GDRegressor(NetworkRegressor, LinearEstimator):
         **LinearEstimator._kinds,
         "loss": Choice(tuple(_LOSSES)),
         "huber_delta": POSITIVE,
+        "epsilon": Real(0.0),
+        "quantile": Real(0.0, 1.0, low_open=True, high_open=True),
     }
 
     def __init__(
@@ -152,6 +170,8 @@ class GDRegressor(NetworkRegressor, LinearEstimator):
         l1: float = 0.0,
         l2: float = 0.0,
         huber_delta: float = 1.0,
+        epsilon: float = 0.1,
+        quantile: float = 0.5,
         fit_intercept: bool = True,
         standardize: bool = True,
         max_iter: int = 1000,
@@ -171,6 +191,8 @@ class GDRegressor(NetworkRegressor, LinearEstimator):
         self.l1 = l1
         self.l2 = l2
         self.huber_delta = huber_delta
+        self.epsilon = epsilon
+        self.quantile = quantile
         self.fit_intercept = fit_intercept
         self.standardize = standardize
         self.max_iter = max_iter
@@ -200,13 +222,20 @@ class GDRegressor(NetworkRegressor, LinearEstimator):
     def _network_loss(self) -> str:
         return _LOSSES[self.loss]
 
+    def _loss_constants(self) -> tuple[float, ...]:
+        if self.loss.endswith("epsilon_insensitive"):
+            return (float(self.epsilon),)
+        constants = {"huber": self.huber_delta, "quantile": self.quantile}
+        return (float(constants[self.loss]),) if self.loss in constants else ()
+
     def _curvature(self, inputs: Curvature, y: Array) -> Curvature:
         if self.loss == "squared_error":
             return inputs
-        if self.loss == "huber":
-            return replace(inputs, smallest=0.0, constant=False)
+        if self.loss == "huber" or self.loss in _BENDS:
+            bent = inputs.scaled(_BENDS.get(self.loss, 1.0))
+            return replace(bent, smallest=0.0, constant=False)
         # Of a Poisson mean the curvature is the mean itself, about that of y; an absolute error has a kink, no
-        # curvature.
+        # curvature, as the others have that are left.
         bound = max(1.0, float(y.max())) if self.loss == "poisson" else 1.0
         return Curvature(bound * inputs.largest, everywhere=False)
 
@@ -255,14 +284,18 @@ class GDRegressor(NetworkRegressor, LinearEstimator):
 
 
 class GDClassifier(NetworkClassifier, LinearEstimator):
-    """Logistic and softmax regression by gradient descent, with any optimizer, on all rows or in mini-batches.
+    """Logistic and softmax regression, and linear support vector machines, by gradient descent with any optimizer.
 
-    It minimizes the mean cross-entropy of the rows, plus l1 Σ|w| + l2/2 Σ w² over the weights but not the intercepts.
-    Two classes make one output with a sigmoid, more classes one output each with a softmax. Training starts with
+    It minimizes the mean loss of the rows, plus l1 Σ|w| + l2/2 Σ w² over the weights but not the intercepts, on all
+    rows or in mini-batches. Two classes make one output, more classes one output each. Training starts with
     weights of 0.
 
     Parameters
     ----------
+    loss : {"log_loss", "hinge", "squared_hinge", "modified_huber"}, default "log_loss"
+        Cross-entropy, of a sigmoid or of a softmax; or a loss of margins, with which each of more than two classes is
+        told from all others: "hinge" of support vector machines (Cortes and Vapnik, 1995), its square (Lee and
+        Mangasarian, 2001), or the square with a line below margins of -1 (Zhang, 2004).
     optimizer, learning_rate, batch_size : default "sgd", "auto", None
         As in `GDRegressor`.
     l1, l2 : float, default 0
@@ -302,11 +335,16 @@ class GDClassifier(NetworkClassifier, LinearEstimator):
     (2, 3)
     """
 
-    _kinds: ClassVar[dict[str, Kind]] = {**LinearEstimator._kinds, "class_weight": ClassWeight()}
+    _kinds: ClassVar[dict[str, Kind]] = {
+        **LinearEstimator._kinds,
+        "loss": Choice(("log_loss", "hinge", "squared_hinge", "modified_huber")),
+        "class_weight": ClassWeight(),
+    }
 
     def __init__(
         self,
         *,
+        loss: str = "log_loss",
         optimizer: Any = "sgd",
         learning_rate: Any = "auto",
         batch_size: int | None = None,
@@ -325,6 +363,7 @@ class GDClassifier(NetworkClassifier, LinearEstimator):
         dtype: Any = None,
         n_threads: int | None = None,
     ) -> None:
+        self.loss = loss
         self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.batch_size = batch_size
@@ -361,16 +400,23 @@ class GDClassifier(NetworkClassifier, LinearEstimator):
             self._learn_classes(classes)
 
     def _targets(self, y: Array, dtype: Any) -> Array:
-        return class_targets(self.classes_, y, dtype)
+        targets = class_targets(self.classes_, y, dtype)
+        if self.loss == "log_loss" or targets.ndim == 2:
+            return targets
+        return np.eye(len(self.classes_), dtype=dtype)[targets]
 
     def _count_outputs(self, y: Array) -> int:
         return len(self.classes_) if len(self.classes_) > 2 else 1
 
     def _network_loss(self) -> str:
+        if self.loss != "log_loss":
+            return self.loss
         return "cross_entropy" if len(self.classes_) > 2 else "binary_cross_entropy"
 
     def _curvature(self, inputs: Curvature, y: Array) -> Curvature:
-        bound = 0.5 if len(self.classes_) > 2 else 0.25
+        if self.loss == "hinge":
+            return Curvature(inputs.largest, everywhere=False)
+        bound = _BENDS.get(self.loss, 0.5 if len(self.classes_) > 2 else 0.25)
         return replace(inputs.scaled(bound), smallest=0.0, constant=False)
 
     def partial_fit(
@@ -433,8 +479,26 @@ class GDClassifier(NetworkClassifier, LinearEstimator):
         numbers: NDArray[np.intp] = z.argmax(axis=1) if z.ndim == 2 else (z > 0).astype(np.intp)
         return np.asarray(self.classes_[numbers])
 
+    def _has_chances(self) -> bool:
+        return bool(self.loss in ("log_loss", "modified_huber"))
+
+    @available_if(_has_chances)  # type: ignore[untyped-decorator]
+    def predict_log_proba(self, X: ArrayLike) -> Array:
+        """Logarithms of `predict_proba`.
+
+        Parameters
+        ----------
+        X : array_like or sparse matrix of shape (n, features)
+
+        Returns
+        -------
+        ndarray of shape (n, n_classes)
+        """
+        return super().predict_log_proba(X)
+
+    @available_if(_has_chances)  # type: ignore[untyped-decorator]
     def predict_proba(self, X: ArrayLike) -> Array:
-        """Probabilities of the classes.
+        """Probabilities of the classes; not with "hinge" and "squared_hinge", whose outputs are none.
 
         Parameters
         ----------
@@ -445,7 +509,18 @@ class GDClassifier(NetworkClassifier, LinearEstimator):
         ndarray of shape (n, n_classes)
         """
         z = self.decision_function(X)
+        if self.loss == "modified_huber":
+            return _chances(z)
         if z.ndim == 2:
             return linked("softmax", z)
         p = linked("sigmoid", z[:, None])
         return np.concatenate([1 - p, p], axis=1)
+
+
+def _chances(z: Array) -> Array:
+    """Of "modified_huber": margins from -1 to 1 as probabilities from 0 to 1 (Zadrozny and Elkan, 2002)."""
+    inner = 0.5 * (np.clip(z, -1.0, 1.0) + 1.0)
+    if z.ndim == 1:
+        return np.stack([1.0 - inner, inner], axis=1)
+    inner[~inner.any(axis=1)] = 1.0
+    return np.asarray(inner / inner.sum(axis=1, keepdims=True))

@@ -28,6 +28,7 @@ from fastgd.estimators.arguments import (
 )
 from fastgd.estimators.base import NetworkEstimator, warn_caller
 from fastgd.estimators.callbacks import FitTasks, with_callbacks
+from fastgd.estimators.corners import CORNERS
 from fastgd.estimators.epochs import diverged
 from fastgd.estimators.least_squares import ProductsOfColumns
 from fastgd.estimators.linear_epochs import LinearEpochs
@@ -79,13 +80,16 @@ class LinearEstimator(NetworkEstimator):
     _weights_name = "coef_"
     _trains_in_place = False
     _kind_of_network = LinearNetwork
-    huber_delta = 1.0  # a parameter of regressors
 
     # --- what the two differ in -------------------------------------------------------------------
 
     @abstractmethod
     def _network_loss(self) -> str:
         """The network's loss."""
+
+    def _loss_constants(self) -> tuple[float, ...]:
+        """Arguments of that loss after (z, y)."""
+        return ()
 
     @abstractmethod
     def _curvature(self, inputs: Curvature, y: Array) -> Curvature:
@@ -100,7 +104,7 @@ class LinearEstimator(NetworkEstimator):
             activation="identity",
             loss=loss,
             dtype=np.dtype(dtype),
-            loss_constants=(float(self.huber_delta),) if loss == "huber" else (),
+            loss_constants=self._loss_constants(),
             sum_outputs=True,
             l1=float(self.l1),
             l2=float(self.l2),
@@ -242,7 +246,7 @@ class LinearEstimator(NetworkEstimator):
 
     def _descend(self, model: ScaledModel, epochs: LinearEpochs, tasks: FitTasks) -> None:
         """Epochs until the stopping rule, a callback, Ctrl-C or `max_iter`; then the best parameters."""
-        bounded = model.loss not in ("mae", "poisson")
+        bounded = model.loss not in (*CORNERS, "poisson")
         steepest = self._bend(model, model.gap.design.bound).largest if bounded else math.inf
         settles = epochs.whole and not model.kink
         patience = math.inf if settles else self.n_iter_no_change

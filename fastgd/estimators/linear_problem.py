@@ -19,6 +19,7 @@ Reals = NDArray[np.float64]
 CALLS = 1e6  # multiplications that take as long as the calls of a proof
 LOSS = 20.0  # those of a row's loss, or slope
 DENSE = 64  # unknowns of coupled outputs whose curvature is one matrix
+_BENT = ("half_squares", "binary_cross_entropy", "cross_entropy", "poisson")  # losses, everywhere
 _DIRECT = 200.0  # passes over the rows: where a decomposition takes more, conjugate gradients take its place
 
 
@@ -31,8 +32,8 @@ class LinearProblem:
         As the model is trained on them.
     loss : str
         A loss of a network.
-    delta : float
-        Of Huber's loss.
+    constant : float
+        Of the loss, if it has one.
     intercept : bool
         Whether the model has one.
     penalties : Penalties
@@ -47,14 +48,14 @@ class LinearProblem:
     """
 
     def __init__(
-        self, rows: Rows, loss: str, delta: float, intercept: bool, penalties: Penalties
+        self, rows: Rows, loss: str, constant: float, intercept: bool, penalties: Penalties
     ) -> None:
-        self.loss: Conjugate = conjugate_of(loss, delta)
+        self.loss: Conjugate = conjugate_of(loss, constant)
         self.design = Design(rows, intercept)
         self.intercept, self.penalties = intercept, penalties
         self.rows = rows
         self.spent = 0.0
-        self.bends = loss not in ("mae", "huber")
+        self.bends = loss in _BENT
         self._quadratic = loss == "half_squares" and not penalties.l1.any()
         self.known: Spectrum | None = None  # of a quadratic, always the same
         none = np.zeros((int(intercept), 1))

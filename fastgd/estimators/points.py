@@ -165,7 +165,7 @@ class _Output:
                     lowest, step = found, moved
                 if lowest <= enough or self.of.spent > self.most:
                     return lowest
-            if step is None or lowest > _BETTER * before or loss.held(z) is None:
+            if step is None or lowest > _BETTER * before or loss.held(z, self.y) is None:
                 break
             z, w = z - self.of.design.times(step), w - step
         return lowest
@@ -191,7 +191,7 @@ class _Output:
             dual = self._balanced(t - self._curved(metric, self.of.design.times(step)), metric)
             found, before = self._primal.gap_to(dual), lowest
             lowest, moved = min(found, lowest), moved + step
-            held = self.of.loss.held(dual)
+            held = self.of.loss.held(dual, self.y)
             if lowest <= enough or found > _BETTER * before or held is None:
                 break
             if self.of.spent > self.most:

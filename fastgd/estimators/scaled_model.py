@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from fastgd.engines.protocol.networks import Rows
 from fastgd.estimators.conjugates import conjugate_of
+from fastgd.estimators.corners import CORNERS
 from fastgd.estimators.duality import DualityGap
 from fastgd.estimators.scaling import BLOCK, Scaling, deviations, null_outputs, shares
 from fastgd.network.linear import LinearNetwork
@@ -64,7 +65,8 @@ class ScaledModel:
         if scaling.changes_nothing and (uniform or not self.penalties):
             self.network = net
             return
-        constants = tuple(delta / scaling.unit for delta in a.loss_constants)
+        unit = 1.0 if self.loss == "quantile" else scaling.unit  # of the loss's constant
+        constants = tuple(constant / unit for constant in a.loss_constants)
         l1, l2 = (
             float(p[0, 0]) if uniform else 0.0 for p in (self.penalties.l1, self.penalties.l2)
         )
@@ -88,8 +90,8 @@ class ScaledModel:
         The larger of two: with the network's own arithmetic, which predicts, and with that of float64.
         """
         w, b = (p.astype(np.float64) for p in self.net.params)
-        delta = self.net.architecture.loss_constants[0] if self.loss == "huber" else 1.0
-        loss, y = conjugate_of(self.loss, delta), DualityGap.indicators(self.given.y, len(b))
+        constant = _constant_of(self.net)
+        loss, y = conjugate_of(self.loss, constant), DualityGap.indicators(self.given.y, len(b))
         many = max(1, BLOCK // max(1, len(w)))
         exact = np.empty((len(y), len(b)))
         with np.errstate(all="ignore"):
@@ -105,14 +107,14 @@ class ScaledModel:
     @cached_property
     def gap(self) -> DualityGap:
         """How far its objective is above the minimum."""
-        return DualityGap(self.rows, self.loss, self._delta, self.intercept, self.penalties)
+        return DualityGap(self.rows, self.loss, self._constant, self.intercept, self.penalties)
 
     @cached_property
     def null(self) -> NDArray[np.float64]:
         """The loss of the best constant: of each output, or of all where they are coupled."""
         outputs = self.network.sizes[1]
-        best = null_outputs(self.rows, self.loss, outputs, self.intercept)
-        loss, y = conjugate_of(self.loss, self._delta), self.gap.targets(outputs)
+        best = null_outputs(self.rows, self.loss, outputs, self.intercept, self._constant)
+        loss, y = conjugate_of(self.loss, self._constant), self.gap.targets(outputs)
         with np.errstate(all="ignore"):
             losses = shares(self.rows) @ loss.value(np.broadcast_to(best, y.shape), y)
         return np.atleast_1d(losses)
@@ -121,15 +123,18 @@ class ScaledModel:
     def kink(self) -> float:
         """The slope of a loss that turns it within a residual that is small; 0 of a loss that bends slowly.
 
-        That is 1 for absolute errors, and Huber's delta where it is far below the targets' spread, 1.
+        That is 1 for absolute errors, of a quantile's loss the mean size of its slopes at the minimum, and Huber's
+        delta where it is far below the targets' spread, 1.
         """
-        if self.loss == "mae":
+        if self.loss == "quantile":
+            return 2.0 * self._constant * (1.0 - self._constant)
+        if self.loss in CORNERS:
             return 1.0
-        return self._delta if self.loss == "huber" and self._delta < _SMALL else 0.0
+        return self._constant if self.loss == "huber" and self._constant < _SMALL else 0.0
 
     @property
-    def _delta(self) -> float:
-        return self.network.architecture.loss_constants[0] if self.loss == "huber" else 1.0
+    def _constant(self) -> float:
+        return _constant_of(self.network)
 
     def separates(self) -> bool:
         """Whether a classifier without penalties has all rows on the right side."""
@@ -152,3 +157,9 @@ class ScaledModel:
         """The largest standard deviation of a column, as trained on, by the smallest of one that is not constant."""
         found = deviations(self.rows)
         return float(found.max() / found.min()) if found.size else 1.0
+
+
+def _constant_of(net: MLP) -> float:
+    """The constant of the loss, or 1 if it has none."""
+    constants = net.architecture.loss_constants
+    return float(constants[0]) if constants else 1.0

@@ -18,7 +18,8 @@ BLOCK = 1 << 20  # numbers of a block of rows that is converted at a time
 _TINY, _FAR, _VAGUE = 1e-200, 1e-3, 1e-12
 _CACHED = 1 << 15  # of one that stays in the processor's cache, for several passes
 # Losses by how they grow with the unit of y.
-_SQUARED, _LINEAR = ("half_squares", "huber"), ("mae",)
+_SQUARED = ("half_squares", "huber", "squared_epsilon_insensitive")
+_LINEAR = ("mae", "epsilon_insensitive", "quantile")
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ class Scaling:
         center, deviation = _moments(rows.x, share, intercept)
         features, outputs = architecture.sizes
         scaling = cls.none(features, outputs)
-        scaling = scaling._with_targets(rows, share, str(architecture.loss), intercept)
+        scaling = scaling._with_targets(rows, share, architecture, intercept)
         ratio = scaling.gain * (scaling.gain / scaling.factor) if architecture.l2 else 0.0
         ridge = architecture.l2 * ratio / bend
         scale = np.hypot(deviation, np.sqrt(ridge))
@@ -78,8 +79,9 @@ class Scaling:
             raise ValueError("X holds numbers whose differences are not finite; scale them")
         return replace(scaling, center=center, scale=scale)
 
-    def _with_targets(self, rows: Rows, share: Reals, loss: str, intercept: bool) -> Scaling:
-        y = rows.y
+    def _with_targets(self, rows: Rows, share: Reals, a: Architecture, intercept: bool) -> Scaling:
+        y, loss = rows.y, str(a.loss)
+        constant = float(a.loss_constants[0]) if a.loss_constants else 1.0
         if loss == "poisson":
             mean = share @ np.asarray(y, np.float64)
             unit = float(mean.mean())
@@ -88,7 +90,7 @@ class Scaling:
             return replace(self, unit=unit, factor=unit, shift=np.full(y.shape[1], np.log(unit)))
         if loss not in _SQUARED + _LINEAR:
             return self
-        offset = null_outputs(rows, loss, y.shape[1], intercept)
+        offset = null_outputs(rows, loss, y.shape[1], intercept, constant)
         error = np.asarray(y, np.float64) - offset
         largest = float(np.abs(error).max())
         if not largest > 4 * np.finfo(y.dtype).eps * float(np.abs(y).max()):
@@ -172,8 +174,8 @@ def deviations(rows: Rows) -> Reals:
     return found[found > 0]
 
 
-def null_outputs(rows: Rows, loss: str, outputs: int, intercept: bool) -> Reals:
-    """The outputs of the best model without inputs."""
+def null_outputs(rows: Rows, loss: str, outputs: int, intercept: bool, constant: float) -> Reals:
+    """The outputs of the best model without inputs; `constant` is that of the loss."""
     if not intercept:
         return np.zeros(outputs)
     share = shares(rows)
@@ -181,19 +183,22 @@ def null_outputs(rows: Rows, loss: str, outputs: int, intercept: bool) -> Reals:
         counts = np.bincount(rows.y, share, minlength=outputs)
         return np.log(np.maximum(counts, 1e-300))
     y = np.asarray(rows.y, np.float64)
-    if loss in ("mae", "huber"):
-        return np.array([_median(column, share) for column in y.T])
+    if loss in _SQUARED[1:] + _LINEAR:
+        level = constant if loss == "quantile" else 0.5
+        return np.array([_quantile(column, share, level) for column in y.T])
     mean = _mean(y, share)
     if loss == "poisson":
         return np.log(np.maximum(mean, 1e-300))
     if loss == "binary_cross_entropy":
         return np.log(np.maximum(mean, 1e-300) / np.maximum(1.0 - mean, 1e-300))
-    return mean
+    if loss in ("hinge", "squared_hinge", "modified_huber"):
+        mean = 2.0 * mean - 1.0
+    return np.sign(mean) if loss == "hinge" else mean
 
 
-def _median(values: Reals, share: Reals) -> float:
+def _quantile(values: Reals, share: Reals, level: float) -> float:
     order = np.argsort(values, kind="stable")
-    place = int(np.searchsorted(np.cumsum(share[order]), 0.5 - 1e-12))
+    place = int(np.searchsorted(np.cumsum(share[order]), level - 1e-12))
     return float(values[order[min(place, len(values) - 1)]])
 
 

@@ -9,12 +9,13 @@ import fastgd as gd
 from fastgd.batches import GivenOrders
 from fastgd.engines.native.networks import Network, set_threshold
 from fastgd.engines.networks import linear_engine_for
-from fastgd.engines.protocol.networks import LOSSES, Architecture, Rows
+from fastgd.engines.protocol.networks import LINEAR_LOSSES, LOSSES, Architecture, Rows
 from fastgd.engines.reference.linear import LinearReference
 from fastgd.engines.reference.networks import Reference
 from fastgd.network.linear import LinearNetwork
 from fastgd.network.trainer import Trainer
 
+WITH_CONSTANT = ("huber", "epsilon_insensitive", "squared_epsilon_insensitive", "quantile")
 INPUTS = (1, 8, 20, 32, 33, 70, 300)  # one chunk or less, whole chunks, several of each chain
 ROWS = (1, 2, 7, 64, 700, 2500)  # one row, part of a tile, several tiles, several blocks
 
@@ -28,7 +29,7 @@ def several_threads():
 
 
 def architecture(inputs, outputs, loss, dtype="float64", **options):
-    constants = (1.0,) if loss == "huber" else ()
+    constants = (0.3,) if loss in WITH_CONSTANT else ()
     kind = np.dtype(dtype)
     return Architecture(
         (inputs, outputs), "identity", loss, kind, loss_constants=constants, **options
@@ -58,7 +59,7 @@ def assert_same(found, wanted):
         np.testing.assert_array_equal(g, right)
 
 
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("loss", [*LOSSES, *LINEAR_LOSSES])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_gradients_have_the_bits_of_numpy(loss, dtype):
     rng = np.random.default_rng(0)

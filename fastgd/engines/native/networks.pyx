@@ -30,7 +30,7 @@ from fastgd.engines.native import kernels
 from fastgd.engines.protocol.predictions import NotFinite
 from fastgd.engines.reference.linear import LinearReference
 from fastgd.engines.reference.networks import Reference
-from fastgd.engines.registry import RULES
+from fastgd.engines.registry import LINEAR_LOSSES, RULES
 
 include "layout.pxi"
 
@@ -566,7 +566,8 @@ def _check_order(order, Py_ssize_t n):
 def loop_address(kind, function, letter):
     """The address of an activation's or loss's loop; a user's function is compiled now."""
     if isinstance(function, str):
-        return kernels.network_kernels().addresses[f"{kind}_{function}_{letter}"]
+        found = kernels.linear_kernels() if function in LINEAR_LOSSES else kernels.network_kernels()
+        return found.addresses[f"{kind}_{function}_{letter}"]
     from fastgd.engines.numba.user_functions import function_loop
 
     return function_loop(function, letter)

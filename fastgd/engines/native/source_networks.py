@@ -1,6 +1,7 @@
 """The text of a network's kernel modules: loops of activations and losses, and the passes of `network_kernels.h`.
 
-The passes of linear models, in `linear_kernels.h`, use the same loops, and their module has nothing else.
+The passes of linear models, in `linear_kernels.h`, use the same loops; their module has those of the losses that only
+they know.
 
 As in `fastgd.engines.native.source`, the same text is compiled once per instruction set.
 """
@@ -10,7 +11,7 @@ from __future__ import annotations
 from fastgd.engines.native.source_module import HEADER, LANES, REAL, addresses_text, vocabulary_text
 from fastgd.engines.native.source_updates import elementary_text
 from fastgd.engines.parse import PairFunction
-from fastgd.engines.registry import ACTIVATIONS, ELEMENTARY, LOSSES
+from fastgd.engines.registry import ACTIVATIONS, ELEMENTARY, LINEAR_LOSSES, LOSSES
 from fastgd.engines.templates import filled
 
 _PASSES = """\
@@ -77,6 +78,8 @@ def network_source() -> str:
 
 
 def linear_source() -> str:
-    """The text of a module of linear models' passes."""
+    """The text of a module of linear models' passes, and loops of the losses that networks do not have."""
+    texts = [HEADER, vocabulary_text(), _LINEAR_PASSES]
+    texts += [_pair_loop("loss", f, 2, s) for f in LINEAR_LOSSES.values() for s in REAL]
     passes = [f"fgd_linear_{name}_{suffix}" for name in ("run", "room") for suffix in REAL]
-    return "".join([HEADER, _LINEAR_PASSES, addresses_text([], passes), LANES])
+    return "".join([*texts, addresses_text(texts, passes), LANES])

@@ -28,6 +28,10 @@ LOSSES: dict[str, Callable[..., Any] | None] = {
     "cross_entropy": None,
     **{name: pair.function for name, pair in registry.LOSSES.items()},
 }
+# Those that only linear models have.
+LINEAR_LOSSES: dict[str, Callable[..., Any]] = {
+    name: pair.function for name, pair in registry.LINEAR_LOSSES.items()
+}
 LINKS = {"cross_entropy": "softmax", "binary_cross_entropy": "sigmoid", "poisson": "exp"}
 
 
@@ -44,7 +48,7 @@ class Architecture:
     constants : tuple of float
         Arguments of the activation after z.
     loss : str or callable
-        A name of `LOSSES`, or a user's function as in `fastgd.rules.losses`.
+        A name of `LOSSES`, of linear models also of `LINEAR_LOSSES`, or a user's function as in `fastgd.rules.losses`.
     loss_constants : tuple of float
         Arguments of the loss after (z, y).
     sum_outputs : bool

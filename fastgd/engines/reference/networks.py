@@ -10,7 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.engines.protocol.networks import ACTIVATIONS, LOSSES, Architecture, Array, Rows, Stretch
+from fastgd.engines.protocol.networks import (
+    ACTIVATIONS,
+    LINEAR_LOSSES,
+    LOSSES,
+    Architecture,
+    Array,
+    Rows,
+    Stretch,
+)
 from fastgd.engines.protocol.predictions import predict_by_forward
 from fastgd.engines.reference.metrics import metric_of, summed
 from fastgd.engines.vocabulary import bound, numpy_vocabulary
@@ -42,7 +50,7 @@ class Reference:
     def __init__(self, architecture: Architecture) -> None:
         self.architecture = a = architecture
         activation = ACTIVATIONS[a.activation] if isinstance(a.activation, str) else a.activation
-        loss = LOSSES[a.loss] if isinstance(a.loss, str) else a.loss
+        loss = {**LOSSES, **LINEAR_LOSSES}[a.loss] if isinstance(a.loss, str) else a.loss
         self._activation = _in_numpy(activation)
         self._loss = None if loss is None else _in_numpy(loss)
         self._constants = tuple(map(a.dtype.type, a.constants))
