@@ -65,8 +65,8 @@ class GDRegressor(NetworkRegressor, LinearEstimator):
         else from the largest squared length of a row (but of Poisson losses, where shuffled
         batches without weights are standardized,
         from a mean of both that is the nearer to the first the larger the batch), and for "poisson" also from the
-        largest target. "sgd" on all rows without l1 begins with that rate, and goes on with those of Barzilai and
-        Borwein (1988), which follow from the curvature along the last step. With
+        largest target. "sgd" on all rows without l1 begins with that rate, and goes on, but for "poisson" and kinks,
+        with those of Barzilai and Borwein (1988), which follow from the curvature along the last step. With
         `standardize`, it falls from 0.1 to 0 along a cosine for Adam and its kind (0.5 for "adagrad", 0.03 for "lion"),
         and to kinks for all: of "absolute_error", "quantile", "epsilon_insensitive" and "hinge", and of "huber" with a
         delta far below the spread of y. Else it is

@@ -340,7 +340,9 @@ class LinearEstimator(NetworkEstimator):
     def _secant(self, model: ScaledModel, batch: int) -> SecantRate | None:
         """The rates "auto" of plain descent on all rows, where the objective bends everywhere."""
         asked = self.optimizer == "sgd" and isinstance(self.learning_rate, str)
-        if not asked or batch < len(model.rows) or model.kink or self.l1 or not self.fit_intercept:
+        if not asked or batch < len(model.rows) or self.l1 or not self.fit_intercept:
+            return None
+        if model.kink or model.loss == "poisson":  # whose loss overflows where a step leads too far
             return None
         return SecantRate(float(self._optimizer.lr))
 
