@@ -40,7 +40,13 @@ TARGETS = {
     "v3": ["-march=x86-64-v3"],
     "v4": ["-march=x86-64-v4", "-mprefer-vector-width=512"],
 }
-KERNELS = ("kernels", "network_kernels", "lane_kernels", "linear_kernels")
+KERNELS = (
+    "kernels",
+    "network_kernels",
+    "lane_kernels",
+    "linear_kernels",
+    "function_kernels",
+)
 HAND_WRITTEN = (  # in the order of the time that they take
     *(
         f"fastgd.engines.native.{name}"

@@ -21,7 +21,7 @@ from fastgd.checks import (
 from fastgd.descent.axes import Places
 from fastgd.descent.grouping import Group, groups_of
 from fastgd.descent.starts import Starts, checked_starts
-from fastgd.engines import config
+from fastgd.engines import called, config
 from fastgd.engines.backends import missing, resolve_backend
 from fastgd.engines.protocol.sweeps import Limits
 from fastgd.optimizers import Optimizer, loops
@@ -129,6 +129,8 @@ class Request:
     @cached_property
     def startable(self) -> NDArray[np.bool_]:
         """Which starting points runs may begin at: a user's function, called once for each, may have no value there."""
+        if self.backend not in {"numpy", "cuda"}:
+            called.prepare(self.problem.kernel(self.limits.dtype), self.limits.dtype.char)
         return self.problem.may_begin(self.starts.points)
 
     def groups(self, begin: NDArray[np.bool_] | None = None) -> Iterator[Group]:

@@ -15,7 +15,7 @@ from fastgd.descent.follower import Array, Follower, Recorded
 from fastgd.descent.objective import Objective
 from fastgd.descent.request import Request
 from fastgd.descent.stepped import can_step, stepped
-from fastgd.engines import sweeps
+from fastgd.engines import called, sweeps
 from fastgd.engines.layout import RUNNING, SHARED, SMALL_STEP
 from fastgd.engines.native.crew import exact_parts
 from fastgd.engines.protocol.outcomes import NumpyOutcomes, Outcomes, Status
@@ -106,14 +106,14 @@ class _Compiled(_Uncounted):
 
         super().__init__(request, runs)
         limits = request.limits
-        kernels, self.backend = _kernels(request, runs, step_tol, backend)
+        kernels, self.backend, alone = _kernels(request, runs, step_tol, backend)
         self.run = Descent(
             kernels,
             runs.x0[:, 0],
             runs.state0[:, 0],
             _numbers(runs, limits.dtype),
             penalties=runs.minimized[:, 0],
-            own=self.backend == "numba",
+            own=alone,
             scheduled=runs.schedules is not None,
             max_iter=limits.max_iter,
             tol=limits.tol,
@@ -136,22 +136,31 @@ class _Compiled(_Uncounted):
         return None if records is None else Recorded(records[:kept])
 
 
-def _kernels(request: Request, runs: Descents, step_tol: float, backend: str) -> tuple[Any, str]:
-    """Kernels compiled ahead of time, unless compiling better ones saves time."""
+def _kernels(
+    request: Request, runs: Descents, step_tol: float, backend: str
+) -> tuple[Any, str, bool]:
+    """Kernels compiled ahead of time, unless compiling better ones saves time.
+
+    Beside them stand the backend that made them, and whether they are for a run alone.
+    """
     problem, limits = request.problem, request.limits
     kernel, char = problem.kernel(limits.dtype), "f" if limits.dtype == np.float32 else "d"
+    pays = backend == "auto" and limits.max_iter > _COMPILING_PAYS and present("numba")
+    loops = called.loops_of(kernel, runs, char, backend, single=True)
+    if loops is not None and (limits.max_iter <= _COMPILING_PAYS or backend == "cython"):
+        kernels = sweeps.bound_kernels(0, loops.observe, loops.kernel, len(runs.x0), runs)
+        return kernels, loops.backend, True
     ahead = None if backend == "numba" else sweeps.ahead_of_time(kernel, runs, char)
     if backend == "cython" and (ahead is None or step_tol):
         raise ValueError(
             f"backend='cython' has no descent of {runs.rule.name} on {problem!r}"
             f"{' with step_tol' if step_tol else ''}; use backend='auto' or 'numba'"
         )
-    pays = backend == "auto" and limits.max_iter > _COMPILING_PAYS and present("numba")
     if step_tol or pays:
         ahead = None
     address = _observed_loop(kernel, len(runs.x0), runs, char) if ahead is None else ahead[1]
     kernels = sweeps.bound_kernels(0, address, kernel, len(runs.x0), runs)
-    return kernels, "numba" if ahead is None else "cython"
+    return kernels, "numba" if ahead is None else "cython", ahead is None
 
 
 def _observed_loop(kernel: Any, count: int, runs: Descents, char: str) -> int:

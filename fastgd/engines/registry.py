@@ -8,11 +8,13 @@ from types import ModuleType
 from typing import Any
 
 from fastgd.engines.parse import CoefficientFunction, ElementaryFunction, PairFunction, Rule
+from fastgd.engines.parse_functions import TestFunction
 from fastgd.engines.parse_problems import Decision, Gradient, Residual
 from fastgd.rules import (
     activations,
     coefficients,
     elementary,
+    functions,
     gradients,
     linear_losses,
     losses,
@@ -42,4 +44,5 @@ RESIDUALS = {  # of linear models, by the kind of their kernel
     "rows": Residual(losses.half_squares),
     **{name: Residual(f) for name, f in _defined_in(residuals).items()},
 }
+FUNCTIONS = {name: TestFunction(f) for name, f in _defined_in(functions).items()}
 STOPS = {name: Decision(f) for name, f in _defined_in(stops).items()}

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastgd.engines import called
 from fastgd.engines.backends import missing
 from fastgd.engines.layout import CLIP_PARTS, PENALTIES, SHARED, WINDOW
 from fastgd.engines.native import kernels
@@ -38,7 +39,8 @@ def choose(problem: Problem, runs: Descents, dtype: np.dtype[Any], backend: str)
     kernel, char = problem.kernel(dtype), "f" if dtype == np.float32 else "d"
     count = len(runs.x0)  # asked of the problem once: a class of a user's own may change its mind
     ahead = ahead_of_time(kernel, runs, char)
-    if backend == "cython" and ahead is None:
+    loops = called.loops_of(kernel, runs, char, backend) if ahead is None else None
+    if backend == "cython" and ahead is None and loops is None:
         raise ValueError(
             f"backend='cython' has no sweep of {runs.rule.name} on {problem!r}; "
             "use backend='auto' or 'numba', which compile it when it is first needed"
@@ -47,6 +49,9 @@ def choose(problem: Problem, runs: Descents, dtype: np.dtype[Any], backend: str)
     if ahead is not None and backend != "numba":
         window, observe = ahead
         made_by, vector = "cython", kernels.kernels().lanes[char]
+    elif loops is not None:
+        window, observe, kernel, made_by = loops.window, loops.observe, loops.kernel, loops.backend
+        vector = kernels.function_kernels().lanes[char]
     else:
         check_numba()
         from fastgd.engines.numba import sweeps as numba_sweeps  # noqa: PLC0415

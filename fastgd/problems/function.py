@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.checks import is_integer
+from fastgd.engines.called import evaluated
 from fastgd.engines.protocol.sweeps import Kernel
 from fastgd.extras import present
 from fastgd.problems.base import Array, Problem, checked_names
@@ -69,6 +70,8 @@ class Function(Problem):
     array([92,  1])
     """
 
+    _known = ""  # the name of one of the library's own, which are compiled ahead of time
+
     def __init__(
         self,
         fun: Callable[..., Any],
@@ -102,7 +105,13 @@ class Function(Problem):
 
     def _new_kernel(self, dtype: np.dtype[Any]) -> Kernel:
         kind = "function" if self._compiled else "python"
-        return Kernel(kind, self.n_parameters, np.zeros(1, dtype), functions=self._compiled)
+        return Kernel(
+            kind,
+            self.n_parameters,
+            np.zeros(1, dtype),
+            functions=self._compiled,
+            name=self._known,
+        )
 
     def evaluate(self, x: Array) -> tuple[float, Array]:
         """Evaluate value and gradient at one point, which the function may keep or modify.
@@ -176,6 +185,9 @@ class Function(Problem):
 
         They are evaluated with every check; of very many points of a compiled function only the first is.
         """
+        found = self._evaluated(x.astype(np.float64), valued=True)
+        if found is not None and np.isfinite(found[0]).all() and np.isfinite(found[1]).all():
+            return np.ones(x.shape[1], bool)
         checked = x[:, :1] if self._worth_compiling(x.shape[1]) else x
         with np.errstate(all="ignore"):
             values = [self._tried(point.copy()) for point in checked.T]
@@ -224,6 +236,9 @@ class Function(Problem):
                 return np.full_like(x, np.nan)
 
     def slopes(self, x: Array) -> Array:  # noqa: D102
+        found = self._evaluated(x)
+        if found is not None:
+            return found[1]
         if self._worth_compiling(x.shape[1]):
             return np.ascontiguousarray(self._all(x)[1].T)
         g = np.empty_like(x)
@@ -233,9 +248,21 @@ class Function(Problem):
 
     def losses(self, x: Array) -> NDArray[np.float64]:  # noqa: D102
         points = np.array(x.T, np.float64, order="C")
+        found = self._evaluated(points.T, valued=True)
+        if found is not None:
+            return found[0]
         if self._worth_compiling(len(points)):
             return self._all(points.T)[0]
         return np.array([self._loss(point) for point in points], np.float64)
+
+    def _evaluated(
+        self, x: Array, *, valued: bool = False
+    ) -> tuple[NDArray[np.float64], Array] | None:
+        """Values (points,) and gradients (n, points) by the kernel of sweeps, where that is worth its time."""
+        if not self._compiled:
+            return None
+        many = x.shape[1] > _WORTH_COMPILING
+        return evaluated(self.kernel(x.dtype), x, valued=valued, many=many)
 
     def _worth_compiling(self, points: int) -> bool:
         return bool(self._compiled) and points > _WORTH_COMPILING and present("numba")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,9 +12,7 @@ from numpy.typing import ArrayLike
 from fastgd.checks import as_finite_positive, is_integer
 from fastgd.problems.function import Function
 from fastgd.problems.quadratic import Quadratic
-
-# Python and Numba give the same bits (except for the sine): both compute in double, which in Numba takes the factor
-# 1.0, and round once to the run's precision.
+from fastgd.rules import functions
 
 
 class KnownFunction(Function):
@@ -28,6 +25,7 @@ class KnownFunction(Function):
         self.minima = np.array(minima, np.float64)
         text = inspect.getsource(function).replace(f"def {function.__name__}(", "def function(", 1)
         self._compiled = (f'\n@njit(error_model="numpy")\n{text}\n',)
+        self._known = function.__name__
 
     def __repr__(self) -> str:
         return f"{self.fun.__name__.strip('_').capitalize()}({self.n_parameters} parameters)"
@@ -60,7 +58,7 @@ def rosenbrock(n: int = 2) -> KnownFunction:
     if not is_integer(n) or n < 2:
         raise ValueError(f"n must be an integer >= 2, got {n!r}")
     names = ("x", "y") if n == 2 else tuple(f"x{i}" for i in range(n))
-    return KnownFunction(_rosenbrock, np.ones((1, n)), names)
+    return KnownFunction(functions.rosenbrock, np.ones((1, n)), names)
 
 
 def beale() -> KnownFunction:
@@ -76,7 +74,7 @@ def beale() -> KnownFunction:
     >>> gd.functions.beale().loss([3.0, 0.5])
     0.0
     """
-    return KnownFunction(_beale, [[3.0, 0.5]], ("x", "y"))
+    return KnownFunction(functions.beale, [[3.0, 0.5]], ("x", "y"))
 
 
 def himmelblau() -> KnownFunction:
@@ -98,7 +96,7 @@ def himmelblau() -> KnownFunction:
         [-3.7793102533777469, -3.2831859912861694],
         [3.5844283403304917, -1.8481265269644034],
     ]
-    return KnownFunction(_himmelblau, minima, ("x", "y"))
+    return KnownFunction(functions.himmelblau, minima, ("x", "y"))
 
 
 def saddle() -> KnownFunction:
@@ -115,7 +113,7 @@ def saddle() -> KnownFunction:
     array([0.    , 1.4142])
     """
     root = 2.0**0.5
-    return KnownFunction(_saddle, [[0.0, root], [0.0, -root]], ("x", "y"))
+    return KnownFunction(functions.saddle, [[0.0, root], [0.0, -root]], ("x", "y"))
 
 
 def ravine(condition: float = 100.0) -> Quadratic:
@@ -159,45 +157,4 @@ def bumpy() -> KnownFunction:
     >>> gd.sweep(curve, gd.SGD(lr=0.02), {"x0": [-1.0, 1.0]}).x.round(3).ravel()
     array([-0.512,  1.537])
     """
-    return KnownFunction(_bumpy, [[-0.5122140283561128]], ("x",))
-
-
-def _rosenbrock(x: Any, grad: Any) -> Any:
-    value, carried = 0.0, 0.0
-    for i in range(len(x) - 1):
-        here = 1.0 * float(x[i])
-        rise, rest = 1.0 * float(x[i + 1]) - here * here, 1.0 - here
-        value += 100.0 * rise * rise + rest * rest
-        grad[i] = carried - 400.0 * here * rise - 2.0 * rest
-        carried = 200.0 * rise
-    grad[len(x) - 1] = carried
-    return value
-
-
-def _beale(x: Any, grad: Any) -> Any:
-    a, b = 1.0 * float(x[0]), 1.0 * float(x[1])
-    one, two, three = 1.5 - a + a * b, 2.25 - a + a * b * b, 2.625 - a + a * b * b * b
-    grad[0] = 2.0 * (one * (b - 1.0) + two * (b * b - 1.0) + three * (b * b * b - 1.0))
-    grad[1] = 2.0 * a * (one + 2.0 * two * b + 3.0 * three * b * b)
-    return one * one + two * two + three * three
-
-
-def _himmelblau(x: Any, grad: Any) -> Any:
-    a, b = 1.0 * float(x[0]), 1.0 * float(x[1])
-    one, two = a * a + b - 11.0, a + b * b - 7.0
-    grad[0] = 4.0 * one * a + 2.0 * two
-    grad[1] = 2.0 * one + 4.0 * two * b
-    return one * one + two * two
-
-
-def _saddle(x: Any, grad: Any) -> Any:
-    a, b = 1.0 * float(x[0]), 1.0 * float(x[1])
-    grad[0] = 2.0 * a
-    grad[1] = b * b * b - 2.0 * b
-    return a * a - b * b + b * b * b * b / 4.0
-
-
-def _bumpy(x: Any, grad: Any) -> Any:
-    a = 1.0 * float(x[0])
-    grad[0] = a / 5.0 + 3.0 * math.cos(3.0 * a)
-    return a * a / 10.0 + math.sin(3.0 * a)
+    return KnownFunction(functions.bumpy, [[-0.5122140283561128]], ("x",))

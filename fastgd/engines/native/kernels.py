@@ -39,7 +39,7 @@ def _imported(kind: str, target: str) -> KernelModule:
     return cast("KernelModule", importlib.import_module(f"fastgd.engines.native.{kind}_{target}"))
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=8)
 def kernels(kind: str = "kernels") -> KernelModule:
     """The kernel module in use.
 
@@ -74,6 +74,11 @@ def lane_kernels() -> KernelModule:
 def linear_kernels() -> KernelModule:
     """The kernel module of linear models."""
     return kernels("linear_kernels")
+
+
+def function_kernels() -> KernelModule:
+    """The kernel module of functions that are called by their address."""
+    return kernels("function_kernels")
 
 
 def reason() -> str:

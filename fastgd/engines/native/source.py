@@ -24,6 +24,7 @@ from fastgd.engines.native.source_updates import (
     coefficients,
     elementary_text,
     lane_coefficients,
+    steepness_text,
     update_loop,
 )
 from fastgd.engines.registry import (
@@ -34,7 +35,6 @@ from fastgd.engines.registry import (
     RESIDUALS,
     RULES,
     SHRINK,
-    STEEPNESS,
     STOPS,
 )
 from fastgd.engines.templates import filled
@@ -49,13 +49,6 @@ SWEPT_SIZES = (
 _VOCABULARY = """\
 cdef extern from "vocabulary.h" nogil:
 """ + "".join(filled(NUMBERS, s=suffix, t=real) for suffix, real in REAL.items())
-_STEEPNESS = """
-cdef inline $real steepness_$s($arguments) noexcept nogil:
-    cdef $real $locals
-    $body
-    return p
-
-"""
 
 
 def kernels_source() -> str:
@@ -84,19 +77,7 @@ def stops_include() -> str:
 
 def steepness_include() -> str:
     """The size of a slope with penalties, for loops around a function that is not compiled."""
-    return "".join([_VOCABULARY, *(_steepness(suffix, real) for suffix, real in REAL.items())])
-
-
-def _steepness(suffix: str, real: str) -> str:
-    arguments = ", ".join(f"{real} {name}" for name in STEEPNESS.arguments)
-    return filled(
-        _STEEPNESS,
-        s=suffix,
-        real=real,
-        arguments=arguments,
-        locals=", ".join(STEEPNESS.locals),
-        body=STEEPNESS.lines(suffix),
-    )
+    return "".join([_VOCABULARY, *(steepness_text(suffix, real) for suffix, real in REAL.items())])
 
 
 def _sweeps(suffix: str) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastgd.engines.native.source_module import REAL
 from fastgd.engines.parse import CoefficientFunction, ElementaryFunction, Rule
+from fastgd.engines.registry import STEEPNESS
 from fastgd.engines.templates import filled, lines_of
 
 # --- update loops ---------------------------------------------------------------------------------
@@ -63,6 +64,30 @@ def update_loop(rule: Rule, shared: tuple[Rule, Rule] | None, suffix: str) -> st
         arrays=[f"cdef {real}* {name}_array = arrays[{k}]" for k, name in enumerate(arrays)],
         coefficients=[f"{name} = c[{k}]" for k, name in enumerate(coefficients)],
         body=body,
+    )
+
+
+# --- how steep it is with penalties ---------------------------------------------------------------
+
+_STEEPNESS = """
+cdef inline $real steepness_$s($arguments) noexcept nogil:
+    cdef $real $locals
+    $body
+    return p
+
+"""
+
+
+def steepness_text(suffix: str, real: str) -> str:
+    """The rule `steepness` as a function, for one number or a vector."""
+    arguments = ", ".join(f"{real} {name}" for name in STEEPNESS.arguments)
+    return filled(
+        _STEEPNESS,
+        s=suffix,
+        real=real,
+        arguments=arguments,
+        locals=", ".join(STEEPNESS.locals),
+        body=STEEPNESS.lines(suffix),
     )
 
 

@@ -30,6 +30,7 @@ class Kernel:
     sequential: bool = False
     outputs: int = 1  # of a linear model
     functions: tuple[Any, ...] = ()  # for Numba, of a user: fun(x, grad), or fun(x) and jac(x)
+    name: str = ""  # of one of the library's own functions
 
     @cached_property
     def finite(self) -> bool:

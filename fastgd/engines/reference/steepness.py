@@ -49,4 +49,5 @@ def minimized_at(
     x: Array, loss: NDArray[np.float64], minimized: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """What each run minimizes at its point, whose loss is known."""
-    return np.asarray(minimized[0] * loss + penalties_at(x, minimized))
+    with np.errstate(invalid="ignore"):  # of a maximum, infinitely far away
+        return np.asarray(minimized[0] * loss + penalties_at(x, minimized))

@@ -1,0 +1,119 @@
+"""By what a compiled function is told from all others: what is kept on disk must never serve another one."""
+
+import numba
+import numpy as np
+import pytest
+
+import fastgd as gd
+from fastgd.engines.numba.identity import identity
+
+SCALE = 2.0
+TABLE = np.array([1.0, 2.0])
+
+
+def made(text, **names):
+    """A function from text, as a notebook defines it."""
+    scope = {"np": np, "numba": numba, **names}
+    exec(text, scope)
+    return numba.njit(scope["fun"])
+
+
+BOWL = "def fun(x, grad):\n    grad[:] = 2 * x\n    return (x**2).sum()"
+
+
+def test_the_same_function_twice_is_one():
+    assert identity(made(BOWL)) == identity(made(BOWL)) is not None
+    assert identity(made(BOWL)) == identity(made(BOWL + "  # with a comment"))
+
+
+def inner(text="def helper(z):\n    return z * z", **options):
+    scope = {}
+    exec(text, scope)
+    return numba.njit(**options)(scope["helper"])
+
+
+CALLS = "def fun(x, grad):\n    grad[:] = helper(x)\n    return k * x[0] + c[0]"
+OTHERS = {
+    "text": lambda: made(CALLS.replace("x[0]", "x[1]"), helper=inner(), k=1.0, c=TABLE),
+    "constant": lambda: made(CALLS.replace("[0]", "[-1]"), helper=inner(), k=1.0, c=TABLE),
+    "global": lambda: made(CALLS, helper=inner(), k=2.0, c=TABLE),
+    "a global's type": lambda: made(CALLS, helper=inner(), k=1, c=TABLE),
+    "array": lambda: made(CALLS, helper=inner(), k=1.0, c=TABLE + 1e-16 + [0, 1]),
+    "an array's dtype": lambda: made(CALLS, helper=inner(), k=1.0, c=TABLE.astype(np.float32)),
+    "a function's text": lambda: made(
+        CALLS, helper=inner("def helper(z):\n    return z + z"), k=1.0, c=TABLE
+    ),
+    "a function's options": lambda: made(CALLS, helper=inner(fastmath=True), k=1.0, c=TABLE),
+    "options": lambda: numba.njit(fastmath=True)(
+        made(CALLS, helper=inner(), k=1.0, c=TABLE).py_func
+    ),
+    "a missing global": lambda: made(CALLS, helper=inner(), c=TABLE),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_another_function_is_told(name):
+    assert identity(OTHERS[name]()) != identity(made(CALLS, helper=inner(), k=1.0, c=TABLE))
+
+
+def test_variables_of_functions_around_it():
+    def around(k):
+        def fun(x, grad):
+            grad[:] = 2 * k * x
+            return k * (x**2).sum()
+
+        return numba.njit(fun)
+
+    assert identity(around(1.0)) == identity(around(1.0))
+    assert identity(around(1.0)) != identity(around(2.0))
+    deep = [identity(around_twice(k)) for k in (1.0, 1.0, 3.0)]
+    assert deep[0] == deep[1] != deep[2]
+
+
+def around_twice(k):
+    @numba.njit
+    def helper(x):
+        return k * x
+
+    @numba.njit
+    def fun(x, grad):
+        grad[:] = helper(x)
+        return x[0]
+
+    return fun
+
+
+def test_functions_that_call_each_other():
+    text = "def fun(x, grad):\n    grad[:] = x\n    return fun(x, grad) if x[0] > 1 else 0.0"
+    function = made(text)
+    function.py_func.__globals__["fun"] = function
+    assert identity(function) is not None
+
+
+class Thing:
+    """What no value tells."""
+
+
+@pytest.mark.parametrize("value", [Thing(), [1.0], {"a": 1.0}, Thing, print, lambda x: x])
+def test_what_cannot_be_told_is_not_kept(value):
+    found = identity(made(CALLS, helper=inner(), k=value, c=TABLE))
+    assert found is None or value is print  # which is always the same
+
+
+# --- what is kept on disk ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["k", "helper", "c"])
+def test_a_changed_function_is_compiled_anew(name):
+    """In one cache, as two processes that run an edited script."""
+    text = "def fun(x, grad):\n    grad[:] = k * helper(x) * c\n    return k * (x * x).sum()"
+    others = {"k": 0.5, "helper": inner("def helper(z):\n    return 0.25 * z"), "c": TABLE / 4}
+    first = {"k": 1.0, "helper": inner("def helper(z):\n    return z"), "c": TABLE}
+    options = {"max_iter": 40, "tol": 0.0}
+    for names in (first, {**first, name: others[name]}):
+        function = made(text, **names)
+        for _ in range(2):
+            run = gd.minimize(function, [1.0, 2.0], gd.SGD(lr=0.1), **options)
+            python = gd.minimize(function.py_func, [1.0, 2.0], gd.SGD(lr=0.1), **options)
+            np.testing.assert_array_equal(run.x, python.x)
+            assert run.fun == python.fun
