@@ -18,7 +18,8 @@ import numpy as np
 
 _NAMES = ("function", "derivative")
 _LIBRARIES = ("math", "cmath", "numpy", "numba", "builtins", "operator")  # of known versions
-_KNOWN: dict[str, Any] = {}  # functions of this process by their hash
+_MOST_KEPT = 64  # functions of a process: others may be made by the thousand
+_KNOWN: dict[str, Any] = {}  # those of this process by their hash
 # Numba takes the values of globals when it compiles. Of what it compiled before we looked, nobody knows them.
 _UNCOMPILED: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
 _TEXT = """
@@ -43,7 +44,7 @@ def identified(functions: tuple[Any, ...]) -> tuple[str, dict[str, Any]]:
     texts = [function for function in functions if isinstance(function, str)]
     own = {name: function for name, function in named.items() if not isinstance(function, str)}
     digests = {name: identity(function) for name, function in own.items()}
-    if None in digests.values():
+    if None in digests.values() or len(_KNOWN) >= _MOST_KEPT:
         return "".join(texts), own
     for name, digest in digests.items():
         assert digest is not None
