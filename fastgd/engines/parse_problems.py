@@ -134,6 +134,16 @@ class Gradient(Parsed):
                 found[ast.unparse(node.value)] = many
         return found
 
+    @cached_property
+    def matrix(self) -> bool:
+        """Whether the total is a row of a matrix times the point; the matrix is the first array of the data."""
+        if not self.each:
+            return False
+        matrix, *_ = self.arrays
+        fold = self.fold(lambda array, at: f"{array}[{', '.join(at)}]", "x[{}]".format, "n")
+        sums = f"{matrix}[i, 0] * x[0]", "for j in range(1, n):", f"total + {matrix}[i, j] * x[j]"
+        return (fold.start, fold.loop, fold.step) == sums
+
     def length(self, n: int) -> int:
         """How many numbers the data holds."""
         return sum(n ** self.dimensions[array] for array in self.arrays)
@@ -230,7 +240,7 @@ class Residual(Parsed):
     @cached_property
     def locals(self) -> tuple[str, ...]:
         """Names that the body assigns; loops count with c."""
-        names = assigned(s for s in self.body if not isinstance(s, ast.For))
+        names = assigned(s for s in self.body if not isinstance(s, ast.For) and not _at_output(s))
         return tuple(n for n in names if n != "z")
 
     def lines(
@@ -261,6 +271,11 @@ class Residual(Parsed):
         exec(compile(text, "<fastgd>", "exec"), names)
         function: Callable[..., Any] = names[self.name]
         return function
+
+
+def _at_output(statement: ast.stmt) -> bool:
+    """Whether an output of a coupled model is replaced."""
+    return isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Subscript)
 
 
 def _names(tree: ast.AST) -> set[str]:

@@ -19,6 +19,7 @@ from fastgd.rules import (
     linear_losses,
     losses,
     residuals,
+    row_losses,
     stops,
     updates,
 )
@@ -45,4 +46,7 @@ RESIDUALS = {  # of linear models, by the kind of their kernel
     **{name: Residual(f) for name, f in _defined_in(residuals).items()},
 }
 FUNCTIONS = {name: TestFunction(f) for name, f in _defined_in(functions).items()}
+ROW_LOSSES = {  # of linear models
+    name: Residual(f) for name, f in _defined_in(row_losses).items()
+}
 STOPS = {name: Decision(f) for name, f in _defined_in(stops).items()}

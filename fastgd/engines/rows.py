@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.engines import config
-from fastgd.engines.layout import ROW_BLOCK
+from fastgd.engines.layout import MATRIX, ROW_BLOCK
 from fastgd.engines.native import kernels
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ Array = NDArray[np.floating[Any]]
 Part = Callable[[slice], tuple[Array, Array]]  # inputs and targets of some rows
 _BLOCKS = 32  # of rows that are read together
 _MOST_SUMS = 1 << 20  # numbers in the sums of the blocks that are read together
+_POINTS = 256  # of which a thread computes losses or products at once, at least
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -57,6 +58,67 @@ def in_order(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[
 def has_slopes(kind: str, dtype: np.dtype[Any]) -> bool:
     """Whether `row_slopes` can be asked for a model."""
     return kernels.available() and f"slopes_{kind}_{dtype.char}" in kernels.kernels().addresses
+
+
+def has_losses(kind: str) -> bool:
+    """Whether `row_losses` can be asked for a model."""
+    return kernels.available() and f"losses_{kind}_d" in kernels.kernels().addresses
+
+
+def row_losses(kind: str, outputs: int, part: Part, rows: int, x: Array) -> Array:
+    """Sums (runs,) of the losses of all rows, at the float64 points `x` (parameters, runs), by compiled kernels.
+
+    Few rows are read once, and the threads share the points; of many rows each thread reads some, for all points.
+    """
+    from fastgd.engines.native.linear import BlockSums  # noqa: PLC0415
+
+    kernel, width = kernels.address(f"losses_{kind}_d"), max(1, len(x) // outputs)
+    many = ROW_BLOCK * max(1, min(_BLOCKS, _MOST_SUMS // (ROW_BLOCK * width)))
+    if rows <= many:
+        read = part(slice(0, rows))
+
+        def of_few_rows(points: Array) -> Array:
+            return _total([BlockSums(kernel, points, outputs, 1).of(*read)])
+
+        return np.concatenate(list(in_order(of_few_rows, _columns(x, _POINTS))))
+
+    def of_many_rows(points: Array) -> Array:
+        sums, starts = BlockSums(kernel, points, outputs, 1), range(0, rows, many)
+        return _total(in_order(lambda k: sums.of(*part(slice(k, min(k + many, rows)))), starts))
+
+    several = max(_POINTS, 4 * _MOST_SUMS // len(x))
+    return np.concatenate([of_many_rows(points) for points in _columns(x, several)])
+
+
+def _total(found: Iterable[Array]) -> Array:
+    """The sum of blocks (blocks, 1, runs), one after the other."""
+    blocks = (block for several in found for block in several[:, 0])
+    total: Array = next(blocks).copy()
+    for block in blocks:
+        total += block
+    return total
+
+
+def _columns(x: Array, many: int) -> Iterator[Array]:
+    """So many points at a time, side by side."""
+    for start in range(0, max(1, x.shape[1]), many):
+        yield np.ascontiguousarray(x[:, start : start + many])
+
+
+def matrix_products(kind: str, data: Array, x: Array) -> Array | None:
+    """The gradients at the points `x` of a problem that is a matrix, if there are many parameters and a kernel.
+
+    `data` are the kernel's numbers; see `fastgd.engines.parse_problems.Gradient.matrix`.
+    """
+    name = f"slopes_{kind}_{x.dtype.char}"
+    if len(x) < MATRIX or not kernels.available() or name not in kernels.kernels().addresses:
+        return None
+    from fastgd.engines.native.linear import linear_slopes  # noqa: PLC0415
+
+    def of_points(points: Array) -> Array:
+        return linear_slopes(kernels.address(name), points, data, len(points), 1)
+
+    return np.concatenate(list(in_order(of_points, _columns(x, _POINTS))), axis=1)
 
 
 def row_slopes(kind: str, outputs: int, part: Part, rows: int, x: Array) -> Array:

@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 
 from fastgd.engines import called
 from fastgd.engines.backends import missing
-from fastgd.engines.layout import CLIP_PARTS, PENALTIES, SHARED, WINDOW
+from fastgd.engines.layout import CLIP_PARTS, MATRIX, NARROW, PENALTIES, SHARED, WINDOW
 from fastgd.engines.native import kernels
 from fastgd.engines.native.crew import Crew, part_length
 from fastgd.engines.parse import CoefficientFunction
 from fastgd.engines.protocol.outcomes import NumpyOutcomes, Outcomes, Watcher
 from fastgd.engines.protocol.sweeps import Descents, Kernel, Limits, Problem, Supply, numbers_of
 from fastgd.engines.reference.sweeps import run_watched
-from fastgd.engines.registry import COEFFICIENTS, RULES
+from fastgd.engines.registry import COEFFICIENTS, GRADIENTS, RULES
 from fastgd.extras import present, warn_slow
 
 
@@ -65,7 +65,6 @@ def choose(problem: Problem, runs: Descents, dtype: np.dtype[Any], backend: str)
         count,
         runs,
         batches=problem.batches,
-        features=count // max(1, kernel.outputs),
     )
     return Chosen(made_by, bound, vector)
 
@@ -93,6 +92,8 @@ def bound_kernels(
         n_hyper=len(runs.hyper) + (1 + n_shared if n_shared else 0),
         steady=runs.coefficients.steady,
         n_penalties=PENALTIES * runs.penalized,
+        features=count // max(1, kernel.outputs),
+        outputs=kernel.outputs,
         **more,
     )
 
@@ -134,7 +135,9 @@ def ahead_of_time(kernel: Kernel, runs: Descents, char: str) -> tuple[int, int] 
         or RULES.get(runs.rule.name) != runs.rule  # a user's rule may have the same name
     ):
         return None
-    name = f"{runs.rule.name}_{kernel.kind}"
+    gradient = GRADIENTS.get(kernel.kind)
+    tiled = gradient is not None and gradient.matrix and kernel.size >= MATRIX
+    name = f"{runs.rule.name}_{kernel.kind}{'_matrix' if tiled else ''}"
     addresses = kernels.kernels().addresses
     observe = addresses.get(f"observe_{name}_{char}")
     window = addresses.get(
@@ -213,7 +216,8 @@ def descend(
     if backend not in {"cuda", "numpy"}:
         kernel = problem.kernel(limits.dtype)
         work = max(1, kernel.size) * problem.n_parameters * max(1, limits.max_iter)
-        length = part_length(length, n_threads, work, batched=problem.batches is not None)
+        batched, vector = problem.batches is not None, NARROW // limits.dtype.itemsize
+        length = part_length(length, n_threads, work, batched=batched, vector=vector)
     first = supply.part(0, min(length, supply.total))
     if backend not in {"cuda", "numpy"}:
         try:

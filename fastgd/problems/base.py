@@ -14,6 +14,7 @@ from fastgd.checks import as_finite_array
 from fastgd.engines.parse_problems import Gradient
 from fastgd.engines.protocol.sweeps import Kernel
 from fastgd.engines.registry import GRADIENTS
+from fastgd.engines.rows import matrix_products
 from fastgd.problems.curvature import Curvature
 
 Array = NDArray[np.floating[Any]]
@@ -141,8 +142,12 @@ def quadratic_slopes(hessian: Array, linear: Array, x: Array) -> Array:
 
 def quadratic_form(hessian: Array, x: Array) -> Array:
     """The products x'Hx for every column x, with sums in the same order."""
+    zeros = np.zeros(len(x))
     with np.errstate(all="ignore"):
-        terms = _column_gradients(GRADIENTS["quadratic"], x, hessian, np.zeros(len(x)))
+        found = matrix_products("quadratic", np.concatenate([hessian.ravel(), zeros]), x)
+        terms = (
+            column_gradients(GRADIENTS["quadratic"], x, hessian, zeros) if found is None else found
+        )
         terms *= x
         total = terms[0]
         for term in terms[1:]:

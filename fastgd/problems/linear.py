@@ -20,6 +20,7 @@ from fastgd.problems.curvature import Curvature, of_matrix
 from fastgd.problems.linear_model import FACTORS, Cost, LinearModel, check_cost
 from fastgd.problems.rows import HeldRows, MappedRows, PassedRows, Rows, rows_of, targets_of
 
+_WIDE = 64  # parameters from which on few rows take the place of X'X
 _COLLINEAR = 1e-4  # ratio of singular values below which a direction nearly vanishes
 
 
@@ -27,8 +28,8 @@ class LeastSquares(LinearModel):
     """The sum of squared residuals of a linear model, y = X w + b.
 
     With ``statistics=True`` the sums over the rows (X'X, X'y) are computed once, in float64, and an update costs the
-    same for ten rows as for a million; with ``statistics=False`` every update reads all rows. With `batch_size` an
-    update reads the rows of one batch only (see Notes).
+    same for a thousand rows as for a million; with ``statistics=False`` every update reads all rows. With `batch_size`
+    an update reads the rows of one batch only (see Notes).
 
     Parameters
     ----------
@@ -75,6 +76,9 @@ class LeastSquares(LinearModel):
     the result's `slope` are those of all rows. The tolerance is 0 by default, because the slopes of a batch do not
     vanish; if one is given, the slopes of all rows are compared with it at the start and after every epoch, which
     costs as much as an epoch.
+
+    Where there are 64 or more parameters and at most half as many rows, an update reads the rows in any case: that
+    costs less than the sums.
 
     Of many rows the statistics are the triangle of a QR decomposition. It is made from blocks of rows in one pass, in
     float64 whatever the dtype of `X`, and keeps the digits of columns that are nearly collinear.
@@ -284,19 +288,37 @@ class LeastSquares(LinearModel):
     def local_curvature(self, x: ArrayLike) -> Curvature:  # noqa: D102
         return of_matrix(self.hessian, summed=self.n_rows)
 
+    @cached_property
+    def _few(self) -> HeldRows | None:
+        """The rows, if an update costs less over them than over X'X: of n parameters, at most n/2 rows."""
+        n = self.n_parameters
+        if not self.statistics or self._sequential or n < _WIDE or 2 * self.n_rows > n:
+            return None
+        few = self.condensed
+        return HeldRows(few.X, few.y)
+
     def _new_kernel(self, dtype: np.dtype[Any]) -> Kernel:
         if not self.statistics:
             return super()._new_kernel(dtype)
+        if self._few is not None:
+            return self._kernel_of(self._few, dtype)
         data = np.concatenate([self.hessian.ravel(), self.linear]).astype(dtype)
         return Kernel("quadratic", self.n_parameters, data, self._sequential)
 
     def slopes(self, x: Array) -> Array:  # noqa: D102
+        if self._few is not None:
+            return self._row_slopes(self._few, x)
         if self.statistics:
             return quadratic_slopes(self.hessian.astype(x.dtype), self.linear.astype(x.dtype), x)
         return super().slopes(x)
 
     def losses(self, x: Array) -> NDArray[np.float64]:
-        """Losses at the points, as that of one point plus a quadratic form, which avoids cancellation."""
+        """Losses at the points: of few rows their sum, else that of one point plus a quadratic form.
+
+        The quadratic form avoids the cancellation in x'Hx - 2 b'x + c.
+        """
+        if self._few is not None:
+            return np.asarray(self._scale(self.n_rows) * self._row_losses(self._few, x))
         point, loss, gradient = self._reference
         with np.errstate(all="ignore"):
             d = np.subtract(x, point[:, None], dtype=np.float64)

@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastgd.engines.layout import ROW_BLOCK
 from fastgd.engines.protocol.sweeps import Kernel
-from fastgd.engines.registry import RESIDUALS
-from fastgd.engines.rows import has_slopes, row_slopes
+from fastgd.engines.registry import RESIDUALS, ROW_LOSSES
+from fastgd.engines.rows import has_losses, has_slopes, row_losses, row_slopes
 from fastgd.engines.vocabulary import numpy_vocabulary
 from fastgd.problems.base import Array, Problem, checked_names
 from fastgd.problems.condensed import Condensed
@@ -25,9 +25,9 @@ FACTORS = {"1/2m": (0.5, True), "1/m": (1.0, True), "1/2": (0.5, False), "sum": 
 
 
 @cache
-def _residual(kind: str) -> Callable[..., Any]:
-    """A model's residuals on NumPy arrays."""
-    return RESIDUALS[kind].on_arrays(numpy_vocabulary())
+def _on_arrays(rules: str, kind: str) -> Callable[..., Any]:
+    """A model's residuals or losses on NumPy arrays."""
+    return {"residuals": RESIDUALS, "losses": ROW_LOSSES}[rules][kind].on_arrays(numpy_vocabulary())
 
 
 class LinearModel(Problem):
@@ -68,9 +68,12 @@ class LinearModel(Problem):
         return self._twice * (factor / rows if mean else factor)
 
     def _new_kernel(self, dtype: np.dtype[Any]) -> Kernel:
+        return self._kernel_of(self._rows, dtype)
+
+    def _kernel_of(self, held: Rows, dtype: np.dtype[Any]) -> Kernel:
         """Inputs and target row by row, then the scales of sums over all rows, a batch and the last batch."""
-        rows, held = self.n_rows, self._rows
-        sizes = [rows]
+        rows = len(held)
+        sizes = [self.n_rows]
         if self.batches is not None:
             sizes += [self.batches.size, rows % self.batches.size or self.batches.size]
         scales = [self._scale(m) for m in sizes]
@@ -85,13 +88,13 @@ class LinearModel(Problem):
 
     _sequential = False
 
-    def _residuals(self, z: Array, targets: Array) -> Array:
-        """From outputs (rows, outputs, runs), which may be overwritten, and targets (rows,) to residuals."""
-        residual = _residual(self._kind)
+    def _of_outputs(self, rules: str, z: Array, targets: Array) -> Array:
+        """Residuals or losses, from outputs (rows, outputs, runs), which may be overwritten, and targets (rows,)."""
+        rule = _on_arrays(rules, self._kind)
         if self.outputs == 1:
-            return np.asarray(residual(z, targets[:, None, None]))
+            return np.asarray(rule(z, targets[:, None, None]))
         own = targets == np.arange(self.outputs)[:, None]
-        residual(self.outputs, np.moveaxis(z, 1, 0), own.astype(z.dtype)[:, :, None])
+        rule(self.outputs, np.moveaxis(z, 1, 0), own.astype(z.dtype)[:, :, None])
         return z
 
     def slopes(self, x: Array) -> Array:  # noqa: D102
@@ -117,13 +120,26 @@ class LinearModel(Problem):
         for start in range(0, len(rows), ROW_BLOCK):
             X, y = rows.part(slice(start, start + ROW_BLOCK))
             columns = X.astype(x.dtype).T[:, :, None, None]
-            z = columns[0] * points[0]
-            for column, point in zip(columns[1:], points[1:], strict=True):
-                z = z + column * point
-            residual = self._residuals(z, y.astype(x.dtype))
+            residual = self._of_outputs("residuals", _outputs(columns, points), y.astype(x.dtype))
             for j, column in enumerate(columns):
                 g[j] = g[j] + np.add.accumulate(residual * column, axis=0)[-1]
         return g.reshape(x.shape)
+
+    def _row_losses(self, rows: Rows, x: Array) -> NDArray[np.float64]:
+        """Sums (runs,) of the losses of some rows, at the points `x`."""
+        x = np.ascontiguousarray(x, np.float64)
+        if has_losses(self._kind):
+            return np.asarray(row_losses(self._kind, self.outputs, rows.part, len(rows), x))
+        points = x.reshape(rows.width, self.outputs, -1)
+
+        def of_block(start: int) -> NDArray[np.float64]:
+            X, y = rows.part(slice(start, start + ROW_BLOCK))
+            losses = self._of_outputs("losses", _outputs(X.T[:, :, None, None], points), y)
+            return np.asarray(np.add.accumulate(losses[:, 0], axis=0)[-1])
+
+        with np.errstate(all="ignore"):
+            blocks = [of_block(k) for k in range(0, len(rows), ROW_BLOCK)]
+            return np.asarray(np.add.accumulate(blocks)[-1])
 
     @cached_property
     def _bend(self) -> Curvature:
@@ -161,6 +177,14 @@ class LinearModel(Problem):
         return checked_names(default if names is None else names, features) + (
             ("b",) if self.intercept else ()
         )
+
+
+def _outputs(columns: Array, points: Array) -> Array:
+    """Rows times parameters: `columns` (features, rows, 1, 1) and `points` (features, outputs, runs)."""
+    z = columns[0] * points[0]
+    for column, point in zip(columns[1:], points[1:], strict=True):
+        z = z + column * point
+    return np.asarray(z)
 
 
 def check_cost(cost: Any, known: tuple[str, ...]) -> None:

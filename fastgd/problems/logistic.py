@@ -212,17 +212,8 @@ class Logistic(LinearModel):
 
     def losses(self, x: Array) -> NDArray[np.float64]:
         """Losses (runs,) at the points `x` (n_parameters, runs), stable for log-odds of any size."""
-        runs = x.shape[1]
-        points = np.ascontiguousarray(x.T, np.float64).reshape(runs, self._rows.width, self.outputs)
-
-        def of_part(X: Numbers, y: Numbers) -> list[float]:  # a joint product could change bits
-            with np.errstate(all="ignore"):
-                return [float(_surprise(X @ point, y).sum()) for point in points]
-
-        total = np.zeros(runs)
-        for losses in self._over_parts(of_part):
-            total += losses
-        return self._scale(self.n_rows) * total
+        self._rows.check()
+        return np.asarray(self._scale(self.n_rows) * self._row_losses(self._rows, x))
 
     def curvature(self, x0: ArrayLike | None = None) -> Curvature:  # noqa: D102
         # The residual's derivative by the log-odds, p (1 - p) or diag(p) - p p', is at most 1/4 or 1/2 (Boehning 1992).
@@ -312,16 +303,6 @@ def _classified(y: ArrayLike) -> tuple[NDArray[Any], Targets]:
         part = _labels("y", mapped.array[start : start + _LABELS])
         found = np.union1d(found, part)
     return found, MappedTargets(mapped, found)
-
-
-def _surprise(z: NDArray[np.float64], targets: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The negative log-likelihood of each row from its log-odds (rows, outputs)."""
-    if z.shape[1] == 1:
-        wrong = np.where(targets > 0, -z[:, 0], z[:, 0])
-        return np.asarray(np.maximum(wrong, 0.0) + np.log1p(np.exp(-np.abs(wrong))))
-    most = z.max(axis=1)
-    own = z[np.arange(len(z)), targets.astype(np.intp)]
-    return np.asarray(np.log(np.exp(z - most[:, None]).sum(axis=1)) + (most - own))
 
 
 def _labels(name: str, values: ArrayLike) -> NDArray[Any]:

@@ -88,8 +88,8 @@ def sweep(
     max_seconds : float, optional
         Time limit. Runs under way then end with status 3; those not begun have status -1.
     backend : {"auto", "numpy", "cython", "numba", "cuda"}, optional
-        "cython" has kernels compiled ahead of time for the plain, momentum and Adam rules on quadratics, polynomials
-        and least squares by statistics; "numba" compiles any combination when it is first used; "numpy" is the
+        "cython" has kernels compiled ahead of time for the plain, momentum and Adam rules on quadratics, polynomials,
+        least squares and logistic regression; "numba" compiles any combination when it is first used; "numpy" is the
         readable reference. "auto" takes the first of these that fits. "cuda" runs on the GPU and is never chosen
         automatically; see the notes.
     n_threads : int, optional

@@ -15,19 +15,22 @@ from fastgd.engines.layout import DIVERGED, SHARED, WIDTH, WINDOW
 from fastgd.engines.protocol.outcomes import SLICE, Standing, Status, Watcher, standing_of
 from fastgd.engines.protocol.sweeps import Descents, Limits, Supply
 
-_SMALLEST_PART = 64
 _LARGEST_PART = 1 << 14  # runs whose numbers fit into a second-level cache
 _PARTS = 16  # that each thread takes of many runs, so that all threads end at about the same time
+_FEW_PARTS = 4  # the same of few runs
 _LEAST_WORK = 4_000_000  # size of the data times parameters times updates that a part is worth
 _AT_FIRST = 1_000_000  # the same of the first slice
 
 
-def part_length(total: int, n_threads: int, work: int, *, batched: bool) -> int:
-    """How many runs a thread takes at once, if one run is so much work as `_LEAST_WORK` counts it."""
+def part_length(total: int, n_threads: int, work: int, *, batched: bool, vector: int = 16) -> int:
+    """How many runs a thread takes at once, if one run is so much work as `_LEAST_WORK` counts it.
+
+    `vector` runs take no longer than one.
+    """
     if batched:  # a block gathers its batches: as few blocks as there are threads
         return min(max(-(-total // n_threads) + 15 & -16, 16), WIDTH)
     if total <= 2 * n_threads * WIDTH:
-        length = max(_SMALLEST_PART, -(-total // (2 * n_threads)))
+        length = -(-total // (_FEW_PARTS * n_threads * vector)) * vector
     else:
         length = min(-(-total // (_PARTS * n_threads * WIDTH)) * WIDTH, _LARGEST_PART)
     return max(length, min(_LEAST_WORK // max(1, work), _LARGEST_PART))

@@ -155,6 +155,7 @@ cdef class Descent:
     cdef void _observe(self, Py_ssize_t steps, Py_ssize_t stride) noexcept nogil:
         """Makes updates with an observing kernel, as many as a lane can count; the other lanes count as ended."""
         cdef Py_ssize_t many = min(steps, <Py_ssize_t>1 << 20)
+        cdef Py_ssize_t features = self.kernels.features, outputs = self.kernels.outputs
         cdef bint last = self.n + many == self.max_iter
         if self.kernels.dtype_size == 4:
             fill[float](<float*>self.state, MAX_ITER, ALONE)
@@ -162,7 +163,7 @@ cdef class Descent:
             (<observe_f>self.kernels.observe)(
                 <float*>self.at, ALONE, 1, self.kernels.size, many, last, <float*>self.coefficients, stride,
                 <const float*>self.data, <float>self.tol, <float>self.limit, <float*>self.state, <float*>self.seen,
-                <float*>self.moved, <float*>self.turns, <float*>self.work)
+                <float*>self.moved, <float*>self.turns, <float*>self.work, features, outputs)
             self.status, self.n = <int>(<float*>self.state)[0], self.n + <Py_ssize_t>(<float*>self.seen)[0]
         else:
             fill[double](<double*>self.state, MAX_ITER, ALONE)
@@ -170,5 +171,5 @@ cdef class Descent:
             (<observe_d>self.kernels.observe)(
                 <double*>self.at, ALONE, 1, self.kernels.size, many, last, <double*>self.coefficients, stride,
                 <const double*>self.data, self.tol, self.limit, <double*>self.state, <double*>self.seen,
-                <double*>self.moved, <double*>self.turns, <double*>self.work)
+                <double*>self.moved, <double*>self.turns, <double*>self.work, features, outputs)
             self.status, self.n = <int>(<double*>self.state)[0], self.n + <Py_ssize_t>(<double*>self.seen)[0]

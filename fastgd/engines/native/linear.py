@@ -30,7 +30,7 @@ def linear_slopes(
 
 
 class BlockSums:
-    """Sums of residual times input over blocks of rows, at the same points for any number of blocks.
+    """Sums over blocks of rows, of residual times input or of losses, at the same points for any number of blocks.
 
     Parameters
     ----------
@@ -40,25 +40,30 @@ class BlockSums:
         The points.
     outputs : int
         Numbers that a row times the parameters gives.
+    sums : int, optional
+        Numbers of a run that are summed: one for each parameter by default, 1 for losses.
     """
 
-    def __init__(self, kernel: int, x: NDArray[Any], outputs: int) -> None:
+    def __init__(self, kernel: int, x: NDArray[Any], outputs: int, sums: int | None = None) -> None:
         self.kernel, self.x, self.outputs = _SLOPES(kernel), x, outputs
+        self.sums = len(x) if sums is None else sums
 
     def of(self, inputs: NDArray[Any], targets: NDArray[Any]) -> NDArray[Any]:
-        """The sums of each `ROW_BLOCK` rows, shape (blocks, parameters, runs)."""
+        """The sums of each `ROW_BLOCK` rows, shape (blocks, sums, runs)."""
         rows, features = inputs.shape
         (count, runs), row = self.x.shape, features + 1
         starts = range(0, rows, ROW_BLOCK)
-        numbers = np.empty((1 + len(starts), count, runs), self.x.dtype)  # the points, then sums
-        numbers[0] = self.x
+        # The points, then sums of each block.
+        numbers = np.empty((count + len(starts) * self.sums, runs), self.x.dtype)
+        numbers[:count] = self.x
         data = np.empty(ROW_BLOCK * row + 1, self.x.dtype)  # rows, and a factor of the sums
-        for k, start in enumerate(starts, 1):
+        for k, start in enumerate(starts):
             many = min(ROW_BLOCK, rows - start)
             table = data[: many * row].reshape(many, row)
             table[:, :-1] = inputs[start : start + many]
             table[:, -1] = targets[start : start + many]
             data[many * row] = 1.0
-            sizes = 0, k * count * runs, runs, 0, runs, 0, count, many, features, self.outputs
+            out = (count + k * self.sums) * runs
+            sizes = 0, out, runs, 0, runs, 0, count, many, features, self.outputs
             self.kernel(numbers.ctypes.data, *sizes, data.ctypes.data)
-        return numbers[1:]
+        return numbers[count:].reshape(len(starts), self.sums, runs)

@@ -15,92 +15,104 @@
 #define FGD_ROWS_TOGETHER 64 /* rows whose residuals stay in the first-level cache; divides the block of rows */
 
 #if defined(__GNUC__)
-#define FGD_UNROLLED _Pragma("GCC unroll 4")
+#define FGD_UNROLLED _Pragma("GCC unroll 8")
+#define FGD_INLINED static inline __attribute__((always_inline))
 #else
 #define FGD_UNROLLED
+#define FGD_INLINED static inline
 #endif
 
-/* Rows of numbers are `row` apart: the target follows the features.
-   z[r][v] = sum over features j of a[r][j] * x[j][v], for R rows and N vectors of runs. */
-#define FGD_FORWARD(S, T, V, R, N)                                                                        \
-    static void fgd_forward_##S##_##R##_##N(const T *a, ptrdiff_t row, ptrdiff_t features, const V *x,       \
-                                            ptrdiff_t stride, V *z) {                                      \
-        V total[R][N];                                                                                     \
-        FGD_UNROLLED for (int r = 0; r < R; r++)                                                           \
-            FGD_UNROLLED for (int v = 0; v < N; v++) total[r][v] = a[r * row] * x[v];                      \
-        for (ptrdiff_t j = 1; j < features; j++) {                                                         \
-            const V *point = x + j * stride;                                                               \
-            FGD_UNROLLED for (int r = 0; r < R; r++)                                                       \
-                FGD_UNROLLED for (int v = 0; v < N; v++)                                                   \
-                    total[r][v] = total[r][v] + a[r * row + j] * point[v];                                 \
-        }                                                                                                  \
-        FGD_UNROLLED for (int r = 0; r < R; r++)                                                           \
-            FGD_UNROLLED for (int v = 0; v < N; v++) z[r * stride + v] = total[r][v];                      \
-    }
+/* A tile is R rows high and N vectors wide, both known when it is compiled: its sums stay in registers, of which wide
+   vectors have twice as many. Enough sums are under way that none waits for the one before. */
+#if defined(FGD_VECTOR_BYTES) && FGD_VECTOR_BYTES == 64
+#define FGD_WIDEST 4
+#define FGD_HEIGHT(N) ((N) == 4 ? 6 : 8)
+#else
+#define FGD_WIDEST 2
+#define FGD_HEIGHT(N) ((N) == 2 ? 4 : 8)
+#endif
+#define FGD_CHUNK 512 /* vectors of a point that a panel goes through at once: half a first-level cache */
 
-/* g[j][v] += sum over rows k of z[k][v] * a[k][j], for R features and N vectors of runs. */
-#define FGD_BACKWARD(S, T, V, R, N)                                                                       \
-    static void fgd_backward_##S##_##R##_##N(const T *a, ptrdiff_t rows, ptrdiff_t row, const V *z,        \
-                                             ptrdiff_t stride, V *g) {                                     \
-        V total[R][N];                                                                                     \
-        FGD_UNROLLED for (int r = 0; r < R; r++)                                                           \
-            FGD_UNROLLED for (int v = 0; v < N; v++) total[r][v] = g[r * stride + v];                      \
-        for (ptrdiff_t k = 0; k < rows; k++) {                                                             \
-            const V *residual = z + k * stride;                                                            \
-            FGD_UNROLLED for (int r = 0; r < R; r++)                                                       \
-                FGD_UNROLLED for (int v = 0; v < N; v++)                                                   \
-                    total[r][v] = total[r][v] + a[k * row + r] * residual[v];                              \
-        }                                                                                                  \
-        FGD_UNROLLED for (int r = 0; r < R; r++)                                                           \
-            FGD_UNROLLED for (int v = 0; v < N; v++) g[r * stride + v] = total[r][v];                      \
-    }
-
-#define FGD_TILES(MAKE, S, T, V)                                                                          \
-    MAKE(S, T, V, 4, 1) MAKE(S, T, V, 2, 1) MAKE(S, T, V, 1, 1)                        \
-    MAKE(S, T, V, 4, 2) MAKE(S, T, V, 2, 2) MAKE(S, T, V, 1, 2)
-
-/* All tiles of a product: `many` is cut by fours, then by halves. */
-#define FGD_CUT(CALL, many)                                                                               \
+/* All tiles of a panel: as high as they come, and what is left in smaller ones. */
+#define FGD_CUT(TILE, many, N)                                                                            \
     do {                                                                                                   \
         ptrdiff_t r_ = 0;                                                                                  \
-        for (; r_ + 4 <= (many); r_ += 4) CALL(4, r_);                                                     \
-        if (r_ + 2 <= (many)) { CALL(2, r_); r_ += 2; }                                                    \
-        if (r_ < (many)) CALL(1, r_);                                                                      \
+        for (; r_ + FGD_HEIGHT(N) <= (many); r_ += FGD_HEIGHT(N)) TILE(FGD_HEIGHT(N), N, r_);              \
+        if (r_ + 4 <= (many)) { TILE(4, N, r_); r_ += 4; }                                                 \
+        if (r_ + 2 <= (many)) { TILE(2, N, r_); r_ += 2; }                                                 \
+        if (r_ < (many)) TILE(1, N, r_);                                                                   \
+    } while (0)
+/* All panels of a product: `many` vectors of runs. */
+#define FGD_PANELS(PANEL, many)                                                                           \
+    do {                                                                                                   \
+        ptrdiff_t v_ = 0;                                                                                  \
+        for (; FGD_WIDEST == 4 && v_ + 4 <= (many); v_ += 4) PANEL(4);                                 \
+        for (; v_ + 2 <= (many); v_ += 2) PANEL(2);                                                    \
+        if (v_ < (many)) PANEL(1);                                                                     \
     } while (0)
 
-#define FGD_PRODUCTS(S, T, V, H, LANES)                                                                   \
-    FGD_TILES(FGD_FORWARD, S, T, H)                                                                        \
-    FGD_TILES(FGD_BACKWARD, S, T, H)                                                                       \
+/* V is a vector of the products, W one of the residuals, which may be wider. Rows of numbers are `row` apart: the target
+   follows the features. */
+#define FGD_PRODUCTS(S, T, W, V, LANES)                                                                   \
+    /* z[r][v] = sum over features j of a[r][j] * x[j][v]: features first..last-1 of it, which go on from what is      \
+       there unless they are the first. */                                                                 \
+    FGD_INLINED void fgd_forward_tile_##S(const int R, const int N, const T *a, ptrdiff_t row,             \
+                                          ptrdiff_t first, ptrdiff_t last, const V *x, ptrdiff_t stride,   \
+                                          V *z) {                                                          \
+        V total[8][4];                                                                                     \
+        FGD_UNROLLED for (int r = 0; r < R; r++)                                                           \
+            FGD_UNROLLED for (int v = 0; v < N; v++)                                                       \
+                if (first) total[r][v] = z[r * stride + v];                                                \
+                else total[r][v] = a[r * row] * x[v];                                                      \
+        for (ptrdiff_t j = first ? first : 1; j < last; j++)                                               \
+            FGD_UNROLLED for (int r = 0; r < R; r++)                                                       \
+                FGD_UNROLLED for (int v = 0; v < N; v++)                                                   \
+                    total[r][v] = total[r][v] + a[r * row + j] * x[j * stride + v];                        \
+        FGD_UNROLLED for (int r = 0; r < R; r++)                                                           \
+            FGD_UNROLLED for (int v = 0; v < N; v++) z[r * stride + v] = total[r][v];                      \
+    }                                                                                                      \
+    /* g[j][v] += sum over rows k of z[k][v] * a[k][j], for R features. */                                 \
+    FGD_INLINED void fgd_backward_tile_##S(const int R, const int N, const T *a, ptrdiff_t rows,           \
+                                           ptrdiff_t row, const V *z, ptrdiff_t stride, V *g) {            \
+        V total[8][4];                                                                                     \
+        FGD_UNROLLED for (int r = 0; r < R; r++)                                                           \
+            FGD_UNROLLED for (int v = 0; v < N; v++) total[r][v] = g[r * stride + v];                      \
+        for (ptrdiff_t k = 0; k < rows; k++)                                                               \
+            FGD_UNROLLED for (int r = 0; r < R; r++)                                                       \
+                FGD_UNROLLED for (int v = 0; v < N; v++)                                                   \
+                    total[r][v] = total[r][v] + a[k * row + r] * z[k * stride + v];                        \
+        FGD_UNROLLED for (int r = 0; r < R; r++)                                                           \
+            FGD_UNROLLED for (int v = 0; v < N; v++) g[r * stride + v] = total[r][v];                      \
+    }                                                                                                      \
+    /* Of the `vectors` that each row of `points` and `out` has room for, those with the first `lanes` runs. */        \
     static void fgd_forward_##S(const T *a, ptrdiff_t rows, ptrdiff_t row, ptrdiff_t features,             \
-                                const V *points, ptrdiff_t vectors, V *out) {                              \
-        const ptrdiff_t stride = vectors * (ptrdiff_t)(sizeof(V) / sizeof(H));                             \
-        const H *x = (const H *)points;                                                                    \
-        H *z = (H *)out;                                                                                   \
-        ptrdiff_t v = 0;                                                                                   \
-        for (; v + 2 <= stride; v += 2) FGD_CUT(FGD_FORWARD_##S##_2, rows);                                \
-        for (; v < stride; v++) FGD_CUT(FGD_FORWARD_##S##_1, rows);                                        \
+                                const W *points, ptrdiff_t vectors, ptrdiff_t lanes, W *out) {             \
+        const ptrdiff_t stride = vectors * (ptrdiff_t)(sizeof(W) / sizeof(V));                             \
+        const ptrdiff_t each = (ptrdiff_t)(sizeof(V) / sizeof(T)), many = (lanes + each - 1) / each;       \
+        const V *x = (const V *)points;                                                                    \
+        V *z = (V *)out;                                                                                   \
+        FGD_PANELS(FGD_FORWARD_PANEL_##S, many);                                                           \
     }                                                                                                      \
     static void fgd_backward_##S(const T *a, ptrdiff_t rows, ptrdiff_t row, ptrdiff_t features,            \
-                                 const V *residuals, ptrdiff_t vectors, V *sums) {                         \
-        const ptrdiff_t stride = vectors * (ptrdiff_t)(sizeof(V) / sizeof(H));                             \
-        const H *z = (const H *)residuals;                                                                 \
-        H *g = (H *)sums;                                                                                  \
-        ptrdiff_t v = 0;                                                                                   \
-        for (; v + 2 <= stride; v += 2) FGD_CUT(FGD_BACKWARD_##S##_2, features);                           \
-        for (; v < stride; v++) FGD_CUT(FGD_BACKWARD_##S##_1, features);                                   \
+                                 const W *residuals, ptrdiff_t vectors, ptrdiff_t lanes, W *sums) {        \
+        const ptrdiff_t stride = vectors * (ptrdiff_t)(sizeof(W) / sizeof(V));                             \
+        const ptrdiff_t each = (ptrdiff_t)(sizeof(V) / sizeof(T)), many = (lanes + each - 1) / each;       \
+        const V *z = (const V *)residuals;                                                                 \
+        V *g = (V *)sums;                                                                                  \
+        FGD_PANELS(FGD_BACKWARD_PANEL_##S, many);                                                          \
     }                                                                                                      \
     /* Rows of `width` runs from and to `n` vectors each, of which the first `lanes` numbers count. */     \
     static void fgd_pack_##S(const T *x, ptrdiff_t width, ptrdiff_t lanes, ptrdiff_t count, ptrdiff_t n,   \
-                             V *packed) {                                                                  \
-        if (lanes < n * LANES) memset((void *)packed, 0, (size_t)(count * n) * sizeof(V));                 \
+                             W *packed) {                                                                  \
+        if (lanes < n * LANES) memset((void *)packed, 0, (size_t)(count * n) * sizeof(W));                 \
         for (ptrdiff_t i = 0; i < count; i++)                                                              \
             memcpy((void *)(packed + i * n), x + i * width, (size_t)lanes * sizeof(T));                    \
     }                                                                                                      \
-    static void fgd_unpack_##S(const V *packed, ptrdiff_t n, T scale, T *g, ptrdiff_t width,               \
+    static void fgd_unpack_##S(const W *packed, ptrdiff_t n, T scale, T *g, ptrdiff_t width,               \
                                ptrdiff_t lanes, ptrdiff_t first, ptrdiff_t last) {                         \
         for (ptrdiff_t i = first; i < last; i++)                                                           \
             for (ptrdiff_t v = 0; v < n; v++) {                                                            \
-                V scaled = scale * packed[i * n + v];                                                      \
+                W scaled = scale * packed[i * n + v];                                                      \
                 ptrdiff_t left = lanes - v * LANES;                                                        \
                 if (left > 0)                                                                              \
                     memcpy(g + i * width + v * LANES, (void *)&scaled,                                     \
@@ -108,18 +120,23 @@
             }                                                                                              \
     }
 
-#define FGD_FORWARD_CALL(S, R, N, r) \
-    fgd_forward_##S##_##R##_##N(a + (r) * row, row, features, x + v, stride, z + (r) * stride + v)
-#define FGD_BACKWARD_CALL(S, R, N, r) \
-    fgd_backward_##S##_##R##_##N(a + (r), rows, row, z + v, stride, g + (r) * stride + v)
-#define FGD_FORWARD_f_2(R, r) FGD_FORWARD_CALL(f, R, 2, r)
-#define FGD_FORWARD_f_1(R, r) FGD_FORWARD_CALL(f, R, 1, r)
-#define FGD_FORWARD_d_2(R, r) FGD_FORWARD_CALL(d, R, 2, r)
-#define FGD_FORWARD_d_1(R, r) FGD_FORWARD_CALL(d, R, 1, r)
-#define FGD_BACKWARD_f_2(R, r) FGD_BACKWARD_CALL(f, R, 2, r)
-#define FGD_BACKWARD_f_1(R, r) FGD_BACKWARD_CALL(f, R, 1, r)
-#define FGD_BACKWARD_d_2(R, r) FGD_BACKWARD_CALL(d, R, 2, r)
-#define FGD_BACKWARD_d_1(R, r) FGD_BACKWARD_CALL(d, R, 1, r)
+#define FGD_FORWARD_PANEL(S, N)                                                                           \
+    for (ptrdiff_t first = 0, last; first < features; first = last) {                                      \
+        last = first + FGD_CHUNK / N < features ? first + FGD_CHUNK / N : features;                        \
+        FGD_CUT(FGD_FORWARD_TILE_##S, rows, N);                                                            \
+    }
+#define FGD_FORWARD_TILE(S, R, N, r) \
+    fgd_forward_tile_##S(R, N, a + (r) * row, row, first, last, x + v_, stride, z + (r) * stride + v_)
+#define FGD_BACKWARD_TILE(S, R, N, r) \
+    fgd_backward_tile_##S(R, N, a + (r), rows, row, z + v_, stride, g + (r) * stride + v_)
+#define FGD_FORWARD_PANEL_f(N) FGD_FORWARD_PANEL(f, N)
+#define FGD_FORWARD_PANEL_d(N) FGD_FORWARD_PANEL(d, N)
+#define FGD_FORWARD_TILE_f(R, N, r) FGD_FORWARD_TILE(f, R, N, r)
+#define FGD_FORWARD_TILE_d(R, N, r) FGD_FORWARD_TILE(d, R, N, r)
+#define FGD_BACKWARD_PANEL_f(N) FGD_CUT(FGD_BACKWARD_TILE_f, features, N)
+#define FGD_BACKWARD_PANEL_d(N) FGD_CUT(FGD_BACKWARD_TILE_d, features, N)
+#define FGD_BACKWARD_TILE_f(R, N, r) FGD_BACKWARD_TILE(f, R, N, r)
+#define FGD_BACKWARD_TILE_d(R, N, r) FGD_BACKWARD_TILE(d, R, N, r)
 
 /* Vectors of 32 bytes also where there are wider ones: without fusing, those took 1.3 times as long on a Zen 4. */
 #if defined(FGD_VECTOR_BYTES) && FGD_VECTOR_BYTES == 64

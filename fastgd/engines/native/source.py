@@ -10,7 +10,7 @@ The kernels' signatures are the library's ABI: Numba makes functions of the same
 
 from __future__ import annotations
 
-from fastgd.engines.native.source_linear import row_products, row_slopes
+from fastgd.engines.native.source_linear import matrix_slopes, row_losses, row_products, row_slopes
 from fastgd.engines.native.source_module import (
     HEADER,
     LANES,
@@ -19,7 +19,14 @@ from fastgd.engines.native.source_module import (
     addresses_text,
     vocabulary_text,
 )
-from fastgd.engines.native.source_sweeps import memory_window, observe, register_window
+from fastgd.engines.native.source_sweeps import (
+    Called,
+    Folded,
+    Swept,
+    memory_window,
+    observe,
+    register_window,
+)
 from fastgd.engines.native.source_updates import (
     coefficients,
     elementary_text,
@@ -33,6 +40,7 @@ from fastgd.engines.registry import (
     GRADIENTS,
     PREPARE,
     RESIDUALS,
+    ROW_LOSSES,
     RULES,
     SHRINK,
     STOPS,
@@ -63,7 +71,9 @@ def kernels_source() -> str:
         ]
         texts += [lane_coefficients(function, suffix) for function in COEFFICIENTS.values()]
         texts += [row_slopes(name, residual, suffix) for name, residual in RESIDUALS.items()]
+        texts += [matrix_slopes(each, suffix) for each in GRADIENTS.values() if each.matrix]
         texts += _sweeps(suffix)
+    texts += [row_losses(name, loss, "d") for name, loss in ROW_LOSSES.items()]
     return "".join([*texts, addresses_text(texts), LANES])
 
 
@@ -80,11 +90,19 @@ def steepness_include() -> str:
     return "".join([_VOCABULARY, *(steepness_text(suffix, real) for suffix, real in REAL.items())])
 
 
+def _swept_problems() -> list[Swept]:
+    """Problems of any number of parameters; those that are a matrix have another kernel for few of them."""
+    gradients = GRADIENTS.values()
+    matrices = [Called(each.name, f"{each.name}_matrix") for each in gradients if each.matrix]
+    return [*map(Folded, gradients), *matrices, *(Called(name, name) for name in RESIDUALS)]
+
+
 def _sweeps(suffix: str) -> list[str]:
     texts = []
     for rule in map(RULES.__getitem__, SWEPT_RULES):
         for gradient in GRADIENTS.values():
             sizes = SWEPT_SIZES if gradient.each else ()
             texts += [register_window(rule, gradient, n, suffix) for n in sizes]
-            texts += [memory_window(rule, gradient, suffix), observe(rule, gradient, suffix)]
+        for problem in _swept_problems():
+            texts += [memory_window(rule, problem, suffix), observe(rule, problem, suffix)]
     return texts

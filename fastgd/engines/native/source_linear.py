@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from fastgd.engines.layout import ROW_BLOCK
 from fastgd.engines.native.source_module import REAL
 from fastgd.engines.parse import Vocabulary
-from fastgd.engines.parse_problems import Residual
-from fastgd.engines.templates import filled, indented
+from fastgd.engines.parse_problems import Gradient, Residual
+from fastgd.engines.templates import filled, indented, lines_of
 
 _PRODUCTS = """
 cdef extern from "rows.h" nogil:
@@ -15,14 +17,16 @@ cdef extern from "rows.h" nogil:
     void fgd_release(void* raw) noexcept
 """
 _PRODUCTS_OF_TYPE = """
-    void fgd_forward_$s(const $real*, Py_ssize_t, Py_ssize_t, Py_ssize_t, const V$s*, Py_ssize_t, V$s*) noexcept
-    void fgd_backward_$s(const $real*, Py_ssize_t, Py_ssize_t, Py_ssize_t, const V$s*, Py_ssize_t, V$s*) noexcept
+    void fgd_forward_$s(
+        const $real*, Py_ssize_t, Py_ssize_t, Py_ssize_t, const V$s*, Py_ssize_t, Py_ssize_t, V$s*) noexcept
+    void fgd_backward_$s(
+        const $real*, Py_ssize_t, Py_ssize_t, Py_ssize_t, const V$s*, Py_ssize_t, Py_ssize_t, V$s*) noexcept
     void fgd_pack_$s(const $real*, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, V$s*) noexcept
     void fgd_unpack_$s(const V$s*, Py_ssize_t, $real, $real*, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t) noexcept
 """
-# Gradients of runs lo..hi-1 at the points in the rows from `xo` on, into the rows from `go` on.
-_SLOPES = """
-cdef void slopes_${model}_$s(
+# Of runs lo..hi-1 at the points in the rows from `xo` on: gradients in the rows from `go` on, or losses in row `go`.
+_OVER_ROWS = """
+cdef void ${what}_${model}_$s(
         $real* b, Py_ssize_t xo, Py_ssize_t go, Py_ssize_t width, Py_ssize_t lo, Py_ssize_t hi,
         Py_ssize_t first, Py_ssize_t last, Py_ssize_t rows, Py_ssize_t features, Py_ssize_t outputs,
         const $real* data
@@ -35,22 +39,25 @@ cdef void slopes_${model}_$s(
     cdef Py_ssize_t row = features + 1
     cdef $real y, scale = data[rows * row]
     cdef void* raw
-    cdef Py_ssize_t l, k, i, c, start, stop, many, lanes, count = features * outputs
+    cdef Py_ssize_t l, k, i, c, start, stop, many, lanes, used, count = features * outputs
     # Vectors of each output; several outputs have enough of their own.
     cdef Py_ssize_t groups = 2 if outputs == 1 and hi - lo > LANES_$s else 1
-    cdef Py_ssize_t n = outputs * groups, size = features * n
-    points = <V$s*>fgd_scratch((3 * size + TOGETHER * n) * sizeof(V$s), &raw)
+    cdef Py_ssize_t n = outputs * groups, size = $size
+    points = <V$s*>fgd_scratch((count * groups + 2 * size + TOGETHER * n) * sizeof(V$s), &raw)
     if points == NULL:  # no memory: the runs count as diverged
-        for i in range(first, last):
+        for i in range($first, $last):
             for l in range(lo, hi):
                 b[go + i * width + l] = NAN
         return
-    sums, block, z = points + size, points + 2 * size, points + 3 * size
+    sums = points + count * groups
+    block, z = sums + size, sums + 2 * size
     l = lo
     while l < hi:
         if groups == 2 and hi - l <= LANES_$s:  # what is left fits into one
-            groups, n, size = 1, outputs, features * outputs
+            groups, n = 1, outputs
+            size = $size
         lanes = min(groups * LANES_$s, hi - l)
+        used = lanes if outputs == 1 else n * LANES_$s
         fgd_pack_$s(b + xo + l, width, lanes, count, groups, points)
         for i in range(size): sums[i] = splat_v$s(0)
         start = 0
@@ -60,15 +67,54 @@ cdef void slopes_${model}_$s(
             k = start
             while k < stop:
                 many = min(<Py_ssize_t>TOGETHER, stop - k)
-                fgd_forward_$s(data + k * row, many, row, features, points, n, z)
+                fgd_forward_$s(data + k * row, many, row, features, points, n, used, z)
                 for i in range(many):
                     y = data[(k + i) * row + features]
                     $residual
-                fgd_backward_$s(data + k * row, many, row, features, z, n, block)
+                $add
                 k += many
             for i in range(size): sums[i] = sums[i] + block[i]
             start = stop
-        fgd_unpack_$s(sums, groups, scale, b + go + l, width, lanes, first, last)
+        fgd_unpack_$s(sums, groups, scale, b + go + l, width, lanes, $first, $last)
+        l += groups * LANES_$s
+    fgd_release(raw)
+
+"""
+_ADD_SLOPES = "fgd_backward_$s(data + k * row, many, row, features, z, n, used, block)"
+_ADD_LOSSES = """
+for i in range(many):
+    for c in range(groups): block[c] = block[c] + z[i * n + c]
+"""
+_MATRIX = """
+cdef void slopes_${model}_$s(
+        $real* b, Py_ssize_t xo, Py_ssize_t go, Py_ssize_t width, Py_ssize_t lo, Py_ssize_t hi,
+        Py_ssize_t first, Py_ssize_t last, Py_ssize_t size, Py_ssize_t features, Py_ssize_t outputs,
+        const $real* data
+) noexcept nogil:
+    cdef V$s *points
+    cdef V$s *totals
+    cdef V$s total
+    cdef void* raw
+    cdef Py_ssize_t l, i, u, lanes, groups = 2 if hi - lo > LANES_$s else 1
+    points = <V$s*>fgd_scratch(2 * size * groups * sizeof(V$s), &raw)
+    if points == NULL:  # no memory: the runs count as diverged
+        for i in range(first, last):
+            for l in range(lo, hi):
+                b[go + i * width + l] = NAN
+        return
+    totals = points + size * groups
+    l = lo
+    while l < hi:
+        if hi - l <= LANES_$s:
+            groups = 1
+        lanes = min(groups * LANES_$s, hi - l)
+        fgd_pack_$s(b + xo + l, width, lanes, size, groups, points)
+        fgd_forward_$s(data + first * size, last - first, size, size, points, groups, lanes, totals + first * groups)
+        for i in range(first, last):
+            for u in range(groups):
+                total = totals[i * groups + u]
+                totals[i * groups + u] = $result
+        fgd_unpack_$s(totals, groups, 1, b + go + l, width, lanes, first, last)
         l += groups * LANES_$s
     fgd_release(raw)
 
@@ -81,21 +127,60 @@ def row_products() -> str:
     return filled(_PRODUCTS) + "".join(own) + "\n"
 
 
+@dataclass(frozen=True)
+class _Sums:
+    """What is summed over rows: how the sums grow, which of them are wanted, and how many vectors they take."""
+
+    name: str
+    add: str
+    first: str
+    last: str
+    size: str
+
+
+_SLOPES = _Sums("slopes", _ADD_SLOPES, "first", "last", "features * n")
+_LOSSES = _Sums("losses", _ADD_LOSSES, "0", "1", "groups")
+
+
 def row_slopes(model: str, residual: Residual, suffix: str) -> str:
     """Gradients of one model."""
+    return _over_rows(_SLOPES, model, residual, suffix)
+
+
+def row_losses(model: str, loss: Residual, suffix: str) -> str:
+    """Sums of the losses of a model's rows."""
+    return _over_rows(_LOSSES, model, loss, suffix)
+
+
+def _over_rows(sums: _Sums, model: str, rule: Residual, suffix: str) -> str:
     spelled = Vocabulary(f"v{suffix}")
-    if residual.coupled:
-        own = f"(splat_{suffix}(1) if {{}} == y else splat_{suffix}(0))"
-        lines = residual.lines(spelled, "z[i * n + {}]".format, own.format, "n")
+    if rule.coupled:
+        own = f"(splat_v{suffix}(1) if {{}} == y else splat_v{suffix}(0))"
+        lines = rule.lines(spelled, "z[i * n + {}]".format, own.format, "n")
     else:
-        lines = residual.lines(spelled, lambda _: "z[i * n + c]", lambda _: "y")
+        lines = rule.lines(spelled, lambda _: "z[i * n + c]", lambda _: "y")
         lines = ["for c in range(n):", *indented(lines)]
     return filled(
-        _SLOPES,
+        _OVER_ROWS,
+        what=sums.name,
         model=model,
         s=suffix,
         real=REAL[suffix],
-        locals=[f"cdef V{suffix} {name}" for name in residual.locals],
+        locals=[f"cdef V{suffix} {name}" for name in rule.locals],
         row_block=str(ROW_BLOCK),
         residual=lines,
+        add=lines_of(sums.add, s=suffix),
+        first=sums.first,
+        last=sums.last,
+        size=sums.size,
     )
+
+
+def matrix_slopes(gradient: Gradient, suffix: str) -> str:
+    """Gradients that are a matrix times the point, and something more: see `Gradient.matrix`."""
+
+    def number(array: str, indices: tuple[str, ...]) -> str:
+        return f"data[{gradient.place(array, indices, 'size')}]"
+
+    fold = gradient.fold(number, str, "size")
+    return filled(_MATRIX, model=gradient.name, s=suffix, real=REAL[suffix], result=fold.result)

@@ -7,6 +7,7 @@ its own step and watches the signs of its last moves.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 
 from fastgd.engines.native.source_module import REAL
@@ -29,7 +30,8 @@ def _at(rows: str, row: str, suffix: str, group: str = "u") -> str:
 _REGISTER_WINDOW = """
 cdef void window_${rule}_${problem}${n}_$s(
         $real* x, Py_ssize_t width, Py_ssize_t lanes, Py_ssize_t size, Py_ssize_t steps, const $real* c,
-        Py_ssize_t stride, const $real* data, $real* low, $real* high, $real* work
+        Py_ssize_t stride, const $real* data, $real* low, $real* high, $real* work,
+        Py_ssize_t features, Py_ssize_t outputs
 ) noexcept nogil:
     $arrays
     cdef V$s $names
@@ -147,17 +149,28 @@ for u in range($groups):
     slope[u] = abs_v$s(g)
     $gradient = g
 """
+# By a function that takes the gradients of all runs beside each other.
+_CALLED_SLOPES = """
+until = min(l + $groups * LANES_$s, lanes)
+slopes_${problem}_$s(x, 0, work - x, width, l, until, 0, count, size, features, outputs, data)
+for u in range($groups):
+    slope[u] = splat_v$s(0)
+for i in range(count):
+    for u in range($groups):
+        slope[u] = $largest
+"""
 _MEMORY_LOCALS = """
 cdef V$s $names
 cdef V$s slope[$groups]
-cdef V$s total[$groups]
-cdef Py_ssize_t l, t, u, i, j
+$total
+cdef Py_ssize_t l, t, u, i, j, until
 cdef Py_ssize_t count = $count
 """
 _MEMORY_WINDOW = """
-cdef void window_${rule}_${problem}_$s(
+cdef void window_${rule}_${name}_$s(
         $real* x, Py_ssize_t width, Py_ssize_t lanes, Py_ssize_t size, Py_ssize_t steps, const $real* c,
-        Py_ssize_t stride, const $real* data, $real* low, $real* high, $real* work
+        Py_ssize_t stride, const $real* data, $real* low, $real* high, $real* work,
+        Py_ssize_t features, Py_ssize_t outputs
 ) noexcept nogil:
     $locals
     l = 0
@@ -201,22 +214,74 @@ def _slopes(gradient: Gradient, suffix: str, groups: int) -> list[str]:
     )
 
 
+def _called_slopes(name: str, suffix: str, groups: int) -> list[str]:
+    """The same by a function of its own."""
+    largest = STOPS["largest"].text("slope[u]", _at("work", "i", suffix), suffix=f"v{suffix}")
+    return lines_of(_CALLED_SLOPES, problem=name, s=suffix, groups=str(groups), largest=largest)
+
+
+@dataclass(frozen=True)
+class Folded:
+    """A problem whose sums are loops inside the kernel."""
+
+    gradient: Gradient
+
+    @property
+    def name(self) -> str:
+        return self.gradient.name
+
+    @property
+    def count(self) -> str:
+        return "size" if self.gradient.each else "1"
+
+    def total(self, suffix: str, groups: str) -> list[str]:
+        return [f"cdef V{suffix} total[{groups}]"]
+
+    def slopes(self, suffix: str, groups: int) -> list[str]:
+        return _slopes(self.gradient, suffix, groups)
+
+
+@dataclass(frozen=True)
+class Called:
+    """A problem whose gradients come from the function `slopes_...` of `source_linear`."""
+
+    function: str
+    name: str
+    count = "features * outputs"
+
+    def total(self, suffix: str, groups: str) -> list[str]:
+        return []
+
+    def slopes(self, suffix: str, groups: int) -> list[str]:
+        return _called_slopes(self.function, suffix, groups)
+
+
+Swept = Folded | Called
+
+
 def _memory_parts(
-    rule: Rule, gradient: Gradient, suffix: str, groups: int
+    rule: Rule, problem: Swept, suffix: str, groups: int
 ) -> dict[str, str | list[str]]:
     """What both kernels fill in."""
     at = partial(_at, suffix=suffix)
     names = ", ".join(("p", "g", *rule.state, *rule.coefficients, *rule.locals))
-    many, count = str(groups), "size" if gradient.each else "1"
+    many = str(groups)
     states = [(name, at("x", f"{k} * count + i")) for k, name in enumerate(rule.state, 1)]
     return {
         "rule": rule.name,
-        "problem": gradient.name,
+        "name": problem.name,
         "s": suffix,
         "real": REAL[suffix],
         "groups": many,
-        "locals": lines_of(_MEMORY_LOCALS, s=suffix, groups=many, count=count, names=names),
-        "slopes": _slopes(gradient, suffix, groups),
+        "locals": lines_of(
+            _MEMORY_LOCALS,
+            s=suffix,
+            groups=many,
+            count=problem.count,
+            names=names,
+            total=problem.total(suffix, many),
+        ),
+        "slopes": problem.slopes(suffix, groups),
         "p": at("x", "i"),
         "load": [
             *_coefficients(rule, suffix),
@@ -229,10 +294,10 @@ def _memory_parts(
     }
 
 
-def memory_window(rule: Rule, gradient: Gradient, suffix: str) -> str:
+def memory_window(rule: Rule, problem: Swept, suffix: str) -> str:
     """Any number of parameters."""
     low, high = _at("low", "0", suffix), _at("high", "0", suffix)
-    parts = _memory_parts(rule, gradient, suffix, GROUPS)
+    parts = _memory_parts(rule, problem, suffix, GROUPS)
     return filled(_MEMORY_WINDOW, **parts, low=low, high=high)
 
 
@@ -246,10 +311,10 @@ running = running & ~hit
 """
 # `last` tests the final iterate too. A lane whose status is not negative has ended.
 _OBSERVE = """
-cdef void observe_${rule}_${problem}_$s(
+cdef void observe_${rule}_${name}_$s(
         $real* x, Py_ssize_t width, Py_ssize_t lanes, Py_ssize_t size, Py_ssize_t steps, bint last,
         const $real* c, Py_ssize_t stride, const $real* data, $real tol, $real limit, $real* status,
-        $real* seen, $real* moved, $real* turns, $real* work
+        $real* seen, $real* moved, $real* turns, $real* work, Py_ssize_t features, Py_ssize_t outputs
 ) noexcept nogil:
     $locals
     cdef V$s state_, count_, step_, before, nought = splat_v$s(0)
@@ -287,7 +352,7 @@ cdef void observe_${rule}_${problem}_$s(
 """
 
 
-def observe(rule: Rule, gradient: Gradient, suffix: str) -> str:
+def observe(rule: Rule, problem: Swept, suffix: str) -> str:
     """Every iterate tested, each lane stopped at its own step."""
     v, at = f"v{suffix}", partial(_at, suffix=suffix)
     tol, limit = f"splat_{v}(tol)", f"splat_{v}(limit)"
@@ -297,7 +362,7 @@ def observe(rule: Rule, gradient: Gradient, suffix: str) -> str:
     converged = STOPS["converged"].text("slope[0]", tol, suffix=v)
     return filled(
         _OBSERVE,
-        **_memory_parts(rule, gradient, suffix, 1),
+        **_memory_parts(rule, problem, suffix, 1),
         **statuses,
         test=lines_of(_TEST, s=suffix, converged=converged, **statuses),
         status=at("status", "0", group="0"),

@@ -16,6 +16,7 @@ class Kernels:
     n_hyper: int
     n_penalties: int
     features: int
+    outputs: int
     steady: bool
 
     def __init__(
@@ -36,6 +37,7 @@ class Kernels:
         n_penalties: int = 0,
         batches: Batches | None = None,
         features: int = 0,
+        outputs: int = 1,
     ) -> None: ...
 
 class Outcomes:

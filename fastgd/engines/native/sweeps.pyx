@@ -40,20 +40,20 @@ cdef class Kernels:
     """The kernels of a sweep: addresses, the problem's data, and sizes."""
 
     def __init__(self, uintptr_t window, uintptr_t observe, uintptr_t lanes, *, uintptr_t shared=0,
-                 Py_ssize_t n_shared=0, data, Py_ssize_t size,
-                 Py_ssize_t count, Py_ssize_t n_state, Py_ssize_t n_coefficients, Py_ssize_t n_hyper, bint steady,
-                 Py_ssize_t n_penalties=0, batches=None, Py_ssize_t features=0):
+                 Py_ssize_t n_shared=0, data, Py_ssize_t size, Py_ssize_t count, Py_ssize_t n_state,
+                 Py_ssize_t n_coefficients, Py_ssize_t n_hyper, bint steady, Py_ssize_t n_penalties=0, batches=None,
+                 Py_ssize_t features=0, Py_ssize_t outputs=1):
         """`shared` computes the first `n_shared` coefficients from the last rows of `hyper`, the rate first.
 
-        Kernels of runs with penalties find `n_penalties` rows of them behind the state.
-        With `batches` (`fastgd.batches`) each update uses some of the `size` rows of `features` inputs in `data`.
+        Kernels of runs with penalties find `n_penalties` rows of them behind the state. With `batches`
+        (`fastgd.batches`) each update uses some of the `size` rows of `features` inputs in `data`.
         """
         self.window, self.observe, self.lanes = <window_t>window, observe, <lanes_t>lanes
         self.shared, self.n_shared = <lanes_t>shared, n_shared
         self.data, self.dtype, self.dtype_size = data, data.dtype, data.dtype.itemsize
         self.size, self.count, self.n_state = size, count, n_state
         self.n_coefficients, self.n_hyper, self.steady = n_coefficients, n_hyper, steady
-        self.n_penalties, self.batches, self.features = n_penalties, batches, features
+        self.n_penalties, self.batches, self.features, self.outputs = n_penalties, batches, features, outputs
 
 
 cdef class Outcomes:
@@ -62,8 +62,7 @@ cdef class Outcomes:
     cdef readonly object x, before, iterations, status, oscillating, numbers, carry
     cdef readonly Py_ssize_t runs, count, itemsize, rows
     cdef char *_x
-    cdef char *_before
-    cdef char *_numbers
+    cdef char *_before, *_numbers
     cdef double *_carry
     cdef int64_t *_iterations
     cdef int8_t *_status
@@ -446,7 +445,7 @@ cdef class Block:
         while done < stop:
             many = self._tabulate(self.n + done, stop - done, self.carry, self.hyper, self.rate_of, self.lanes)
             self.kernels.window(self.x, WIDTH, self.lanes, self.kernels.size, many, self.coefficients, self._stride(),
-                                self.data, self.low, self.high, self.work)
+                                self.data, self.low, self.high, self.work, self.kernels.features, self.kernels.outputs)
             done += many
 
     cdef void _run_batches(self, Py_ssize_t first, Py_ssize_t stop) noexcept nogil:
@@ -461,7 +460,7 @@ cdef class Block:
                 memcpy(self.scratch, self.x, room)  # an update with all rows, for its slopes only; it is undone
                 fill_row(self.low, self.itemsize, INFINITY)
                 self.kernels.window(self.x, WIDTH, self.lanes, self.kernels.size, 1, self.coefficients, 0, self.data,
-                                    self.low, self.high, self.work)
+                                    self.low, self.high, self.work, self.kernels.features, self.kernels.outputs)
                 memcpy(self.x, self.scratch, room)
                 if self.itemsize == 4:
                     keep_smaller[float](<float*>self.lowest, <const float*>self.low)
@@ -469,7 +468,7 @@ cdef class Block:
                     keep_smaller[double](<double*>self.lowest, <const double*>self.low)
             self._gather_batch(self.n + done)
             self.kernels.window(self.x, WIDTH, self.lanes, self.batch_rows, 1, self.coefficients, 0, self.batch,
-                                self.low, self.high, self.work)
+                                self.low, self.high, self.work, self.kernels.features, self.kernels.outputs)
         memcpy(self.low, self.lowest, WIDTH * self.itemsize)
 
     cdef void _observe(self, Py_ssize_t picked, const char* rows, const double* carried, Py_ssize_t n,
@@ -513,16 +512,17 @@ cdef class Block:
 
     cdef void _look(self, Py_ssize_t picked, Py_ssize_t steps, bint last, const char* data, Py_ssize_t size,
                     double tol) noexcept nogil:
+        cdef Py_ssize_t features = self.kernels.features, outputs = self.kernels.outputs
         if self.itemsize == 4:
             (<observe_f>self.kernels.observe)(
                 <float*>self.scratch, WIDTH, picked, size, steps, last, <float*>self.coefficients, self._stride(),
                 <const float*>data, <float>tol, <float>self.limit, <float*>self.status, <float*>self.seen,
-                <float*>self.moved, <float*>self.turns, <float*>self.scratch_work)
+                <float*>self.moved, <float*>self.turns, <float*>self.scratch_work, features, outputs)
         else:
             (<observe_d>self.kernels.observe)(
                 <double*>self.scratch, WIDTH, picked, size, steps, last, <double*>self.coefficients, self._stride(),
                 <const double*>data, tol, self.limit, <double*>self.status, <double*>self.seen,
-                <double*>self.moved, <double*>self.turns, <double*>self.scratch_work)
+                <double*>self.moved, <double*>self.turns, <double*>self.scratch_work, features, outputs)
 
     cdef Py_ssize_t _tabulate(self, Py_ssize_t n, Py_ssize_t steps, double* carry, double* hyper,
                               const int64_t* rate_of, Py_ssize_t lanes) noexcept nogil:

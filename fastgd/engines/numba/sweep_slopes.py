@@ -10,6 +10,7 @@ from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
+from fastgd.engines.layout import MATRIX
 from fastgd.engines.numba.modules import HEADER, TYPES, generated_module
 from fastgd.engines.parse_problems import Gradient
 from fastgd.engines.registry import GRADIENTS, RESIDUALS
@@ -70,7 +71,7 @@ def gradient_text(gradient: Gradient) -> str:
     return filled(_SLOPES, body=body)
 
 
-# --- linear models, whose gradients are compiled ahead of time ------------------------------------
+# --- linear models and large matrices, whose gradients are compiled ahead of time ------------------
 
 _LINEAR = """
 model = types.ExternalFunction("$symbol", types.void($pointer, *[types.intp] * 10, $pointer))
@@ -180,8 +181,12 @@ def _named(functions: tuple[Any, ...], char: str) -> tuple[list[str], dict[str, 
 # --- any kind -------------------------------------------------------------------------------------
 
 
-def slopes_text(kind: str, char: str, functions: tuple[Any, ...]) -> tuple[str, dict[str, Any]]:
+def slopes_text(
+    kind: str, count: int, char: str, functions: tuple[Any, ...]
+) -> tuple[str, dict[str, Any]]:
     """The gradient of a kind of problem, and objects that the text calls."""
+    if kind in GRADIENTS and GRADIENTS[kind].matrix and count >= MATRIX:
+        return linear_text(kind, char), {}
     if kind in GRADIENTS:
         return gradient_text(GRADIENTS[kind]), {}
     if kind in RESIDUALS:

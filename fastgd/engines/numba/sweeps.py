@@ -33,10 +33,10 @@ _FUNCTION = """
 def $name($arguments):
     $lines
 """
-_WINDOW = "types.void({real}, intp, intp, intp, intp, {real}, intp, {real}, {real}, {real}, {real})"
+_WINDOW = "types.void({real}, intp, intp, intp, intp, {real}, intp, {real}, {real}, {real}, {real}, intp, intp)"
 _OBSERVE = (
     "types.void({real}, intp, intp, intp, intp, types.int32, {real}, intp, {real}, REAL, REAL, "
-    "{real}, {real}, {real}, {bits}, {real})"
+    "{real}, {real}, {real}, {bits}, {real}, intp, intp)"
 )
 _FOLLOW = (
     "types.void({real}, intp, intp, types.int32, {real}, intp, {real}, REAL, REAL, REAL, "
@@ -59,7 +59,7 @@ def made(rule: Rule, sizes: Sizes, char: str, functions: tuple[Any, ...]) -> Mod
     """The kernels for blocks of runs, or for one run where a row is one run wide."""
     update = Update(rule, sizes)
     own = rule_text(rule)
-    slopes, given = slopes_text(sizes.kind, char, functions)
+    slopes, given = slopes_text(sizes.kind, sizes.count, char, functions)
     if own is None:
         given = {**given, "rule": in_numba(rule.function)}
     parts = [
@@ -82,14 +82,15 @@ def _blocked(update: Update, char: str) -> list[str]:
         _function(
             "window",
             _WINDOW,
-            "b, width, lanes, size, steps, table, stride, data, low, high, work",
+            "b, width, lanes, size, steps, table, stride, data, low, high, work, features, outputs",
             char,
             [*padding, *sweep_text.window(update)],
         ),
         _function(
             "observe",
             _OBSERVE,
-            "b, width, lanes, size, steps, last, c, stride, data, tol, limit, status, seen, moved, turns, work",
+            "b, width, lanes, size, steps, last, c, stride, data, tol, limit, status, seen, moved, turns, work, "
+            "features, outputs",
             char,
             sweep_text.observe(update),
         ),
