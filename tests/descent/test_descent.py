@@ -71,7 +71,7 @@ def test_problems(name, backend, dtype):
         options = {"x0": start(problem), "max_iter": 130, "tol": 1e-2, "dtype": dtype}
         run = gd.minimize(problem, optimizer=optimizer, backend=backend, **options)
         assert run.x.dtype == dtype
-        ahead = name not in {"rows", "sequential", "logistic", "softmax"}
+        ahead = name != "sequential"
         assert run.backend == (("cython" if ahead else "numba") if backend == "auto" else backend)
         assert_as_in_sweep(problem, optimizer, run, **options)
 
