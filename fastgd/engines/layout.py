@@ -12,7 +12,6 @@ WIDTH = 256  # runs in a row of a block
 WINDOW = 64  # updates between two looks at a block's runs
 MEMORY = 32  # moves whose signs tell an oscillating run from a monotone one
 ROW_BLOCK = 256  # rows of data whose sum is taken before it is added to the total
-NARROW = 32  # bytes of the vectors in which products over runs are taken
 MATRIX = (
     12  # parameters from which on the gradient of a quadratic is a product of matrices in tiles
 )

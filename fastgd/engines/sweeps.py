@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from fastgd.engines import called
 from fastgd.engines.backends import missing
-from fastgd.engines.layout import CLIP_PARTS, MATRIX, NARROW, PENALTIES, SHARED, WINDOW
+from fastgd.engines.layout import CLIP_PARTS, MATRIX, PENALTIES, SHARED, WINDOW
 from fastgd.engines.native import kernels
 from fastgd.engines.native.crew import Crew, part_length
 from fastgd.engines.parse import CoefficientFunction
@@ -216,8 +216,7 @@ def descend(
     if backend not in {"cuda", "numpy"}:
         kernel = problem.kernel(limits.dtype)
         work = max(1, kernel.size) * problem.n_parameters * max(1, limits.max_iter)
-        batched, vector = problem.batches is not None, NARROW // limits.dtype.itemsize
-        length = part_length(length, n_threads, work, batched=batched, vector=vector)
+        length = part_length(length, n_threads, work, batched=problem.batches is not None)
     first = supply.part(0, min(length, supply.total))
     if backend not in {"cuda", "numpy"}:
         try:

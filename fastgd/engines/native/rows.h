@@ -31,6 +31,13 @@
 #define FGD_WIDEST 2
 #define FGD_HEIGHT(N) ((N) == 2 ? 4 : 8)
 #endif
+/* So few runs that a matrix is rather read by its rows. */
+#if defined(FGD_VECTOR_BYTES)
+#define FGD_FEW_f (FGD_VECTOR_BYTES >= 32 ? 4 : 2)
+#else
+#define FGD_FEW_f 1
+#endif
+#define FGD_FEW_d ((FGD_FEW_f + 1) / 2)
 #define FGD_CHUNK 512 /* vectors of a point that a panel goes through at once: half a first-level cache */
 
 /* All tiles of a panel: as high as they come, and what is left in smaller ones. */
@@ -104,20 +111,56 @@
     /* Rows of `width` runs from and to `n` vectors each, of which the first `lanes` numbers count. */     \
     static void fgd_pack_##S(const T *x, ptrdiff_t width, ptrdiff_t lanes, ptrdiff_t count, ptrdiff_t n,   \
                              W *packed) {                                                                  \
-        if (lanes < n * LANES) memset((void *)packed, 0, (size_t)(count * n) * sizeof(W));                 \
         for (ptrdiff_t i = 0; i < count; i++)                                                              \
-            memcpy((void *)(packed + i * n), x + i * width, (size_t)lanes * sizeof(T));                    \
+            for (ptrdiff_t v = 0; v < n; v++) {                                                            \
+                const T *from = x + i * width + v * LANES;                                                 \
+                ptrdiff_t left = lanes - v * LANES;                                                        \
+                W numbers = (W){0};                                                                        \
+                if (left >= LANES) memcpy((void *)&numbers, from, sizeof(W));                              \
+                else if (left > 0) memcpy((void *)&numbers, from, (size_t)left * sizeof(T));               \
+                packed[i * n + v] = numbers;                                                               \
+            }                                                                                              \
     }                                                                                                      \
     static void fgd_unpack_##S(const W *packed, ptrdiff_t n, T scale, T *g, ptrdiff_t width,               \
                                ptrdiff_t lanes, ptrdiff_t first, ptrdiff_t last) {                         \
         for (ptrdiff_t i = first; i < last; i++)                                                           \
             for (ptrdiff_t v = 0; v < n; v++) {                                                            \
                 W scaled = scale * packed[i * n + v];                                                      \
+                T *to = g + i * width + v * LANES;                                                         \
                 ptrdiff_t left = lanes - v * LANES;                                                        \
-                if (left > 0)                                                                              \
-                    memcpy(g + i * width + v * LANES, (void *)&scaled,                                     \
-                           (size_t)(left < LANES ? left : LANES) * sizeof(T));                             \
+                if (left >= LANES) memcpy(to, (void *)&scaled, sizeof(W));                                 \
+                else if (left > 0) memcpy(to, (void *)&scaled, (size_t)left * sizeof(T));                  \
             }                                                                                              \
+    }                                                                                                      \
+    /* For runs that fill less than half a vector: g[r][i] = sum over j of h[j][i] * x[j][r], where h is symmetric, so \
+       that its rows are the vectors. Each is read once, for all runs. */                                  \
+    FGD_INLINED void fgd_add_rows_##S(const int J, const T *h, ptrdiff_t n, const T *x, ptrdiff_t width,   \
+                                      ptrdiff_t runs, int begin, T *g) {                                   \
+        const ptrdiff_t lanes = (ptrdiff_t)(sizeof(V) / sizeof(T));                                        \
+        for (ptrdiff_t i = 0; i < n; i += lanes) {                                                         \
+            ptrdiff_t many = n - i < lanes ? n - i : lanes;                                                \
+            V row[4] = {(V){0}};                                                                           \
+            FGD_UNROLLED for (int j = 0; j < J; j++) {                                                     \
+                if (many == lanes) memcpy((void *)&row[j], h + j * n + i, sizeof(V));                      \
+                else memcpy((void *)&row[j], h + j * n + i, (size_t)many * sizeof(T));                     \
+            }                                                                                              \
+            for (ptrdiff_t r = 0; r < runs; r++) {                                                         \
+                V total;                                                                                   \
+                if (begin) total = row[0] * x[r];                                                          \
+                else {                                                                                     \
+                    memcpy((void *)&total, g + r * (n + LANES) + i, sizeof(V));                            \
+                    total = total + row[0] * x[r];                                                         \
+                }                                                                                          \
+                FGD_UNROLLED for (int j = 1; j < J; j++) total = total + row[j] * x[j * width + r];        \
+                memcpy(g + r * (n + LANES) + i, (void *)&total, sizeof(V));                                \
+            }                                                                                              \
+        }                                                                                                  \
+    }                                                                                                      \
+    static void fgd_symmetric_##S(const T *h, ptrdiff_t n, const T *x, ptrdiff_t width, ptrdiff_t runs,    \
+                                  T *g) {                                                                  \
+        ptrdiff_t j = 0;                                                                                   \
+        for (; j + 4 <= n; j += 4) fgd_add_rows_##S(4, h + j * n, n, x + j * width, width, runs, !j, g);   \
+        for (; j < n; j++) fgd_add_rows_##S(1, h + j * n, n, x + j * width, width, runs, !j, g);           \
     }
 
 #define FGD_FORWARD_PANEL(S, N)                                                                           \

@@ -13,6 +13,8 @@ from fastgd.engines.templates import filled, indented, lines_of
 _PRODUCTS = """
 cdef extern from "rows.h" nogil:
     enum: TOGETHER "FGD_ROWS_TOGETHER"
+    enum: FEW_f "FGD_FEW_f"
+    enum: FEW_d "FGD_FEW_d"
     void* fgd_scratch(size_t bytes, void** raw) noexcept
     void fgd_release(void* raw) noexcept
 """
@@ -21,6 +23,7 @@ _PRODUCTS_OF_TYPE = """
         const $real*, Py_ssize_t, Py_ssize_t, Py_ssize_t, const V$s*, Py_ssize_t, Py_ssize_t, V$s*) noexcept
     void fgd_backward_$s(
         const $real*, Py_ssize_t, Py_ssize_t, Py_ssize_t, const V$s*, Py_ssize_t, Py_ssize_t, V$s*) noexcept
+    void fgd_symmetric_$s(const $real*, Py_ssize_t, const $real*, Py_ssize_t, Py_ssize_t, $real*) noexcept
     void fgd_pack_$s(const $real*, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, V$s*) noexcept
     void fgd_unpack_$s(const V$s*, Py_ssize_t, $real, $real*, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t) noexcept
 """
@@ -94,20 +97,30 @@ cdef void slopes_${model}_$s(
     cdef V$s *points
     cdef V$s *totals
     cdef V$s total
+    cdef $real* sums
+    cdef $real sum
     cdef void* raw
     cdef Py_ssize_t l, i, u, lanes, groups = 2 if hi - lo > LANES_$s else 1
-    points = <V$s*>fgd_scratch(2 * size * groups * sizeof(V$s), &raw)
+    points = <V$s*>fgd_scratch((2 * size * groups + LANES_$s) * sizeof(V$s), &raw)
     if points == NULL:  # no memory: the runs count as diverged
         for i in range(first, last):
             for l in range(lo, hi):
                 b[go + i * width + l] = NAN
         return
     totals = points + size * groups
+    sums = <$real*>points
     l = lo
     while l < hi:
         if hi - l <= LANES_$s:
             groups = 1
         lanes = min(groups * LANES_$s, hi - l)
+        if lanes <= FEW_$s and last - first == size:
+            fgd_symmetric_$s(data, size, b + xo + l, width, lanes, sums)
+            for u in range(lanes):
+                for i in range(size):
+                    sum = sums[u * (size + LANES_$s) + i]
+                    b[go + i * width + l + u] = $single
+            break
         fgd_pack_$s(b + xo + l, width, lanes, size, groups, points)
         fgd_forward_$s(data + first * size, last - first, size, size, points, groups, lanes, totals + first * groups)
         for i in range(first, last):
@@ -182,5 +195,12 @@ def matrix_slopes(gradient: Gradient, suffix: str) -> str:
     def number(array: str, indices: tuple[str, ...]) -> str:
         return f"data[{gradient.place(array, indices, 'size')}]"
 
-    fold = gradient.fold(number, str, "size")
-    return filled(_MATRIX, model=gradient.name, s=suffix, real=REAL[suffix], result=fold.result)
+    fold, alone = (gradient.fold(number, str, "size", total=name) for name in ("total", "sum"))
+    return filled(
+        _MATRIX,
+        model=gradient.name,
+        s=suffix,
+        real=REAL[suffix],
+        result=fold.result,
+        single=alone.result,
+    )
