@@ -25,7 +25,7 @@ Array = NDArray[np.floating[Any]]
 Part = Callable[[slice], tuple[Array, Array]]  # inputs and targets of some rows
 _BLOCKS = 32  # of rows that are read together
 _MOST_SUMS = 1 << 20  # numbers in the sums of the blocks that are read together
-_POINTS = 256  # of which a thread computes losses or products at once, at least
+_POINTS = 256  # whose losses or products are computed together, at least
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -68,7 +68,8 @@ def has_losses(kind: str) -> bool:
 def row_losses(kind: str, outputs: int, part: Part, rows: int, x: Array) -> Array:
     """Sums (runs,) of the losses of all rows, at the float64 points `x` (parameters, runs), by compiled kernels.
 
-    Few rows are read once, and the threads share the points; of many rows each thread reads some, for all points.
+    Few rows are read once, and the points are taken some at a time: a sweep's threads each ask for those of their runs. Of
+    many rows each thread reads some, for all points.
     """
     from fastgd.engines.native.linear import BlockSums  # noqa: PLC0415
 
@@ -80,7 +81,7 @@ def row_losses(kind: str, outputs: int, part: Part, rows: int, x: Array) -> Arra
         def of_few_rows(points: Array) -> Array:
             return _total([BlockSums(kernel, points, outputs, 1).of(*read)])
 
-        return np.concatenate(list(in_order(of_few_rows, _columns(x, _POINTS))))
+        return np.concatenate(list(map(of_few_rows, _columns(x, _POINTS))))
 
     def of_many_rows(points: Array) -> Array:
         sums, starts = BlockSums(kernel, points, outputs, 1), range(0, rows, many)
@@ -118,7 +119,7 @@ def matrix_products(kind: str, data: Array, x: Array) -> Array | None:
     def of_points(points: Array) -> Array:
         return linear_slopes(kernels.address(name), points, data, len(points), 1)
 
-    return np.concatenate(list(in_order(of_points, _columns(x, _POINTS))), axis=1)
+    return np.concatenate(list(map(of_points, _columns(x, _POINTS))), axis=1)
 
 
 def row_slopes(kind: str, outputs: int, part: Part, rows: int, x: Array) -> Array:
