@@ -68,8 +68,8 @@ def has_losses(kind: str) -> bool:
 def row_losses(kind: str, outputs: int, part: Part, rows: int, x: Array) -> Array:
     """Sums (runs,) of the losses of all rows, at the float64 points `x` (parameters, runs), by compiled kernels.
 
-    Few rows are read once, and the points are taken some at a time: a sweep's threads each ask for those of their runs. Of
-    many rows each thread reads some, for all points.
+    Few rows are read once, and the points are taken some at a time: a sweep's threads each ask for those of their
+    runs. Of many rows each thread reads some, for all points.
     """
     from fastgd.engines.native.linear import BlockSums  # noqa: PLC0415
 
