@@ -20,7 +20,11 @@ from fastgd.engines.native import kernels
 
 HERE = Path(__file__).parent
 PROJECT = HERE.parent / "pyproject.toml"
-MODULE_OF = {"scikit-learn": "sklearn", "markdown-it-py": "markdown_it"}
+MODULE_OF = {
+    "scikit-learn": "sklearn",
+    "markdown-it-py": "markdown_it",
+    "vega-datasets": "vega_datasets",
+}
 
 
 @pytest.mark.skipif(not kernels.available(), reason="no compiled core")
