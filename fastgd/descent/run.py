@@ -146,11 +146,13 @@ def _kernels(
     problem, limits = request.problem, request.limits
     kernel, char = problem.kernel(limits.dtype), "f" if limits.dtype == np.float32 else "d"
     pays = backend == "auto" and limits.max_iter > _COMPILING_PAYS and present("numba")
-    loops = called.loops_of(kernel, runs, char, backend, single=True)
+    ahead = None if backend == "numba" else sweeps.ahead_of_time(kernel, runs, char)
+    loops = None
+    if ahead is None or step_tol:
+        loops = called.loops_of(kernel, runs, char, backend, single=True)
     if loops is not None and (limits.max_iter <= _COMPILING_PAYS or backend == "cython"):
         kernels = sweeps.bound_kernels(0, loops.observe, loops.kernel, len(runs.x0), runs)
         return kernels, loops.backend, True
-    ahead = None if backend == "numba" else sweeps.ahead_of_time(kernel, runs, char)
     if backend == "cython" and (ahead is None or step_tol):
         raise ValueError(
             f"backend='cython' has no descent of {runs.rule.name} on {problem!r}"

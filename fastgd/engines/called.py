@@ -1,4 +1,4 @@
-"""Descents of functions by their address: in loops compiled ahead of time, whatever the rule."""
+"""Descents of gradients by their address: in loops compiled ahead of time, whatever the rule."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from fastgd.engines.layout import SHARED
 from fastgd.engines.native import kernels
 from fastgd.engines.native.functions import values_and_slopes
-from fastgd.engines.protocol.sweeps import Descents, Kernel
-from fastgd.engines.registry import RULES
+from fastgd.engines.protocol.sweeps import Descents, Kernel, numbers_of
+from fastgd.engines.registry import GRADIENTS, RULES
 from fastgd.extras import present
 
 
@@ -26,9 +26,21 @@ class Loops:
     backend: str
 
 
+class _Own(bytearray):
+    """Numbers of 64 bits for the loops, with the problem's numbers, which live as long as these."""
+
+    def __init__(self, own: list[int], numbers: NDArray[Any]) -> None:
+        super().__init__(np.array(own, np.uint64).tobytes())
+        self.numbers = numbers
+
+
 def gradient_of(kernel: Kernel, char: str, backend: str = "auto") -> tuple[int, str] | None:
-    """Where a function's gradient is compiled, and by what; None if it is not, or not in this form."""
-    if kernel.kind != "function" or not kernels.available():
+    """Where a gradient is compiled, and by what; None if it is not, or not in this form."""
+    if not kernels.available():
+        return None
+    if kernel.kind in GRADIENTS and not kernel.sequential and backend != "numba":
+        return kernels.function_kernels().addresses[f"slopes_{kernel.kind}_{char}"], "cython"
+    if kernel.kind != "function":
         return None
     if kernel.name and backend != "numba":
         return kernels.function_kernels().addresses[f"slopes_{kernel.name}_{char}"], "cython"
@@ -42,8 +54,9 @@ def gradient_of(kernel: Kernel, char: str, backend: str = "auto") -> tuple[int, 
 
 def prepare(kernel: Kernel, char: str) -> None:
     """Compile a user's function for runs in this precision, and for values, which are taken in float64."""
-    for one in {char, "d"}:
-        gradient_of(kernel, one)
+    if kernel.kind == "function":
+        for one in {char, "d"}:
+            gradient_of(kernel, one)
 
 
 def evaluated(
@@ -78,31 +91,35 @@ def loops_of(
     Those of a `single` run have the kernel that follows it in the place of `observe`.
     """
     prepared = runs.mode == "prepared"
-    if kernel.kind != "function" or RULES.get(runs.rule.name) != runs.rule:
-        return None
-    if runs.mode == "clipped":
+    if RULES.get(runs.rule.name) != runs.rule or runs.mode == "clipped":
         return None
     gradient = gradient_of(kernel, char, backend)
     if gradient is None:
         return None
     addresses = kernels.function_kernels().addresses
     name = f"{'prepared' if prepared else 'plain'}_{runs.rule.name}_{char}"
-    own = np.array(
+    if f"advance_{name}" not in addresses:  # a rule that is newer than what is built
+        return None
+    count = len(runs.x0)
+    numbers = numbers_of(kernel, count, batched=False)
+    own = _Own(
         [
             gradient[0],
+            numbers.ctypes.data,
+            count,
             addresses[f"advance_{name}"],
             len(runs.state0),
             SHARED if prepared else 0,
             runs.lookahead,
             runs.penalized,
         ],
-        np.uint64,
+        numbers,
     )
-    data: Any = own.view(np.float32 if char == "f" else np.float64)
+    data: Any = np.frombuffer(own, np.float32 if char == "f" else np.float64)
     observe = f"follow_{name}" if single else f"observe_called_{char}"
     return Loops(
         addresses[f"window_called_{char}"],
         addresses[observe],
-        replace(kernel, data=data),
+        replace(kernel, kind="called", data=data),
         gradient[1],
     )

@@ -141,3 +141,53 @@ def test_a_function_that_returns_an_array_of_one_number():
     run = gd.minimize(fun, [3.0], gd.SGD(lr=0.1), tol=1e-6)
     assert run.success
     assert run.backend == "numba"
+
+
+GIVEN = {
+    "line": gd.LeastSquares([0.0, 1.0, 3.0, 4.0], [-1.0, 1.0, 5.0, 6.5]),
+    "quadratic6": gd.Quadratic(np.diag(np.arange(1.0, 7.0)) + 0.1, np.ones(6)),
+    "polynomial": gd.Polynomial([0.0, -6.0, 1.0, 0.25, 1.0]),
+}
+MIXED = [
+    gd.AdamW(weight_decay=0.3),
+    gd.SGD(l2=0.1),
+    gd.SGD(momentum=0.9, l1=0.05, clip_value=2.0),
+    gd.NAG(momentum=0.5),
+    gd.NAG(weight_decay=0.1, l1=0.05),
+    gd.Adagrad(),
+    gd.Rprop(),
+]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("optimizer", MIXED, ids=lambda o: repr(o)[:40])
+@pytest.mark.parametrize("name", GIVEN)
+def test_problems_given_by_numbers(name, optimizer, dtype):
+    problem = GIVEN[name]
+    options = {"x0": start(problem), "max_iter": 200, "tol": 1e-3, "dtype": dtype}
+    found, wanted = (
+        gd.sweep(problem, optimizer, {"lr": RATES}, backend=b, **options)
+        for b in ("cython", "numpy")
+    )
+    assert_alike(found, wanted)
+    run, other = (
+        gd.minimize(problem, optimizer=optimizer.with_options(lr=0.01), backend=b, **options)
+        for b in ("cython", "numpy")
+    )
+    assert bits(run.x) == bits(other.x)
+    assert (run.nit, run.status) == (other.nit, other.status)
+
+
+def test_penalties_of_some_runs_alone():
+    """Vectors whose runs need no more than weight decay stand beside others."""
+    axes = {
+        "lr": [0.01, 0.1],
+        "l1": [0.0, 0.1],
+        "l2": [0.0, 0.1],
+        "momentum": np.linspace(0, 0.9, 40),
+    }
+    found, wanted = (
+        gd.sweep(GIVEN["line"], gd.SGD(), axes, backend=b, max_iter=150, tol=1e-3)
+        for b in ("cython", "numpy")
+    )
+    assert_alike(found, wanted)

@@ -163,7 +163,7 @@ def test_what_the_result_says_of_itself():
     assert (found.backend, found.optimizer) == ("cython", "SGD()")
     assert found.slope[0] == np.abs(LINE.gradient(found.x[0])).max()
     assert gd.sweep(LINE, gd.SGD(), {}, max_iter=0).tol == 1e-8
-    assert gd.sweep(LINE, gd.Lion(), {}, max_iter=0).backend == "numba"
+    assert gd.sweep(LINE, gd.Lion(), {}, max_iter=0).backend == "cython"
     assert gd.sweep(LINE, gd.SGD(), {}, max_iter=0, backend="numpy").backend == "numpy"
 
 

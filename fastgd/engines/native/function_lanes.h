@@ -34,6 +34,33 @@ static inline fgd_vd wide_vd(const double* x) { fgd_vd all; memcpy(&all, x, size
 static inline void narrow_vd(double* g, fgd_vd value) { memcpy(g, &value, sizeof value); }
 FGD_BY_RUN(sin)
 FGD_BY_RUN(cos)
+
+/* ---- whether something holds for all runs of a vector, and signs ---- */
+
+#ifdef FGD_VECTOR_BYTES
+#define FGD_OF_VECTOR(S, V, M, SIGN)                                                                      \
+    static inline M eq_v##S(V a, V b) { return a == b; }                                                   \
+    static inline V copysign_v##S(V a, V b) { return (V)(((M)a & ~SIGN) | ((M)b & SIGN)); }
+FGD_OF_VECTOR(f, fgd_vf, fgd_mf, (int)0x80000000)
+FGD_OF_VECTOR(d, fgd_vd, fgd_md, (long long)0x8000000000000000LL)
+#if FGD_VECTOR_BYTES == 64
+static inline int all_f(fgd_mf m) { return _mm512_movepi32_mask((__m512i)m) == 0xffff; }
+static inline int all_d(fgd_md m) { return _mm512_movepi64_mask((__m512i)m) == 0xff; }
+#elif FGD_VECTOR_BYTES == 32
+static inline int all_f(fgd_mf m) { return _mm256_movemask_ps((__m256)m) == 0xff; }
+static inline int all_d(fgd_md m) { return _mm256_movemask_pd((__m256d)m) == 0xf; }
+#else
+static inline int all_f(fgd_mf m) { return (m[0] & m[1] & m[2] & m[3]) != 0; }
+static inline int all_d(fgd_md m) { return (m[0] & m[1]) != 0; }
+#endif
+#else
+static inline fgd_mf eq_vf(float a, float b) { return -(fgd_mf)(a == b); }
+static inline fgd_md eq_vd(double a, double b) { return -(fgd_md)(a == b); }
+static inline float copysign_vf(float a, float b) { return copysignf(a, b); }
+static inline double copysign_vd(double a, double b) { return copysign(a, b); }
+static inline int all_f(fgd_mf m) { return m != 0; }
+static inline int all_d(fgd_md m) { return m != 0; }
+#endif
 static inline double sin_d(double a) { return sin(a); }
 static inline double cos_d(double a) { return cos(a); }
 

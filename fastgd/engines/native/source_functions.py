@@ -2,8 +2,9 @@
 
 ``slopes(b, xo, go, width, lo, hi, first, last, n, features, valued, values)`` takes the gradients of the runs
 lo..hi-1 at the points in the rows from `xo` on into those from `go` on, as linear models' kernels do, and if `valued`
-is 2 the values too. The library's test functions have such a kernel here; for a user's function Numba makes one
-(`fastgd.engines.numba.functions`). ``advance_...`` are the rules' updates of a block whose gradients are known.
+is 2 the values too. The library's test functions have such kernels here, and so have problems that are given by
+numbers, which lie at `values`; for a user's function Numba makes one (`fastgd.engines.numba.functions`).
+``advance_...`` are the rules' updates of a block whose gradients are known.
 
 The loops have the signatures of all other kernels of sweeps (`fastgd.engines.native.source`); in the place of the data
 they find the numbers of `OWN`.
@@ -14,25 +15,35 @@ from __future__ import annotations
 from functools import partial
 
 from fastgd.engines.layout import PENALTIES
-from fastgd.engines.native.source_known import KNOWN, known_slopes
+from fastgd.engines.native.source_known import KNOWN, SIGNATURES, given_slopes, known_slopes
 from fastgd.engines.native.source_module import HEADER, LANES, REAL, addresses_text, vocabulary_text
 from fastgd.engines.native.source_updates import steepness_text
 from fastgd.engines.parse import Rule
 from fastgd.engines.protocol.outcomes import status_constants
-from fastgd.engines.registry import FUNCTIONS, PREPARE, RULES, STOPS
+from fastgd.engines.registry import FUNCTIONS, GRADIENTS, PREPARE, RULES, SHRINK, STOPS
 from fastgd.engines.templates import filled, lines_of
 
 # What the loops find in the place of the data, each a number of 64 bits.
-OWN = ("SLOPES", "ADVANCE", "STATES", "SHARED_COEFFICIENTS", "LOOKAHEAD", "PENALIZED")
+OWN = (
+    "SLOPES",
+    "DATA",  # of the problem
+    "COUNT",  # of parameters
+    "ADVANCE",
+    "STATES",
+    "SHARED_COEFFICIENTS",
+    "LOOKAHEAD",
+    "PENALIZED",
+)
 
 
 def functions_source() -> str:
     """The text of the module; its `addresses` maps each kernel's name to its address."""
-    texts = [HEADER, vocabulary_text(), KNOWN, _SIGNATURES, _numbered()]
+    texts = [HEADER, vocabulary_text(), KNOWN, SIGNATURES, _numbered()]
     for suffix in REAL:
         texts += [steepness_text(s, real) for s, real in _spellings(suffix)]
         texts += [filled(_STEEPEST, **_largest(suffix), s=suffix, real=REAL[suffix])]
         texts += [known_slopes(function, suffix) for function in FUNCTIONS.values()]
+        texts += [given_slopes(gradient, suffix) for gradient in GRADIENTS.values()]
         texts += [
             made(rule, suffix, prepared=prepared)
             for made in (_advance, _follow)
@@ -59,55 +70,58 @@ def _numbered() -> str:
     return "\n".join(["cdef enum:", *named, *statuses, ""])
 
 
-_SIGNATURES = """
-ctypedef void (*slopes_f)(
-    float* b, Py_ssize_t xo, Py_ssize_t go, Py_ssize_t width, Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t first,
-    Py_ssize_t last, Py_ssize_t n, Py_ssize_t features, Py_ssize_t valued, void* values
-) noexcept nogil
-ctypedef void (*slopes_d)(
-    double* b, Py_ssize_t xo, Py_ssize_t go, Py_ssize_t width, Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t first,
-    Py_ssize_t last, Py_ssize_t n, Py_ssize_t features, Py_ssize_t valued, void* values
-) noexcept nogil
-ctypedef void (*advance_f)(
-    float* x, const float* at, const float* g, const float* c, Py_ssize_t width, Py_ssize_t lanes, Py_ssize_t count
-) noexcept nogil
-ctypedef void (*advance_d)(
-    double* x, const double* at, const double* g, const double* c, Py_ssize_t width, Py_ssize_t lanes, Py_ssize_t count
-) noexcept nogil
-"""
-
-
 # --- updates of a block ---------------------------------------------------------------------------
 
-# `prepare` belongs to the points where the gradients were taken; weights decay where they are.
+# `prepare` belongs to the points where the gradients were taken; weights decay where they are. Where weight decay alone
+# is at work, as mostly, `shrink` does the same in a quarter of the operations.
 _ADVANCE = """
 cdef void advance_${kind}_${rule}_$s(
         $real* x, const $real* at, const $real* slopes, const $real* c, Py_ssize_t width, Py_ssize_t lanes,
         Py_ssize_t count
 ) noexcept nogil:
-    cdef V$s $names
+    cdef V$s $names, nought = splat_v$s(0)
     cdef Py_ssize_t l = 0, i
     while l < lanes:
         $coefficients
-        for i in range(count):
-            g = $g
-            $before
-            $load
-            $update
-            $store
+        $body
         l += LANES_$s
 
+"""
+_EACH = """
+for i in range(count):
+    g = $g
+    $before
+    $load
+    $update
+    $store
+"""
+_PREPARED = """
+if all_$s(eq_v$s(sign * scale, splat_v$s(1)) & eq_v$s(clip, splat_v$s(INFINITY)) & eq_v$s(l1, nought)):
+    $shrunk
+else:
+    $prepared
 """
 
 
 def _advance(rule: Rule, suffix: str, *, prepared: bool) -> str:
-    place = partial(_at, suffix=suffix)
+    place, v = partial(_at, suffix=suffix), f"v{suffix}"
     names, coefficients = _names(rule, prepared=prepared)
     rows = [(name, place("x", f"{k} * count + i")) for k, name in enumerate(("p", *rule.state))]
     load = [f"{name} = {row}" for name, row in rows]
+
+    def each(first: Rule | None) -> list[str]:
+        return lines_of(
+            _EACH,
+            g=place("slopes", "i"),
+            before=[] if first is None else [f"p = {place('at', 'i')}", *first.lines(v)],
+            load=load if first is None else [f"p = decay * {rows[0][1]}", *load[1:]],
+            update=rule.lines(v),
+            store=[f"{row} = {name}" for name, row in rows],
+        )
+
+    body = each(None)
     if prepared:
-        load[0] = f"p = decay * {rows[0][1]}"
-    before = [f"p = {place('at', 'i')}", *PREPARE.lines(f"v{suffix}")] if prepared else []
+        body = lines_of(_PREPARED, s=suffix, shrunk=each(SHRINK), prepared=each(PREPARE))
     return filled(
         _ADVANCE,
         kind="prepared" if prepared else "plain",
@@ -116,11 +130,7 @@ def _advance(rule: Rule, suffix: str, *, prepared: bool) -> str:
         real=REAL[suffix],
         names=names,
         coefficients=[f"{name} = {place('c', str(k))}" for k, name in enumerate(coefficients)],
-        g=place("slopes", "i"),
-        before=before,
-        load=load,
-        update=rule.lines(f"v{suffix}"),
-        store=[f"{row} = {name}" for name, row in rows],
+        body=body,
     )
 
 
@@ -166,7 +176,8 @@ cdef inline $real steepest_alone_$s(
 _LOCALS = """
 cdef const int64_t* own = <const int64_t*>data
 cdef slopes_$s take = <slopes_$s><void*>own[SLOPES]
-cdef Py_ssize_t count = $count
+cdef void* numbers = <void*>own[DATA]
+cdef Py_ssize_t count = own[COUNT]
 cdef Py_ssize_t i, t
 """
 _BLOCK_LOCALS = """
@@ -183,7 +194,7 @@ if own[LOOKAHEAD]:
         while l < whole:
             $point = $p - $mu * $velocity
             l += LANES_$s
-    take(x, at - x, go, width, 0, lanes, 0, count, size, count, 1, NULL)
+    take(x, at - x, go, width, 0, lanes, 0, count, size, count, 1, numbers)
 """
 _WINDOW = """
 cdef void window_called_$s(
@@ -193,7 +204,7 @@ cdef void window_called_$s(
     $block_locals
     cdef V$s slope
     for t in range(steps):
-        take(x, 0, go, width, 0, lanes, 0, count, size, count, 1, NULL)
+        take(x, 0, go, width, 0, lanes, 0, count, size, count, 1, numbers)
         l = 0
         while l < whole:
             slope = steepest_$s(x, work, own, width, l, count)
@@ -207,7 +218,7 @@ cdef void window_called_$s(
 
 """
 _TEST = """
-take(x, 0, go, width, 0, lanes, 0, count, size, count, 1, NULL)
+take(x, 0, go, width, 0, lanes, 0, count, size, count, 1, numbers)
 l = 0
 while l < whole:
     slope = steepest_$s(x, work, own, width, l, count)
@@ -265,7 +276,7 @@ cdef void follow_${kind}_${rule}_$s(
     cdef $real slope, longest, old
     cdef $real $names
     for t in range(steps + last):
-        take(x, 0, go, 1, 0, 1, 0, count, n, count, 1, NULL)
+        take(x, 0, go, 1, 0, 1, 0, count, n, count, 1, numbers)
         slope = steepest_alone_$s(x, slopes, own, count)
         if $converged_alone:
             code = CONVERGED
@@ -276,7 +287,7 @@ cdef void follow_${kind}_${rule}_$s(
         if lookahead:
             for i in range(count):
                 at[i] = x[i] - c[t * stride + own[SHARED_COEFFICIENTS]] * x[count + i]
-            take(x, at - x, go, 1, 0, 1, 0, count, n, count, 1, NULL)
+            take(x, at - x, go, 1, 0, 1, 0, count, n, count, 1, numbers)
         within, longest = True, 0
         for i in range(count):
             old = x[i]
@@ -308,7 +319,7 @@ def _follow(rule: Rule, suffix: str, *, prepared: bool) -> str:
         rule=rule.name,
         s=suffix,
         real=REAL[suffix],
-        locals=lines_of(_LOCALS, s=suffix, count="n"),
+        locals=lines_of(_LOCALS, s=suffix),
         penalties=str(PENALTIES),
         names=names,
         coefficients=[f"{name} = c[t * stride + {k}]" for k, name in enumerate(coefficients)],
@@ -358,7 +369,7 @@ def _loop(template: str, suffix: str) -> str:
     turns = f"(<M{suffix}*>(turns + i * width + l))[0]"
     turned = stops["turned"]("step_", "before", "nought")
     names = {"s": suffix, "real": real}
-    locals_ = lines_of(_LOCALS, count="size", **names)
+    locals_ = lines_of(_LOCALS, **names)
     parts: dict[str, str | list[str]] = {
         **names,
         "locals": locals_,

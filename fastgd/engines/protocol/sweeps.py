@@ -21,7 +21,8 @@ class Kernel:
     """The compiled gradient of a problem, and its data as one flat array of the dtype.
 
     The kind is the name of a gradient or residual of `fastgd.rules`, "function" or "python" for a user's function that
-    Numba compiles or that is called as it is, or "mapped" for rows in a file, which the problem reads itself.
+    Numba compiles or that is called as it is, "mapped" for rows in a file, which the problem reads itself, or "called"
+    where the data are numbers of `fastgd.engines.called`.
     """
 
     kind: str
@@ -54,8 +55,8 @@ def numbers_of(kernel: Kernel, count: int, *, batched: bool) -> NDArray[Any]:
         gradient = GRADIENTS[kernel.kind]
         wanted = gradient.length(kernel.size)
         fits = count == (kernel.size if gradient.each else 1)
-    else:  # a function, which reads none
-        wanted, fits = 0, count == kernel.size
+    else:  # a function, which reads none, or a gradient by its address
+        wanted, fits = 0, kernel.kind == "called" or count == kernel.size
     data = np.ascontiguousarray(kernel.data)
     if (
         kernel.size < 1
