@@ -79,7 +79,10 @@ class RunTable:
         self.arrays[name] = np.full((self.total, *shape), empty, own)
 
     def put(self, index: NDArray[np.intp], arrays: Arrays, about: Mapping[str, Any]) -> None:
-        """Take the outcomes of some runs."""
+        """Take the outcomes of some runs; those that were broken off before they began are as if they had not come."""
+        began = arrays["status"] != Status.NOT_RUN
+        if not began.all():
+            index, arrays = index[began], {name: values[began] for name, values in arrays.items()}
         for name, values in arrays.items():
             if name not in self.arrays:
                 self._make(name, values.shape[1:], values.dtype)

@@ -147,7 +147,9 @@ def test_an_interrupt_as_results_are_taken_loses_none(length, monkeypatch):
 
 def test_few_runs_stay_on_one_thread_and_long_ones_are_spread():
     assert crew.part_length(64, 2, 40, batched=False) >= 64
-    assert crew.part_length(200, 2, 10**9, batched=False) == 32
+    assert crew.part_length(200, 2, 10**9, batched=False) == 64
+    assert crew.part_length(43, 2, 10**9, batched=False) == 32
+    assert crew.part_length(43, 1, 10**9, batched=False) == 64
     assert crew.part_length(8, 2, 10**9, batched=False) == 4
     assert crew.part_length(10_000, 2, 4_000_000, batched=False) == 512
     assert crew.part_length(10**7, 2, 400, batched=False) == 1 << 14

@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fastgd as gd
-from fastgd import locks
+from fastgd import Status, locks
 from fastgd.sweeps import DamagedChunk, chunks, store
 from fastgd.sweeps.fingerprint import fingerprint
 from fastgd.sweeps.job import Job
+from fastgd.sweeps.run_table import RunTable, about, arrays_of
 
 LINE = gd.LeastSquares([0.0, 0.5, 1.0], [1.0, 2.0, 3.0])
 ROWS = np.random.default_rng(0).normal(size=(60, 2))
@@ -456,6 +457,20 @@ def test_runs_that_a_time_limit_broke_off_are_run_again(tmp_path):
     )
     assert set(out.status[:3]) == {gd.Status.MAX_SECONDS}
     assert gd.SweepStore(tmp_path).status().ended == {"converged": 40}
+
+
+def test_runs_that_never_began_are_as_if_they_had_not_come():
+    """As of a worker that Ctrl-C reaches, too, in the middle of its chunk."""
+    line = gd.LeastSquares([0.0, 0.5, 1.0], [1.0, 2.0, 3.0])
+    part = gd.sweep(line, gd.SGD(), {"lr": [0.1, 0.2, 0.3]}, max_iter=5)
+    arrays = arrays_of("all", part)
+    arrays["status"] = np.array([Status.MAX_ITER, Status.NOT_RUN, Status.INTERRUPTED], np.int8)
+    table = RunTable(part.axes, part.shape, paired=False)
+    table.put(np.arange(3), arrays, about("all", part))
+    assert table.status.tolist() == arrays["status"].tolist()
+    assert np.isnan(table.arrays["loss"]).tolist() == [False, True, False]
+    assert np.isnan(table.arrays["x"]).all(axis=1).tolist() == [False, True, False]
+    assert table.arrays["iterations"].tolist() == [5, 0, 5]
 
 
 def test_a_status_is_readable(tmp_path):

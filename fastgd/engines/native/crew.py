@@ -17,7 +17,7 @@ from fastgd.engines.protocol.sweeps import Descents, Limits, Supply
 
 _LARGEST_PART = 1 << 14  # runs whose numbers fit into a second-level cache
 _PARTS = 16  # that each thread takes of many runs, so that all threads end at about the same time
-_FEW_PARTS = 4  # the same of few runs
+_SMALLEST_PART = 64  # runs, of more than that: fewer fill the vectors of a small problem badly
 _VECTOR = 16  # runs that take no longer than one or two of them less; a quarter of them reads a matrix by its rows
 _LEAST_WORK = 4_000_000  # size of the data times parameters times updates that a part is worth
 _AT_FIRST = 1_000_000  # the same of the first slice
@@ -28,10 +28,12 @@ def part_length(total: int, n_threads: int, work: int, *, batched: bool) -> int:
     each = -(-total // n_threads)
     if batched:  # a block gathers its batches: as few blocks as there are threads
         return min(max(each + 15 & -16, 16), WIDTH)
-    if each <= _VECTOR:
+    if n_threads > 1 and each <= _VECTOR:
         length = next(few for few in (_VECTOR // 4, _VECTOR // 2, _VECTOR) if each <= few)
+    elif n_threads > 1 and total <= _SMALLEST_PART:
+        length = each + _VECTOR - 1 & -_VECTOR
     elif total <= 2 * n_threads * WIDTH:
-        length = -(-total // (_FEW_PARTS * n_threads * _VECTOR)) * _VECTOR
+        length = max(_SMALLEST_PART, -(-total // (2 * n_threads)))
     else:
         length = min(-(-total // (_PARTS * n_threads * WIDTH)) * WIDTH, _LARGEST_PART)
     return max(length, min(_LEAST_WORK // max(1, work), _LARGEST_PART))
