@@ -22,7 +22,16 @@ from fastgd.cli.evaluation import write_rows
 from fastgd.cli.files import save_figure
 from fastgd.cli.model import Model, Target
 from fastgd.datasets import files
-from fastgd.studies.report import Animation, Column, Figure, Section, Table, Text, write_report
+from fastgd.studies.report import (
+    Animation,
+    Column,
+    Figure,
+    Origin,
+    Section,
+    Table,
+    Text,
+    write_report,
+)
 
 
 def sweeps():
@@ -93,7 +102,7 @@ def report():
 
         yield Animation("moves", "It moves", prepare, 3, (2.0, 2.0))
 
-    made = [Section("study", "Study", "", False, "none", list(blocks(k))) for k in (0, 1)]
+    made = [Section("study", "Study", Origin(), "none", list(blocks(k))) for k in (0, 1)]
     return lambda folder, k: write_report([made[k]], folder, f"Made {k}.")
 
 
