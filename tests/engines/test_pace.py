@@ -51,8 +51,15 @@ def test_a_short_training_does_not_wake_the_threads():
     assert share_together(lambda _: (2e-4, 1e-4), 0.008) == 0
 
 
-def test_an_update_that_wakes_the_threads_does_not_count():
-    assert share_together(lambda clock: (2e-4, 5e-4 if clock < 0.011 else 1e-4), 0.5) > 0.9
+@pytest.mark.parametrize("update", [2e-5, 2e-4])
+def test_an_update_that_wakes_the_threads_does_not_count(update):
+    """It takes longer than several small updates."""
+    waking = 3e-4  # in the first trial, which begins after 10 ms
+
+    def times(clock):
+        return update, update / 1.8 + (waking if clock < 0.0101 else 0.0)
+
+    assert share_together(times, 0.5) > 0.9
 
 
 def test_threads_that_stall_for_long():

@@ -13,6 +13,7 @@
 #define FGD_LONGEST 2.0   /* and at most, unless trials cost much */
 #define FGD_COST 20.0     /* times what a trial has lost */
 #define FGD_GAIN 0.95     /* of the time: what is less faster than that does not count */
+#define FGD_WAKING 1e-3   /* seconds that it may take to wake the threads, which is longer than many a small update */
 #define FGD_STALL 3.0     /* times what was expected: threads that take this long wait for one that does not run */
 
 enum { FGD_ALONE, FGD_TOGETHER };
@@ -53,7 +54,7 @@ static void fgd_note_piece(fgd_pace *pace, int who, ptrdiff_t updates, double se
         pace->seconds[who] = known > 0 ? (known + each) / 2 : each;
         return;
     }
-    if (who == FGD_TOGETHER && !pace->woken && each < FGD_STALL * pace->seconds[FGD_ALONE]) {
+    if (who == FGD_TOGETHER && !pace->woken && each < FGD_STALL * pace->seconds[FGD_ALONE] + FGD_WAKING) {
         pace->woken = 1;
         return;
     }

@@ -55,7 +55,8 @@ static FGD_HOT void FGD_(outer_strip)(const fgd_network *net, int layer, ptrdiff
         ptrdiff_t left = n - q * FGD_NR < FGD_NR ? n - q * FGD_NR : FGD_NR;
         for (ptrdiff_t r = 0; r < rows; r += FGD_NR) {
             ptrdiff_t many = rows - r < FGD_NR ? rows - r : FGD_NR, tiles = (many + FGD_TALLEST - 1) / FGD_TALLEST;
-            if (left * FGD_VECTORS(many) < many * FGD_VECTORS(left)) {
+            ptrdiff_t moved = 2 * many * left; /* numbers that go to their places one by one */
+            if (m * left * FGD_VECTORS(many) + moved < m * many * FGD_VECTORS(left)) {
                 FGD_(outer_across)(a + (k + r) / FGD_NR * panel, d + q * panel, m, many, left, add, corner,
                                    g + r * n + q * FGD_NR, n);
                 continue;
