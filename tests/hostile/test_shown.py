@@ -171,7 +171,8 @@ def test_markdown_in_a_statement_about_data(tmp_path):
     secret = tmp_path / "secret.png"
     secret.write_bytes(b"private")
     hostile = f"heights are a STAND-IN (![x]({secret}) <script>alert(1)</script> [a](javascript:b) `c` {BAD})."
-    section = report.Section("trial", "Trial", report.Origin(hostile, "others", (hostile,)), "fine", [report.Text("text")])
+    origin = report.Origin(hostile, "others", (hostile,))
+    section = report.Section("trial", "Trial", origin, "fine", [report.Text("text")])
     report.write_report([section], tmp_path / "out", "made with care")
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert "<img" not in page
