@@ -9,8 +9,7 @@ from cases import CASES
 from numba import cuda, types
 
 import fastgd as gd
-from fastgd.descent.axes import Places
-from fastgd.descent.grouping import grouped_descents
+from fastgd.descent.request import Options, Request
 from fastgd.engines.cuda import sweep_block, sweep_text
 from fastgd.engines.cuda.sweep_coefficients import Coefficients
 from fastgd.engines.cuda.sweep_slopes import Shape
@@ -43,8 +42,12 @@ def _compiler(monkeypatch):
 
 def sweep_of(problem, optimizer, char, name="sweep", block=False):
     """The code of a kernel for runs of one optimizer."""
-    starts = np.zeros((problem.n_parameters, 1), REAL[char])
-    ((_, runs),) = grouped_descents(optimizer, Places({}), starts)
+    options = Options(
+        x0=np.zeros(problem.n_parameters), rng=None, max_iter=1, tol=None, dtype=REAL[char],
+        max_seconds=None, backend=None, n_threads=None, flush_subnormals=True, progress=None,
+    )  # fmt: skip
+    (group,) = Request.of(problem, optimizer, {}, options).groups()
+    runs = group.part(0, 1)
     kernel = problem.kernel(REAL[char])
     shape = Shape.of(problem, runs, kernel, Coefficients(runs).layout, tested=True)
     if block:
