@@ -17,7 +17,7 @@ from functools import partial
 from fastgd.engines.layout import PENALTIES
 from fastgd.engines.native.source_known import KNOWN, SIGNATURES, given_slopes, known_slopes
 from fastgd.engines.native.source_module import HEADER, LANES, REAL, addresses_text, vocabulary_text
-from fastgd.engines.native.source_updates import steepness_text
+from fastgd.engines.native.source_updates import SETTLE, steepness_text
 from fastgd.engines.parse import Rule
 from fastgd.engines.protocol.outcomes import status_constants
 from fastgd.engines.registry import FUNCTIONS, GRADIENTS, PREPARE, RULES, SHRINK, STOPS
@@ -250,12 +250,7 @@ cdef void observe_called_$s(
             bad = running & ~running
             for i in range(count):
                 p, before = $p, $old
-                step_ = p - before
-                $p = choose_v$s(running, p, before)
-                before = $moved
-                $turns = (running & ($remembered)) | (~running & $turns)
-                $moved = choose_v$s(running, step_, before)
-                bad = bad | ~$inside
+                $settle
             $status = choose_v$s(running & bad, splat_v$s(DIVERGED), $status)
             l += LANES_$s
     if last:
@@ -389,5 +384,5 @@ def _loop(template: str, suffix: str) -> str:
         "velocity": place("x", "count + i"),
         "mu": place("(mu + t * stride)", "0"),
     }
-    ahead, test = lines_of(_LOOK_AHEAD, **parts), lines_of(_TEST, **parts)
-    return filled(template, **parts, look_ahead=ahead, test=test)
+    made = {"look_ahead": _LOOK_AHEAD, "test": _TEST, "settle": SETTLE}
+    return filled(template, **parts, **{name: lines_of(t, **parts) for name, t in made.items()})

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from fastgd.engines.native.source_module import REAL
+from fastgd.engines.native.source_updates import SETTLE
 from fastgd.engines.parse import Rule
 from fastgd.engines.parse_problems import Gradient
 from fastgd.engines.protocol.outcomes import Status
@@ -335,12 +336,7 @@ cdef void observe_${rule}_${name}_$s(
                 $update
                 $store
                 before = $p
-                step_ = p - before
-                $p = choose_v$s(running, p, before)
-                before = $moved
-                $turns = (running & ($remembered)) | (~running & $turns)
-                $moved = choose_v$s(running, step_, before)
-                bad = bad | ~$inside
+                $settle
             state_ = choose_v$s(running & bad, splat_v$s($DIVERGED), state_)
         if last:
             $slopes
@@ -360,15 +356,21 @@ def observe(rule: Rule, problem: Swept, suffix: str) -> str:
     turned = STOPS["turned"].text("step_", "before", "nought", suffix=v)
     statuses = {status.name: str(int(status)) for status in Status}
     converged = STOPS["converged"].text("slope[0]", tol, suffix=v)
-    return filled(
-        _OBSERVE,
-        **_memory_parts(rule, problem, suffix, 1),
-        **statuses,
-        test=lines_of(_TEST, s=suffix, converged=converged, **statuses),
-        status=at("status", "0", group="0"),
-        seen=at("seen", "0", group="0"),
+    parts = _memory_parts(rule, problem, suffix, 1)
+    settle = lines_of(
+        SETTLE,
+        **parts,
         moved=at("moved", "i"),
         turns=turns,
         remembered=STOPS["remembered"].text(turns, f"(({turned}) & 1)"),
         inside=STOPS["inside"].text("p", limit, suffix=v),
+    )
+    return filled(
+        _OBSERVE,
+        **parts,
+        **statuses,
+        test=lines_of(_TEST, s=suffix, converged=converged, **statuses),
+        status=at("status", "0", group="0"),
+        seen=at("seen", "0", group="0"),
+        settle=settle,
     )

@@ -26,6 +26,16 @@ for i in range(lo, hi):
     $update
     $stores
 """
+# In a block of runs, after an update of a parameter `p` that was `before`: runs that have ended keep what they had, the
+# others remember their turns. Of those that are `bad` one parameter or more is out of bounds.
+SETTLE = """
+step_ = p - before
+$p = choose_v$s(running, p, before)
+before = $moved
+$turns = (running & ($remembered)) | (~running & $turns)
+$moved = choose_v$s(running, step_, before)
+bad = bad | ~$inside
+"""
 # `shrink` does the same as `prepare` in a quarter of the operations where weight decay alone is at work, as mostly.
 _PREPARED = """
 if sign * scale == 1 and clip == INFINITY and l1 == 0:
