@@ -6,7 +6,6 @@ ValueError.
 
 from __future__ import annotations
 
-import difflib
 import functools
 import inspect
 import math
@@ -49,6 +48,8 @@ def suggesting(function: Callable[_P, _R]) -> Callable[_P, _R]:
 def _meant(name: str, known: Any) -> str:
     other = _ALSO_CALLED.get(name.lower())
     if other not in known:
+        import difflib  # noqa: PLC0415  (only for an error)
+
         other = next(iter(difflib.get_close_matches(name, known, 1)), None)
     return f"; did you mean {other!r}?" if other else f"; it takes {', '.join(known)}"
 

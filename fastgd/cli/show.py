@@ -104,12 +104,12 @@ def _show_rich(table: Table) -> None:
 def _blocks(widths: list[int], left: int, room: int) -> list[list[int]]:
     """The columns in blocks that fit the terminal, one below the other; each begins with the `left` first."""
     key = list(range(left))
-    blocks, used = [[*key]], 0
+    taken = sum(widths[k] + _GAP for k in key)
+    blocks, used = [[*key]], taken
     for k in range(left, len(widths)):
-        taken = sum(widths[j] + _GAP for j in key)
-        if used and taken + used + widths[k] + _GAP > room + _GAP:
+        if used > taken and used + widths[k] > room:
             blocks.append([*key])
-            used = 0
+            used = taken
         blocks[-1].append(k)
         used += widths[k] + _GAP
     return blocks

@@ -156,14 +156,11 @@ def load_auto_mpg(
     (2, 2)
     """
     wanted = _wanted_columns(features)
-    package = Substitute(
-        "", "from the package vega-datasets", _from_vega, "vega_datasets", "package"
-    )
+    package = Substitute("", "from the package vega-datasets", _from_vega, "vega_datasets")
     diabetes = Substitute(
         "scikit-learn's diabetes set",
         "STAND-IN: scikit-learn's diabetes set (442 rows) instead of Auto MPG",
         lambda: [_diabetes(len(wanted))],
-        "sklearn",
     )
     found = find([_AUTO_MPG], path, download, check, [package, diabetes])
     told, (table,) = found.told(), found.tables

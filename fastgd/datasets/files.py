@@ -103,20 +103,19 @@ class Substitute:
         A sentence for a report.
     load : callable
         Returns what the parsers of the files return.
-    module : str
-        Which it needs.
-    source : {"package", "stand-in"}
+    package : str, optional
+        The module of the package that they are in; without it this is a stand-in that is always there.
     """
 
     what: str
     note: str
     load: Callable[[], list[Any]] = field(repr=False)
-    module: str
-    source: str = "stand-in"
+    package: str = ""
 
     def found(self, attempts: Sequence[str]) -> Found:
         """Load it."""
-        return Found(self.source, self.load(), (self.note,), tuple(attempts), self.what)
+        source = "package" if self.package else "stand-in"
+        return Found(source, self.load(), (self.note,), tuple(attempts), self.what)
 
 
 @dataclass(frozen=True)
@@ -172,7 +171,7 @@ def find(
 ) -> Found:
     """Find a data set: the named file, FASTGD_DATA, the cache, a package that has all of it, a download, a substitute.
 
-    The last substitute needs nothing but scikit-learn or NumPy.
+    The last substitute is a stand-in.
     """
     if path is not None:
         return Found("file", [_read_named(f, Path(path), "path", check) for f in files])
@@ -184,7 +183,7 @@ def find(
         if len(named) == len(files):
             return Found("FASTGD_DATA", [_read_named(f, p, "FASTGD_DATA", check) for f, p in named])
         attempts.append(f"FASTGD_DATA ({folder}) has no {files[places.index(None)].place}")
-    usable = [s for s in substitutes if s.source == "stand-in" or present(s.module)]
+    usable = [s for s in substitutes if not s.package or present(s.package)]
     if not _all_cached(files):
         for substitute in usable:
             if not substitute.what:

