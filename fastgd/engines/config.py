@@ -1,7 +1,7 @@
 """Settings of the process: backend and number of threads.
 
 Both start from the environment (``FASTGD_BACKEND``, ``FASTGD_NUM_THREADS``) and can be overridden wherever a
-call takes ``backend=`` or ``n_threads=``.
+call takes ``backend=`` or ``n_threads=``. Without any of these the threads are what `thread_limits` allow.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 
 from fastgd.checks import as_count
+from fastgd.engines import thread_limits
 
 BACKENDS = ("auto", "numpy", "cython", "numba", "cuda")
 _backend: str | None = None  # None: from the environment
@@ -78,8 +79,9 @@ def set_num_threads(n_threads: int | None) -> None:
     Parameters
     ----------
     n_threads : int or None
-        At least 1. None restores the environment variable ``FASTGD_NUM_THREADS``, or if that is not set the number
-        of processors that this process may run on.
+        At least 1. None restores the environment variable ``FASTGD_NUM_THREADS``. Without that too, the threads are as
+        many as ``OMP_NUM_THREADS`` says, by which joblib limits its workers, and at most as many as the processors that
+        this process may run on, in a container its quota.
 
     Raises
     ------
@@ -105,8 +107,8 @@ def get_num_threads(n_threads: int | None = None) -> int:
     Parameters
     ----------
     n_threads : int or None, default None
-        What the call itself was given; None: `set_num_threads`, else ``FASTGD_NUM_THREADS``, else
-        the number of processors that this process may run on.
+        What the call itself was given; None: `set_num_threads`, else ``FASTGD_NUM_THREADS``, else the least of the
+        limits of `thread_limits`.
 
     Returns
     -------
@@ -124,19 +126,20 @@ def get_num_threads(n_threads: int | None = None) -> int:
     >>> get_num_threads(3)
     3
     """
+    return threads_and_source(n_threads)[0]
+
+
+def threads_and_source(n_threads: int | None = None) -> tuple[int, str]:
+    """How many threads a call may use, and what says so, for example "OMP_NUM_THREADS" or "processors"."""
     if n_threads is not None:
-        return as_count("n_threads", n_threads, 1)
+        return as_count("n_threads", n_threads, 1), "n_threads"
     if _num_threads is not None:
-        return _num_threads
+        return _num_threads, "set_num_threads"
     text = os.environ.get("FASTGD_NUM_THREADS", "").strip()
     if not text:
-        return _processors()
+        limits = thread_limits.limits()
+        source = min(limits, key=limits.__getitem__)
+        return limits[source], source
     if not text.isdecimal():
         raise ValueError(f"FASTGD_NUM_THREADS must be an integer >= 1, got {text!r}")
-    return as_count("FASTGD_NUM_THREADS", int(text), 1)
-
-
-def _processors() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return as_count("FASTGD_NUM_THREADS", int(text), 1), "FASTGD_NUM_THREADS"

@@ -8,7 +8,7 @@ from typing import Any
 
 from fastgd.engines.backends import missing, resolve_backend
 from fastgd.engines.cache import cache_folder, fault_of
-from fastgd.engines.config import BACKENDS, get_num_threads
+from fastgd.engines.config import BACKENDS, threads_and_source
 from fastgd.extras import EXTRAS, command, missing_of
 
 _FOR_GPUS = ("numba-cuda", "cupy-cuda12x", "cupy-cuda13x")
@@ -23,7 +23,8 @@ def config() -> dict[str, Any]:
         "versions" (name -> version or None), "processor" (machine, kernel target, vector width in
         bits), "gpu" (its name, or None), "backends" (name -> "" or why it is missing), "backend"
         in use by default, "extras" (name -> the packages of it that are not installed), "threads",
-        "cache_folder", "cache_fault" (why nothing is cached there: somebody else could write to it; or None).
+        "threads_source" (what limits them, such as "OMP_NUM_THREADS" or "processors"), "cache_folder",
+        "cache_fault" (why nothing is cached there: somebody else could write to it; or None).
 
     Examples
     --------
@@ -32,6 +33,7 @@ def config() -> dict[str, Any]:
     >>> config()["versions"]["fastgd"] == gd.__version__
     True
     """
+    threads, source = threads_and_source()
     backends = {name: missing(name) for name in BACKENDS if name != "auto"}
     return {
         "versions": _versions(compiled=not backends["cython"]),
@@ -40,7 +42,8 @@ def config() -> dict[str, Any]:
         "backends": backends,
         "backend": resolve_backend(),
         "extras": {name: missing_of(name) for name in EXTRAS},
-        "threads": get_num_threads(),
+        "threads": threads,
+        "threads_source": source,
         "cache_folder": str(cache_folder()),
         "cache_fault": fault_of(cache_folder()),
     }
@@ -113,7 +116,7 @@ def show_config() -> None:
     for name, absent in found["extras"].items():
         state = f"missing {', '.join(absent)}: {command(name)}" if absent else "present"
         lines.append(f"extra {name}: {state}")
-    lines.append(f"threads {found['threads']}")
+    lines.append(f"threads {found['threads']} (by {found['threads_source']})")
     fault = found["cache_fault"]
     lines.append(
         f"cache folder {found['cache_folder']}" + (f" (not used: {fault})" if fault else "")

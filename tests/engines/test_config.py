@@ -16,7 +16,13 @@ from fastgd.engines.cuda import device
 
 @pytest.fixture(autouse=True)
 def clean(monkeypatch):
-    for name in ("FASTGD_BACKEND", "FASTGD_NUM_THREADS", "XDG_CACHE_HOME"):
+    for name in (
+        "FASTGD_BACKEND",
+        "FASTGD_NUM_THREADS",
+        "OMP_NUM_THREADS",
+        "OMP_THREAD_LIMIT",
+        "XDG_CACHE_HOME",
+    ):
         monkeypatch.delenv(name, raising=False)
     yield
     gd.set_backend(None)
