@@ -1,5 +1,9 @@
 """By what a compiled function is told from all others: what is kept on disk must never serve another one."""
 
+import os
+import subprocess
+import sys
+
 import numba
 import numpy as np
 import pytest
@@ -44,6 +48,9 @@ OTHERS = {
         CALLS, helper=inner("def helper(z):\n    return z + z"), k=1.0, c=TABLE
     ),
     "a function's options": lambda: made(CALLS, helper=inner(fastmath=True), k=1.0, c=TABLE),
+    "types of variables": lambda: made(
+        CALLS, helper=inner(locals={"z": numba.float32}), k=1.0, c=TABLE
+    ),
     "options": lambda: numba.njit(fastmath=True)(
         made(CALLS, helper=inner(), k=1.0, c=TABLE).py_func
     ),
@@ -117,3 +124,48 @@ def test_a_changed_function_is_compiled_anew(name):
             python = gd.minimize(function.py_func, [1.0, 2.0], gd.SGD(lr=0.1), **options)
             np.testing.assert_array_equal(run.x, python.x)
             assert run.fun == python.fun
+
+
+_PROCESS = """
+import sys
+import numba
+import numpy as np
+import fastgd as gd
+
+def around(value):
+    @numba.njit
+    def helper(x):
+        return value * x
+
+    helpers = (helper,)
+
+    @numba.njit
+    def fun(x, grad):
+        grad[:] = helpers[0](x)
+        return value if x[0] < 8 else fun(x / 2, grad)
+
+    return fun
+
+functions = [(float(text), around(float(text))) for text in sys.argv[1:]]
+for value, fun in functions:
+    problem = gd.Function(fun, 1)
+    run = gd.minimize(problem, [2.0], gd.SGD(lr=0.1), max_iter=1, tol=0.0)
+    assert run.x[0] == 2.0 - 0.1 * (value * 2.0), (value, run.x)
+    assert run.fun == value, (value, run.fun)
+    assert problem.evaluate(np.array([2.0])) == (value, [2 * value])
+"""
+
+
+def test_functions_of_one_name_in_several_processes(tmp_path):
+    """Numba counts functions from 1 in each of them, and the linker takes one of two of a name for both."""
+    for values in (["3"], ["5", "3"], ["7", "5", "3"]):
+        ran = subprocess.run(
+            [sys.executable, "-c", _PROCESS, *values],
+            env={**os.environ, "XDG_CACHE_HOME": str(tmp_path), "NUMBA_DEBUG_CACHE": "1"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ran.returncode == 0, ran.stderr
+        assert ran.stdout.count("data loaded from") == len(values) - 1
+    assert len(list(tmp_path.rglob("fastgd_*.py"))) == 3

@@ -16,6 +16,8 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from fastgd.engines.numba.twins import is_compiled, names_in, twin
+
 _NAMES = ("function", "derivative")
 _LIBRARIES = ("math", "cmath", "numpy", "numba", "builtins", "operator")  # of known versions
 _MOST_KEPT = 64  # functions of a process: others may be made by the thousand
@@ -25,7 +27,7 @@ _UNCOMPILED: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
 _TEXT = """
 from fastgd.engines.numba.identity import known
 
-$name = known("$digest")
+$name = known("$digest", __name__, "$name")
 """
 
 
@@ -33,9 +35,9 @@ class _Unknown(Exception):
     """Something that cannot be told from others like it."""
 
 
-def known(digest: str) -> Any:
-    """The function of this process that has this hash."""
-    return _KNOWN[digest]
+def known(digest: str, module: str, name: str) -> Any:
+    """The function of this process that has this hash, made again for a module."""
+    return twin(_KNOWN[digest], module, name)
 
 
 def identified(functions: tuple[Any, ...]) -> tuple[str, dict[str, Any]]:
@@ -78,7 +80,7 @@ def _of_value(value: Any, above: list[Any]) -> Iterator[bytes]:
     elif isinstance(value, np.generic) and value.dtype.kind in "biufc":
         yield f"scalar {value.dtype.str}".encode()
         yield value.tobytes()
-    elif hasattr(value, "py_func") and hasattr(value, "targetoptions"):
+    elif is_compiled(value):
         yield from _of_compiled(value, above)
     elif isinstance(value, ModuleType) and value.__name__.partition(".")[0] in _LIBRARIES:
         yield f"module {value.__name__}".encode()
@@ -115,6 +117,7 @@ def _of_compiled(function: Any, above: list[Any]) -> Iterator[bytes]:
 def _inside(function: Any, above: list[Any]) -> Iterator[bytes]:
     python = function.py_func
     yield f"function {sorted(function.targetoptions.items())!r}".encode()
+    yield f"types {sorted(function.locals.items())!r}".encode()
     yield from _of_code(python.__code__)
     yield from _of_value(python.__defaults__, above)
     yield from _of_value(tuple(sorted((python.__kwdefaults__ or {}).items())), above)
@@ -123,7 +126,7 @@ def _inside(function: Any, above: list[Any]) -> Iterator[bytes]:
             yield from _of_value(cell.cell_contents, above)
         except ValueError:  # it is empty as yet
             raise _Unknown from None
-    for name in sorted(_names(python.__code__)):
+    for name in names_in(python.__code__):
         yield name.encode()
         if name in python.__globals__:
             yield from _of_value(python.__globals__[name], above)
@@ -146,9 +149,3 @@ def _of_code(code: CodeType) -> Iterator[bytes]:
             yield from _of_code(constant)
         else:
             yield from _of_value(constant, [])
-
-
-def _names(code: CodeType) -> set[str]:
-    """Names that the code and the functions inside it may look up: of globals, and of attributes, which do no harm."""
-    inner = (constant for constant in code.co_consts if isinstance(constant, CodeType))
-    return set(code.co_names).union(*map(_names, inner))

@@ -43,6 +43,7 @@ _WHAT_TEXT_NEEDS = (
     "rules/elementary.py",
     "engines/numba/modules.py",
     "engines/numba/steps.py",
+    "engines/numba/twins.py",
     "engines/cuda/vocabulary.py",
     "engines/cuda/memory.py",
     "engines/cuda/source.py",
