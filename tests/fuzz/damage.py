@@ -71,7 +71,10 @@ def changed(member, how):
         return np.concatenate([array.ravel(), array.ravel()])
     if how == "not numbers" and array.dtype.kind == "f":
         return np.full_like(array, np.nan)
-    return array.astype("S9") if array.dtype.kind == "U" else array.astype(np.int16)
+    if array.dtype.kind == "U":
+        return np.char.encode(array, "utf-8")
+    with np.errstate(invalid="ignore"):  # what is no number becomes any
+        return array.astype(np.int16)
 
 
 def npy(array):
