@@ -10,7 +10,7 @@ import tomllib
 from pathlib import Path
 
 PROJECT = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))
-EXTRAS = ("numba", "sklearn", "plot", "cli", "parquet", "xarray", "optuna", "test")
+EXTRAS = ("numba", "sklearn", "plot", "cli", "excel", "parquet", "xarray", "optuna", "test")
 FLOOR = re.compile(r"([\w.-]+)>=([\w.]+)")
 LINTERS = ("mypy", "import-linter")
 #: Of packages that these bring along: Matplotlib 3.9 calls what pyparsing 3.3 deprecates, and tests allow no warning.

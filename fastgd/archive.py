@@ -173,15 +173,20 @@ class _Bounded(io.RawIOBase):
         super().close()
 
 
-def unpacked(path: Path) -> BinaryIO:
-    """A file to read, unpacked if it is gzipped, which its content says.
+def unpacked(file: Path | bytes) -> BinaryIO:
+    """A file, or the bytes of one, to read, unpacked if it is gzipped, which its content says.
 
     Reading raises ValueError once it has given more than 16 MiB and 50 times the file's size: as text, a number takes
     less room than in memory.
     """
-    with path.open("rb") as stream:
-        zipped = stream.read(2) == b"\x1f\x8b"
+
+    def stream() -> BinaryIO:
+        return io.BytesIO(file) if isinstance(file, bytes) else file.open("rb")
+
+    with stream() as start:
+        zipped = start.read(2) == b"\x1f\x8b"
     if not zipped:
-        return path.open("rb")
-    most = (16 << 20) + 50 * path.stat().st_size
-    return io.BufferedReader(_Bounded(cast("BinaryIO", gzip.open(path)), most), 1 << 16)
+        return stream()
+    packed = io.BytesIO(file) if isinstance(file, bytes) else file
+    most = (16 << 20) + 50 * (len(file) if isinstance(file, bytes) else file.stat().st_size)
+    return io.BufferedReader(_Bounded(cast("BinaryIO", gzip.open(packed)), most), 1 << 16)

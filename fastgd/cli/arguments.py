@@ -8,8 +8,9 @@ from typing import NoReturn
 
 from fastgd import __version__
 from fastgd.cli import ranges, readers
+from fastgd.cli.file_arguments import add_columns, add_table
 from fastgd.cli.optimizers import OF_THE_NETWORK
-from fastgd.cli.words import BAD_INPUT, LOSSES, NUMBERS, SCALES, VARIANTS
+from fastgd.cli.words import BAD_INPUT, LOSSES, NUMBERS, VARIANTS
 from fastgd.optimizers import NAMES
 from fastgd.studies import STUDIES
 
@@ -155,7 +156,7 @@ def _flag(name: str) -> str:
 
 
 def _add_file(parser: argparse.ArgumentParser) -> None:
-    _add_columns(parser, scale="minmax")
+    add_columns(parser, scale="minmax")
     parser.add_argument(
         "--model", choices=("auto", "linear", "logistic"), default="auto",
         help="linear or logistic regression (default: logistic if the target is text or has two values)",
@@ -168,32 +169,6 @@ def _add_file(parser: argparse.ArgumentParser) -> None:
         "--batch-size", metavar="N", type=readers.whole,
         help="rows per update, shuffled in each epoch (default: all rows)",
     )  # fmt: skip
-
-
-def _add_columns(parser: argparse.ArgumentParser, scale: str) -> None:
-    """The file, its columns, and their scaling."""
-    _add_table(parser)
-    parser.add_argument("--target", metavar="COLUMN", required=True, help="the column to predict")
-    parser.add_argument(
-        "--features", metavar="A,B,...", type=readers.names,
-        help="the columns that predict it (default: all others)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--scale", choices=tuple(SCALES), default=scale,
-        help=f"features to [0, 1], to mean 0 and standard deviation 1, or as they are (default: {scale})",
-    )  # fmt: skip
-
-
-def _add_table(parser: argparse.ArgumentParser) -> None:
-    """The file and how it is read."""
-    parser.add_argument(
-        "file", metavar="DATA", help="a table with a header line: CSV or TSV, also gzipped"
-    )  # fmt: skip
-    parser.add_argument("--decimal", choices=(".", ","), default=".", help="decimal mark")
-    parser.add_argument("--thousands", metavar="MARK", help="thousands separator")
-    parser.add_argument(
-        "--drop-missing", action="store_true", help="leave out rows with a missing value"
-    )
 
 
 def _add_limits(parser: argparse.ArgumentParser) -> None:
@@ -220,7 +195,7 @@ def _add_out(parser: argparse.ArgumentParser, what: str, text: str) -> None:
 
 def _add_train(parser: argparse.ArgumentParser) -> None:
     """The arguments of `fastgd train`."""
-    _add_columns(parser, scale="standard")
+    add_columns(parser, scale="standard")
     parser.add_argument(
         "--optimizer", metavar="NAME", type=readers.optimizers, default=["Adam"],
         help=f"one of {', '.join(NAMES)} (default: Adam)",
@@ -239,7 +214,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
 
 def _add_compare(parser: argparse.ArgumentParser) -> None:
     """The arguments of `fastgd compare`."""
-    _add_columns(parser, scale="standard")
+    add_columns(parser, scale="standard")
     several = ["SGD", "Momentum", "Adagrad", "RMSprop", "Adam"]
     parser.add_argument(
         "--optimizer", metavar="NAMES", type=readers.optimizers, default=several,
@@ -263,13 +238,6 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--task", choices=("auto", "regression", "classification"), default="auto",
         help="whether the target is a number or a class (default: a class if it is text or has two values)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--without", metavar="A,B,...", type=readers.names, help="columns to leave out"
-    )
-    parser.add_argument(
-        "--categories", metavar="A,B,...", type=readers.names,
-        help="features that are categories although they hold numbers; columns of text always are",
     )  # fmt: skip
     parser.add_argument(
         "--hidden", metavar="N,N,...", type=readers.hidden, default=(100,),
@@ -328,7 +296,7 @@ def _add_predict(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "folder", metavar="FOLDER", help="the --out folder of fastgd train or compare"
     )
-    _add_table(parser)
+    add_table(parser)
     _add_out(parser, "FILE", "write all predictions as CSV")
     parser.epilog = "Example: fastgd predict cars new-cars.csv --out predictions.csv"
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.cli.table import is_number
+from fastgd.cli.delimited import is_number
 from fastgd.cli.words import count
 
 if TYPE_CHECKING:
@@ -19,23 +19,35 @@ Kind = Literal["auto", "regression", "classification"]
 FEW = 20  # values that may be classes, or levels in however few rows
 _MOST_CLASSES, _MOST_LEVELS = 50, 1000
 _THOUSANDS = re.compile(r"[-+]?\d{1,3}(,\d{3})+(\.\d*)?")
+_OTHER_THOUSANDS = re.compile(r"[-+]?\d{1,3}((['’ \u00a0\u202f])\d{3})(\2\d{3})*([.,]\d*)?")
 _EUROPEAN = re.compile(r"[-+]?(\d{1,3}(\.\d{3})+|\d+),\d*|[-+]?\d{1,3}(\.\d{3}){2,}")
-_WITH_UNIT = re.compile(r"[-+]?[\d ]*\d\s*(%|[^\W\d]+)|[$€£]\s*[\d.,]+")
+_WITH_UNIT = re.compile(
+    r"[-+]?\d[\d.,' ]*\s*(%|‰|°|[^\W\d]+)[\d²³]?(/\w+)?|[-+]?[$€£¥₩]\s*-?[\d.,]+"
+)
+_LIKE_A_NUMBER = re.compile(r"[-+−–(]?[$€£¥₩]?\d")
+_NEGATIVE = re.compile(r"\([\d.,]+\)|[−–‒]\s*[\d.,]+|[\d.,]+-")
 
 
 def numbers(column: pd.Series[Any]) -> NDArray[np.float64]:
     """The column as float64; a text is refused with its row and a likely reason."""
     if column.dtype.kind in "iufb":
-        values = column.to_numpy(np.float64)
-        if not np.isfinite(values).all():
-            row = int(np.argmin(np.isfinite(values)))
-            raise ValueError(f"column {column.name!r} is infinite in row {_row(column, row)}")
-        return np.asarray(values)
+        return _finite(column, np.asarray(column.to_numpy(np.float64)))
     texts = column.astype(str).to_list()
-    row = next((k for k, text in enumerate(texts) if not is_number(text)), 0)
+    row = next((k for k, text in enumerate(texts) if not is_number(text)), None)
+    if row is None:  # numbers of more digits than an integer has, or with blanks beside them
+        return _finite(column, np.array(list(map(float, texts))))
     raise ValueError(
         f"column {column.name!r} has text in row {_row(column, row)}: {texts[row]!r:.40}{_hint(texts[row])}"
     )
+
+
+def _finite(column: pd.Series[Any], values: NDArray[np.float64]) -> NDArray[np.float64]:
+    finite = np.isfinite(values)
+    if not finite.all():
+        row = int(np.argmin(finite))
+        what = "infinite" if np.isinf(values[row]) else "no number"
+        raise ValueError(f"column {column.name!r} is {what} in row {_row(column, row)}")
+    return values
 
 
 def _row(column: pd.Series[Any], position: int) -> int:
@@ -51,9 +63,13 @@ def _hint(text: str) -> str:
     if _EUROPEAN.fullmatch(text):
         more = ' --thousands "."' if "." in text else ""
         return f' (a decimal comma? pass --decimal ","{more})'
+    if other := _OTHER_THOUSANDS.fullmatch(text):
+        return f' (thousands separators? pass --thousands "{other[2]}")'
+    if _NEGATIVE.fullmatch(text):
+        return " (a negative number? write it with a hyphen before it)"
     if _WITH_UNIT.fullmatch(text):
         return " (a number with a unit? keep only the number)"
-    return "; leave the column out (--features) or write it as numbers"
+    return "; write it as numbers, leave the column out (--without), or take it as --categories"
 
 
 # --- categories -------------------------------------------------------------------------------------
@@ -64,7 +80,7 @@ def is_words(column: pd.Series[Any]) -> bool:
     if column.dtype.kind in "iufb":
         return False
     texts = column.astype(str).to_list()
-    like_numbers = sum(is_number(text) or bool(re.match(r"[-+$€£]?\d", text)) for text in texts)
+    like_numbers = sum(is_number(text) or bool(_LIKE_A_NUMBER.match(text)) for text in texts)
     return like_numbers * 2 < len(texts)
 
 

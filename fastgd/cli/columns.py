@@ -10,17 +10,21 @@ import difflib
 import re
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.cli.column import FEW, Kind, check_levels, is_words, levels, numbers, target_values
-from fastgd.cli.words import count
+from fastgd.cli.table import Source
+from fastgd.cli.words import count, several
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+MOST_NAMES = 30  # of columns in a message
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,9 @@ class Choice:
         Columns that are not features.
     categories : sequence of str, optional
         Features that are categories although they hold numbers; a column of words always is.
+    as_number, as_classes : str
+        The command-line options that take the target as a number and as classes, for messages. Where `as_classes` is
+        "", there is no remark that the numbers might be classes.
     """
 
     target: str
@@ -49,6 +56,8 @@ class Choice:
     drop_missing: bool = False
     without: Sequence[str] = ()
     categories: Sequence[str] = ()
+    as_number: str = "--task regression"
+    as_classes: str = "--task classification"
 
 
 @dataclass(frozen=True)
@@ -79,6 +88,28 @@ class Columns:
         return list(self.frame.columns)
 
 
+def chosen(source: Source, choice: Choice) -> Columns:
+    """Read a file and take columns of it, with the remarks on both.
+
+    Parameters
+    ----------
+    source : Source
+    choice : Choice
+
+    Returns
+    -------
+    Columns
+    """
+    contents = source.read()
+    with source.named_in_errors():
+        if choice.target in contents.repeated:
+            raise ValueError(
+                f"several columns are called {choice.target!r}; which is the target? Give them names of their own"
+            )
+        columns = choose(contents.frame, choice)
+    return replace(columns, notes=(*contents.notes, *columns.notes))
+
+
 def choose(frame: pd.DataFrame, choice: Choice) -> Columns:
     """Take columns of numbers and of categories.
 
@@ -97,8 +128,8 @@ def choose(frame: pd.DataFrame, choice: Choice) -> Columns:
     Raises
     ------
     ValueError
-        If a column does not exist, has missing values, is constant, holds texts that are neither numbers nor few enough
-        to be categories, or if a class has only one row.
+        If a column does not exist, has missing values, is constant, or holds texts that are neither numbers nor few
+        enough to be categories.
 
     Examples
     --------
@@ -130,44 +161,13 @@ def choose(frame: pd.DataFrame, choice: Choice) -> Columns:
         which = ", ".join(constant[:3]) + (", ..." if len(constant) > 3 else "")
         notes.append(f"{count(len(constant), 'column')} left out as always the same ({which})")
         chosen = chosen.drop(columns=constant)
-    classes, values = target_values(frame[target], choice.kind, "--task regression")
-    if classes is not None:
-        _check_classes(target, values)
-    elif _is_constant(frame[target]):
-        raise ValueError(f"{_about_constant(frame[target])}: nothing to predict")
-    elif choice.kind == "auto":
-        notes += _note_on_classes(values)
+    classes, values = target_values(frame[target], choice.kind, choice.as_number)
+    if classes is None:
+        if _is_constant(frame[target]):
+            raise ValueError(f"{_about_constant(frame[target])}: nothing to predict")
+        if choice.kind == "auto" and choice.as_classes:
+            notes += _note_on_classes(values, choice.as_classes)
     return Columns(chosen, values, target, classes, tuple(notes))
-
-
-def choose_numbers(frame: pd.DataFrame, choice: Choice) -> Columns:
-    """Take columns of numbers, none of them constant; otherwise like `choose`.
-
-    Parameters
-    ----------
-    frame : pandas.DataFrame
-        As `read` returns it.
-    choice : Choice
-        Without categories.
-
-    Returns
-    -------
-    Columns
-
-    Raises
-    ------
-    ValueError
-        If a column does not exist, has missing values, holds text or infinities, or is constant.
-    """
-    frame, features, notes = _selected(frame, choice)
-    chosen = as_inputs(frame, features, ())
-    for name in features:
-        if _is_constant(chosen[name]):
-            rest = ",".join(other for other in features if other != name)
-            advice = f"leave it out (--features {rest})" if rest else "it predicts nothing"
-            raise ValueError(f"{_about_constant(chosen[name])}: {advice}")
-    classes, values = target_values(frame[choice.target], choice.kind, "--model linear")
-    return Columns(chosen, values, choice.target, classes, tuple(notes))
 
 
 def as_inputs(
@@ -213,12 +213,15 @@ def _selected(frame: pd.DataFrame, choice: Choice) -> tuple[pd.DataFrame, Sequen
 
 
 def _check_known(known: Sequence[str], names: Sequence[str]) -> None:
+    among = set(known)
     for name in names:
-        if name not in known:
+        if name not in among:
             lowered = {other.lower(): other for other in known}
             near = difflib.get_close_matches(name.lower(), lowered, 1, 0.5)
             hint = f"; did you mean {lowered[near[0]]!r}?" if near else ""
-            raise ValueError(f"there is no column {name!r}; there are {', '.join(known)}{hint}")
+            raise ValueError(
+                f"there is no column {name!r}; there are {several(list(known), MOST_NAMES)}{hint}"
+            )
 
 
 def _check_features(known: Sequence[str], target: str, features: Sequence[str]) -> None:
@@ -241,7 +244,7 @@ def _about_missing(missing: pd.DataFrame, rows: int) -> str:
     listed = ", ".join(worst[:5]) + (f" and {len(worst) - 5} more" if len(worst) > 5 else "")
     return (
         f"missing values in column {listed}; {count(rows, 'row')} of {len(missing)}: fill them, "
-        "choose other columns (--features), or leave out the rows (--drop-missing)"
+        "leave out columns (--without), or leave out the rows (--drop-missing)"
     )
 
 
@@ -255,16 +258,9 @@ def _about_constant(column: pd.Series[Any]) -> str:
     return f"column {column.name!r} is {shown} in every row"
 
 
-def _check_classes(name: str, labels: NDArray[Any]) -> None:
-    known, counts = np.unique(labels, return_counts=True)
-    if counts.min() < 2:
-        alone = known.tolist()[counts.argmin()]
-        raise ValueError(f"class {alone!r} of column {name!r} has one row; wanted at least two")
-
-
-def _note_on_classes(values: NDArray[Any]) -> list[str]:
+def _note_on_classes(values: NDArray[Any], option: str) -> list[str]:
     """A note if the numbers of the target could be meant as classes."""
     different = np.unique(values)
     if len(different) > FEW or (different != np.rint(different)).any():
         return []
-    return [f"taken as a number (--task classification makes its {len(different)} values classes)"]
+    return [f"taken as a number ({option} makes its {len(different)} values classes)"]

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.cli.columns import as_inputs, complete
+from fastgd.cli.columns import MOST_NAMES, as_inputs, complete
+from fastgd.cli.words import several
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,6 +49,11 @@ class Encoding:
             for name in ([f"{f.name}={level}" for level in f.levels] or [f.name])
         )
 
+    def remarks(self) -> list[str]:
+        """What the reader should know of it."""
+        levels = [f"{f.name} ({len(f.levels)})" for f in self.features if f.levels]
+        return [f"an input for each level of {several(levels)}"] if levels else []
+
     def columns(self, frame: pd.DataFrame, *, drop_missing: bool = False) -> pd.DataFrame:
         """The features' columns of another file, checked.
 
@@ -70,8 +76,8 @@ class Encoding:
         absent = [name for name in names if name not in frame.columns]
         if absent:
             raise ValueError(
-                f"there is no column {', '.join(map(repr, absent))}, which the network takes; "
-                f"there are {', '.join(map(str, frame.columns))}"
+                f"there is no column {several(list(map(repr, absent)))}, which the network takes; "
+                f"there are {several(list(frame.columns), MOST_NAMES)}"
             )
         frame, _ = complete(frame[names], drop_missing)
         return as_inputs(frame, names, {f.name for f in self.features if f.levels})
@@ -97,7 +103,9 @@ class Encoding:
         return np.hstack(parts).astype(np.float64)
 
     def decoded(self, weights: Float, intercept: Any) -> tuple[Float, Any]:
-        """Weights and intercept of a linear model of the inputs as those of a model of the columns, all numbers.
+        """Weights and intercept of a linear model of the inputs as those of a model of the columns.
+
+        A level's weight is what a row with it has more.
 
         Parameters
         ----------
@@ -108,8 +116,9 @@ class Encoding:
         -------
         tuple of ndarray and float or ndarray
         """
-        widths = np.array([f.width for f in self.features])
-        offsets = np.array([f.offset for f in self.features])
+        widths, offsets = np.array(
+            [(f.width, f.offset) for f in self.features for _ in f.levels or [""]]
+        ).T
         own = (weights.T / widths).T
         return own, intercept - np.tensordot(offsets, own, axes=(0, 0))
 
@@ -149,34 +158,6 @@ def encoding(frame: pd.DataFrame, scale: Scale) -> Encoding:
         If a column has numbers that are too large to be scaled.
     """
     return Encoding(tuple(_feature(frame[name], scale) for name in frame.columns))
-
-
-def encoding_of_numbers(frame: pd.DataFrame, scale: Scale) -> Encoding:
-    """Fit an encoding of columns that are all numbers and none of them constant.
-
-    Means and deviations are taken of the whole table at once, which differs from those of single columns in the last
-    digit.
-
-    Parameters
-    ----------
-    frame : pandas.DataFrame
-    scale : {"minmax", "standard", "none"}
-        As for `encoding`.
-
-    Returns
-    -------
-    Encoding
-
-    Raises
-    ------
-    ValueError
-        If a column has numbers that are too large or too small to be scaled.
-    """
-    offsets, widths = _spread(np.ascontiguousarray(frame.to_numpy(np.float64)), scale)
-    for name, width in zip(frame.columns, widths.tolist(), strict=True):
-        if not 0 < width < np.inf:
-            raise ValueError(f"column {name!r} has numbers beyond what can be scaled")
-    return Encoding(tuple(map(Feature, frame.columns, offsets.tolist(), widths.tolist())))
 
 
 def _feature(column: pd.Series[Any], scale: Scale) -> Feature:

@@ -20,7 +20,7 @@ from fastgd.cli.optimizers import optimizer_and_axes
 from fastgd.cli.options import (
     DescentLimits,
     ModelOptions,
-    choice_of_numbers,
+    choice_for_descents,
     hyperparameters,
     picked,
     source,
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 _SHORT = 10.0  # seconds of a descent that is repeated for its loss curve
 _POINTS = 500  # of the curve
+_MOST_ROWS, _LARGEST = 60, 20  # parameters of the table
 
 
 def run(options: Namespace) -> Outcome:
@@ -52,7 +53,9 @@ def run(options: Namespace) -> Outcome:
         raise ValueError(
             f"--{name} has several values; one descent takes one, a sweep takes several"
         )
-    task = problem.posed(source(options), choice_of_numbers(options), picked(ModelOptions, options))
+    task = problem.posed(
+        source(options), choice_for_descents(options), picked(ModelOptions, options)
+    )
     rate = _default_rate(task, optimizer) if options.rate is None else options.rate
     optimizer = optimizer.with_options(lr=rate)
     folder, limits = out_folder(options.out, options.command), picked(DescentLimits, options)
@@ -73,7 +76,9 @@ def run(options: Namespace) -> Outcome:
         parts.append(advice(unfinished))
     if folder is not None:
         history = None
-        if took < _SHORT:  # once more, now that the number of updates is known
+        if (
+            took < _SHORT and status != Status.INTERRUPTED
+        ):  # now that the number of updates is known
             every = max(1, done.nit // _POINTS)
             with suppress(KeyboardInterrupt):  # what was found is written without a curve
                 again = _descended(task, optimizer, limits, record=every, max_iter=done.nit)
@@ -107,13 +112,20 @@ def _parameters(task: problem.Task, x: NDArray[Any]) -> tuple[list[str], list[li
         assert task.columns.classes is not None
         names = ["parameter", *(f"{what} {c}" for c in task.columns.classes for what in names[1:])]
     numbers = np.stack([scaled, task.model(x)], axis=2).reshape(len(scaled), -1).tolist()
-    labels = [*task.columns.feature_names, "constant"]
+    labels = [*task.encoding.inputs, "constant"]
     return names, [[label, *row] for label, row in zip(labels, numbers, strict=True)]
 
 
 def _parameters_table(task: problem.Task, x: NDArray[Any]) -> Table:
+    """All parameters; of very many, those that matter most, which the scaled features make comparable."""
     names, rows = _parameters(task, x)
-    return Table("", names, [[row[0], *(f"{v:.8g}" for v in row[1:])] for row in rows], left=1)
+    title = ""
+    if len(rows) > _MOST_ROWS:
+        sizes = np.abs(task.parameter_rows(x)[:-1]).max(axis=1)
+        largest = np.sort(np.argsort(-sizes, kind="stable")[:_LARGEST])
+        title = f"The {_LARGEST} largest of {len(rows):,} parameters (all of them: --out FOLDER)"
+        rows = [*(rows[k] for k in largest), rows[-1]]
+    return Table(title, names, [[row[0], *(f"{v:.8g}" for v in row[1:])] for row in rows], left=1)
 
 
 def _write(

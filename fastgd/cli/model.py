@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from fastgd.checks import as_finite, as_finite_positive
 from fastgd.cli.encoding import Encoding, Feature
+from fastgd.cli.reading import Reading
 from fastgd.files import atomic_text
 
 if TYPE_CHECKING:
@@ -37,11 +38,12 @@ class Target:
 
 @dataclass(frozen=True)
 class Model:
-    """A trained network, the encoding of its inputs, and its target."""
+    """A trained network, the encoding of its inputs, its target, and how the file was read."""
 
     network: MLP
     encoding: Encoding
     target: Target
+    reading: Reading = field(default_factory=Reading)
 
     def inputs(self, frame: pd.DataFrame) -> NDArray[Any]:
         """Rows of features as inputs of the network."""
@@ -63,6 +65,7 @@ class Model:
             "format": _FORMAT,
             "network": _digest(self.network),
             "target": dataclasses.asdict(self.target),
+            "reading": dataclasses.asdict(self.reading),
             "features": [dataclasses.asdict(feature) for feature in self.encoding.features],
         }
         text = json.dumps(content, indent=1, ensure_ascii=False)
@@ -81,7 +84,7 @@ class Model:
                 raise FileNotFoundError(
                     f"there is no {folder / name}; fastgd train --out writes it"
                 )
-        encoding, target, digest = _read_columns(folder / _COLUMNS)
+        encoding, target, reading, digest = _read_columns(folder / _COLUMNS)
         network = MLP.load(folder / _NETWORK)
         wanted = (len(encoding.inputs), len(target.classes or (0,)))
         sizes = (network.sizes[0], network.sizes[-1])
@@ -89,7 +92,7 @@ class Model:
             raise ValueError(
                 f"{folder / _NETWORK} and {_COLUMNS} in the same folder are of two networks"
             )
-        return cls(network, encoding, target)
+        return cls(network, encoding, target, reading)
 
 
 def network_inputs(encoding: Encoding, frame: pd.DataFrame, dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -106,15 +109,16 @@ def _digest(network: MLP) -> str:
     return digest.hexdigest()
 
 
-def _read_columns(path: Path) -> tuple[Encoding, Target, str | None]:
-    """Encoding, target, and which network they belong to, if the file says it."""
+def _read_columns(path: Path) -> tuple[Encoding, Target, Reading, str | None]:
+    """Encoding, target, how the file was read, and which network they belong to, if this file says it."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         if content["format"] != _FORMAT:
             raise ValueError
         target = _target(**content["target"])
         encoding = Encoding(tuple(_feature(**feature) for feature in content["features"]))
-        return encoding, target, content.get("network")
+        reading = Reading.checked(content.get("reading", {}))
+        return encoding, target, reading, content.get("network")
     except (ValueError, TypeError, KeyError, RecursionError):
         raise ValueError(f"{path} was not written by this version of fastgd train") from None
 

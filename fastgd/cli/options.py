@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, TypeVar
 
+from fastgd.cli.column import Kind
 from fastgd.cli.columns import Choice
 from fastgd.cli.encoding import Scale
+from fastgd.cli.reading import Reading
 from fastgd.cli.table import Source
 from fastgd.cli.words import NUMBERS
 
@@ -21,7 +23,7 @@ def picked(kind: type[T], options: Namespace) -> T:
 
 def source(options: Namespace) -> Source:
     """The file of any command."""
-    return picked(Source, options)
+    return Source(options.file, picked(Reading, options))
 
 
 def hyperparameters(options: Namespace) -> dict[str, Any]:
@@ -69,13 +71,13 @@ class StoppingOptions:
                 raise ValueError(f"{flag} must be at least {least}, got {value}")
 
 
-_KINDS = {"auto": "auto", "linear": "regression", "logistic": "classification"}
+_KINDS: dict[str, Kind] = {"auto": "auto", "linear": "regression", "logistic": "classification"}
 
 
-def choice_of_numbers(options: Namespace) -> Choice:
+def choice_for_descents(options: Namespace) -> Choice:
     """The columns of a sweep or a descent."""
-    kind: Any = _KINDS[options.model]
-    return Choice(options.target, options.features, kind, options.drop_missing)
+    kind: Kind = _KINDS[options.model]
+    return replace(_choice(options, kind), as_number="--model linear", as_classes="")
 
 
 # --- train and compare ------------------------------------------------------------------------------
@@ -83,10 +85,14 @@ def choice_of_numbers(options: Namespace) -> Choice:
 
 def choice(options: Namespace) -> Choice:
     """The columns of a network."""
+    return _choice(options, options.task)
+
+
+def _choice(options: Namespace, kind: Kind) -> Choice:
     return Choice(
         options.target,
         options.features,
-        options.task,
+        kind,
         options.drop_missing,
         without=options.without or (),
         categories=options.categories or (),

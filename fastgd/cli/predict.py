@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,9 +27,10 @@ def run(options: Namespace) -> Outcome:
     import pandas as pd  # noqa: PLC0415  (heavy)
 
     model, file = Model.load(Path(options.folder)), source(options)
-    frame = file.read()
+    file = replace(file, reading=file.reading.over(model.reading))  # as the other file was read
+    contents = file.read()
     with file.named_in_errors():
-        chosen = model.encoding.columns(frame, drop_missing=options.drop_missing)
+        chosen = model.encoding.columns(contents.frame, drop_missing=options.drop_missing)
         if not len(chosen):
             raise ValueError("there is no row without a missing value")
         predictions = model.predictions(model.inputs(chosen))
@@ -36,6 +38,7 @@ def run(options: Namespace) -> Outcome:
     summary = (
         f"{model.target.name} of {count(len(done), 'row')} of {file.name}, by {model.network!r}"
     )
+    summary = "; ".join([summary, *contents.notes])
     unknown = model.encoding.unknown(chosen)
     if unknown:
         summary += f"; {unknown_levels(unknown)}"

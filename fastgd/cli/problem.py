@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.cli.columns import Choice, Columns, choose_numbers
-from fastgd.cli.encoding import Encoding, Scale, encoding_of_numbers
+from fastgd.cli.columns import Choice, Columns, chosen
+from fastgd.cli.encoding import Encoding, Scale, encoding
 from fastgd.cli.options import ModelOptions
 from fastgd.cli.table import Source
 from fastgd.cli.words import SCALES, several
@@ -42,18 +42,18 @@ class Task:
         return self.problem if isinstance(self.problem, LeastSquares) else None
 
     def model(self, x: NDArray[Any]) -> Float:
-        """Weights, then the constant, in the file's units: (features + 1, outputs)."""
+        """Weights, then the constant, in the file's units: (inputs + 1, outputs)."""
         rows = self.parameter_rows(x)
         with np.errstate(all="ignore"):
             return np.vstack(self.encoding.decoded(rows[:-1], rows[-1]))
 
     def parameter_rows(self, x: NDArray[Any]) -> Float:
-        """The problem's parameters, a row for each feature and one for the constant."""
-        return np.asarray(x, np.float64).reshape(len(self.columns.feature_names) + 1, -1)
+        """The problem's parameters, a row for each input and one for the constant."""
+        return np.asarray(x, np.float64).reshape(len(self.encoding.inputs) + 1, -1)
 
     def description(self, x: NDArray[Any]) -> str:
         """The equation, unless it is long, and the score."""
-        if len(self.columns.feature_names) > _MOST_TERMS:
+        if len(self.encoding.inputs) > _MOST_TERMS:
             return self.score(x)
         return f"{self._equation(x)}; {self.score(x)}"
 
@@ -68,8 +68,8 @@ class Task:
 
     def scaled(self, scale: Scale) -> Task:
         """The same with features scaled in another way."""
-        encoding = encoding_of_numbers(self.columns.frame, scale)
-        return _posed(self.source, self.columns, encoding, replace(self.options, scale=scale))
+        code = encoding(self.columns.frame, scale)
+        return _posed(self.source, self.columns, code, replace(self.options, scale=scale))
 
     def has_closed_form(self, optimizer: Optimizer) -> bool:
         """Whether theory knows the rates: plain descent of a linear model on all rows, without penalties."""
@@ -87,7 +87,7 @@ class Task:
         columns = self.columns
         kind = "" if columns.classes is None else f" ({len(columns.classes)} classes)"
         rows = f"{len(columns.target):,} rows of {self.source.name}"
-        parts = [rows, SCALES[self.options.scale], *columns.notes]
+        parts = [rows, SCALES[self.options.scale], *self.encoding.remarks(), *columns.notes]
         if self.problem.batches is not None:
             parts.append(f"{self.problem.updates_per_epoch:,} updates an epoch")
         names = several(columns.feature_names)
@@ -100,7 +100,7 @@ class Task:
     def _equation(self, x: NDArray[Any]) -> str:
         """The model in the file's units."""
         target, classes = self.columns.target_name, self.columns.classes
-        sides = [_sum(weights, self.columns.feature_names) for weights in self.model(x).T]
+        sides = [_sum(weights, self.encoding.inputs) for weights in self.model(x).T]
         if classes is None:
             return f"{target} = {sides[0]}"
         if len(sides) == 1:
@@ -111,27 +111,37 @@ class Task:
 
 def posed(source: Source, choice: Choice, options: ModelOptions) -> Task:
     """Read the file and pose the problem."""
-    frame = source.read()
+    columns = chosen(source, choice)
     with source.named_in_errors():
-        columns = choose_numbers(frame, choice)
-        encoding = encoding_of_numbers(columns.frame, options.scale)
-    return _posed(source, columns, encoding, options)
+        code = encoding(columns.frame, options.scale)
+    return _posed(source, columns, code, options)
 
 
-def _posed(source: Source, columns: Columns, encoding: Encoding, options: ModelOptions) -> Task:
+def _posed(source: Source, columns: Columns, code: Encoding, options: ModelOptions) -> Task:
     from fastgd.problems import LeastSquares, Logistic  # noqa: PLC0415  (imports the engines)
 
     kind: type[LeastSquares | Logistic]
     kind, cost = (LeastSquares, "1/2m") if columns.classes is None else (Logistic, "1/m")
     problem = kind(
-        encoding.encoded(columns.frame),
+        code.encoded(columns.frame),
         columns.target,
         cost=options.cost or cost,  # type: ignore[arg-type]
-        # b is the constant's name
-        names=[f"{name} (feature)" if name == "b" else name for name in columns.feature_names],
+        names=_parameter_names(code.inputs),
         batch_size=options.batch_size,
     )
-    return Task(source, columns, encoding, options, problem)
+    return Task(source, columns, code, options, problem)
+
+
+def _parameter_names(inputs: Sequence[str]) -> list[str]:
+    """The inputs' names, each only once; b is the constant's."""
+    taken, names = {"b"}, []
+    for name in inputs:
+        own = name
+        while own in taken:
+            own += " (feature)"
+        taken.add(own)
+        names.append(own)
+    return names
 
 
 def _sum(weights: Float, names: Sequence[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import codecs
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -81,6 +82,50 @@ def pair(text: str) -> tuple[float, float]:
     if len(several) != 1:
         raise ValueError(f"{text!r} has {len(several)} pairs; wanted one")
     return several[0]
+
+
+# --- how a file is read -----------------------------------------------------------------------------
+
+_SIGNS = {"tab": "\t", "\\t": "\t", "space": " ", "blank": " ", "comma": ",", "semicolon": ";"}
+
+
+@by
+def encoding(text: str) -> str:
+    """The name of an encoding that Python knows."""
+    try:
+        "".encode(text)
+    except LookupError:
+        raise ValueError(
+            f"there is no encoding {text!r}; wanted one such as utf-8, utf-16, cp949 or cp1252"
+        ) from None
+    return codecs.lookup(text).name
+
+
+@by
+def mark(text: str) -> str:
+    """One sign."""
+    sign = _SIGNS.get(text.lower(), text)
+    if len(sign) != 1:
+        raise ValueError(f"{text!r} is not one sign")
+    return sign
+
+
+@by
+def separator(text: str) -> str:
+    """One sign between cells; a blank stands for any number of them."""
+    sign = mark(text)
+    if sign in '"\r\n' or sign.isalnum():
+        raise ValueError(f"{text!r} cannot separate cells")
+    return sign
+
+
+@by
+def rows(text: str) -> int:
+    """A number of rows."""
+    many = whole(text)
+    if many < 0:
+        raise ValueError(f"{text!r} is less than 0")
+    return many
 
 
 numbers = by(ranges.numbers)

@@ -17,7 +17,7 @@ from fastgd.cli.options import (
     DescentLimits,
     ModelOptions,
     StoppingOptions,
-    choice_of_numbers,
+    choice_for_descents,
     hyperparameters,
     picked,
     source,
@@ -49,7 +49,9 @@ def run(options: Namespace) -> Outcome:
     axes = {"lr": options.rates, **axes}
     if len(chosen) > 1:
         axes = {"optimizer": [optimizer for optimizer, _ in chosen], **axes}
-    task = problem.posed(source(options), choice_of_numbers(options), picked(ModelOptions, options))
+    task = problem.posed(
+        source(options), choice_for_descents(options), picked(ModelOptions, options)
+    )
     stopping = _stopping(picked(StoppingOptions, options))
     folder = out_folder(options.out, options.command)
     limits = vars(picked(DescentLimits, options))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.cli.columns import Choice, Columns, choose
+from fastgd.cli.columns import Choice, Columns, chosen
 from fastgd.cli.encoding import Encoding, Scale, encoding
 from fastgd.cli.model import Model, Target, network_inputs
 from fastgd.cli.options import NetworkOptions, Split
@@ -109,16 +109,14 @@ class Task:
 
     def model(self, network: MLP) -> Model:
         """A trained network, ready to predict and to be saved."""
-        return Model(network, self.encoding, self.target)
+        return Model(network, self.encoding, self.target, self.source.reading)
 
     def summary(self, network: MLP, batch_size: int) -> list[str]:
         """The lines that describe the task and its network."""
         columns, features = self.columns, self.encoding.features
         kind = "" if columns.classes is None else f" ({len(columns.classes)} classes)"
         remarks = [f"{len(columns.target):,} rows of {self.source.name}", SCALES[self.scale]]
-        levels = [f"{f.name} ({len(f.levels)})" for f in features if f.levels]
-        if levels:
-            remarks.append("an input for each level of " + several(levels))
+        remarks += self.encoding.remarks()
         if (self.target.offset, self.target.width) != (0.0, 1.0):
             remarks.append("target standardized")
         remarks += columns.notes
@@ -144,9 +142,9 @@ def posed(
     source: Source, choice: Choice, split: Split, scale: Scale, options: NetworkOptions
 ) -> Task:
     """Read the file and pose the task."""
-    frame = source.read()
+    columns = chosen(source, choice)
     with source.named_in_errors():
-        columns = choose(frame, choice)
+        _check_classes(columns)
         parts = _parts(columns, split)
         code = encoding(columns.frame.iloc[parts[TRAINED]], scale)
         loss = _loss(options.loss, columns)
@@ -162,6 +160,17 @@ def posed(
         for part, rows in parts.items()
     }
     return Task(source, columns, code, scale, target, labels, parts, inputs, loss)
+
+
+def _check_classes(columns: Columns) -> None:
+    """Refuse a class that cannot be both trained on and tested."""
+    if columns.classes is None:
+        return
+    known, counts = np.unique(columns.target, return_counts=True)
+    if counts.min() < 2:
+        alone = known.tolist()[counts.argmin()]
+        name = columns.target_name
+        raise ValueError(f"class {alone!r} of column {name!r} has one row; wanted at least two")
 
 
 def unknown_levels(rows: int) -> str:

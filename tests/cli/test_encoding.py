@@ -11,12 +11,10 @@ def test_scaling_is_undone():
     rng = np.random.default_rng(5)
     data = pd.DataFrame(rng.normal(5, 3, (30, 3)), columns=list("abc"))
     for scale in ("minmax", "standard", "none"):
-        code = encoding.encoding_of_numbers(data, scale)
+        code = encoding.encoding(data, scale)
         weights, intercept = rng.normal(size=(3, 2)), rng.normal(size=2)
         own, constant = code.decoded(weights, intercept)
         np.testing.assert_allclose(data @ own + constant, code.encoded(data) @ weights + intercept)
-        one_by_one = encoding.encoding(data, scale)  # as networks scale them
-        np.testing.assert_allclose(one_by_one.encoded(data), code.encoded(data))
 
 
 def test_categories_in_numbers_and_words():
