@@ -32,6 +32,7 @@ _HOMES = {
     "fastgd.estimators": (
         "MLPClassifier", "MLPRegressor", "GDClassifier", "GDRegressor", "SweepSearchCV",
     ),
+    "fastgd.cli.loaded": ("load",),
     "fastgd.schedules": ("Schedule",),
     "fastgd.engines.config": ("set_backend", "set_num_threads"),
     "fastgd.engines.installation": ("show_config",),

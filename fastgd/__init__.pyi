@@ -15,6 +15,7 @@ from fastgd import (
     sweeps as sweeps,
     theory as theory,
 )
+from fastgd.cli.loaded import load as load
 from fastgd.descent.axes import SampledAxes as SampledAxes, sample_axes as sample_axes
 from fastgd.descent.history import History as History
 from fastgd.descent.minimize import minimize as minimize

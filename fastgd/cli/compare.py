@@ -18,13 +18,12 @@ from fastgd.cli.evaluation import (
     write_rows,
 )
 from fastgd.cli.files import save_figure, settled
+from fastgd.cli.scores import class_parts
 from fastgd.cli.show import Outcome, Table
-from fastgd.cli.task import HELD_OUT, TRAINED, VALIDATED, Task
+from fastgd.cli.task import VALIDATED, Task
 from fastgd.cli.training import REMEDY, Training, planned, train_all
-from fastgd.cli.words import count, number
+from fastgd.cli.words import number
 from fastgd.engines.protocol.outcomes import Status
-
-_ROWS = {TRAINED: "trained on", VALIDATED: "of the validation", HELD_OUT: "held out"}
 
 
 def run(options: Namespace) -> Outcome:
@@ -40,6 +39,9 @@ def run(options: Namespace) -> Outcome:
     if best is not None:
         merit = _merit(task, best)
         parts.append(f"Best by its {task.watched[1]} loss: {best.name} ({merit:.6g})")
+        parts += class_parts(
+            found[best.name].found, task.target.classes, f"{best.name}, {task.judged_rows}"
+        )
     elif all(training.status == Status.DIVERGED for training in trainings):
         parts.append(f"All of them diverged: {REMEDY}")
     if plan.folder is not None:
@@ -86,8 +88,7 @@ def _table(task: Task, rows: list[dict[str, Any]]) -> Table:
         ]
         for row in rows
     ]
-    judged = f"{count(len(task.parts[task.judged]), 'row')} {_ROWS[task.judged]}"
-    title = f"{', '.join(task.score_names)}: on the {judged}"
+    title = f"{', '.join(task.score_names)}: on the {task.judged_rows}"
     return Table(title, list(rows[0]), texts, left=1)
 
 

@@ -76,7 +76,7 @@ class Encoding:
         absent = [name for name in names if name not in frame.columns]
         if absent:
             raise ValueError(
-                f"there is no column {several(list(map(repr, absent)))}, which the network takes; "
+                f"there is no column {several(list(map(repr, absent)))}, which the model takes; "
                 f"there are {several(list(frame.columns), MOST_NAMES)}"
             )
         frame, _ = complete(frame[names], drop_missing)

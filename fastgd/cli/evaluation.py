@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fastgd.cli.scores import Scores, scored
 from fastgd.cli.task import Task
 from fastgd.cli.training import Training
 from fastgd.cli.words import LOSSES
@@ -20,34 +20,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Predictions for a part of the rows, by column, and their scores, by name."""
+    """Predictions for a part of the rows, by column, and their scores."""
 
     predictions: Mapping[str, Any]
-    scores: Mapping[str, float]
+    found: Scores
+
+    @property
+    def scores(self) -> Mapping[str, float]:
+        """The scores of all rows together, by name."""
+        return self.found.overall
 
 
 def evaluated(task: Task, network: MLP, part: str) -> Evaluation:
     """Accuracy and F1 on a part of the rows, or errors in the file's units and R²."""
-    from sklearn import metrics  # noqa: PLC0415  (heavy)
-
-    predictions = task.model(network).predictions(task.inputs[part])
-    guess = predictions["predicted"]
-    if task.target.classes is not None:
-        right = task.labels[task.parts[part]]
-        known = {label: k for k, label in enumerate(task.target.classes)}
-        guessed = [known[label] for label in guess]
-        scores = [
-            metrics.accuracy_score(right, guessed),
-            metrics.f1_score(right, guessed, average="macro", zero_division=0),
-        ]
-    else:
-        truth = task.true_values(part)
-        scores = [
-            metrics.mean_squared_error(truth, guess),
-            metrics.mean_absolute_error(truth, guess),
-            metrics.r2_score(truth, guess) if len(truth) > 1 else math.nan,
-        ]
-    return Evaluation(predictions, dict(zip(task.score_names, scores, strict=True)))
+    model, inputs = task.model(network), task.inputs[part]
+    classes = task.target.classes is not None
+    truth = task.labels[task.parts[part]] if classes else task.true_values(part)
+    return Evaluation(model.predictions(inputs), scored(model, inputs, truth))
 
 
 def curves(

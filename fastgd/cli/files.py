@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from fastgd.files import atomic_write
+from fastgd.files import atomic_text, atomic_write
 
 _FILES = {  # what each command may write, of which a folder holds one run
     "sweep": ("sweep.csv", "sweep.png", "rungs.csv"),
-    "minimize": ("parameters.csv", "history.csv", "loss.png"),
+    "minimize": ("parameters.csv", "history.csv", "loss.png", "model.json", "coefficients.json"),
     "fractal": ("fractal.png", "zoom.gif"),
     "train": (
         "history.csv", "loss.png", "metrics.csv", "predictions.csv", "network.npz", "columns.json",
+        "coefficients.json",
     ),
     "compare": (
         "comparison.csv", "comparison.png", "history.csv", "predictions.csv", "network.npz", "columns.json",
+        "coefficients.json",
     ),
 }  # fmt: skip
 
@@ -87,6 +90,12 @@ def save_figure(path: Path, *draws: Callable[..., Any]) -> None:
         draw(ax=ax)
     with atomic_write(path) as file:
         figure.savefig(file, format="png", dpi=150)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write plain values as JSON that a person can read."""
+    with atomic_text(path) as file:
+        file.write(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def written_line(paths: Sequence[Path | str]) -> str:

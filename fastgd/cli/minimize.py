@@ -25,6 +25,7 @@ from fastgd.cli.options import (
     picked,
     source,
 )
+from fastgd.cli.scores import class_parts, scored
 from fastgd.cli.show import Outcome, Table
 from fastgd.cli.words import ENDED
 from fastgd.engines.protocol.outcomes import Status
@@ -70,7 +71,7 @@ def run(options: Namespace) -> Outcome:
     else:
         slope = done.slope  # penalties included, as it was tested
         end = f"loss {done.fun:.8g}, largest slope {slope:.3g}, {task.score(done.x)}"
-        parts += [_parameters_table(task, done.x), end]
+        parts += [_parameters_table(task, done.x), *_by_class(task, done.x), end]
     if status == Status.MAX_ITER:
         unfinished = Unfinished(task, optimizer, done, limits, options.rate is not None)
         parts.append(advice(unfinished))
@@ -128,6 +129,17 @@ def _parameters_table(task: problem.Task, x: NDArray[Any]) -> Table:
     return Table(title, names, [[row[0], *(f"{v:.8g}" for v in row[1:])] for row in rows], left=1)
 
 
+def _by_class(task: problem.Task, x: NDArray[Any]) -> list[str | Table]:
+    """How well each class is predicted, of the rows that were fitted."""
+    classes = task.columns.classes
+    if classes is None:
+        return []
+    model = task.fitted(x)
+    truth = np.unique(task.columns.target, return_inverse=True)[1]
+    found = scored(model, model.inputs(task.columns.frame), truth)
+    return class_parts(found, classes, f"the {len(truth):,} rows fitted")
+
+
 def _write(
     folder: Path,
     task: problem.Task,
@@ -145,6 +157,7 @@ def _write(
         with atomic_text(written[0]) as stream:
             named = [[cell(label), *numbers] for label, *numbers in rows]
             csv.writer(stream).writerows([list(map(cell, names)), *named])
+        written += task.fitted(done.x).save(folder)
     if history is not None:
         from fastgd.plotting import LossCurveDisplay  # noqa: PLC0415
 

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from fastgd.cli.columns import Choice, Columns, chosen
 from fastgd.cli.encoding import Encoding, Scale, encoding
+from fastgd.cli.linear import Linear
+from fastgd.cli.model import Model, Target
 from fastgd.cli.options import ModelOptions
 from fastgd.cli.table import Source
 from fastgd.cli.words import SCALES, several
@@ -50,6 +52,13 @@ class Task:
     def parameter_rows(self, x: NDArray[Any]) -> Float:
         """The problem's parameters, a row for each input and one for the constant."""
         return np.asarray(x, np.float64).reshape(len(self.encoding.inputs) + 1, -1)
+
+    def fitted(self, x: NDArray[Any]) -> Model:
+        """The model with these parameters, ready to predict and to be saved."""
+        rows, classes = self.parameter_rows(x), self.columns.classes
+        linear = Linear(rows[:-1], rows[-1], len(classes or ()))
+        target = Target(self.columns.target_name, classes)
+        return Model(linear, self.encoding, target, self.source.reading)
 
     def description(self, x: NDArray[Any]) -> str:
         """The equation, unless it is long, and the score."""

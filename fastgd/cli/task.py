@@ -14,6 +14,7 @@ from fastgd.cli.columns import Choice, Columns, chosen
 from fastgd.cli.encoding import Encoding, Scale, encoding
 from fastgd.cli.model import Model, Target, network_inputs
 from fastgd.cli.options import NetworkOptions, Split
+from fastgd.cli.scores import score_names
 from fastgd.cli.table import Source
 from fastgd.cli.words import LOSSES, SCALES, count, several
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 Rows = NDArray[np.intp]
 TRAINED, VALIDATED, HELD_OUT = "trained on", "validation", "held out"
+_OF_PART = {TRAINED: "trained on", VALIDATED: "of the validation", HELD_OUT: "held out"}
 
 
 @dataclass(frozen=True)
@@ -74,9 +76,14 @@ class Task:
         return known if VALIDATED in self.parts else {"loss": known["loss"]}
 
     @property
+    def judged_rows(self) -> str:
+        """How many rows the results are about, and which."""
+        return f"{count(len(self.parts[self.judged]), 'row')} {_OF_PART[self.judged]}"
+
+    @property
     def score_names(self) -> list[str]:
         """The scores of a network on this task."""
-        return ["MSE", "MAE", "R²"] if self.target.classes is None else ["accuracy", "F1"]
+        return score_names(self.target.classes)
 
     def rows(self, part: str) -> tuple[Array, Array]:
         """Inputs and labels."""

@@ -15,6 +15,7 @@ from fastgd.cli.evaluation import (
     write_rows,
 )
 from fastgd.cli.files import save_figure, settled
+from fastgd.cli.scores import class_parts
 from fastgd.cli.show import Outcome, Table
 from fastgd.cli.task import Task
 from fastgd.cli.training import REMEDY, Training, planned, train_all
@@ -37,6 +38,7 @@ def run(options: Namespace) -> Outcome:
         parts.append(f"It diverged: {REMEDY}")
     elif found:
         parts.append(_scores_table(task, training, found))
+        parts += class_parts(found[task.judged].found, task.target.classes, task.judged_rows)
     if plan.folder is not None:
         parts += _write(plan.folder, task, training, found, options.keep_formulas)
     return Outcome(parts, training.status != Status.INTERRUPTED)

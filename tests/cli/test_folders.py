@@ -40,7 +40,8 @@ def test_files_that_nothing_overwrites_may_lie_side_by_side(commands, tmp_path, 
     said(commands["sweep"], capsys)
     said(commands["minimize"], capsys)
     assert set(contents(tmp_path / "out")) == {
-        "sweep.csv", "sweep.png", "parameters.csv", "history.csv", "loss.png"
+        "sweep.csv", "sweep.png", "parameters.csv", "history.csv", "loss.png",
+        "model.json", "coefficients.json",
     }  # fmt: skip
 
 

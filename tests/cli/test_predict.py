@@ -37,17 +37,18 @@ def test_predictions_of_classes(sizes, tmp_path, capsys):
     lines = said(["predict", str(folder), path, "--drop-missing"], capsys)
     assert lines[0].startswith("size of 8 rows of new.csv")
     assert lines[0].endswith("1 row with a level that the training rows do not have")
-    assert lines[1].split() == ["row", "predicted", "p(large)", "p(middle)", "p(small)"]
-    assert [line.split()[0] for line in lines[2:]] == list("12346789")
+    assert lines[1].split() == ["row", "size", "predicted", "p(large)", "p(middle)", "p(small)"]
+    assert [line.split()[0] for line in lines[2:10]] == list("12346789")
+    assert lines[10].startswith("Against the file's size: accuracy ")
 
 
 def test_predict_says_what_is_wrong(cars, tmp_path, capsys):
     folder = tmp_path / "out"
-    assert "fastgd train --out writes it" in refused(["predict", str(folder), cars], capsys)
+    assert "there is no folder" in refused(["predict", str(folder), cars], capsys)
     said(["train", cars, "--target", "mpg", *QUICK, "--out", str(folder)], capsys)
     path = write(tmp_path / "a.csv", {"power": POWER})
     says = refused(["predict", str(folder), path], capsys)
-    assert "a.csv: there is no column 'weight', 'make', which the network takes" in says
+    assert "a.csv: there is no column 'weight', 'make', which the model takes" in says
     path = write(tmp_path / "a.csv", {**CARS, "weight": "heavy"})
     assert "column 'weight' has text in row 1: 'heavy'" in refused(
         ["predict", str(folder), path], capsys
