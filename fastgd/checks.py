@@ -16,6 +16,8 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from fastgd.tensors import as_array
+
 _FLOAT64: np.dtype[Any] = np.dtype(np.float64)
 LARGEST_COUNT = 2**53  # up to here float64 tells integers apart
 # What other libraries call some arguments.
@@ -168,6 +170,7 @@ def as_generator(name: str, rng: Any) -> np.random.Generator:
 
 def as_real_array(name: str, values: Any, kinds: str = "fiub") -> NDArray[Any]:
     """An array of real numbers of any dtype of these `kinds`, not copied if it is one."""
+    values = as_array(name, values)
     try:
         array = np.asarray(values)
     except (TypeError, ValueError):

@@ -25,6 +25,7 @@ from fastgd.optimizers import SGD, Optimizer
 from fastgd.problems import Function, Problem
 from fastgd.progress import Progress
 from fastgd.signals import interruptible
+from fastgd.tensors import as_array
 
 if TYPE_CHECKING:
     from scipy.optimize import OptimizeResult
@@ -246,6 +247,7 @@ def _problem(fun: Any, jac: Any, x0: ArrayLike | None) -> Problem:
         raise TypeError(f"fun must be a fastgd.Problem or callable, got {type(fun).__name__}")
     if x0 is None:
         raise TypeError("x0 is missing: a function needs a starting point")
+    x0 = as_array("x0", x0)
     try:
         count = np.size(np.asarray(x0))
     except ValueError:

@@ -22,6 +22,7 @@ from fastgd.estimators.arguments import Kind, check_parameters
 from fastgd.estimators.callbacks import CallbackSupportMixin, FitTasks, as_callbacks
 from fastgd.estimators.data import checked_weights, dense, row_by_row
 from fastgd.network.mlp import MLP
+from fastgd.tensors import as_array
 
 __all__ = ["NetworkClassifier", "NetworkEstimator", "NetworkRegressor", "warn_caller"]
 
@@ -185,8 +186,8 @@ class NetworkEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[mis
         """Inputs as a dense array of floats, and targets."""
         X, y = validate_data(
             self,
-            X,
-            y,
+            as_array("X", X),
+            as_array("y", y),
             accept_sparse=["csr", "csc"],
             multi_output=True,
             dtype=self._float_types(),
@@ -259,6 +260,7 @@ class NetworkEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[mis
 
     def _inputs(self, X: Any) -> Any:
         """Inputs of a prediction, checked, perhaps sparse."""
+        X = as_array("X", X)
         return validate_data(
             self, X, accept_sparse=["csr", "csc"], dtype=self._float_types(), reset=False
         )

@@ -11,6 +11,7 @@ from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import check_array
 
 from fastgd.engines.protocol.networks import Array
+from fastgd.tensors import as_array
 
 __all__ = [
     "checked_weights",
@@ -42,7 +43,11 @@ def checked_weights(sample_weight: Any, n: int) -> NDArray[np.float64] | None:
     if isinstance(sample_weight, Number):
         sample_weight = np.full(n, sample_weight)
     w = check_array(
-        sample_weight, ensure_2d=False, dtype=np.float64, order="C", input_name="sample_weight"
+        as_array("sample_weight", sample_weight),
+        ensure_2d=False,
+        dtype=np.float64,
+        order="C",
+        input_name="sample_weight",
     )
     if w.shape != (n,):
         raise ValueError(f"sample_weight must have shape ({n},) as X has {n} rows, got {w.shape}")

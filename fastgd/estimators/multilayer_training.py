@@ -23,6 +23,7 @@ from fastgd.estimators.lbfgs import minimize_by_lbfgs
 from fastgd.network.mlp import MLP
 from fastgd.optimizers import Optimizer
 from fastgd.signals import interruptible
+from fastgd.tensors import as_array
 
 __all__ = ["MultilayerTraining"]
 
@@ -264,8 +265,9 @@ class MultilayerTraining(NetworkEstimator):
     def _checked_held_out(self, validation: Any) -> HeldOut:
         if not isinstance(validation, tuple | list) or len(validation) != 2:
             raise TypeError(f"validation must be a pair (X, y), got {validation!r:.60}")
-        x = dense(self._inputs(validation[0]))
-        y = check_array(validation[1], ensure_2d=False, dtype=None, accept_sparse=True)
+        x = dense(self._inputs(as_array("validation[0]", validation[0])))
+        y = as_array("validation[1]", validation[1])
+        y = check_array(y, ensure_2d=False, dtype=None, accept_sparse=True)
         check_consistent_length(x, y)
         try:
             return HeldOut(x, self._targets(y, self._network().architecture.dtype), None)

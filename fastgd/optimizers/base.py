@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Self
 from fastgd.engines.cuda.arrays import is_device_array
 from fastgd.engines.parse import Rule
 from fastgd.engines.protocol.steps import Method
-from fastgd.optimizers.common import COMMON_FIELDS, RUNNING, checked_running
+from fastgd.optimizers.common import COMMON_FIELDS, RUNNING, checked_running, skips_none
 from fastgd.optimizers.fields import Choice, Field, Schedule, rate_at
 from fastgd.optimizers.formula import Formula
 from fastgd.optimizers.groups import checked_groups, group_numbers
@@ -176,7 +176,9 @@ class Optimizer(Stateful):
 
     # --- the step ---------------------------------------------------------------------------------
 
-    def step(self, params: Any, grads: Any, *, lr: float | None = None) -> None:
+    def step(
+        self, params: Any, grads: Any, *, lr: float | None = None, none_grads: str = "error"
+    ) -> None:
         """Update the parameters in place.
 
         The first step fixes the structure, shapes and dtypes of `params`, and whether they are on
@@ -193,11 +195,15 @@ class Optimizer(Stateful):
             Gradients, of the same shapes and dtypes. They are not modified.
         lr : float, optional
             Learning rate of this step only; groups with their own rate keep it.
+        none_grads : {"error", "skip"}, default "error"
+            What to do about gradients that are None, those of frozen parameters. "skip": such a
+            parameter and its state stay as they are, and it has not made this step: the bias
+            corrections of Adam count its own steps, as in PyTorch. `t` and schedules go on.
 
         Raises
         ------
         TypeError
-            If something is not an array, for example a gradient that is None.
+            If something is not an array, for example a gradient that is None without "skip".
         ValueError
             If structure, shape or dtype differ from those of the first step, a parameter is
             read-only, or it overlaps a gradient or another parameter.
@@ -214,11 +220,11 @@ class Optimizer(Stateful):
         """
         plan = self._plan
         if plan is None:
-            self._first_step(params, grads, lr)
+            self._first_step(params, grads, lr, none_grads)
             return
         t = plan.t + 1
-        if lr is not None:
-            self._step_with(plan, params, grads, lr)
+        if lr is not None or none_grads != "error":
+            self._step_with(plan, params, grads, lr, none_grads)
         else:
             if plan.moving:
                 plan.write_rates()
@@ -228,12 +234,16 @@ class Optimizer(Stateful):
                 plan.update(plan.leaves(params, "params"), plan.leaves(grads, "grads"), t)
         plan.t = t
 
-    def _step_with(self, plan: Plan, params: Any, grads: Any, lr: float) -> None:
-        rate = self._one_rate(lr)
-        p, g = plan.leaves(params, "params"), plan.leaves(grads, "grads")
+    def _step_with(
+        self, plan: Plan, params: Any, grads: Any, lr: float | None, none_grads: str
+    ) -> None:
+        skips = skips_none(none_grads)
+        rate = None if lr is None else self._one_rate(lr)
+        listing = plan.tree.with_frozen if skips else plan.leaves
+        p, g = plan.leaves(params, "params"), listing(grads, "grads")
         plan.write_rates(rate)
         try:
-            plan.update(p, g, plan.t + 1)
+            (plan.skip if skips else plan.update)(p, g, plan.t + 1)
         finally:
             plan.write_rates()
 
@@ -243,21 +253,18 @@ class Optimizer(Stateful):
             return rate
         raise TypeError("lr of one step must be a number; a schedule belongs in the constructor")
 
-    def _first_step(self, params: Any, grads: Any, lr: float | None) -> None:
-        tree = Tree(params)
-        leaves, gradients = tree.leaves(params, "params"), tree.leaves(grads, "grads")
+    def _first_step(self, params: Any, grads: Any, lr: float | None, none_grads: str) -> None:
+        tree, skips = Tree(params), skips_none(none_grads)
+        leaves = tree.leaves(params, "params")
+        gradients = (tree.with_frozen if skips else tree.leaves)(grads, "grads")
         if lr is not None:
             lr = self._one_rate(lr)
         on_device = any(map(is_device_array, leaves))
-        found = checked_leaves(tree, leaves, gradients, on_device=on_device)
+        found = checked_leaves(tree, leaves, gradients, on_device=on_device, frozen=skips)
         backend = backend_for(self._running, self._backends, on_device=on_device)
         self._plan = plan = self._new_plan(tree, found, backend, lr)
         try:
-            plan.write_rates()
-            if lr is None:
-                plan.update(leaves, gradients, plan.t + 1)
-            else:
-                self._step_with(plan, params, grads, lr)
+            self._step_with(plan, params, grads, lr, none_grads)
         except BaseException:
             self._plan = None
             raise

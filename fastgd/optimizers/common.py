@@ -61,3 +61,10 @@ def checked_running(running: Mapping[str, Any], supports: tuple[str, ...]) -> di
         resolve_backend(running["backend"], supports=(*supports, "cuda"))
     config.get_num_threads(running["n_threads"])
     return {**running, **flags}
+
+
+def skips_none(none_grads: Any) -> bool:
+    """Whether a step passes over gradients that are None: its argument `none_grads`, checked."""
+    if none_grads not in {"error", "skip"}:
+        raise ValueError(f"none_grads must be 'error' or 'skip', got {none_grads!r:.60}")
+    return bool(none_grads == "skip")

@@ -117,6 +117,10 @@ def bound_to(optimizer: Optimizer, params: Sequence[Any], rule: Rule | None = No
         optimizer._plan, optimizer._pending = plan, None
     if plan.backend == "cuda":
         raise ValueError("the optimizer has its state on the GPU, for arrays there; give another")
+    if plan.cohorts is not None:
+        raise ValueError(
+            "the optimizer has parameters that missed steps (none_grads); give another"
+        )
     leaves = plan.leaves(params, "params")
     checked(plan.slots, leaves, [np.empty(slot.shape, slot.dtype) for slot in plan.slots])
     return plan

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from fastgd.engines.backends import resolve_backend
 from fastgd.engines.protocol.steps import Group, Method, Slot
 from fastgd.engines.steps import checked_first, group_for, slot_for, stepper_class
 from fastgd.optimizers.fields import Schedule, rate_at
+from fastgd.optimizers.frozen import Cohorts
 from fastgd.optimizers.rates import reader_of
 from fastgd.optimizers.tree import Tree, spelled
 
@@ -44,6 +46,10 @@ class Plan:
         The number of updates done.
     methods : list of Method
         What the groups began with; their rates may be others now.
+    stepper : callable
+        ``stepper(slots, groups)`` makes what updates some of the arrays.
+    cohorts : Cohorts or None
+        What updates the arrays once one of them has missed a step.
     moving : bool
         Whether a rate changes with `t`.
     """
@@ -58,6 +64,8 @@ class Plan:
     rates: list[float | Schedule | None]
     t: int
     methods: list[Method]
+    stepper: Callable[[Sequence[Slot], Sequence[Group]], Any]
+    cohorts: Cohorts | None = field(init=False, default=None)
     moving: bool = field(init=False)
     _read: Callable[[int], float] = field(init=False)  # the rate of the first group
     _read_others: list[Callable[[int], float] | None] = field(init=False)
@@ -71,14 +79,40 @@ class Plan:
         self._read = reader_of(first)  # type: ignore[arg-type]
         self._read_others = [None if rate is None else reader_of(rate) for rate in others]
 
+    def skip(self, params: list[Any], grads: list[Any], t: int) -> None:
+        """Update the arrays that have a gradient; those whose gradient is None miss the step."""
+        if self.cohorts is None:
+            if all(gradient is not None for gradient in grads):
+                self.update(params, grads, t)
+                return
+            self.part()
+        assert self.cohorts is not None
+        self.cohorts.skip(params, grads, t)
+
+    def part(
+        self,
+        behind: NDArray[np.int64] | None = None,
+        carries: NDArray[np.float64] | None = None,
+    ) -> None:
+        """From now on arrays may have missed steps, at first so many, with these running products."""
+        self.cohorts = Cohorts(self.slots, self.groups, self.stepper, behind, carries)
+        self.update = self.cohorts.step
+
+    def unite(self) -> None:
+        """From now on no array has missed a step."""
+        self.cohorts, self.update = None, self.stepper(self.slots, self.groups).step
+
     def begin(self, methods: Sequence[Method], rates: Sequence[float | Schedule | None]) -> bool:
         """Start anew in the same memory, with other numbers of the same rules.
 
         Returns
         -------
         bool
-            False if the rules are others, or what their steppers have fixed; nothing has changed then.
+            False if the rules are others, or what their steppers have fixed, or arrays have missed steps; nothing has
+            changed then.
         """
+        if self.cohorts is not None:
+            return False
         for group, method in zip(self.groups, methods, strict=True):
             if (
                 group.rule is not method.rule
@@ -154,23 +188,28 @@ def make_plan(  # noqa: PLR0917  (each is a part of the plan)
     options = {name: running[name] for name in ("flush_subnormals", "n_threads")}
     if backend == "cuda":
         options["copying"] = isinstance(leaves[0], np.ndarray)
-    stepper = stepper_class(backend)(slots, groups, **options)
+    stepper = partial(stepper_class(backend), **options)
     single = tree.paths == [()]
-    update, known = stepper.step, list(methods)
-    return Plan(tree, tree.leaves, slots, groups, update, single, backend, rates, t, known)
+    update, known = stepper(slots, groups).step, list(methods)
+    return Plan(tree, tree.leaves, slots, groups, update, single, backend, rates, t, known, stepper)
 
 
 def checked_leaves(
-    tree: Tree, params: Sequence[Any], grads: Sequence[Any] = (), *, on_device: bool = False
+    tree: Tree,
+    params: Sequence[Any],
+    grads: Sequence[Any] = (),
+    *,
+    on_device: bool = False,
+    frozen: bool = False,
 ) -> list[Any]:
-    """The parameters, of NumPy as they are in memory.
+    """The parameters, of NumPy as they are in memory; `frozen` says that gradients may be None.
 
     TypeError or ValueError where something cannot be a parameter or a gradient at all.
     """
     found = []
     for k, path in enumerate(tree.paths):
         found.append(checked_first(spelled("params", path), params[k], on_device))
-        if grads:
+        if grads and not (frozen and grads[k] is None):
             checked_first(spelled("grads", path), grads[k], on_device)
     return found
 

@@ -13,6 +13,7 @@ from fastgd.engines.protocol.steps import Group, Slot
 from fastgd.optimizers.hyperparameters import from_text
 from fastgd.optimizers.plan import Plan
 
+_OF_FROZEN = ("behind", "carries")  # where an array has missed steps
 _WITHOUT_STEPS = ("optimizer", "hyperparameters", "rules", "t")  # what every state may have
 
 
@@ -57,6 +58,8 @@ def saved(
     if plan is not None:
         state["carry"] = np.array([group.carry[0] for group in plan.groups])
         state["params"] = np.array([slot.name for slot in plan.slots])
+        if plan.cohorts is not None:
+            state["behind"], state["carries"] = plan.cohorts.behind, plan.cohorts.carries
         for key, array in _state_arrays(plan.groups, plan.slots).items():
             state[key] = _host_copy(array)
     elif pending is not None:
@@ -119,6 +122,23 @@ def _check_params_and_carry(arrays: Mapping[str, NDArray[Any]]) -> None:
         raise ValueError(
             f"state['carry'] must be {groups} finite float64 numbers, got {carry!r:.80}"
         )
+    if any(key in arrays for key in _OF_FROZEN):
+        _check_frozen(arrays, names.size)
+
+
+def _check_frozen(arrays: Mapping[str, NDArray[Any]], many: int) -> None:
+    """What is kept for each of so many arrays where one has missed steps."""
+    if not all(key in arrays for key in _OF_FROZEN):
+        raise ValueError("state must have both 'behind' and 'carries', or neither")
+    behind, carries = arrays["behind"], arrays["carries"]
+    if behind.shape != (many,) or behind.dtype.kind not in "iu":
+        raise ValueError(f"state['behind'] must be {many} numbers of steps, got {behind!r:.80}")
+    if many and not (behind.min() >= 0 and behind.max() <= int(arrays["t"])):
+        raise ValueError(f"state['behind'] must lie between 0 and state['t'], got {behind!r:.80}")
+    if carries.shape != (many,) or carries.dtype != np.float64 or not np.isfinite(carries).all():
+        raise ValueError(
+            f"state['carries'] must be {many} finite float64 numbers, got {carries!r:.80}"
+        )
 
 
 def check_rules(arrays: Mapping[str, NDArray[Any]], rules: Sequence[str]) -> None:
@@ -135,7 +155,7 @@ def restore(plan: Plan, arrays: Mapping[str, NDArray[Any]]) -> None:
     expected = [slot.name for slot in plan.slots]
     if names != expected:
         raise ValueError(f"state is that of the parameters {names}, not of {expected}")
-    known = {*_WITHOUT_STEPS, "carry", "params", *targets}
+    known = {*_WITHOUT_STEPS, "carry", "params", *_OF_FROZEN, *targets}
     for key in arrays:
         if key not in known:
             raise ValueError(f"state[{key!r}] belongs to no parameter")
@@ -152,3 +172,7 @@ def restore(plan: Plan, arrays: Mapping[str, NDArray[Any]]) -> None:
         _write(target, arrays[key])
     for group, value in zip(plan.groups, arrays["carry"], strict=True):
         group.carry[0] = value
+    if "behind" in arrays:
+        plan.part(arrays["behind"], arrays["carries"])
+    elif plan.cohorts is not None:
+        plan.unite()

@@ -9,6 +9,7 @@ import numpy as np
 
 from fastgd.engines.cuda.arrays import is_device_array
 from fastgd.engines.steps import collector
+from fastgd.tensors import is_tensor
 
 _DEEPEST = 64  # deeper than any model, and far from Python's own limit, which a cycle would hit
 Path = tuple[Any, ...]
@@ -68,16 +69,22 @@ class Tree:
         below = [node for child in self._children for node in child._nodes()]
         return [(self._kind, self._keys), *below]
 
-    def _nested(self, value: Any, root: str, path: Path) -> list[Any]:
+    def with_frozen(self, value: Any, root: str) -> list[Any]:
+        """The leaves of gradients of which some, or some nested parts as a whole, are None."""
+        return self._nested(value, root, (), frozen=True)
+
+    def _nested(self, value: Any, root: str, path: Path, *, frozen: bool = False) -> list[Any]:
         if self._kind == "array":
             return [value]
+        if frozen and value is None:
+            return [None] * len(self.paths)
         self._same(value, root, path)
         values = [value[key] for key in self._keys]
         if self._kind == "dict":
             self._same(value, root, path)  # reading may have changed it
         found = []
         for key, child, below in zip(self._keys, self._children, values, strict=True):
-            found += child._nested(below, root, (*path, key))
+            found += child._nested(below, root, (*path, key), frozen=frozen)
         return found
 
     def _same(self, value: Any, root: str, path: Path) -> None:
@@ -104,7 +111,7 @@ class Tree:
 
 
 def _kind_and_keys(value: Any, root: str, path: Path) -> tuple[str, list[Any]]:
-    if issubclass(type(value), np.ndarray) or is_device_array(value):
+    if issubclass(type(value), np.ndarray) or is_device_array(value) or is_tensor(value):
         return "array", []
     if isinstance(value, list | tuple):
         return "list", list(range(_length(value)))

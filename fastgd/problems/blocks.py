@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.checks import as_real_array
+from fastgd.tensors import as_array
 
 Pair = tuple[NDArray[np.float64], NDArray[Any]]
 
@@ -72,7 +73,10 @@ class Blocks:
                 f"block {k} is {type(block).__name__}, wanted a pair (X, y); "
                 "of tables with named columns, name the target"
             )
-        inputs, targets = (np.asarray(_computed(part)) for part in block)
+        inputs, targets = (
+            np.asarray(as_array(f"block {k}: {part}", _computed(given)))
+            for part, given in zip(("X", "y"), block, strict=True)
+        )
         inputs = as_real_array(f"block {k}: X", inputs)
         inputs = inputs[:, None] if inputs.ndim == 1 else inputs
         if inputs.ndim != 2 or not inputs.shape[1]:

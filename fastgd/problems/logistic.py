@@ -27,6 +27,7 @@ from fastgd.problems.rows import (
     Targets,
     rows_of,
 )
+from fastgd.tensors import as_array
 
 _LABELS = 1 << 20  # of a file, looked at together
 
@@ -307,7 +308,7 @@ def _classified(y: ArrayLike) -> tuple[NDArray[Any], Targets]:
 
 def _labels(name: str, values: ArrayLike) -> NDArray[Any]:
     """Labels as an array of integers, booleans or strings."""
-    labels = np.asarray(values)
+    labels = np.asarray(as_array(name, values))
     if labels.dtype == object and all(isinstance(v, str) for v in labels.flat):
         labels = labels.astype(str)
     if labels.dtype.kind == "f":

@@ -55,6 +55,7 @@ cdef struct GroupEntry:
     double* hyper
     double* shared
     double* carry
+    double* behind  # steps that the arrays have missed
     double new_carry
     double clip_norm
     double norm_eps

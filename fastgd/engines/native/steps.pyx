@@ -171,7 +171,7 @@ cdef void finish(GroupEntry* g, double t, double lr, double norm) noexcept nogil
         for k in range(SHARED):
             arguments[1 + k] = g.shared[k]
         arguments[2] = arguments[2] * scale
-        g.prepare(t, &g.new_carry, arguments, g.numbers)
+        g.prepare(t - g.behind[0], &g.new_carry, arguments, g.numbers)
     for k in range(shared + g.own):
         g.rounded[k] = <float>g.numbers[k]
 
@@ -250,7 +250,7 @@ cdef class Stepper:
             raise ValueError("clipping by norm needs a prepared group")
         g.hyper = self._doubles(group.hyper, g.hypers)
         g.shared = self._doubles(group.shared, SHARED)
-        g.carry = self._doubles(group.carry, 1)
+        g.carry, g.behind = self._doubles(group.carry, 1), self._doubles(group.behind, 1)
         g.clip_norm, g.norm_eps = group.clip_norm, group.norm_eps
         self.clips = self.clips or g.clip_norm < INFINITY
         g.local = self._doubles(np.zeros(g.hypers + 1 + SHARED), g.hypers + 1 + SHARED)
@@ -552,6 +552,7 @@ cdef class Stepper:
             g.local[k] = g.hyper[k]
         g.local[0] = lr
         g.new_carry = g.carry[0]
+        t -= g.behind[0]
         if g.evaluate is not NULL:
             g.evaluate(t, &g.new_carry, g.local, g.numbers + first)
             return 0

@@ -12,6 +12,7 @@ from numpy.lib.array_utils import byte_bounds
 from numpy.typing import NDArray
 
 from fastgd.engines.protocol.steps import Slot
+from fastgd.tensors import as_array, described, is_tensor
 
 Array = NDArray[Any]
 _HARDEST_OVERLAP = 100_000  # candidate solutions to try before two arrays count as overlapping
@@ -51,7 +52,7 @@ def plain_arrays(
     found: dict[str, list[Array]] = {}
     for root, arrays in (("params", params), ("grads", grads)):
         found[root] = [
-            _checked_array(root + slot.name.removeprefix("params"), array, slot)
+            _checked_array(root + slot.name.removeprefix("params"), array, slot, root == "params")
             for slot, array in zip(slots, arrays, strict=True)
         ]
     return found["params"], found["grads"]
@@ -89,10 +90,13 @@ def is_plain_array(value: Any) -> bool:
 
 
 def as_plain_array(name: str, value: Any) -> Array:
-    """A NumPy array as it is in memory; TypeError for anything else."""
+    """A NumPy array or a tensor of another library as it is in memory; TypeError for anything else."""
+    value = as_array(name, value, shared=True)
     if not is_plain_array(value):
         got = "None" if value is None else type(value).__name__
-        raise TypeError(f"{name} must be a NumPy array, got {got}")
+        frozen = value is None and name.startswith("grads")
+        remedy = "; step(..., none_grads='skip') passes over frozen parameters" if frozen else ""
+        raise TypeError(f"{name} must be a NumPy array, got {got}{remedy}")
     return as_in_memory(value)
 
 
@@ -113,10 +117,15 @@ def check_mapping(name: str, array: Array) -> None:
             )
 
 
-def _checked_array(name: str, array: Any, slot: Slot) -> Array:
+def _checked_array(name: str, array: Any, slot: Slot, written: bool) -> Array:
     found = as_plain_array(name, array)
     if found is not array:
         check_mapping(name, found)
+        if written and not found.flags.writeable and is_tensor(array):
+            raise ValueError(
+                f"{name} is {described(array)} that cannot be changed in place; "
+                f"update a copy, numpy.array({name})"
+            )
     check_form(name, found.shape, found.dtype, slot)
     return found
 

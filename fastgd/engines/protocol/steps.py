@@ -24,6 +24,10 @@ def _no_carry() -> NDArray[np.float64]:
     return np.ones(1)
 
 
+def _none_behind() -> NDArray[np.float64]:
+    return np.zeros(1)
+
+
 def _shared() -> NDArray[np.float64]:
     return np.array([1.0, 1.0, math.inf, 0.0, 0.0, 0.0])
 
@@ -32,7 +36,7 @@ def _shared() -> NDArray[np.float64]:
 class Group:
     """Arrays that share a rule and its hyperparameters.
 
-    The arrays `hyper`, `shared` and `carry` are read at every step: the owner of the group may change them.
+    The arrays `hyper`, `shared`, `carry` and `behind` are read at every step: the owner of the group may change them.
 
     Attributes
     ----------
@@ -50,6 +54,8 @@ class Group:
         none.
     carry : ndarray of float64, shape (1,)
         Running product of the coefficient function, 1 before the first step.
+    behind : ndarray of float64, shape (1,)
+        How many steps the arrays have missed, which do not count in the step number of the coefficients.
     loops : dict
         From "f" (float32) or "d" (float64) to the update loop: an address, or a Python function in
         the NumPy twin.
@@ -68,6 +74,7 @@ class Group:
     clip_norm: float = math.inf
     norm_eps: float = 1e-6
     carry: NDArray[np.float64] = field(default_factory=_no_carry)
+    behind: NDArray[np.float64] = field(default_factory=_none_behind)
     loops: dict[str, Loop] = field(default_factory=dict)
     evaluate: Loop | None = None
 

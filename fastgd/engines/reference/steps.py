@@ -126,6 +126,7 @@ def coefficients(
     group: Group, t: float, lr: float, carry: NDArray[np.float64], scale: float
 ) -> list[float]:
     """The rule's coefficients in double, those of `prepare` before them; writes the carry."""
+    t -= float(group.behind[0])
     hyper = group.hyper.copy()
     hyper[0] = lr
     own = np.empty(len(group.rule.coefficients))
