@@ -9,14 +9,15 @@ from __future__ import annotations
 import difflib
 import re
 from collections import Counter
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.cli.column import FEW, Kind, check_levels, is_words, levels, numbers, target_values
+from fastgd.cli.dates import Days, days_of
 from fastgd.cli.table import Source
 from fastgd.cli.words import count, several
 
@@ -45,6 +46,11 @@ class Choice:
         Columns that are not features.
     categories : sequence of str, optional
         Features that are categories although they hold numbers; a column of words always is.
+    dates : sequence of str, optional
+        Features that are dates although they hold numbers, such as 20200131; a column of dates always is, unless it is
+        one of `categories`.
+    date_format : str, optional
+        How dates are written, where that is not seen from them.
     as_number, as_classes : str
         The command-line options that take the target as a number and as classes, for messages. Where `as_classes` is
         "", there is no remark that the numbers might be classes.
@@ -56,6 +62,8 @@ class Choice:
     drop_missing: bool = False
     without: Sequence[str] = ()
     categories: Sequence[str] = ()
+    dates: Sequence[str] = ()
+    date_format: str | None = None
     as_number: str = "--task regression"
     as_classes: str = "--task classification"
 
@@ -67,13 +75,15 @@ class Columns:
     Attributes
     ----------
     frame : pandas.DataFrame
-        The features: numbers as float64, categories as texts. Its index counts the file's rows from 0.
+        The features: numbers and dates as float64, categories as texts. Its index counts the file's rows from 0.
     target : ndarray of shape (rows,)
         Numbers or, with `classes`, their labels.
     target_name : str
     classes : tuple, optional
     notes : tuple of str
         Remarks for the reader, for example what was left out.
+    dates : dict of str to Days
+        The features that are dates, and how they became numbers.
     """
 
     frame: pd.DataFrame
@@ -81,6 +91,7 @@ class Columns:
     target_name: str
     classes: tuple[Any, ...] | None = None
     notes: tuple[str, ...] = ()
+    dates: Mapping[str, Days] = field(default_factory=dict)
 
     @property
     def feature_names(self) -> list[str]:
@@ -149,9 +160,14 @@ def choose(frame: pd.DataFrame, choice: Choice) -> Columns:
     if target in choice.without:
         raise ValueError(f"{target!r} is the target and cannot be left out")
     frame, features, notes = _selected(frame.drop(columns=list(choice.without)), choice)
-    _check_known(features, categories)
-    words = [name for name in features if is_words(frame[name])]
-    chosen = as_inputs(frame, features, {*categories, *words})
+    _check_known(features, (*categories, *choice.dates))
+    dates: dict[str, Days] = {}
+    for name in features:
+        if name not in categories:
+            days = days_of(frame[name], name in choice.dates, choice.date_format)
+            dates |= {} if days is None else {name: days}
+    words = [name for name in features if name not in dates and is_words(frame[name])]
+    chosen = as_inputs(frame, features, {*categories, *words}, dates)
     for name in features:
         check_levels(chosen[name])
     constant = [name for name in features if _is_constant(chosen[name])]
@@ -161,25 +177,32 @@ def choose(frame: pd.DataFrame, choice: Choice) -> Columns:
         which = ", ".join(constant[:3]) + (", ..." if len(constant) > 3 else "")
         notes.append(f"{count(len(constant), 'column')} left out as always the same ({which})")
         chosen = chosen.drop(columns=constant)
+    if days_of(frame[target], False, choice.date_format) is not None:
+        raise ValueError(f"column {target!r} holds dates; wanted a number or a class as the target")
     classes, values = target_values(frame[target], choice.kind, choice.as_number)
     if classes is None:
         if _is_constant(frame[target]):
             raise ValueError(f"{_about_constant(frame[target])}: nothing to predict")
         if choice.kind == "auto" and choice.as_classes:
             notes += _note_on_classes(values, choice.as_classes)
-    return Columns(chosen, values, target, classes, tuple(notes))
+    return Columns(chosen, values, target, classes, tuple(notes), dates)
 
 
 def as_inputs(
-    frame: pd.DataFrame, features: Sequence[str], categories: Collection[str]
+    frame: pd.DataFrame,
+    features: Sequence[str],
+    categories: Collection[str],
+    dates: Mapping[str, Days],
 ) -> pd.DataFrame:
-    """Features with numbers as float64 and categories as texts."""
+    """Features with numbers and dates as float64 and categories as texts."""
     import pandas as pd  # noqa: PLC0415  (heavy)
 
-    columns = {
-        name: levels(frame[name]) if name in categories else numbers(frame[name])
-        for name in features
-    }
+    def as_input(name: str) -> NDArray[Any]:
+        if name in dates:
+            return dates[name].of(frame[name])
+        return levels(frame[name]) if name in categories else numbers(frame[name])
+
+    columns = {name: as_input(name) for name in features}
     return pd.DataFrame(columns, index=frame.index)
 
 

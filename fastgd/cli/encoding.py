@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.cli.columns import MOST_NAMES, as_inputs, complete
+from fastgd.cli.dates import Days
 from fastgd.cli.words import several
 
 if TYPE_CHECKING:
@@ -21,12 +23,31 @@ Scale = Literal["minmax", "standard", "none"]
 
 @dataclass(frozen=True)
 class Feature:
-    """A column as inputs: a number as (x - offset) / width; with `levels`, one input of 0 or 1 for each level."""
+    """A column as inputs.
+
+    Attributes
+    ----------
+    name : str
+    offset, width : float
+        A number is the input (x - offset) / width.
+    levels : tuple of str
+        Of a category: one input of 0 or 1 for each.
+    dates : Days, optional
+        How a date becomes a number.
+    """
 
     name: str
     offset: float = 0.0
     width: float = 1.0
     levels: tuple[str, ...] = ()
+    dates: Days | None = None
+
+    @property
+    def inputs(self) -> list[str]:
+        """The names of its inputs."""
+        if self.levels:
+            return [f"{self.name}={level}" for level in self.levels]
+        return [self.name if self.dates is None else f"{self.name} (days)"]
 
 
 @dataclass(frozen=True)
@@ -43,16 +64,14 @@ class Encoding:
     @property
     def inputs(self) -> tuple[str, ...]:
         """The inputs' names."""
-        return tuple(
-            name
-            for f in self.features
-            for name in ([f"{f.name}={level}" for level in f.levels] or [f.name])
-        )
+        return tuple(name for f in self.features for name in f.inputs)
 
     def remarks(self) -> list[str]:
         """What the reader should know of it."""
         levels = [f"{f.name} ({len(f.levels)})" for f in self.features if f.levels]
-        return [f"an input for each level of {several(levels)}"] if levels else []
+        dates = [f"{f.name}: {f.dates}" for f in self.features if f.dates]
+        remarks = [f"an input for each level of {several(levels)}"] if levels else []
+        return [*remarks, *([several(dates)] if dates else [])]
 
     def columns(self, frame: pd.DataFrame, *, drop_missing: bool = False) -> pd.DataFrame:
         """The features' columns of another file, checked.
@@ -80,7 +99,8 @@ class Encoding:
                 f"there are {several(list(frame.columns), MOST_NAMES)}"
             )
         frame, _ = complete(frame[names], drop_missing)
-        return as_inputs(frame, names, {f.name for f in self.features if f.levels})
+        dates = {f.name: f.dates for f in self.features if f.dates is not None}
+        return as_inputs(frame, names, {f.name for f in self.features if f.levels}, dates)
 
     def encoded(self, frame: pd.DataFrame) -> Float:
         """The inputs; an unknown level has 0 in all inputs of its column.
@@ -116,9 +136,7 @@ class Encoding:
         -------
         tuple of ndarray and float or ndarray
         """
-        widths, offsets = np.array(
-            [(f.width, f.offset) for f in self.features for _ in f.levels or [""]]
-        ).T
+        widths, offsets = np.array([(f.width, f.offset) for f in self.features for _ in f.inputs]).T
         own = (weights.T / widths).T
         return own, intercept - np.tensordot(offsets, own, axes=(0, 0))
 
@@ -137,7 +155,9 @@ class Encoding:
         return np.asarray(pd.Index(feature.levels, dtype=object).get_indexer(frame[feature.name]))
 
 
-def encoding(frame: pd.DataFrame, scale: Scale) -> Encoding:
+def encoding(
+    frame: pd.DataFrame, scale: Scale, dates: Mapping[str, Days] | None = None
+) -> Encoding:
     """Fit an encoding: numbers are scaled, the levels of a category are sorted.
 
     Parameters
@@ -147,6 +167,8 @@ def encoding(frame: pd.DataFrame, scale: Scale) -> Encoding:
     scale : {"minmax", "standard", "none"}
         To [0, 1]; to mean 0 and standard deviation 1; as they are. A number that is the same in all rows is only
         shifted.
+    dates : dict of str to Days, optional
+        The columns that were dates.
 
     Returns
     -------
@@ -157,10 +179,12 @@ def encoding(frame: pd.DataFrame, scale: Scale) -> Encoding:
     ValueError
         If a column has numbers that are too large to be scaled.
     """
-    return Encoding(tuple(_feature(frame[name], scale) for name in frame.columns))
+    known = dates or {}
+    features = (_feature(frame[name], scale, known.get(name)) for name in frame.columns)
+    return Encoding(tuple(features))
 
 
-def _feature(column: pd.Series[Any], scale: Scale) -> Feature:
+def _feature(column: pd.Series[Any], scale: Scale, dates: Days | None) -> Feature:
     name = str(column.name)
     if column.dtype.kind != "f":
         return Feature(name, levels=tuple(sorted(column.unique())))
@@ -168,7 +192,7 @@ def _feature(column: pd.Series[Any], scale: Scale) -> Feature:
     offset, width = offsets.item(), widths.item()
     if not (np.isfinite(offset) and np.isfinite(width)):
         raise ValueError(f"column {name!r} has numbers beyond what can be scaled")
-    return Feature(name, offset, width or 1.0)
+    return Feature(name, offset, width or 1.0, dates=dates)
 
 
 def _spread(data: Float, scale: Scale) -> tuple[Float, Float]:

@@ -58,6 +58,15 @@ def add_columns(parser: argparse.ArgumentParser, scale: str) -> None:
         help="features that are categories although they hold numbers; columns of text always are",
     )  # fmt: skip
     parser.add_argument(
+        "--dates", metavar="A,B,...", type=readers.names,
+        help="features that are dates although they hold numbers such as 20200131; columns of dates always are, and "
+        "count as days since the first",
+    )  # fmt: skip
+    parser.add_argument(
+        "--date-format", metavar="FORMAT", type=readers.date_format,
+        help="how dates are written, such as %%d/%%m/%%Y (default: as they show it)",
+    )  # fmt: skip
+    parser.add_argument(
         "--scale", choices=tuple(SCALES), default=scale,
         help=f"features to [0, 1], to mean 0 and standard deviation 1, or as they are (default: {scale})",
     )  # fmt: skip

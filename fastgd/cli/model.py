@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import hashlib
 import json
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.checks import as_finite, as_finite_positive
+from fastgd.cli.dates import Days
 from fastgd.cli.encoding import Encoding, Feature
 from fastgd.cli.files import write_json
 from fastgd.cli.linear import Coefficients, Linear, own_units
@@ -254,10 +256,13 @@ def _label(value: Any) -> Any:
     return value
 
 
-def _feature(name: Any, offset: Any, width: Any, levels: Any) -> Feature:
+def _feature(name: Any, offset: Any, width: Any, levels: Any, dates: Any = None) -> Feature:
     """A feature from a file, checked."""
     offset, width = as_finite("offset", offset), as_finite_positive("width", width)
-    return Feature(_text(name), offset, width, tuple(map(_text, _list(levels))))
+    days = None if dates is None else Days(**{key: _text(text) for key, text in dates.items()})
+    if days is not None:
+        datetime.date.fromisoformat(days.since)
+    return Feature(_text(name), offset, width, tuple(map(_text, _list(levels))), days)
 
 
 def _list(value: Any) -> list[Any]:

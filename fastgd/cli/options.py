@@ -96,6 +96,8 @@ def _choice(options: Namespace, kind: Kind) -> Choice:
         options.drop_missing,
         without=options.without or (),
         categories=options.categories or (),
+        dates=options.dates or (),
+        date_format=options.date_format,
     )
 
 

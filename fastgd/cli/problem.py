@@ -77,7 +77,7 @@ class Task:
 
     def scaled(self, scale: Scale) -> Task:
         """The same with features scaled in another way."""
-        code = encoding(self.columns.frame, scale)
+        code = encoding(self.columns.frame, scale, self.columns.dates)
         return _posed(self.source, self.columns, code, replace(self.options, scale=scale))
 
     def has_closed_form(self, optimizer: Optimizer) -> bool:
@@ -122,7 +122,7 @@ def posed(source: Source, choice: Choice, options: ModelOptions) -> Task:
     """Read the file and pose the problem."""
     columns = chosen(source, choice)
     with source.named_in_errors():
-        code = encoding(columns.frame, options.scale)
+        code = encoding(columns.frame, options.scale, columns.dates)
     return _posed(source, columns, code, options)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import codecs
+import re
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -117,6 +118,14 @@ def separator(text: str) -> str:
     if sign in '"\r\n' or sign.isalnum():
         raise ValueError(f"{text!r} cannot separate cells")
     return sign
+
+
+@by
+def date_format(text: str) -> str:
+    """How dates are written, in the letters of strptime."""
+    if not re.search("%[YyGcxjD]", text):
+        raise ValueError(f"{text!r} has no year; wanted a form such as %d/%m/%Y")
+    return text
 
 
 @by

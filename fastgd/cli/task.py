@@ -153,7 +153,7 @@ def posed(
     with source.named_in_errors():
         _check_classes(columns)
         parts = _parts(columns, split)
-        code = encoding(columns.frame.iloc[parts[TRAINED]], scale)
+        code = encoding(columns.frame.iloc[parts[TRAINED]], scale, columns.dates)
         loss = _loss(options.loss, columns)
         unscaled = loss == "poisson" or scale == "none"
         target = _target(columns, parts[TRAINED], unscaled)
