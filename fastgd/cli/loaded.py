@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -125,8 +125,9 @@ class LoadedModel:
     def _inputs(self, X: Any) -> NDArray[Any]:
         frame = _frame(X, list(self.feature_names_in_))
         encoding = self._model.encoding
+        as_they_are = {f.name for f in encoding.features if f.levels or f.dates}
         try:
-            chosen = encoding.columns(_as_read(frame, self.feature_names_in_, self.categories_))
+            chosen = encoding.columns(_as_read(frame, self.feature_names_in_, as_they_are))
         except ValueError as error:
             raise ValueError(f"X, rows counted from 1: {error}") from None
         unknown = encoding.unknown(chosen)
@@ -265,9 +266,12 @@ def _frame(X: Any, names: list[str]) -> pd.DataFrame:
 
 
 def _as_read(
-    frame: pd.DataFrame, names: NDArray[Any], categories: Mapping[str, Any]
+    frame: pd.DataFrame, names: NDArray[Any], as_they_are: Collection[str]
 ) -> pd.DataFrame:
-    """The columns as a file is read: numbers where objects are all numbers, and nothing missing."""
+    """The columns as a file is read: numbers where objects are all numbers, and nothing missing.
+
+    Categories and dates stay as they are.
+    """
     frame = frame[[name for name in names if name in frame]].copy()
     for name in frame:
         column = frame[name]
@@ -276,7 +280,7 @@ def _as_read(
             raise ValueError(
                 f"column {name!r} has {count(len(rows), 'missing value')}, the first in row {rows[0] + 1}"
             )
-        if name in categories or column.dtype.kind in "iufb":
+        if name in as_they_are or column.dtype.kind in "iufb":
             continue
         frame[name] = _numbers(column)
     return frame

@@ -8,6 +8,7 @@ import pytest
 from cli.commands import refused, said
 from sklearn.linear_model import LinearRegression
 
+import fastgd as gd
 from fastgd.cli.dates import Days, days_of
 
 RNG = np.random.default_rng(8)
@@ -136,6 +137,22 @@ def test_predict_counts_from_the_same_day(form, tmp_path, capsys):
     frame.assign(when=DAYS.dt.strftime("%d %b %Y")).to_csv(path, index=False)
     says = refused(["predict", str(folder), str(path)], capsys)
     assert f"column 'when' has no date of the form {form} in row 1: '" in says
+
+
+def test_a_loaded_model_takes_dates(tmp_path, capsys):
+    path, folder = tmp_path / "a.csv", tmp_path / "out"
+    frame = table("%d/%m/%Y")
+    frame.to_csv(path, index=False)
+    said(["minimize", str(path), "--target", "sold", "--out", str(folder)], capsys)
+    said(["predict", str(folder), str(path), "--out", str(tmp_path / "p.csv")], capsys)
+    wanted = pd.read_csv(tmp_path / "p.csv")["predicted"]
+    model = gd.load(folder)
+    for dates in (frame["when"], DAYS, DAYS.dt.tz_localize("UTC"), DAYS.dt.date):
+        np.testing.assert_allclose(model.predict(frame.assign(when=dates)), wanted, rtol=1e-12)
+    one = {"when": datetime.date(2020, 5, 1), "size": 3.0}
+    assert np.isfinite(model.predict(one)).all()
+    with pytest.raises(ValueError, match="column 'when' has no date of the form"):
+        model.predict({"when": "May", "size": 3.0})
 
 
 def test_excel_and_parquet_have_dates(tmp_path, capsys):
