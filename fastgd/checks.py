@@ -80,6 +80,25 @@ def as_flag(name: str, value: Any) -> bool:
     return bool(value)
 
 
+def is_bound(value: Any) -> bool:
+    """Whether this is one bound: None or a number, also of NumPy."""
+    value = _unwrapped(value)
+    return value is None or (isinstance(value, Real) and not is_flag(value))
+
+
+def as_bounds(name: str, pair: Any) -> tuple[float, float]:
+    """A pair of bounds, lowest and highest, of which None stands for an infinite one."""
+    given = pair.tolist() if isinstance(pair, np.ndarray) else pair
+    if not isinstance(given, tuple | list) or len(given) != 2 or not all(map(is_bound, given)):
+        raise TypeError(f"{name} must be a pair (low, high) of numbers or None, got {pair!r:.60}")
+    low, high = given
+    low = -math.inf if low is None else as_number(name, low)
+    high = math.inf if high is None else as_number(name, high)
+    if not low <= high:  # neither is NaN
+        raise ValueError(f"{name} must have low <= high, got ({low:g}, {high:g})")
+    return low, high
+
+
 def as_count(name: str, value: Any, low: int = 0, high: int | None = None, wanted: str = "") -> int:
     """An integer from `low` to `high`, or to `LARGEST_COUNT`; `wanted` says so in other words."""
     value, upper = _unwrapped(value), LARGEST_COUNT if high is None else high

@@ -43,6 +43,8 @@ class Group:
         Those of the axis "lr".
     lookahead : bool
         Whether gradients are taken ahead of the point, as `fastgd.NAG` does.
+    box : ndarray of shape (2, n_parameters), optional
+        The lowest and the highest parameters.
     """
 
     index: range | NDArray[np.intp]
@@ -52,6 +54,7 @@ class Group:
     flags: Mapping[str, Any]
     schedules: list[Schedule] | None
     lookahead: bool
+    box: NDArray[np.float64] | None = None
 
     @property
     def total(self) -> int:
@@ -93,6 +96,7 @@ class Group:
             schedules=self.schedules,
             lookahead=self.lookahead,
             penalized=method.prepared and any(np.any(self.varied.every(n)) for n in _PENALTIES),
+            box=self.box,
         )
 
 

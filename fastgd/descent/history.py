@@ -41,7 +41,7 @@ class History:
     loss : ndarray of float64, shape (k,)
         The function's values, without penalties.
     slope : ndarray of float64, shape (k,)
-        The largest absolute component of the gradient, penalties included: what `tol` is compared with.
+        The largest absolute component of the gradient, penalties and bounds included: what `tol` is compared with.
     parameter_names : tuple of str
     """
 
@@ -171,9 +171,9 @@ class Recording:
 
         def message() -> str:
             with np.errstate(all="ignore"):
-                why = objective.obstacle(place, gradient) or advice(
-                    problem, objective.optimizer, end
-                )
+                why = objective.obstacle(place, gradient)
+                if not (why or objective.bounded):  # theory knows of no bounds
+                    why = advice(problem, objective.optimizer, end)
             return f"Not converged after max_iter={limits.max_iter} updates{why and ': '}{why}."
 
         return message
@@ -181,7 +181,9 @@ class Recording:
     def _converged(self, slope: float, tol: float) -> str:
         if not slope < tol:
             return "Converged: the last update moved every parameter by less than step_tol."
-        which = "slope with penalties" if self.run.objective.penalized else "slope"
+        objective = self.run.objective
+        which = "slope with penalties" if objective.penalized else "slope"
+        which += " within the bounds" if objective.bounded else ""
         return f"Converged: the largest {which} {slope:.3g} is below tol={tol:g}."
 
     def _history(self, loss: float, slope: float) -> History:

@@ -44,6 +44,7 @@ def minimize(
     optimizer: Optimizer | None = None,
     *,
     jac: Callable[..., Any] | bool | None = None,
+    bounds: Any = None,
     rng: int | np.random.Generator | None = None,
     max_iter: int = 10_000,
     tol: float | None = None,
@@ -78,6 +79,10 @@ def minimize(
         where the curvature is not bounded, with the rate of `fastgd.SGD`.
     jac : callable or True, optional
         ``jac(x)`` returns the gradient; True: ``fun(x)`` returns the pair (value, gradient).
+    bounds : pair, sequence of pairs, or scipy.optimize.Bounds, optional
+        The lowest and the highest value of every parameter: a pair (low, high) for all of them, or one pair for each;
+        None stands for no bound. Every update is followed by the projection onto this box; see the notes of
+        `fastgd.sweep`. A function is only called within the bounds.
     rng : int or numpy.random.Generator, optional
         Start at a standard normal draw, if there is no `x0`; for a problem with batches, also the seed of the rows'
         orders. The iterates of such a problem are recorded and called back at NumPy's speed.
@@ -124,7 +129,8 @@ def minimize(
         A Python function that diverged is not called again: `fun` and `jac` are NaN.
         `fun` and `jac` are the function's alone. Beside them are `penalty`, what the optimizer's penalties add to the
         value, and `slope`, the largest slope with them, which was compared with `tol` (nan where there is none, see the
-        notes of `fastgd.sweep`). By these sums, or of a maximized function by its negative, the best is chosen.
+        notes of `fastgd.sweep`); with `bounds` it is that of the projected gradient. By these sums, or of a maximized
+        function by its negative, the best is chosen.
 
     Raises
     ------
@@ -141,6 +147,12 @@ def minimize(
     >>> run = gd.minimize(rosenbrock, [-1.2, 1.0], gd.Momentum(lr=1e-3, momentum=0.9), tol=1e-6)
     >>> run.success, run.nit, run.x.round(5)
     (True, 2993, array([1., 1.]))
+
+    The same where the first parameter may not be above 1/2:
+
+    >>> run = gd.minimize(rosenbrock, [0.0, 0.0], gd.SGD(lr=1e-3), bounds=[(None, 0.5), (None, None)], tol=1e-6)
+    >>> run.success, run.x.round(5), run.jac.round(3)
+    (True, array([0.5 , 0.25]), array([-1.,  0.]))
     """
     if isinstance(x0, Optimizer):
         raise TypeError(
@@ -149,7 +161,7 @@ def minimize(
     result_class()  # imports SciPy's: Ctrl-C during an import after the run would lose the result
 
     options = Options(
-        x0=x0, rng=rng, max_iter=max_iter, tol=tol, dtype=dtype, max_seconds=max_seconds,
+        x0=x0, bounds=bounds, rng=rng, max_iter=max_iter, tol=tol, dtype=dtype, max_seconds=max_seconds,
         backend=backend, n_threads=n_threads, flush_subnormals=flush_subnormals, progress=progress,
     )  # fmt: skip
     problem = _problem(fun, jac, x0)
@@ -162,7 +174,7 @@ def minimize(
         request = replace(request, optimizer=own)
     limits = request.limits
     run = follower(request, step_tol=shortest, observed=bool(every or call))
-    recording = Recording(problem, run, every)
+    recording = Recording(request.problem, run, every)
     show = request.show
     with (
         interruptible(),

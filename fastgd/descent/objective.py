@@ -1,4 +1,4 @@
-"""What a single run minimizes: a problem's value, or the negative of it, and the penalties of the optimizer."""
+"""What a single run minimizes: a problem's value or its negative, and the optimizer's penalties; perhaps in a box."""
 
 from __future__ import annotations
 
@@ -39,22 +39,24 @@ class Objective:
     ----------
     penalized : bool
         Whether penalties are part of it.
+    bounded : bool
+        Whether parameters have bounds.
     optimizer : Optimizer
         By which it is minimized.
     """
 
     def __init__(self, runs: Descents, optimizer: Optimizer) -> None:
         self.optimizer = optimizer
-        self.penalized = runs.penalized
-        self._minimized, self._penalties = runs.minimized, runs.penalties
+        self.penalized, self.bounded = runs.penalized, runs.box is not None
+        self._minimized, self._measure = runs.minimized, runs.measure
 
     def slopes(self, x: Array, g: Array) -> Array:
         """The largest slopes (points,) at points and gradients (n_parameters, points)."""
-        return steepest_of(x, g, self._penalties)
+        return steepest_of(x, g, self._measure)
 
     def slope(self, x: Array, g: Array) -> np.floating[Any]:
         """The largest slope at one point (n_parameters,)."""
-        if self._penalties is None:  # one per update around a Python function
+        if self._measure is None:  # one per update around a Python function
             found: np.floating[Any] = np.abs(g).max()
         else:
             found = self.slopes(x[:, None], g[:, None])[0]
@@ -70,7 +72,7 @@ class Objective:
 
     def obstacle(self, end: Place, gradient: Callable[[Array], Array]) -> str:
         """Why penalties keep a run from converging near its end, and what helps; empty if they do not."""
-        if self._penalties is None:
+        if not self.penalized:
             return ""
         if np.isnan(self.slope(end.x, end.g)) and np.isfinite(end.g).all():
             return f"{_NO_SLOPE}give step_tol, or {self._coupled()}"

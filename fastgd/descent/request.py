@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Self
 
@@ -19,13 +19,14 @@ from fastgd.checks import (
     as_positive,
 )
 from fastgd.descent.axes import Places
+from fastgd.descent.bounds import checked_bounds
 from fastgd.descent.grouping import Group, groups_of
 from fastgd.descent.starts import Starts, checked_starts
 from fastgd.engines import called, config
 from fastgd.engines.backends import missing, resolve_backend
 from fastgd.engines.protocol.sweeps import Limits
 from fastgd.optimizers import Optimizer, loops
-from fastgd.problems import Problem
+from fastgd.problems import Function, Problem
 
 DIVERGED_BEYOND = {"f": 1e30, "d": 1e100}  # by the dtype's letter
 DEFAULT_TOL = {"f": 1e-4, "d": 1e-8}
@@ -36,6 +37,7 @@ class Options:
     """The arguments that `minimize` and `sweep` share, as they were given."""
 
     x0: Any
+    bounds: Any
     rng: int | np.random.Generator | None
     max_iter: int
     tol: float | None
@@ -73,6 +75,8 @@ class Request:
     ----------
     starts : Starts
         Starting points, and seeds of the orders of rows.
+    box : ndarray of shape (2, n_parameters), optional
+        The lowest and the highest parameters.
     """
 
     problem: Problem
@@ -80,6 +84,7 @@ class Request:
     places: Places
     limits: Limits
     starts: Starts
+    box: NDArray[np.float64] | None
     backend: str
     n_threads: int
     flush: bool
@@ -112,13 +117,17 @@ class Request:
         n_threads = config.get_num_threads(options.n_threads)
         flush = as_flag("flush_subnormals", options.flush_subnormals)
         show = options.show
-        starts = checked_starts(problem, places, options.x0, options.rng, dtype)
+        box = checked_bounds(options.bounds, problem.n_parameters, dtype)
+        if box is not None and isinstance(problem, Function):
+            problem = problem.within(box)
+        starts = checked_starts(problem, places, options.x0, options.rng, dtype).within(box)
         return cls(
             problem,
             optimizer,
             places,
             limits,
             starts,
+            box,
             backend,
             n_threads,
             flush,
@@ -140,7 +149,7 @@ class Request:
                 raise ValueError(
                     "optimizer NAG looks ahead with all parameters at once; problem has update='sequential'"
                 )
-            yield group
+            yield replace(group, box=self.box)
 
 
 # --- optimizers -------------------------------------------------------------------------------------

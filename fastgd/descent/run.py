@@ -112,7 +112,7 @@ class _Compiled(_Uncounted):
             runs.x0[:, 0],
             runs.state0[:, 0],
             _numbers(runs, limits.dtype),
-            penalties=runs.minimized[:, 0],
+            penalties=None if runs.measure is None else runs.measure[:, 0],
             own=alone,
             scheduled=runs.schedules is not None,
             max_iter=limits.max_iter,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike
@@ -28,13 +29,14 @@ def scipy_minimizer(
     args: tuple[Any, ...] = (),
     *,
     jac: Callable[..., Any] | bool | None = None,
+    bounds: Any = None,
     callback: Callable[..., Any] | None = None,
     disp: bool = False,
     **others: Any,
 ) -> OptimizeResult:
     """Called by `scipy.optimize.minimize` with ``method=optimizer``; see `fastgd.Optimizer.__call__`."""
     name = type(optimizer).__name__
-    for what in ("bounds", "constraints", "hess", "hessp"):
+    for what in ("constraints", "hess", "hessp"):
         given = others.pop(what, None)
         if given is not None and not (isinstance(given, tuple | list) and len(given) == 0):
             raise ValueError(f"{name} takes no {what}: gradient descent does not use them")
@@ -48,7 +50,10 @@ def scipy_minimizer(
         options[known] = value
     if args:
         fun, jac = _with_arguments(fun, args), _with_arguments(jac, args) if callable(jac) else jac
-    result = minimize(fun, x0, optimizer, jac=jac or None, callback=callback, **options)
+    # SciPy hands on what its caller gave; an empty list, as it takes it, is no bound.
+    box = None if isinstance(bounds, tuple | list) and not bounds else bounds
+    run = partial(minimize, jac=jac or None, bounds=box, callback=callback)
+    result = run(fun, x0, optimizer, **options)
     if disp:
         print(f"{result.message}\n  fun {result.fun:.6g}, nit {result.nit}, njev {result.njev}")  # noqa: T201
     return result

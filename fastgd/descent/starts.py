@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastgd.checks import as_generator, as_real_array, as_seed, shown
 from fastgd.descent.axes import Column, Places, Runs
+from fastgd.engines.reference.steepness import projected
 from fastgd.problems import Problem
 
 
@@ -31,6 +32,10 @@ class Starts:
     points: NDArray[Any]
     axis: str
     seeds: list[int]
+
+    def within(self, box: NDArray[np.float64] | None) -> Self:
+        """The same, with points that lie outside the box moved onto it."""
+        return self if box is None else replace(self, points=projected(self.points, box))
 
     def which(self, runs: Runs) -> slice | NDArray[np.intp]:
         """Which of the points these runs start from; the one point of all may stand for each."""

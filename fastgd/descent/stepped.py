@@ -17,6 +17,7 @@ from fastgd.engines.layout import RUNNING, SMALL_STEP
 from fastgd.engines.native import kernels
 from fastgd.engines.protocol.outcomes import Status
 from fastgd.engines.protocol.sweeps import Descents
+from fastgd.engines.reference.steepness import projected
 from fastgd.optimizers.loops import bound_to, with_settings
 from fastgd.problems import Function, returned
 
@@ -68,7 +69,8 @@ class Native:
             returned,
             plan.update,
             group.hyper,
-            penalties=runs.minimized[:, 0] if runs.penalized else None,
+            penalties=runs.minimized[:, 0] if runs.measured else None,
+            box=runs.box,
             velocity=slot.state[0] if runs.lookahead else None,
             momentum=float(runs.hyper[1, 0]) if runs.lookahead else 0.0,
             max_iter=limits.max_iter,
@@ -137,6 +139,7 @@ class InPython:
             request.optimizer, flush_subnormals=request.flush, n_threads=1
         )
         self.x = np.array(runs.x0[:, 0], self.limits.dtype)
+        self.box = runs.box
         self.n, self.status = 0, RUNNING
         self.value: float | None = None
         self.g = np.full_like(self.x, np.nan)
@@ -164,6 +167,8 @@ class InPython:
                 break
             before = x.copy() if shortest else None
             step(x, self.g)
+            if self.box is not None:
+                x[...] = projected(x, self.box)
             self.n += 1
             if not np.abs(x).max() <= bound:
                 self.status = Status.DIVERGED

@@ -109,7 +109,8 @@ def loops_of(
             len(runs.state0),
             SHARED if prepared else 0,
             runs.lookahead,
-            runs.penalized,
+            runs.n_measures,
+            runs.box is not None,
         ],
         numbers,
     )

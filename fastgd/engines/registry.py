@@ -31,7 +31,8 @@ def _defined_in(module: ModuleType) -> dict[str, Callable[..., Any]]:
 
 _updates = _defined_in(updates)
 PREPARE, SHRINK = Rule(_updates.pop("prepare")), Rule(_updates.pop("shrink"))
-STEEPNESS = Rule(_updates.pop("steepness"))
+STEEPNESS, CONFINED = Rule(_updates.pop("steepness")), Rule(_updates.pop("confined"))
+PROJECT = Rule(_updates.pop("project"))
 RULES = {name: Rule(function) for name, function in _updates.items()}
 COEFFICIENTS = {
     name: CoefficientFunction(function) for name, function in _defined_in(coefficients).items()

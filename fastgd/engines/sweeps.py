@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from fastgd.engines import called
 from fastgd.engines.backends import missing
-from fastgd.engines.layout import CLIP_PARTS, MATRIX, PENALTIES, SHARED, WINDOW
+from fastgd.engines.layout import CLIP_PARTS, MATRIX, SHARED, WINDOW
 from fastgd.engines.native import kernels
 from fastgd.engines.native.crew import Crew, part_length
 from fastgd.engines.parse import CoefficientFunction
@@ -91,7 +91,7 @@ def bound_kernels(
         n_coefficients=n_shared + len(runs.rule.coefficients),
         n_hyper=len(runs.hyper) + (1 + n_shared if n_shared else 0),
         steady=runs.coefficients.steady,
-        n_penalties=PENALTIES * runs.penalized,
+        n_penalties=runs.n_measures,
         features=count // max(1, kernel.outputs),
         outputs=kernel.outputs,
         **more,
@@ -131,6 +131,7 @@ def ahead_of_time(kernel: Kernel, runs: Descents, char: str) -> tuple[int, int] 
     if (
         runs.mode != "plain"
         or runs.lookahead
+        or runs.box is not None
         or kernel.sequential
         or RULES.get(runs.rule.name) != runs.rule  # a user's rule may have the same name
     ):

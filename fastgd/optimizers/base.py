@@ -2,6 +2,7 @@
 
 Its parts are modules of their own: `kind` checks hyperparameters and turns them into numbers,
 `groups` finds those that differ between parameters, `plan` runs updates, `stateful` saves state.
+Long because half of it are the docstrings of its public methods.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any, ClassVar, Self
 from fastgd.engines.cuda.arrays import is_device_array
 from fastgd.engines.parse import Rule
 from fastgd.engines.protocol.steps import Method
+from fastgd.optimizers.bounds import within
 from fastgd.optimizers.common import COMMON_FIELDS, RUNNING, checked_running, skips_none
 from fastgd.optimizers.fields import Choice, Field, Schedule, rate_at
 from fastgd.optimizers.formula import Formula
@@ -177,7 +179,13 @@ class Optimizer(Stateful):
     # --- the step ---------------------------------------------------------------------------------
 
     def step(
-        self, params: Any, grads: Any, *, lr: float | None = None, none_grads: str = "error"
+        self,
+        params: Any,
+        grads: Any,
+        *,
+        lr: float | None = None,
+        bounds: Any = None,
+        none_grads: str = "error",
     ) -> None:
         """Update the parameters in place.
 
@@ -195,6 +203,11 @@ class Optimizer(Stateful):
             Gradients, of the same shapes and dtypes. They are not modified.
         lr : float, optional
             Learning rate of this step only; groups with their own rate keep it.
+        bounds : pair, or the same structure with pairs, optional
+            Lowest and highest values, to which arrays are moved after the update; the state is left
+            as it is. A pair (low, high) of numbers is for all arrays, None is no bound; in the place
+            of one array the pair may hold arrays. Arrays that a dict leaves out are free. Not on
+            the GPU.
         none_grads : {"error", "skip"}, default "error"
             What to do about gradients that are None, those of frozen parameters. "skip": such a
             parameter and its state stay as they are, and it has not made this step: the bias
@@ -218,6 +231,10 @@ class Optimizer(Stateful):
         >>> params["b"]
         array([-0.1, -0.1])
         """
+        if bounds is not None:
+            with within(bounds, self._plan, params, grads):
+                self.step(params, grads, lr=lr, none_grads=none_grads)
+            return
         plan = self._plan
         if plan is None:
             self._first_step(params, grads, lr, none_grads)
@@ -312,7 +329,7 @@ class Optimizer(Stateful):
         fun, x0, args : callable, array_like, tuple
             As `scipy.optimize.minimize` passes them.
         **options
-            `jac`, `callback`, `tol` and `options` of that call; options are the keyword arguments of
+            `jac`, `bounds`, `callback`, `tol` and `options` of that call; options are the keyword arguments of
             `fastgd.minimize` (`maxiter` is `max_iter`, `gtol` is `tol`) and `disp`.
 
         Returns
@@ -323,7 +340,7 @@ class Optimizer(Stateful):
         Raises
         ------
         TypeError, ValueError
-            If an option is unknown, or bounds, constraints, `hess` or `hessp` are given.
+            If an option is unknown, or constraints, `hess` or `hessp` are given.
 
         Examples
         --------

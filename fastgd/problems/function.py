@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,7 +45,8 @@ class Function(Problem):
     fun : callable
         ``fun(x, grad) -> value``, which writes every component of the gradient into `grad` (it holds NaN before), both
         arrays of shape (n,) and of the run's dtype; or ``fun(x) -> value`` where `jac` is given or the gradient is
-        unknown: then it is taken by forward differences, which are good to some 8 digits and cost n + 1 calls.
+        unknown: then it is taken by forward differences, which are good to some 8 digits and cost n + 1 calls. Near
+        an upper bound of the run (`bounds`) they are backward ones, so that `fun` is called within the bounds only.
     n : int, optional
         Number of parameters; the number of names by default.
     jac : callable or True, optional
@@ -70,6 +72,7 @@ class Function(Problem):
     array([92,  1])
     """
 
+    _box: NDArray[np.float64] | None = None  # that differences do not leave
     _known = ""  # the name of one of the library's own, which are compiled ahead of time
 
     def __init__(
@@ -172,7 +175,10 @@ class Function(Problem):
     @property
     def calls_per_gradient(self) -> int:
         """Number of calls of `fun` for one gradient."""
-        return {"apart": 0, "differences": self.n_parameters + 1}.get(self._form, 1)
+        free = (
+            self.n_parameters if self._box is None else np.count_nonzero(np.diff(self._box, axis=0))
+        )
+        return {"apart": 0, "differences": int(free) + 1}.get(self._form, 1)
 
     def value_at(self, x: Array) -> float:
         """The value at one point."""
@@ -212,16 +218,35 @@ class Function(Problem):
         return self._checked(returned, x)[0]
 
     def _differences(self, x: Array) -> Array:
-        """Forward differences, over the steps that the rounded points really make."""
+        """Differences, over the steps that the rounded points really make: forward, unless a bound is near."""
         at = x.astype(np.float64)
-        points = at + _DIFFERENCE * np.maximum(1.0, np.abs(at))
+        points = self._moved(at)
         here = as_value(self.fun(at.copy()))
         g = np.empty_like(at)
         for k in range(len(at)):
+            if points[k] == at[k]:  # its bounds fix it
+                g[k] = 0.0
+                continue
             moved = at.copy()
             moved[k] = points[k]
             g[k] = (as_value(self.fun(moved)) - here) / (points[k] - at[k])
         return g.astype(x.dtype)
+
+    def _moved(self, at: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The other place of each parameter's difference."""
+        step = _DIFFERENCE * np.maximum(1.0, np.abs(at))
+        if self._box is None:
+            return np.asarray(at + step)
+        low, high = self._box
+        beside = np.where(at - low > high - at, low, high)
+        backward = np.where(at - step >= low, at - step, beside)
+        return np.where(at + step <= high, at + step, backward)
+
+    def within(self, box: NDArray[np.float64]) -> Self:
+        """The same function in a box (2, n_parameters), the lowest and highest parameters: differences stay inside."""
+        same = copy.copy(self)
+        same._box = box
+        return same
 
     def _slope(self, x: Array) -> Array:
         """The gradient at a point; of a compiled function NaN where it fails, as in the kernels."""

@@ -44,6 +44,25 @@ def steepness(p, g, sign, l2, l1, decay, floor, nought):
     return (np.where(np.abs(p) <= nought, at_kink, np.abs(slope)),)
 
 
+def project(p, low, high):
+    """Onto the box of the bounds, after an update: Bertsekas (1976). NaN stays, as does a zero of either sign."""
+    p = np.where(p < low, low, p)
+    return (np.where(p > high, high, p),)
+
+
+def confined(p, g, sign, l2, l1, decay, floor, nought, low, high):
+    """`steepness` inside a box: what the projected step x - P(x - slope) keeps of the slope.
+
+    Written as two comparisons of distances, it is the slope itself, to the bit, where no bound is in reach.
+    """
+    slope = sign * g + l2 * p + l1 * np.sign(p)
+    slope = slope + decay * p * (np.abs(slope) + floor)
+    flat = sign * g
+    at_kink = np.sign(flat) * np.maximum(np.abs(flat) - l1, nought)
+    slope = np.where(np.abs(p) <= nought, at_kink, slope)
+    return (np.abs(np.minimum(np.maximum(slope, p - high), p - low)),)
+
+
 def sgd(p, g, lr):
     return (p - lr * g,)
 

@@ -68,7 +68,7 @@ class Judge:
         unfinished = _ALL if lowest == MAX_ITER == highest else _unfinished(status)
         known = self._known(outcomes)
         loss, before = self._losses(outcomes.x.T[:, known], outcomes.before.T[:, unfinished])
-        slope = self._slopes(outcomes.x.T[:, known], runs.penalties, known)
+        slope = self._slopes(outcomes.x.T[:, known], runs.measure, known)
         if known is not _ALL:
             loss, slope = (_spread(values, known) for values in (loss, slope))
         if lowest <= CONVERGED:
@@ -105,7 +105,7 @@ class Judge:
             self.first_losses = losses[both:]
         return losses[:own], losses[own:both]
 
-    def _slopes(self, x: NDArray[Any], penalties: Numbers | None, known: Which) -> Numbers:
+    def _slopes(self, x: NDArray[Any], measure: Numbers | None, known: Which) -> Numbers:
         """The largest slopes at the last points (n_parameters, runs)."""
         problem: Any = self.problem
         if self.by_matrix:
@@ -113,7 +113,7 @@ class Judge:
                 g = problem.hessian @ x.astype(np.float64) - problem.linear[:, None]
         else:
             g = sweeps.slopes(problem, np.ascontiguousarray(x))
-        own = None if penalties is None else penalties[:, known]
+        own = None if measure is None else measure[:, known]
         return np.asarray(steepest_of(x, g, own), np.float64)
 
     def _of_unfinished(

@@ -38,6 +38,7 @@ def identity(job: Job) -> dict[str, str]:
         **_of_problem(job.problem),
         "optimizer": "" if "optimizer" in job.axes else _of_optimizer(job.optimizer, job.axes),
         **{name: _named(value) for name, value in settings.items()},
+        **({} if options.bounds is None else {"bounds": _named(options.bounds)}),
         "dtype": str(None if options.dtype is None else np.dtype(options.dtype)),
         "record": repr(job.record),
         "axes": ", ".join(sorted(job.axes)),

@@ -93,6 +93,11 @@ def _check_options(problem: NetworkProblem[MLP], options: Options) -> None:
         raise ValueError(
             f"tol is not for networks, whose runs go on to max_iter; got {options.tol!r:.60}"
         )
+    if options.bounds is not None:
+        raise ValueError(
+            "bounds are for descents of a problem; the weights of networks are not bounded, got "
+            f"bounds={options.bounds!r:.60}"
+        )
     real = problem.network.architecture.dtype
     if options.dtype is not None and as_dtype(options.dtype) != real:
         raise ValueError(f"dtype is {options.dtype!r:.60}, but the network's is {real.name}")

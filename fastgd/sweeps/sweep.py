@@ -37,6 +37,7 @@ def sweep(
     axes: Mapping[str, Sequence[Any] | NDArray[Any]],
     *,
     x0: ArrayLike | Sequence[ArrayLike] | MLP | None = None,
+    bounds: Any = None,
     rng: int | np.random.Generator | None = None,
     max_iter: int = 10_000,
     tol: float | None = None,
@@ -74,6 +75,9 @@ def sweep(
     x0 : array_like of shape (n_parameters,), optional
         Starting point of all runs; zeros by default. For a problem of one parameter a number will do, here and in
         `axes`.
+    bounds : pair, sequence of pairs, or scipy.optimize.Bounds, optional
+        The lowest and the highest value of every parameter, the same for all runs: a pair (low, high) for all of them,
+        ``(0, None)`` for instance, or one pair for each; None stands for no bound. See the notes. Not for networks.
     rng : int or numpy.random.Generator, optional
         Start at a standard normal draw instead, the same for all runs. For a problem with batches it is also the seed
         of the rows' orders, and may be given beside `x0`.
@@ -206,6 +210,13 @@ def sweep(
     parameter that belongs at 0 to and fro by lr * l1, and such a run ends as "max_iter". Let the rate fall by a
     schedule, and take what is left of those parameters as 0.
 
+    With `bounds` every update of the optimizer is followed by the projection of the parameters onto the box [2]_; its
+    state is left as it is. A start outside is moved onto the box, as SciPy's L-BFGS-B does. All points stay within the
+    bounds (rounded to the dtype), those where `fastgd.NAG` looks ahead too, and gradients are taken there alone. NaN
+    stays NaN, so that divergence is seen. A run has converged by the projected gradient ``x - P(x - g)``: a slope that
+    leads out of the box counts no more than the way to the bound. `slope` is the largest of that, with penalties where
+    there are any. Adaptive optimizers scale each parameter, which a box allows.
+
     Coupled weight decay counts as l2. So does decoupled decay of plain descent, times (1 - momentum) with momentum.
     Under `AdamW` and the decoupled decay of `Adam`, `NAdam`, `RAdam` and `Adamax` it is no penalty: where such a run
     rests, ``g + weight_decay * x * (|g| + eps)`` vanishes, that is at an optimum of the loss within the bounds
@@ -216,6 +227,7 @@ def sweep(
 
     References
     ----------
+    .. [2] Bertsekas (1976), On the Goldstein-Levitin-Polyak gradient projection method.
     .. [1] Xie & Li (2024), Implicit bias of AdamW: l-infinity norm constrained optimization.
 
     Examples
@@ -265,7 +277,7 @@ def sweep(
     [(20, 81), (60, 27), (180, 9), (540, 3)]
     """
     options = Options(
-        x0=x0, rng=rng, max_iter=max_iter, tol=tol, dtype=dtype, max_seconds=max_seconds,
+        x0=x0, bounds=bounds, rng=rng, max_iter=max_iter, tol=tol, dtype=dtype, max_seconds=max_seconds,
         backend=backend, n_threads=n_threads, flush_subnormals=flush_subnormals, progress=progress,
     )  # fmt: skip
     if not isinstance(problem, Problem | NetworkProblem):

@@ -404,7 +404,6 @@ def test_scipys_ways_to_say_the_gradient():
 @pytest.mark.parametrize(
     ("what", "value"),
     [
-        ("bounds", [(0, 1), (0, 1)]),
         ("constraints", {"type": "eq", "fun": lambda x: x[0]}),
         ("hess", lambda x: np.eye(2)),
         ("hessp", lambda x, p: p),

@@ -16,6 +16,7 @@ from fastgd.engines.cuda.sweep_shared import (
     coefficients_now,
     constants_of_run,
     converged,
+    into_box,
     scaled,
     slot,
     status_lines,
@@ -152,6 +153,7 @@ g = load(slopes, i)
 $load_state
 $prepare
 $results = rule($arguments)
+$project
 store(x, i, p)
 inside = inside and $inside
 $store_state
@@ -180,7 +182,7 @@ n = n + 1
 """
 _LOOK_AHEAD = """
 for i in range(lane, COUNT, width):
-    store(point, i, load(x, i) - np.mul($mu, load(x, COUNT + i)))
+    store(point, i, $ahead)
 """
 _TEST = """
 $slopes
@@ -220,6 +222,7 @@ def _update(rule: Rule, shape: Shape) -> list[str]:
         prepare=prepare,
         results=", ".join(["p", *state]) + ("" if state else ","),
         arguments=", ".join(["p", "g", *state, *own]),
+        project=[f"p = {into_box(shape, 'p', 'i')}"] if shape.bounded else [],
         inside=STOPS["inside"].text("p", "bound"),
         store_state=[f"store({place}, {name})" for name, place in zip(state, places, strict=True)],
         moves=moves if shape.tested else [],
@@ -230,7 +233,8 @@ def _step(rule: Rule, shape: Shape) -> list[str]:
     """The update by the gradient of its test, or by its own."""
     look_ahead, slopes = [], []
     if shape.lookahead:
-        look_ahead = lines_of(_LOOK_AHEAD, mu=f"c{shape.n_shared}")
+        ahead = f"load(x, i) - np.mul(c{shape.n_shared}, load(x, COUNT + i))"
+        look_ahead = lines_of(_LOOK_AHEAD, ahead=into_box(shape, ahead, "i"))
         slopes = _slopes(shape, "point", shape.batched)
     elif shape.batched or not shape.tested:
         slopes = _slopes(shape, "x", shape.batched)
@@ -248,7 +252,7 @@ def _test(shape: Shape) -> list[str]:
     """Whether all slopes are below the tolerance."""
     if not shape.tested:
         return []
-    reached = converged(shape, "load(x, i)", "load(slopes, i)")
+    reached = converged(shape, "i", "load(x, i)", "load(slopes, i)")
     test = lines_of(_TEST, slopes=_slopes(shape, "x"), converged=reached)
     return lines_of(_TEST_AFTER_EPOCHS, test=test) if shape.batched else test
 

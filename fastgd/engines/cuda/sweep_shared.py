@@ -10,14 +10,14 @@ from fastgd.engines.cuda.vocabulary import rule_itself
 from fastgd.engines.layout import PENALTIES, WINDOW
 from fastgd.engines.parse import Rule
 from fastgd.engines.protocol.outcomes import Status, status_constants
-from fastgd.engines.registry import PREPARE, STEEPNESS, STOPS
+from fastgd.engines.registry import PREPARE, STOPS
 
 # Of the queue: the next run's place in the list; runs that have been given back; those of them that have ended.
 # The other arguments are numbers and addresses of arrays. Of `kept` there are two, for odd and even windows.
 ARGUMENTS = (
     "active", "n_active", "first", "steps", "max_iter", "runs", "rows", "kept", "status", "iterations", "turned",
     "data", "size", "fixed", "rate", "clip", "group", "n_groups", "mask", "terms", "tabled",
-    "schedule", "n_schedules", "rates", "seed", "n_seeds", "picks", "batch_size", "updates", "room",
+    "schedule", "n_schedules", "rates", "seed", "n_seeds", "picks", "batch_size", "updates", "box", "room",
 )  # fmt: skip
 
 
@@ -43,17 +43,28 @@ def surroundings(rule: Rule, shape: Shape, char: str) -> tuple[str, dict[str, An
     """What stands before kernels: constants, the rule, what comes before it; and what no text has."""
     own = source.rule_text(rule)
     before = source.rule_text(PREPARE, "prepare") if shape.n_shared else ""
-    steepness = source.rule_text(STEEPNESS, "steepness") if shape.penalized else ""
+    judging = [source.rule_text(one, one.name) or "" for one in shape.judging]
     given = {} if own else {"rule": rule_itself(rule, char)}
-    return "".join([constants(shape), before or "", steepness or "", own or ""]), given
+    return "".join([constants(shape), before or "", *judging, own or ""]), given
 
 
-def converged(shape: Shape, x: str, g: str) -> str:
-    """The test of one parameter, at `x` with the objective's slope `g`."""
+def into_box(shape: Shape, p: str, i: Any) -> str:
+    """The projection of parameter `i`, whose value is `p`."""
+    return f"project({p}, {_bounds(i)})[0]" if shape.bounded else p
+
+
+def _bounds(i: Any) -> str:
+    return f"load(box, {i}), load(box, COUNT + {i})"
+
+
+def converged(shape: Shape, i: Any, x: str, g: str) -> str:
+    """The test of parameter `i`, at `x` with the objective's slope `g`."""
     slope = f"np.abs({g})"
-    if shape.penalized:
+    if shape.measured:
         own = ", ".join(f"penalty{k}" for k in range(PENALTIES))
         slope = f"steepness({x}, {g}, {own}, ZERO)[0]"
+        if shape.bounded:
+            slope = f"confined({x}, {g}, {own}, ZERO, {_bounds(i)})[0]"
     return STOPS["converged"].text(slope, "tol")
 
 
@@ -88,7 +99,7 @@ def constants_of_run(shape: Shape) -> list[str]:
     """What a run keeps: coefficients, its rate, which columns of the tables are its own."""
     layout = shape.layout
     lines = [f"c{k} = load(fixed, {row} * runs + run)" for row, k in enumerate(layout.fixed)]
-    if shape.penalized:
+    if shape.measured:
         first = len(layout.fixed)
         lines += [f"penalty{k} = load(fixed, {first + k} * runs + run)" for k in range(PENALTIES)]
     if layout.moves:

@@ -10,9 +10,10 @@ from typing import Any
 from fastgd.engines.cuda.source import ExactInLoops
 from fastgd.engines.cuda.sweep_coefficients import Layout
 from fastgd.engines.layout import ROW_BLOCK
+from fastgd.engines.parse import Rule
 from fastgd.engines.parse_problems import Gradient
 from fastgd.engines.protocol.sweeps import Descents, Kernel, Problem
-from fastgd.engines.registry import GRADIENTS, PREPARE, RESIDUALS
+from fastgd.engines.registry import CONFINED, GRADIENTS, PREPARE, PROJECT, RESIDUALS, STEEPNESS
 from fastgd.engines.templates import indented
 
 UNROLLED = 48  # parameters and state variables that are scalars, not arrays of a thread
@@ -24,7 +25,7 @@ PRODUCT = "np.mul"  # which no compiler fuses with a sum
 
 @dataclass(frozen=True)
 class Shape:
-    """What kernels are compiled for; `tested` says whether a run may converge, `penalized` by more than its slope."""
+    """What kernels are compiled for; `tested` says whether a run may converge, `measured` by more than its slope."""
 
     kind: str
     count: int
@@ -36,7 +37,8 @@ class Shape:
     mode: str
     batched: bool
     tested: bool
-    penalized: bool
+    measured: bool
+    bounded: bool
     layout: Layout
 
     @classmethod
@@ -56,7 +58,8 @@ class Shape:
             runs.mode,
             problem.batches is not None,
             tested,
-            tested and runs.penalized,
+            tested and runs.measured,
+            runs.box is not None,
             layout,
         )
 
@@ -64,6 +67,13 @@ class Shape:
     def n_rows(self) -> int:
         """Parameters and state variables."""
         return self.count * (1 + self.n_state)
+
+    @property
+    def judging(self) -> tuple[Rule, ...]:
+        """The rules by which runs with penalties or bounds are judged, and brought back into their box."""
+        if self.bounded:
+            return (CONFINED, PROJECT) if self.measured else (PROJECT,)
+        return (STEEPNESS,) if self.measured else ()
 
     @property
     def looped(self) -> bool:

@@ -18,6 +18,7 @@ from fastgd.engines.cuda.sweep_shared import (
     coefficients_now,
     constants_of_run,
     converged,
+    into_box,
     scaled,
     slot,
     status_lines,
@@ -46,11 +47,7 @@ class Text(Slopes):
         lines += coefficients_now(shape)
         if shape.lookahead:
             mu = f"c{shape.n_shared}"
-            lines += self.each(
-                lambda i: [
-                    f"{self.name('a', i)} = {self.name('x', i)} - np.mul({mu}, {self.name('s0', i)})"
-                ]
-            )
+            lines += self.each(lambda i: self._ahead(i, mu))
             lines += self.slopes("a", batch=shape.batched)
         elif shape.batched and (not shape.sequential or shape.mode == "clipped"):
             lines += self.slopes("x", batch=True)
@@ -59,6 +56,11 @@ class Text(Slopes):
         if not shape.sequential:
             return lines + self.each(self.update)
         return lines + self.each(lambda i: [*self.slopes("x", i, shape.batched), *self.update(i)])
+
+    def _ahead(self, i: Any, mu: str) -> list[str]:
+        """The point where the gradient of an update is taken."""
+        ahead = f"{self.name('x', i)} - np.mul({mu}, {self.name('s0', i)})"
+        return [f"{self.name('a', i)} = {into_box(self.shape, ahead, i)}"]
 
     def update(self, i: Any) -> list[str]:
         """One parameter and its state, from its slope."""
@@ -78,7 +80,8 @@ class Text(Slopes):
                 lines += [f"p = np.mul(c5, {x})"]
         results = [x, *state]
         call = f"rule({', '.join((p, q, *state, *own))})"
-        return [*lines, f"{', '.join(results)}{',' if len(results) == 1 else ''} = {call}"]
+        lines.append(f"{', '.join(results)}{',' if len(results) == 1 else ''} = {call}")
+        return [*lines, *([f"{x} = {into_box(shape, x, i)}"] if shape.bounded else [])]
 
     def _norm(self) -> list[str]:
         """Clipping by norm: the factor of the gradient, summed in double as in `fastgd.engines.protocol.steps`."""
@@ -113,7 +116,9 @@ class Text(Slopes):
         """Whether no slope reaches the tolerance; a NaN does."""
 
         def test(i: Any) -> list[str]:
-            return [f"met = met & ({converged(self.shape, self.name('x', i), self.name('g', i))})"]
+            return [
+                f"met = met & ({converged(self.shape, i, self.name('x', i), self.name('g', i))})"
+            ]
 
         return ["met = True", *self.each(test)]
 

@@ -232,7 +232,7 @@ class _Chunk:
         room = self.blocks * sweep_block.room(shape) if self.in_blocks else 0
         with np.errstate(over="ignore"):
             fixed = self.ahead.coefficients.fixed().astype(dtype)
-            if shape.penalized:
+            if shape.measured:
                 fixed = np.vstack([fixed, runs.minimized.astype(dtype)])
         return {
             "rows": device.to_device(rows),
@@ -246,6 +246,9 @@ class _Chunk:
             "fixed": device.to_device(fixed),
             "rate": device.to_device(np.ascontiguousarray(runs.hyper[0])),
             "clip": device.to_device(clip),
+            "box": device.to_device(
+                np.zeros(0, dtype) if runs.box is None else runs.box.ravel().astype(dtype)
+            ),
             "moves": device.to_device(np.zeros(moved, dtype)),
             "room": device.empty(room, dtype),
             **self.ahead.of_run,

@@ -30,8 +30,8 @@ from fastgd.engines.native.source_sweeps import (
 from fastgd.engines.native.source_updates import (
     coefficients,
     elementary_text,
+    judging_text,
     lane_coefficients,
-    steepness_text,
     update_loop,
 )
 from fastgd.engines.registry import (
@@ -86,8 +86,8 @@ def stops_include() -> str:
 
 
 def steepness_include() -> str:
-    """The size of a slope with penalties, for loops around a function that is not compiled."""
-    return "".join([_VOCABULARY, *(steepness_text(suffix, real) for suffix, real in REAL.items())])
+    """The size of a slope with penalties, and the box of bounds, for loops around a function that is not compiled."""
+    return "".join([_VOCABULARY, *(judging_text(suffix, real) for suffix, real in REAL.items())])
 
 
 def _swept_problems() -> list[Swept]:

@@ -15,9 +15,10 @@ from __future__ import annotations
 from functools import partial
 
 from fastgd.engines.layout import PENALTIES
+from fastgd.engines.native.source_judges import at, judges, scalar
 from fastgd.engines.native.source_known import KNOWN, SIGNATURES, given_slopes, known_slopes
 from fastgd.engines.native.source_module import HEADER, LANES, REAL, addresses_text, vocabulary_text
-from fastgd.engines.native.source_updates import SETTLE, steepness_text
+from fastgd.engines.native.source_updates import SETTLE
 from fastgd.engines.parse import Rule
 from fastgd.engines.protocol.outcomes import status_constants
 from fastgd.engines.registry import FUNCTIONS, GRADIENTS, PREPARE, RULES, SHRINK, STOPS
@@ -32,7 +33,8 @@ OWN = (
     "STATES",
     "SHARED_COEFFICIENTS",
     "LOOKAHEAD",
-    "PENALIZED",
+    "MEASURES",  # rows behind the state that judge a run's slopes: its penalties, and where it is BOUNDED its box
+    "BOUNDED",
 )
 
 
@@ -40,8 +42,7 @@ def functions_source() -> str:
     """The text of the module; its `addresses` maps each kernel's name to its address."""
     texts = [HEADER, vocabulary_text(), KNOWN, SIGNATURES, _numbered()]
     for suffix in REAL:
-        texts += [steepness_text(s, real) for s, real in _spellings(suffix)]
-        texts += [filled(_STEEPEST, **_largest(suffix), s=suffix, real=REAL[suffix])]
+        texts += [judges(suffix)]
         texts += [known_slopes(function, suffix) for function in FUNCTIONS.values()]
         texts += [given_slopes(gradient, suffix) for gradient in GRADIENTS.values()]
         texts += [
@@ -52,15 +53,6 @@ def functions_source() -> str:
         ]
         texts += [_loop(template, suffix) for template in (_WINDOW, _OBSERVE)]
     return "".join([*texts, addresses_text(texts), LANES])
-
-
-def _at(rows: str, row: str, suffix: str) -> str:
-    """A vector of runs in a row."""
-    return f"(<V{suffix}*>({rows} + ({row}) * width + l))[0]"
-
-
-def _spellings(suffix: str) -> tuple[tuple[str, str], tuple[str, str]]:
-    return (suffix, REAL[suffix]), (f"v{suffix}", f"V{suffix}")
 
 
 def _numbered() -> str:
@@ -104,7 +96,7 @@ else:
 
 
 def _advance(rule: Rule, suffix: str, *, prepared: bool) -> str:
-    place, v = partial(_at, suffix=suffix), f"v{suffix}"
+    place, v = partial(at, suffix=suffix), f"v{suffix}"
     names, coefficients = _names(rule, prepared=prepared)
     rows = [(name, place("x", f"{k} * count + i")) for k, name in enumerate(("p", *rule.state))]
     load = [f"{name} = {row}" for name, row in rows]
@@ -136,43 +128,6 @@ def _advance(rule: Rule, suffix: str, *, prepared: bool) -> str:
 
 # --- loops ----------------------------------------------------------------------------------------
 
-# The largest slopes at x, penalties included; of those the largest parameters are of interest too, since penalties may
-# hide how far a parameter went.
-_STEEPEST = """
-cdef inline V$s steepest_$s(
-        const $real* x, const $real* slopes, const int64_t* own, Py_ssize_t width, Py_ssize_t l, Py_ssize_t count
-) noexcept nogil:
-    cdef V$s slope = splat_v$s(0), size
-    cdef const $real* k = x + count * (1 + own[STATES]) * width
-    cdef Py_ssize_t i
-    for i in range(count):
-        if own[PENALIZED]:
-            size = steepness_v$s($vector_arguments)
-        else:
-            size = $slope
-        slope = $largest
-    return slope
-
-cdef inline V$s farthest_$s(const $real* x, Py_ssize_t width, Py_ssize_t l, Py_ssize_t count) noexcept nogil:
-    cdef V$s slope = splat_v$s(0), size
-    cdef Py_ssize_t i
-    for i in range(count):
-        size = $x
-        slope = $largest
-    return slope
-
-cdef inline $real steepest_alone_$s(
-        const $real* x, const $real* slopes, const int64_t* own, Py_ssize_t count
-) noexcept nogil:
-    cdef $real slope = 0, size
-    cdef const $real* k = x + count * (1 + own[STATES])
-    cdef Py_ssize_t i
-    for i in range(count):
-        size = steepness_$s($arguments) if own[PENALIZED] else slopes[i]
-        slope = $largest_alone
-    return slope
-
-"""
 _LOCALS = """
 cdef const int64_t* own = <const int64_t*>data
 cdef slopes_$s take = <slopes_$s><void*>own[SLOPES]
@@ -194,7 +149,14 @@ if own[LOOKAHEAD]:
         while l < whole:
             $point = $p - $mu * $velocity
             l += LANES_$s
+    if own[BOUNDED]:
+        into_box_$s(x, own, at, width, whole, count)
     take(x, at - x, go, width, 0, lanes, 0, count, size, count, 1, numbers)
+"""
+_UPDATE = """
+advance(x, at, work, c + t * stride, width, whole, count)
+if own[BOUNDED]:
+    into_box_$s(x, own, x, width, whole, count)
 """
 _WINDOW = """
 cdef void window_called_$s(
@@ -209,12 +171,12 @@ cdef void window_called_$s(
         while l < whole:
             slope = steepest_$s(x, work, own, width, l, count)
             $low = least_v$s(slope, $low)
-            if own[PENALIZED]:
+            if own[MEASURES]:
                 slope = farthest_$s(x, width, l, count)
             $high = larger_v$s(slope, $high)
             l += LANES_$s
         $look_ahead
-        advance(x, at, work, c + t * stride, width, whole, count)
+        $update
 
 """
 _TEST = """
@@ -242,7 +204,7 @@ cdef void observe_called_$s(
         $look_ahead
         for i in range(count):
             memcpy(old + i * width, x + i * width, whole * sizeof($real))
-        advance(x, at, work, c + t * stride, width, whole, count)
+        $update
         l = 0
         while l < whole:
             running = lt_v$s($status, nought)
@@ -264,9 +226,10 @@ cdef void follow_${kind}_${rule}_$s(
         const $real* data, $real tol, $real limit, $real step_tol, int64_t* ended
 ) noexcept nogil:
     $locals
-    cdef Py_ssize_t go = count * (1 + own[STATES]) + $penalties * own[PENALIZED], code = RUNNING, done = 0
+    cdef Py_ssize_t go = count * (1 + own[STATES]) + own[MEASURES], code = RUNNING, done = 0
     cdef bint lookahead = own[LOOKAHEAD], within
     cdef $real* slopes = x + go
+    cdef const $real* low = x + count * (1 + own[STATES]) + $penalties
     cdef $real* at = slopes + count if lookahead else x
     cdef $real slope, longest, old
     cdef $real $names
@@ -282,6 +245,8 @@ cdef void follow_${kind}_${rule}_$s(
         if lookahead:
             for i in range(count):
                 at[i] = x[i] - c[t * stride + own[SHARED_COEFFICIENTS]] * x[count + i]
+                if own[BOUNDED]:
+                    at[i] = project_$s(at[i], low[i], low[count + i])
             take(x, at - x, go, 1, 0, 1, 0, count, n, count, 1, numbers)
         within, longest = True, 0
         for i in range(count):
@@ -290,6 +255,8 @@ cdef void follow_${kind}_${rule}_$s(
             $before
             $load
             $update
+            if own[BOUNDED]:
+                p = project_$s(p, low[i], low[count + i])
             $store
             within = within and $inside_alone
             longest = $longest
@@ -323,8 +290,8 @@ def _follow(rule: Rule, suffix: str, *, prepared: bool) -> str:
         update=rule.lines(suffix),
         store=[f"{row} = {name}" for name, row in rows],
         converged_alone=STOPS["converged"].text("slope", "tol"),
-        inside_alone=_scalar(STOPS["inside"].text("p", "limit"), suffix),
-        longest=_scalar(STOPS["largest"].text("longest", "p - old"), suffix),
+        inside_alone=scalar(STOPS["inside"].text("p", "limit"), suffix),
+        longest=scalar(STOPS["largest"].text("longest", "p - old"), suffix),
     )
 
 
@@ -335,30 +302,8 @@ def _names(rule: Rule, *, prepared: bool) -> tuple[str, tuple[str, ...]]:
     return ", ".join(dict.fromkeys(names)), coefficients
 
 
-def _largest(suffix: str) -> dict[str, str]:
-    """Parts of the slopes' text."""
-    place, v = partial(_at, suffix=suffix), f"v{suffix}"
-    own = [place("k", str(j)) for j in range(PENALTIES)]
-    alone = [f"k[{j}]" for j in range(PENALTIES)]
-    return {
-        "slope": place("slopes", "i"),
-        "x": place("x", "i"),
-        "largest": STOPS["largest"].text("slope", "size", suffix=v),
-        "largest_alone": _scalar(STOPS["largest"].text("slope", "size"), suffix),
-        "vector_arguments": ", ".join(
-            [place("x", "i"), place("slopes", "i"), *own, f"splat_{v}(0)"]
-        ),
-        "arguments": ", ".join(["x[i]", "slopes[i]", *alone, "0"]),
-    }
-
-
-def _scalar(text: str, suffix: str) -> str:
-    """NumPy's names as the scalar vocabulary spells them."""
-    return text.replace("np.maximum", f"maximum_{suffix}").replace("np.abs", f"abs_{suffix}")
-
-
 def _loop(template: str, suffix: str) -> str:
-    place, v = partial(_at, suffix=suffix), f"v{suffix}"
+    place, v = partial(at, suffix=suffix), f"v{suffix}"
     real = REAL[suffix]
     stops = {name: partial(decision.text, suffix=v) for name, decision in STOPS.items()}
     turns = f"(<M{suffix}*>(turns + i * width + l))[0]"
@@ -384,5 +329,5 @@ def _loop(template: str, suffix: str) -> str:
         "velocity": place("x", "count + i"),
         "mu": place("(mu + t * stride)", "0"),
     }
-    made = {"look_ahead": _LOOK_AHEAD, "test": _TEST, "settle": SETTLE}
+    made = {"look_ahead": _LOOK_AHEAD, "update": _UPDATE, "test": _TEST, "settle": SETTLE}
     return filled(template, **parts, **{name: lines_of(t, **parts) for name, t in made.items()})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastgd.engines.native.source_module import REAL
 from fastgd.engines.parse import CoefficientFunction, ElementaryFunction, Rule
-from fastgd.engines.registry import STEEPNESS
+from fastgd.engines.registry import CONFINED, PROJECT, STEEPNESS
 from fastgd.engines.templates import filled, lines_of
 
 # --- update loops ---------------------------------------------------------------------------------
@@ -77,27 +77,30 @@ def update_loop(rule: Rule, shared: tuple[Rule, Rule] | None, suffix: str) -> st
     )
 
 
-# --- how steep it is with penalties ---------------------------------------------------------------
+# --- how steep it is with penalties, and the box of bounds ----------------------------------------
 
-_STEEPNESS = """
-cdef inline $real steepness_$s($arguments) noexcept nogil:
-    cdef $real $locals
+_OF_NUMBERS = """
+cdef inline $real ${name}_$s($arguments) noexcept nogil:
+    $locals
     $body
     return p
 
 """
 
 
-def steepness_text(suffix: str, real: str) -> str:
-    """The rule `steepness` as a function, for one number or a vector."""
-    arguments = ", ".join(f"{real} {name}" for name in STEEPNESS.arguments)
-    return filled(
-        _STEEPNESS,
-        s=suffix,
-        real=real,
-        arguments=arguments,
-        locals=", ".join(STEEPNESS.locals),
-        body=STEEPNESS.lines(suffix),
+def judging_text(suffix: str, real: str) -> str:
+    """The rules `steepness`, `confined` and `project` as functions, for one number or a vector."""
+    return "".join(
+        filled(
+            _OF_NUMBERS,
+            name=rule.name,
+            s=suffix,
+            real=real,
+            arguments=", ".join(f"{real} {name}" for name in rule.arguments),
+            locals=[f"cdef {real} {', '.join(rule.locals)}"] if rule.locals else [],
+            body=rule.lines(suffix),
+        )
+        for rule in (STEEPNESS, CONFINED, PROJECT)
     )
 
 

@@ -28,6 +28,7 @@ class Stepped:
         rate: NDArray[np.float64],
         *,
         penalties: NDArray[np.float64] | None = None,
+        box: NDArray[np.float64] | None = None,
         velocity: NDArray[Any] | None = None,
         momentum: float = 0.0,
         max_iter: int,

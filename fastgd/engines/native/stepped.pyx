@@ -9,8 +9,9 @@ from libc.math cimport NAN, fabs, isfinite, isnan
 from libc.string cimport memcmp, memcpy
 
 cimport numpy as cnp
-from fastgd.engines.native.lanes cimport pointer, real
+from fastgd.engines.native.lanes cimport pointer
 from fastgd.engines.native.plain_array cimport data_of, is_plain
+from fastgd.engines.native.sizes cimport farthest, largest
 
 import numpy as np
 
@@ -32,41 +33,6 @@ cdef enum Form:  # in the order of `_FORMS`
     PAIRED
     APART
     DIFFERENCES
-
-
-cdef inline double largest(const real* numbers, Py_ssize_t n) noexcept nogil:
-    """The largest size of n numbers, NaN where one is."""
-    cdef double most = 0.0
-    cdef real size
-    cdef real part[PARTIALS]  # so many at a time do not wait for one another
-    cdef bint nans = False
-    cdef Py_ssize_t i, k
-    for k in range(PARTIALS):
-        part[k] = 0
-    for i in range(n // PARTIALS):
-        for k in range(PARTIALS):
-            size = fabs(numbers[i * PARTIALS + k])
-            part[k] = size if size > part[k] else part[k]
-            nans |= size != size
-    for i in range(n - n % PARTIALS, n):
-        size = fabs(numbers[i])
-        part[0] = size if size > part[0] else part[0]
-        nans |= size != size
-    for k in range(PARTIALS):
-        most = max(most, <double>part[k])
-    return NAN if nans else most
-
-
-cdef inline double farthest(const real* a, const real* b, Py_ssize_t n) noexcept nogil:
-    """The largest distance of n numbers from others, NaN where one is."""
-    cdef double most = 0.0
-    cdef real move
-    cdef Py_ssize_t i
-    for i in range(n):
-        move = a[i] - b[i]
-        if fabs(move) > most or isnan(move):
-            most = fabs(move)
-    return most
 
 
 cdef class Lent:
@@ -123,10 +89,11 @@ cdef class Stepped:
     cdef object fun, jac, returned, update, params, grads, ahead, rates_of
     cdef Lent point, gradient
     cdef Form form
-    cdef bint single, penalized, lookahead
+    cdef bint single, penalized, lookahead, bounded
     cdef Py_ssize_t size, bytes, max_iter
     cdef double difference, tol, step_tol, limit
     cdef double penalties[PENALTIES]
+    cdef const double[:, ::1] box
     cdef double* rate  # where the stepper reads it
     cdef const char* blank
     cdef char *at
@@ -138,12 +105,13 @@ cdef class Stepped:
     cdef double momentum, most  # the latter of the gradient taken last
     cdef tuple _keep
 
-    def __init__(self, x, calls, returned, update, rate, *, penalties=None, velocity=None, double momentum=0.0,
-                 Py_ssize_t max_iter, double tol, double step_tol, double limit):
+    def __init__(self, x, calls, returned, update, rate, *, penalties=None, box=None, velocity=None,
+                 double momentum=0.0, Py_ssize_t max_iter, double tol, double step_tol, double limit):
         """`calls` are the form of the function, `fun` and `jac`, and the step of differences; `returned` checks results.
 
         ``update([x], [g], t)`` makes update number t in place, with the rate in the array `rate`. `penalties` are those
-        of `steepness`. With `velocity`, gradients of updates are taken at x - momentum * velocity.
+        of `steepness`; `box` (2, n) has the lowest and the highest parameters, in double. With `velocity`, gradients of
+        updates are taken at x - momentum * velocity.
         """
         cdef Py_ssize_t k
         dtype = x.dtype
@@ -167,6 +135,11 @@ cdef class Stepped:
         self.penalized = penalties is not None
         for k in range(PENALTIES if self.penalized else 0):
             self.penalties[k] = penalties[k]
+        self.bounded = box is not None
+        if self.bounded:
+            self.box = box
+            if self.box.shape[0] != 2 or self.box.shape[1] != self.size or not self.penalized:
+                raise ValueError(f"a box of shape {box.shape} for {self.size} parameters")
         self.n, self.evaluated_at, self.status, self.slope = 0, -1, RUNNING, NAN
         self.max_iter, self.tol, self.step_tol, self.limit = max_iter, tol, step_tol, limit
 
@@ -236,16 +209,28 @@ cdef class Stepped:
         cdef Py_ssize_t i
         if not self.lookahead:
             self.update(self.params, self.grads, self.n + 1)
+            self._into_box(self.at)
             return 0
         for i in range(self.size):
             if self.single:
                 (<float*>self.ahead_at)[i] = (<float*>self.at)[i] - <float>self.momentum * (<float*>self.velocity)[i]
             else:
                 (<double*>self.ahead_at)[i] = (<double*>self.at)[i] - self.momentum * (<double*>self.velocity)[i]
+        self._into_box(self.ahead_at)
         self._call(self.ahead_at, self.ahead_slopes)
         self.gradients += 1
         self.update(self.params, self.ahead, self.n + 1)
+        self._into_box(self.at)
         return 0
+
+    cdef void _into_box(self, char* at) noexcept:
+        """Project a point, if there are bounds."""
+        cdef Py_ssize_t i
+        for i in range(self.size if self.bounded else 0):
+            if self.single:
+                (<float*>at)[i] = project_f((<float*>at)[i], <float>self.box[0, i], <float>self.box[1, i])
+            else:
+                (<double*>at)[i] = project_d((<double*>at)[i], self.box[0, i], self.box[1, i])
 
     cdef int _evaluate(self) except -1:
         """Value and gradient at `x`, and how steep it is there."""
@@ -266,7 +251,14 @@ cdef class Stepped:
         cdef double* own = self.penalties
         cdef Py_ssize_t i
         for i in range(self.size):
-            if self.single:
+            if self.bounded and self.single:
+                size = confined_f((<float*>self.at)[i], (<float*>self.slopes)[i], <float>own[0], <float>own[1],
+                                  <float>own[2], <float>own[3], <float>own[4], 0, <float>self.box[0, i],
+                                  <float>self.box[1, i])
+            elif self.bounded:
+                size = confined_d((<double*>self.at)[i], (<double*>self.slopes)[i], own[0], own[1], own[2], own[3],
+                                  own[4], 0, self.box[0, i], self.box[1, i])
+            elif self.single:
                 size = steepness_f((<float*>self.at)[i], (<float*>self.slopes)[i], <float>own[0], <float>own[1],
                                    <float>own[2], <float>own[3], <float>own[4], 0)
             else:
@@ -340,7 +332,7 @@ cdef class Stepped:
         return 0
 
     cdef object _differences(self, const char* at, char* g):
-        """Forward differences in double, over the steps that the rounded points really make."""
+        """Differences in double, over the steps that the rounded points really make: forward, unless a bound is near."""
         cdef Py_ssize_t k
         cdef double here, there, own, moved
         here = self._number(self.fun(self._in_double(at)))
@@ -348,14 +340,26 @@ cdef class Stepped:
             point = None  # else it counts as kept
             point = self._in_double(at)
             own = (<double*>self.point.data)[k]
-            moved = own + self.difference * max(1.0, fabs(own))
+            moved = self._moved(own, k)
             (<double*>self.point.data)[k] = moved
-            there = self._number(self.fun(point))
+            there = here if moved == own else self._number(self.fun(point))
             if self.single:
-                (<float*>g)[k] = <float>((there - here) / (moved - own))
+                (<float*>g)[k] = <float>((there - here) / (moved - own)) if moved != own else 0
             else:
-                (<double*>g)[k] = (there - here) / (moved - own)
+                (<double*>g)[k] = (there - here) / (moved - own) if moved != own else 0
         return None
+
+    cdef double _moved(self, double own, Py_ssize_t k) noexcept:
+        """The other place of a difference; a parameter that its bounds fix has none."""
+        cdef double step = self.difference * max(1.0, fabs(own)), low, high
+        if not self.bounded:
+            return own + step
+        low, high = self.box[0, k], self.box[1, k]
+        if own + step <= high:
+            return own + step
+        if own - step >= low:
+            return own - step
+        return low if own - low > high - own else high
 
     cdef object _in_double(self, const char* at):
         """A point, lent as float64."""

@@ -45,7 +45,7 @@ cdef class Kernels:
                  Py_ssize_t features=0, Py_ssize_t outputs=1):
         """`shared` computes the first `n_shared` coefficients from the last rows of `hyper`, the rate first.
 
-        Kernels of runs with penalties find `n_penalties` rows of them behind the state. With `batches`
+        Kernels of runs with penalties or bounds find `n_penalties` rows of them behind the state. With `batches`
         (`fastgd.batches`) each update uses some of the `size` rows of `features` inputs in `data`.
         """
         self.window, self.observe, self.lanes = <window_t>window, observe, <lanes_t>lanes
@@ -129,12 +129,12 @@ cdef class Queue:
             self.x0_f = runs.x0
         else:
             self.x0_d = runs.x0
-        self.state0, self.hyper, self.penalties = runs.state0, hyper, runs.minimized
-        self.begun = -1
+        measure = runs.measure if kernels.n_penalties else runs.minimized
+        self.state0, self.hyper, self.penalties, self.begun = runs.state0, hyper, measure, -1
         if runs.begun is not None:
             self._go_on_from(kernels, runs.begun, total)
         for table, rows in ((runs.x0, kernels.count), (runs.state0, kernels.n_state), (hyper, kernels.n_hyper),
-                            (runs.minimized, max(kernels.n_penalties, 1))):
+                            (measure, max(kernels.n_penalties, 1))):
             if table.shape[0] < rows or table.shape[1] != total:
                 raise ValueError(f"a table of {table.shape} numbers, wanted ({rows}, {total})")
         if last < 0 or self.uniform.shape[0] < last or self.cuts[0] != 0 or self.cuts[last] != total:

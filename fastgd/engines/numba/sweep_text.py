@@ -64,12 +64,12 @@ for l in range(lanes):
 """
 
 
-# What a run's penalties add to its slope may hide how far a parameter went: the largest parameter is kept beside.
+# A run's penalties and bounds may hide in its slope how far a parameter went: the largest parameter is kept beside.
 
 
-def _steepest(update: Update, p: str, g: str, *, first: bool) -> list[str]:
-    """The largest slope of run l so far, and where penalties are part of it the largest parameter."""
-    slope, far = update.slope(p, g), [f"abs({p})"] if update.sizes.penalized else []
+def _steepest(update: Update, i: str, p: str, g: str, *, first: bool) -> list[str]:
+    """The largest slope of run l so far, and where more than the objective is part of it the largest parameter."""
+    slope, far = update.slope(i, p, g), [f"abs({p})"] if update.sizes.measured else []
     if first:
         return [f"slope = {slope}", *(f"far = {one}" for one in far)]
     return [f"slope = larger({slope}, slope)", *(f"far = larger({one}, far)" for one in far)]
@@ -77,7 +77,7 @@ def _steepest(update: Update, p: str, g: str, *, first: bool) -> list[str]:
 
 def _high(sizes: Sizes) -> str:
     """What tells that a run may have diverged."""
-    return "far" if sizes.penalized else "slope"
+    return "far" if sizes.measured else "slope"
 
 
 def fusible(sizes: Sizes) -> bool:
@@ -96,8 +96,8 @@ def window(update: Update) -> list[str]:
     factor = update.scale("b[o")
     return lines_of(
         _WINDOW,
-        first=_steepest(update, "b[l]", "b[GO + l]", first=True),
-        others=_steepest(update, "b[i * W + l]", "b[GO + i * W + l]", first=False),
+        first=_steepest(update, "0", "b[l]", "b[GO + l]", first=True),
+        others=_steepest(update, "i", "b[i * W + l]", "b[GO + i * W + l]", first=False),
         high=_high(update.sizes),
         look_ahead=_look_ahead(_LOOK_AHEAD, update, "b[o"),
         scale=lines_of(_SCALE, factor=factor) if factor else [],
@@ -141,7 +141,9 @@ def _fused_window(update: Update) -> list[str]:
         points=[f"x{i} = b[{i} * W + l]" for i in range(count)],
         gradient=gradient,
         steepest=[
-            line for i in range(count) for line in _steepest(update, f"x{i}", f"g{i}", first=not i)
+            line
+            for i in range(count)
+            for line in _steepest(update, str(i), f"x{i}", f"g{i}", first=not i)
         ],
         high=_high(update.sizes),
         updates=[line for i in range(count) for line in updated(i)],
@@ -233,7 +235,7 @@ if largest < step_tol:
 
 def _run(update: Update, begin: list[str], watch: list[str], end: list[str]) -> list[str]:
     """Run number l up to the end of `steps` updates, or to its own; three places for what is watched besides."""
-    other = update.slope("b[i * W + l]", "b[GO + i * W + l]")
+    other = update.slope("i", "b[i * W + l]", "b[GO + i * W + l]")
     gradient = ["slopes(b, 0, GO, l, l + 1, 0, COUNT, size, data)"]
     if fusible(update.sizes):  # a call costs as much as the sums
         numbers, sums = _unrolled(update)
@@ -247,7 +249,7 @@ def _run(update: Update, begin: list[str], watch: list[str], end: list[str]) -> 
     test = lines_of(
         _TEST,
         gradient=gradient,
-        first=update.slope("b[l]", "b[GO + l]"),
+        first=update.slope("0", "b[l]", "b[GO + l]"),
         steeper=STOPS["largest"].text("slope", other),
         converged=STOPS["converged"].text("slope", "tol"),
     )

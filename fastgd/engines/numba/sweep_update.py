@@ -1,8 +1,8 @@
 """One update of one run as text: the rule, whatever a step has in front of it, and where a block keeps its numbers.
 
 All rows of a block lie in one buffer `b` at offsets that are known when a kernel is compiled: only then does LLVM see
-that they do not overlap. `x` comes first, then state, penalties of the runs (`PENALTY`) if they have any, working space
-(`GO`), slopes and the table of coefficients.
+that they do not overlap. `x` comes first, then state, penalties of the runs (`PENALTY`) and their bounds (`LOWEST`,
+`HIGHEST`) if they have any, working space (`GO`), slopes and the table of coefficients.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from fastgd.engines.numba.modules import TYPES
 from fastgd.engines.parse import Rule
 from fastgd.engines.protocol.outcomes import status_constants
 from fastgd.engines.protocol.sweeps import Descents, Kernel
+from fastgd.engines.registry import CONFINED, PROJECT, STEEPNESS
 from fastgd.engines.templates import filled, lines_of
 
 
@@ -30,7 +31,8 @@ class Sizes:
     n_state: int
     width: int = WIDTH  # runs in a row
     outputs: int = 1  # of a linear model
-    penalized: bool = False
+    measured: bool = False  # by penalties or bounds
+    bounded: bool = False
 
     @classmethod
     def of(cls, kernel: Kernel, count: int, runs: Descents, width: int = WIDTH) -> Sizes:
@@ -44,7 +46,8 @@ class Sizes:
             len(runs.state0),
             width,
             kernel.outputs,
-            runs.penalized,
+            runs.measured,
+            runs.box is not None,
         )
 
     @property
@@ -60,7 +63,14 @@ class Sizes:
     @property
     def rows(self) -> int:
         """Rows that belong to the runs; rows of working space follow (see `fastgd.engines.native.sweeps.Block`)."""
-        return self.penalty_row + PENALTIES * self.penalized
+        return self.penalty_row + PENALTIES * self.measured + 2 * self.count * self.bounded
+
+    @property
+    def judging(self) -> tuple[Rule, ...]:
+        """The rules by which runs with penalties or bounds are judged, and brought back into their box."""
+        if self.bounded:
+            return CONFINED, PROJECT
+        return (STEEPNESS,) if self.measured else ()
 
     @property
     def work(self) -> int:
@@ -84,6 +94,8 @@ COUNT = $count
 OUTPUTS = $outputs
 BLOCK = $block
 PENALTY = $penalty_row * W
+LOWEST = PENALTY + $penalties * W
+HIGHEST = LOWEST + COUNT * W
 GO = $rows * W
 LOW = $low * W
 HIGH = $high * W
@@ -130,6 +142,7 @@ def constants(char: str, sizes: Sizes) -> str:
         outputs=str(sizes.outputs),
         block=str(BLOCK),
         penalty_row=str(sizes.penalty_row),
+        penalties=str(PENALTIES),
         rows=str(sizes.rows),
         low=str(low),
         high=str(low + 1),
@@ -184,7 +197,19 @@ class Update:
             lines.append(f"p, g = prepare(p, g, {', '.join(shared)})")
         arguments = ", ".join(("p", "g", *self.state(parameter), *places[n:]))
         comma = "," if len(self.new) == 1 else ""
-        return [*lines, f"{', '.join(self.new)}{comma} = rule({arguments})"]
+        lines.append(f"{', '.join(self.new)}{comma} = rule({arguments})")
+        return [*lines, *self.into_box("p", parameter)]
+
+    def bounds(self, parameter: str) -> tuple[str, str]:
+        """Where those of one parameter of run l are."""
+        low, high = (f"b[{side} + {parameter} * W + l]" for side in ("LOWEST", "HIGHEST"))
+        return low, high
+
+    def into_box(self, p: str, parameter: str) -> list[str]:
+        """The projection of one parameter, or of the point where its gradient is taken."""
+        if not self.sizes.bounded:
+            return []
+        return [f"{p} = project({', '.join((p, *self.bounds(parameter)))})[0]"]
 
     def store(self, parameter: str) -> list[str]:
         return [
@@ -192,11 +217,13 @@ class Update:
             for place, name in zip(self.state(parameter), self.new[1:], strict=True)
         ]
 
-    def slope(self, p: str, g: str) -> str:
+    def slope(self, parameter: str, p: str, g: str) -> str:
         """The size of one parameter's slope by which run l converges."""
-        if not self.sizes.penalized:
+        if not self.sizes.measured:
             return f"abs({g})"
         own = ", ".join(f"b[PENALTY + {k} * W + l]" for k in range(PENALTIES))
+        if self.sizes.bounded:
+            return f"confined({p}, {g}, {own}, ZERO, {', '.join(self.bounds(parameter))})[0]"
         return f"steepness({p}, {g}, {own}, ZERO)[0]"
 
     def scale(self, table: str) -> list[str]:
@@ -218,6 +245,6 @@ class Update:
         """The point x - mu v at which the gradient is taken, in the second part of the working space."""
         count = self.sizes.count
         mu = self.coefficient(self.sizes.n_shared, table)
-        return [
-            f"b[GO + ({count} + i) * W + l] = b[i * W + l] - {mu} * b[({count} + i) * W + l]",
-        ]
+        point = f"b[GO + ({count} + i) * W + l]"
+        ahead = f"{point} = b[i * W + l] - {mu} * b[({count} + i) * W + l]"
+        return [ahead, *self.into_box(point, "i")]

@@ -23,7 +23,7 @@ from fastgd.engines.numba.sweep_slopes import slopes_text
 from fastgd.engines.numba.sweep_update import Sizes, Update, constants, norm
 from fastgd.engines.parse import CoefficientFunction, Rule
 from fastgd.engines.protocol.sweeps import Descents, Kernel
-from fastgd.engines.registry import COEFFICIENTS, PREPARE, STEEPNESS
+from fastgd.engines.registry import COEFFICIENTS, PREPARE
 from fastgd.engines.templates import filled, indented
 
 # --- modules of kernels ---------------------------------------------------------------------------
@@ -68,7 +68,7 @@ def made(rule: Rule, sizes: Sizes, char: str, functions: tuple[Any, ...]) -> Mod
         slopes,
         norm() if sizes.mode == "clipped" else "",
         (rule_text(PREPARE, "prepare") or "") if sizes.n_shared else "",
-        (rule_text(STEEPNESS, "steepness") or "") if sizes.penalized else "",
+        *(rule_text(rule, rule.name) or "" for rule in sizes.judging),
         own or "",
         *([_single(update, char)] if sizes.width == 1 else _blocked(update, char)),
     ]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from fastgd.checks import shown
-from fastgd.engines.layout import SHARED, WINDOW
+from fastgd.engines.layout import PENALTIES, SHARED, WINDOW
 from fastgd.engines.parse import CoefficientFunction, Rule
 from fastgd.engines.protocol.outcomes import Outcomes
 from fastgd.engines.registry import GRADIENTS, RESIDUALS
@@ -154,7 +154,8 @@ class Descents:
     of the coefficient function after the step, the rate first; `shared` those of `prepare` after the rate, and limit
     and eps of clipping by norm; None if neither is used; `minimized` those of `steepness` after (p, g). Numbers that
     are the same for all runs may be broadcast. `penalized` says whether a run minimizes more than the objective, so
-    that the objective's slope alone does not end it. Runs that have waited go on from `begun`.
+    that the objective's slope alone does not end it. `box` (2, n_parameters) are the lowest and highest parameters, to
+    which every update is followed by a projection; None if they are free. Runs that have waited go on from `begun`.
     """
 
     rule: Rule
@@ -168,6 +169,7 @@ class Descents:
     rate_of: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     lookahead: bool = False
     penalized: bool = False
+    box: NDArray[np.float64] | None = None
     seeds: list[int] = field(default_factory=list)  # of the order of rows, if there are batches
     seed_of: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     begun: Snapshot | None = None
@@ -189,9 +191,22 @@ class Descents:
         return self.penalized or bool((self.minimized[0] != 1).any())
 
     @property
-    def penalties(self) -> NDArray[np.float64] | None:
-        """`minimized` where a run has penalties."""
-        return self.minimized if self.penalized else None
+    def measured(self) -> bool:
+        """Whether something else than the size of the objective's slope ends a run."""
+        return self.penalized or self.box is not None
+
+    @property
+    def measure(self) -> NDArray[np.float64] | None:
+        """By what the slopes of `measured` runs are judged: `minimized`, and below it the box, low and high."""
+        if self.box is None:
+            return self.minimized if self.penalized else None
+        sides = np.broadcast_to(self.box.reshape(-1, 1), (self.box.size, len(self)))
+        return np.concatenate([np.broadcast_to(self.minimized, (PENALTIES, len(self))), sides])
+
+    @property
+    def n_measures(self) -> int:
+        """Rows of `measure`."""
+        return PENALTIES * self.measured + (0 if self.box is None else self.box.size)
 
 
 class Supply(Protocol):

@@ -1,4 +1,4 @@
-"""What runs minimize, in NumPy: an objective with penalties, and how steep that is."""
+"""What runs minimize, in NumPy: an objective with penalties, perhaps in a box, and how steep that is."""
 
 from __future__ import annotations
 
@@ -9,28 +9,37 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.engines.registry import STEEPNESS
+from fastgd.engines.layout import PENALTIES
+from fastgd.engines.parse import Rule
+from fastgd.engines.registry import CONFINED, PROJECT, STEEPNESS
 from fastgd.engines.vocabulary import bound, numpy_vocabulary
 
 Array = NDArray[np.floating[Any]]
 
 
 @cache
-def _steepness() -> Callable[..., Any]:
-    return bound(STEEPNESS.function, numpy_vocabulary())
+def _in_numpy(rule: Rule) -> Callable[..., Any]:
+    return bound(rule.function, numpy_vocabulary())
 
 
-def steepest_of(x: Array, g: Array, penalties: NDArray[np.float64] | None) -> Array:
+def steepest_of(x: Array, g: Array, measure: NDArray[np.float64] | None) -> Array:
     """The largest slope of each run, NaN where one is: by these a run converges.
 
-    `x` and the objective's gradients `g` are (n_parameters, runs), `penalties` are those of the runs' `Descents`.
+    `x` and the objective's gradients `g` are (n_parameters, runs), `measure` is that of the runs' `Descents`.
     """
-    if penalties is None:
+    if measure is None:
         return np.asarray(np.maximum.reduce(np.abs(g), axis=0))
     with np.errstate(all="ignore"):
-        own = penalties.astype(g.dtype)
-        (sizes,) = _steepness()(x.astype(g.dtype), g, *own, np.zeros((), g.dtype))
+        own, sides = np.split(measure.astype(g.dtype), [PENALTIES])
+        rule, box = (CONFINED, np.split(sides, 2)) if len(sides) else (STEEPNESS, [])
+        (sizes,) = _in_numpy(rule)(x.astype(g.dtype), g, *own, np.zeros((), g.dtype), *box)
         return np.asarray(np.maximum.reduce(sizes, axis=0))
+
+
+def projected(x: Array, box: NDArray[np.float64]) -> Array:
+    """The points (n_parameters, ...) moved into a box (2, n_parameters)."""
+    low, high = (side.reshape((-1,) + (1,) * (x.ndim - 1)) for side in box.astype(x.dtype))
+    return np.asarray(_in_numpy(PROJECT)(x, low, high)[0])
 
 
 def penalties_at(x: Array, minimized: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -28,7 +28,7 @@ from fastgd.engines.protocol.outcomes import (
 )
 from fastgd.engines.protocol.sweeps import Descents, Limits, Problem
 from fastgd.engines.reference.metrics import summed
-from fastgd.engines.reference.steepness import steepest_of
+from fastgd.engines.reference.steepness import projected, steepest_of
 from fastgd.engines.reference.steps import block_sums, tabulated
 from fastgd.engines.registry import COEFFICIENTS, PREPARE, STOPS
 from fastgd.engines.vocabulary import bound, numpy_vocabulary
@@ -103,6 +103,7 @@ class Columns:
         self.older: _Kept | None = None
         self.moved = np.zeros_like(self.x)
         self.turns = np.zeros(self.x.shape, np.uint32)
+        self.measure = runs.measure
         self.known: Array | None = None  # the gradients at `x`, where a test has found them
 
     def slopes(self, x: Array) -> Array:
@@ -127,8 +128,7 @@ class Columns:
 
     def converged(self) -> NDArray[np.bool_]:
         """Which runs have no slope that reaches the tolerance."""
-        penalties = self.runs.penalties
-        own = None if penalties is None else penalties[:, self.run]
+        own = None if self.measure is None else self.measure[:, self.run]
         g = self.known = self.slopes(self.x)
         with self.mode():
             steepest = steepest_of(self.x, g, own)
@@ -178,7 +178,7 @@ class Columns:
         old, at = self.x.copy(), self.x
         if self.runs.lookahead:
             with self.mode():
-                at = self.x - coefficients[0] * self.state[0]
+                at = self._in_box(self.x - coefficients[0] * self.state[0])
         g, self.known = self.slopes_of_update(at, t), None
         shared = self._shared(t, hyper, g)
         if self.kernel.sequential:
@@ -204,9 +204,14 @@ class Columns:
                 _, g = self.prepare(at, g, *shared[: len(PREPARE.coefficients)])
                 p = shared[-1] * p
             p, *state = self.rule(p, g, *(s[rows] for s in self.state), *coefficients)
+            p = self._in_box(p, rows)
         self.x[rows] = p
         for old, new in zip(self.state, state, strict=True):
             old[rows] = new
+
+    def _in_box(self, p: Array, rows: slice = slice(None)) -> Array:
+        """Some parameters within their bounds, if they have any."""
+        return p if self.runs.box is None else projected(p, self.runs.box[:, rows])
 
     def _hyperparameters(self, t: int) -> NDArray[np.float64]:
         """The coefficient function's arguments, the rate of update t among them."""

@@ -1,0 +1,108 @@
+"""Bounds of a step: of all arrays, of some, or of their elements; and the projection onto them, in place."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastgd.checks import as_bounds, is_bound
+from fastgd.optimizers.tree import Path, Tree, spelled
+
+if TYPE_CHECKING:
+    from fastgd.optimizers.base import Optimizer
+
+Side = float | NDArray[Any]
+
+
+class Box(NamedTuple):
+    """An array, and its lowest and highest values: numbers, or arrays that can be broadcast to its shape."""
+
+    array: NDArray[Any]
+    low: Side
+    high: Side
+
+    def project(self) -> None:
+        """Move the array into the box; NaN stays NaN, as in `fastgd.rules.updates.project`."""
+        for outside, bound in ((np.less, self.low), (np.greater, self.high)):
+            if isinstance(bound, np.ndarray) or math.isfinite(bound):
+                np.copyto(self.array, bound, where=outside(self.array, bound))
+
+
+def step_within(bounds: Any, optimizer: Optimizer, params: Any, grads: Any, lr: Any) -> None:
+    """A step, and the projection; the bounds are checked before."""
+    plan = optimizer._plan
+    tree = Tree(params) if plan is None else plan.tree
+    boxes = boxes_of(bounds, tree, tree.leaves(params, "params"))
+    optimizer.step(params, grads, lr=lr)
+    for box in boxes:
+        box.project()
+
+
+def boxes_of(bounds: Any, tree: Tree, arrays: Sequence[Any]) -> list[Box]:
+    """The arrays of a tree that have bounds.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If bounds are not such, lie where no array is, or do not fit one.
+    """
+    of_path = dict(zip(tree.paths, arrays, strict=True))
+    found = []
+    for path, pair in _pairs(bounds, (), tree.paths):
+        if pair is None:
+            continue
+        name, array = spelled("bounds", path), of_path[path]
+        if not isinstance(array, np.ndarray):
+            raise TypeError(f"bounds are for NumPy arrays, {spelled('params', path)} is on the GPU")
+        low, high = _sides(name, pair, array)
+        found.append(Box(array, low, high))
+    return found
+
+
+def _pairs(bounds: Any, path: Path, paths: Sequence[Path]) -> Iterator[tuple[Path, Any]]:
+    """The pair of each array; `paths` are those of the arrays that lie at `path` or below it."""
+    pair = isinstance(bounds, tuple | list) and len(bounds) == 2 and all(map(is_bound, bounds))
+    if bounds is None or pair or paths == [path]:
+        yield from ((one, bounds) for one in paths)
+        return
+    keys = dict.fromkeys(one[len(path)] for one in paths)
+    if isinstance(bounds, Mapping):
+        given = dict(bounds)
+    elif isinstance(bounds, tuple | list) and len(bounds) == len(keys):
+        given = dict(enumerate(bounds))
+    else:
+        raise TypeError(
+            f"{spelled('bounds', path)} must be a pair (low, high) for all arrays, or built as params are, with pairs "
+            f"in the place of arrays; got {bounds!r:.60}"
+        )
+    for key, below in given.items():
+        if key not in keys:
+            raise ValueError(f"{spelled('bounds', (*path, key))} belongs to no array of params")
+        own = [one for one in paths if one[len(path)] == key]
+        yield from _pairs(below, (*path, key), own)
+
+
+def _sides(name: str, pair: Any, array: NDArray[Any]) -> tuple[Side, Side]:
+    """The bounds of one array, in its dtype."""
+    if not isinstance(pair, tuple | list) or len(pair) != 2:
+        raise TypeError(f"{name} must be a pair (low, high), got {pair!r:.60}")
+    if all(map(is_bound, pair)):
+        lowest, highest = (float(array.dtype.type(side)) for side in as_bounds(name, pair))
+        return lowest, highest
+    try:
+        sides = [
+            np.broadcast_to(np.asarray(infinite if side is None else side, np.float64), array.shape)
+            for side, infinite in zip(pair, (-math.inf, math.inf), strict=True)
+        ]
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"{name} must have numbers, None, or arrays that fit the shape {array.shape}; got {pair!r:.60}"
+        ) from None
+    if not (sides[0] <= sides[1]).all():
+        raise ValueError(f"{name} must have low <= high in every place, and no NaN")
+    low, high = (side.astype(array.dtype) for side in sides)
+    return low, high
