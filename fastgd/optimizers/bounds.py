@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.checks import as_bounds, is_bound
+from fastgd.engines.cuda.arrays import is_device_array
+from fastgd.engines.steps import checked_first
 from fastgd.optimizers.tree import Path, Tree, spelled
 
 if TYPE_CHECKING:
-    from fastgd.optimizers.base import Optimizer
+    from fastgd.optimizers.plan import Plan
 
 Side = float | NDArray[Any]
 
@@ -32,34 +35,37 @@ class Box(NamedTuple):
                 np.copyto(self.array, bound, where=outside(self.array, bound))
 
 
-def step_within(bounds: Any, optimizer: Optimizer, params: Any, grads: Any, lr: Any) -> None:
-    """A step, and the projection; the bounds are checked before."""
-    plan = optimizer._plan
+@contextmanager
+def within(bounds: Any, plan: Plan | None, params: Any, grads: Any) -> Iterator[None]:
+    """Around a step: the bounds are checked before, and the parameters moved into them afterwards, but frozen ones."""
     tree = Tree(params) if plan is None else plan.tree
     boxes = boxes_of(bounds, tree, tree.leaves(params, "params"))
-    optimizer.step(params, grads, lr=lr)
-    for box in boxes:
-        box.project()
+    moving = [g is not None for g in tree.with_frozen(grads, "grads")]
+    yield
+    for k, box in boxes:
+        if moving[k]:
+            box.project()
 
 
-def boxes_of(bounds: Any, tree: Tree, arrays: Sequence[Any]) -> list[Box]:
-    """The arrays of a tree that have bounds.
+def boxes_of(bounds: Any, tree: Tree, arrays: Sequence[Any]) -> list[tuple[int, Box]]:
+    """The arrays of a tree that have bounds, with their numbers.
 
     Raises
     ------
     TypeError, ValueError
         If bounds are not such, lie where no array is, or do not fit one.
     """
-    of_path = dict(zip(tree.paths, arrays, strict=True))
+    numbers = {path: k for k, path in enumerate(tree.paths)}
     found = []
     for path, pair in _pairs(bounds, (), tree.paths):
         if pair is None:
             continue
-        name, array = spelled("bounds", path), of_path[path]
-        if not isinstance(array, np.ndarray):
-            raise TypeError(f"bounds are for NumPy arrays, {spelled('params', path)} is on the GPU")
-        low, high = _sides(name, pair, array)
-        found.append(Box(array, low, high))
+        k, name = numbers[path], spelled("params", path)
+        if is_device_array(arrays[k]):
+            raise TypeError(f"bounds are not for arrays on the GPU, as {name} is; clip it there")
+        array = checked_first(name, arrays[k])
+        low, high = _sides(spelled("bounds", path), pair, array)
+        found.append((k, Box(array, low, high)))
     return found
 
 

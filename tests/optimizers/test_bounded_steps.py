@@ -91,3 +91,19 @@ def test_refused_and_unchanged(bounds, words, first):
         opt.step(params, like(params), bounds=bounds)
     assert bits(params["w"]) == bits(before)
     assert opt.t == t
+
+
+def test_frozen_parameters_stay():
+    params = {"a": np.array([5.0]), "b": np.array([5.0])}
+    opt = gd.SGD(lr=1.0)
+    opt.step(params, {"a": np.ones(1), "b": None}, bounds=(0, 1), none_grads="skip")
+    assert (params["a"][0], params["b"][0]) == (1.0, 5.0)
+    with pytest.raises(TypeError, match="None"):
+        opt.step(params, {"a": np.ones(1), "b": None}, bounds=(0, 1))
+
+
+def test_tensors_of_torch():
+    torch = pytest.importorskip("torch")
+    x = torch.ones(3)
+    gd.SGD(lr=1.0).step(x, torch.tensor([5.0, -5.0, 0.0]), bounds=(-1, 2))
+    assert x.tolist() == [-1.0, 2.0, 1.0]
