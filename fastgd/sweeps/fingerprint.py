@@ -1,7 +1,7 @@
 """A hash of what a value holds, the same in every process.
 
-Functions count by their source and by the values that they close over, not by their names; what an object merely
-caches does not count.
+Functions count by their code and by what they find outside themselves (`fastgd.sweeps.code`), not by their names; what
+an object merely caches does not count.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ import functools
 import hashlib
 import inspect
 import os
-import textwrap
 import types
 from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
+
+from fastgd.sweeps.code import code_of, globals_of, is_of_library, own_of
 
 _PLAIN = (type(None), bool, int, float, complex, str, bytes)
 _SHOWN = (*_PLAIN, np.generic, np.dtype, np.ufunc, enum.Enum, types.BuiltinFunctionType)
@@ -35,9 +36,7 @@ def fingerprint(value: Any) -> str:
     >>> fingerprint({"a": np.ones(3)}) == fingerprint({"a": np.ones(3)}) != fingerprint({"a": np.zeros(3)})
     True
     """
-    digest = hashlib.sha256()
-    _feed(digest, value, ())
-    return digest.hexdigest()[:16]
+    return _Hash({}).of(value, ()).hex()[:16]
 
 
 def fields_of(value: Any) -> dict[str, Any]:
@@ -53,20 +52,51 @@ def _without_caches(cls: type, fields: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if not is_cache(name)}
 
 
-def _feed(digest: Any, value: Any, above: tuple[int, ...]) -> None:
-    """Add a value to a hash; `above` are the objects that hold it, which it may hold in turn."""
-    digest.update(f"{type(value).__module__}.{type(value).__qualname__}(".encode())
-    if id(value) in above:
-        digest.update(str(above.index(id(value))).encode())
-    elif isinstance(value, _SHOWN):
-        digest.update(repr(value).encode())
-    else:
-        for part in _parts(value):
-            if isinstance(part, memoryview):
-                digest.update(part)
-            else:
-                _feed(digest, part, (*above, id(value)))
-    digest.update(b")")
+class _Global:
+    """What a function finds by a global name: it may be anything, and need not be what the function depends on."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+
+class _Hash:
+    """One hash, and the globals that it has met: functions may call one another."""
+
+    def __init__(self, met: dict[int, tuple[int, Any]]) -> None:
+        self._digest, self._met = hashlib.sha256(), met
+
+    def of(self, value: Any, above: tuple[int, ...]) -> bytes:
+        """The hash of one value; `above` are the objects that hold it, which it may hold in turn."""
+        self._feed(value, above)
+        return self._digest.digest()
+
+    def _feed(self, value: Any, above: tuple[int, ...]) -> None:
+        if isinstance(value, _Global):
+            self._digest.update(self._of_global(value.value, above))
+            return
+        self._digest.update(f"{type(value).__module__}.{type(value).__qualname__}(".encode())
+        if id(value) in above:
+            self._digest.update(str(above.index(id(value))).encode())
+        elif isinstance(value, _SHOWN):
+            self._digest.update(repr(value).encode())
+        else:
+            for part in _parts(value):
+                if isinstance(part, memoryview):
+                    self._digest.update(part)
+                else:
+                    self._feed(part, (*above, id(value)))
+        self._digest.update(b")")
+
+    def _of_global(self, value: Any, above: tuple[int, ...]) -> bytes:
+        """As any value; of what cannot be pickled, such as a lock or an open file, the type alone."""
+        if id(value) in self._met:
+            return str(self._met[id(value)][0]).encode()
+        if not isinstance(value, (*_PLAIN, tuple)):  # of which Python may make one of two
+            self._met[id(value)] = len(self._met), value  # kept, so that its id is its own
+        try:
+            return _Hash(self._met).of(value, above)
+        except Exception:  # of a class of the user's own, whatever that raises
+            return type(value).__qualname__.encode()
 
 
 @functools.singledispatch
@@ -75,16 +105,23 @@ def _parts(value: Any) -> Iterator[Any]:
     function = getattr(value, "py_func", None)  # of Numba
     if function is not None:
         yield function
+        yield getattr(value, "targetoptions", None)
+        return
+    wrapped = getattr(value, "__wrapped__", None)  # by functools.lru_cache, for one
+    if callable(wrapped):
+        yield wrapped
         return
     reduced = value.__reduce_ex__(2)
     if isinstance(reduced, str):
         yield reduced
         return
-    make, arguments, *state = reduced
+    make, arguments, *others = reduced
     yield None if make is getattr(copyreg, "__newobj__", None) else make
     yield arguments
-    kept = state[0] if state else None
+    kept, *items = others or [None]
     yield _without_caches(type(value), kept) if isinstance(kept, dict) else kept
+    for several in items[:2]:  # of subclasses of list and dict, and of a deque
+        yield None if several is None else list(several)
 
 
 @_parts.register
@@ -122,10 +159,20 @@ def _(value: Set) -> Iterator[Any]:  # type: ignore[type-arg]
     yield from sorted(value, key=repr)
 
 
-@_parts.register(type)
-@_parts.register(types.ModuleType)
-def _(value: Any) -> Iterator[Any]:
-    yield f"{getattr(value, '__module__', '')}.{value.__name__}"
+@_parts.register
+def _(value: types.ModuleType) -> Iterator[Any]:
+    yield value.__name__
+
+
+@_parts.register
+def _(value: type) -> Iterator[Any]:
+    """Its name; of a class of the user's own what it is made of, too."""
+    yield f"{value.__module__}.{value.__name__}"
+    if not is_of_library(value):
+        yield value.__bases__
+        for name, found in own_of(value):
+            yield name
+            yield _Global(found)
 
 
 @_parts.register
@@ -136,18 +183,30 @@ def _(value: types.MethodType) -> Iterator[Any]:
 
 @_parts.register
 def _(value: types.FunctionType) -> Iterator[Any]:
-    """Source, defaults, and the values that it closes over; of a function without source of its own its code."""
-    try:
-        yield textwrap.dedent(inspect.getsource(value))
-        whole = value.__name__ != "<lambda>"  # beside which others may stand
-    except (OSError, TypeError):
-        whole = False
-    if not whole:
-        yield value.__code__.co_code
-        yield repr(value.__code__.co_consts)
+    """Its code, its defaults, the values that it closes over, and the globals that it reads."""
+    yield value.__code__
     yield value.__defaults__
     yield value.__kwdefaults__
     yield [cell.cell_contents for cell in value.__closure__ or () if _is_filled(cell)]
+    for name, found in globals_of(value):
+        yield name
+        yield _Global(found)
+
+
+@_parts.register
+def _(value: types.CodeType) -> Iterator[Any]:
+    yield from code_of(value)
+
+
+@_parts.register(classmethod)
+@_parts.register(staticmethod)
+def _(value: Any) -> Iterator[Any]:
+    yield value.__func__
+
+
+@_parts.register
+def _(value: property) -> Iterator[Any]:
+    yield value.fget
 
 
 def _is_filled(cell: types.CellType) -> bool:
