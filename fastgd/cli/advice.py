@@ -45,6 +45,31 @@ def advice(run: Unfinished) -> str:
     return _reason(run.task, run.optimizer, run.done.x) or _estimate(run)
 
 
+def remedy(task: Task, optimizer: Optimizer) -> str:
+    """What to do after divergence: the rates that are stable, and the one to try."""
+    limit, rate = _stable_limit(task, optimizer), usual_rate(task, optimizer)
+    stable = "" if limit is None else f"rates below {limit:.6g} are stable; "
+    tried = "a smaller --rate" if rate is None or rate >= optimizer.lr else f"--rate {rate:.6g}"
+    return f"{stable}try {tried}" + (", or --scale minmax" if task.options.scale == "none" else "")
+
+
+def usual_rate(task: Task, optimizer: Optimizer) -> float | None:
+    """The rate as `fastgd.minimize` chooses it, in digits that can be typed; None if it has none for these."""
+    from fastgd.descent.rates import default_rate  # noqa: PLC0415  (imports the engines)
+
+    rate = default_rate(optimizer, task.problem.curvature())
+    return None if rate is None else float(f"{rate:.6g}")
+
+
+def _stable_limit(task: Task, optimizer: Optimizer) -> float | None:
+    """The rate below which a descent on all rows is stable."""
+    from fastgd.descent.pace import stable_limit  # noqa: PLC0415  (imports the engines)
+
+    if task.problem.batches is not None:
+        return None
+    return stable_limit(task.problem, optimizer, np.zeros(task.problem.n_parameters))
+
+
 def _reason(task: Task, optimizer: Optimizer, x: NDArray[Any]) -> str | None:
     """Why no number of iterations would do, if that is so."""
     from fastgd.descent.pace import is_separated  # noqa: PLC0415  (imports the engines)
@@ -70,9 +95,15 @@ def _estimate(run: Unfinished) -> str:
     from fastgd.descent.pace import FOR_EVER, about, best, rounded, slowness  # noqa: PLC0415  (imports the engines)
 
     slow = slowness(run.task.problem, run.optimizer, run.end)
+    rate = usual_rate(run.task, run.optimizer) if run.with_rate else None
+    if slow is None and rate is not None:
+        return f"Try --rate {rate:.6g}, --scale standard or a larger --max-iter."
     if slow is None:
         return "Try --optimizer nag, --scale standard or a larger --max-iter."
     line = slow.why[0].upper() + slow.why[1:]
+    limit = _stable_limit(run.task, run.optimizer) if run.with_rate else None
+    if limit is not None:
+        line += f"; rates below {limit:.6g} are stable"
     way = best([way for way in _ways(run) if way.iterations < slow.most / 2], run.limits.max_iter)
     if way is not None:
         return f"{line}. Try {way.words}: {about(way.iterations)}."

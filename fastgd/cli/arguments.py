@@ -147,6 +147,10 @@ def _add_minimize(parser: argparse.ArgumentParser) -> None:
         type=readers.pairs,
         help="two decay rates such as 0.9/0.999",
     )
+    _add_folds(
+        parser,
+        "also score the model on rows that it was not fitted to: one descent for each of N folds",
+    )
     _add_limits(parser)
     parser.epilog = "Example: fastgd minimize heights.csv --target weight --rate 1.4"
 
@@ -231,6 +235,11 @@ def _add_compare(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_folds(parser: argparse.ArgumentParser, text: str) -> None:
+    """Cross-validation."""
+    parser.add_argument("--cv", metavar="N", type=readers.whole, help=text)
+
+
 def _add_network(parser: argparse.ArgumentParser) -> None:
     """The arguments that `train` and `compare` share."""
     from fastgd.engines.protocol.networks import ACTIVATIONS  # noqa: PLC0415  (with the rules)
@@ -265,19 +274,27 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
         ("--batch-size", 32, "rows per update"),
         ("--epochs", 200, "maximum passes over the rows"),
         ("--patience", 20, "stop after this many epochs without a lower validation loss and keep the best; 0: never"),
-        ("--seed", 0, "seed of the split, the initial weights and the order of rows"),
     ))  # fmt: skip
-    for flag, share, what in (
-        ("--test", 0.2, "share of rows held out to score the network"),
-        ("--validation", 0.1, "share of rows that decide when to stop"),
-    ):
-        parser.add_argument(
-            flag,
-            metavar="SHARE",
-            type=readers.one,
-            default=share,
-            help=f"{what} (default: {share})",
-        )
+    parser.add_argument(
+        "--seed", metavar="N,N,...", type=readers.seeds, default=(0,),
+        help="seed of the split, the initial weights and the order of rows; several give the mean and its standard "
+        "error (default: 0)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--test", metavar="SHARE", type=readers.one,
+        help="share of rows held out to score the network (default: 0.2)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--validation", metavar="SHARE", type=readers.one, default=0.1,
+        help="share of rows that decide when to stop (default: 0.1)",
+    )  # fmt: skip
+    _add_folds(
+        parser, "in place of --test: train a network for each of N folds, and score it on the fold"
+    )
+    parser.add_argument(
+        "--class-weight", metavar="WEIGHTS", type=readers.class_weight,
+        help="how much the rows of a class count: balanced (rare classes more), or such as yes=2,no=1",
+    )  # fmt: skip
     parser.add_argument(
         "--dtype",
         choices=("float32", "float64"),

@@ -19,7 +19,7 @@ _FILES = {  # what each command may write, of which a folder holds one run
     ),
     "compare": (
         "comparison.csv", "comparison.png", "history.csv", "predictions.csv", "network.npz", "columns.json",
-        "coefficients.json",
+        "coefficients.json", "trials.csv",
     ),
 }  # fmt: skip
 

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.cli import problem
-from fastgd.cli.advice import Unfinished, advice
+from fastgd.cli.advice import Unfinished, advice, remedy, usual_rate
+from fastgd.cli.cross_validation import cross_validated
 from fastgd.cli.files import out_folder, save_figure, settled
 from fastgd.cli.optimizers import optimizer_and_axes
 from fastgd.cli.options import (
@@ -27,6 +28,7 @@ from fastgd.cli.options import (
 )
 from fastgd.cli.scores import class_parts, scored
 from fastgd.cli.show import Outcome, Table
+from fastgd.cli.splits import folds
 from fastgd.cli.words import ENDED
 from fastgd.engines.protocol.outcomes import Status
 from fastgd.files import atomic_text, write_csv
@@ -57,8 +59,9 @@ def run(options: Namespace) -> Outcome:
     task = problem.posed(
         source(options), choice_for_descents(options), picked(ModelOptions, options)
     )
-    rate = _default_rate(task, optimizer) if options.rate is None else options.rate
-    optimizer = optimizer.with_options(lr=rate)
+    divisions = None if options.cv is None else folds(task.columns, options.cv, 0)
+    rate = usual_rate(task, optimizer) if options.rate is None else options.rate
+    optimizer = optimizer if rate is None else optimizer.with_options(lr=rate)
     folder, limits = out_folder(options.out, options.command), picked(DescentLimits, options)
     started = time.perf_counter()
     done = _descended(task, optimizer, limits)
@@ -67,7 +70,7 @@ def run(options: Namespace) -> Outcome:
     how = f"{ENDED[status]} after {done.nit:,} iterations, {took:.3g} s"
     parts: list[str | Table] = [task.summary(), f"{optimizer!r}: {how}"]
     if status == Status.DIVERGED:
-        parts.append(f"It diverged: {task.remedy()}.")
+        parts.append(f"It diverged: {remedy(task, optimizer)}.")
     else:
         slope = done.slope  # penalties included, as it was tested
         end = f"loss {done.fun:.8g}, largest slope {slope:.3g}, {task.score(done.x)}"
@@ -75,6 +78,10 @@ def run(options: Namespace) -> Outcome:
     if status == Status.MAX_ITER:
         unfinished = Unfinished(task, optimizer, done, limits, options.rate is not None)
         parts.append(advice(unfinished))
+    finished = status != Status.INTERRUPTED
+    if finished and divisions is not None:
+        line, finished = cross_validated(task, divisions, _fits(optimizer, options.rate, limits))
+        parts.append(line)
     if folder is not None:
         history = None
         if (
@@ -86,7 +93,7 @@ def run(options: Namespace) -> Outcome:
                 history = again.history
         cell = str if options.keep_formulas else as_cell
         parts += _write(folder, task, done, history, repr(optimizer), cell=cell)
-    return Outcome(parts, status != Status.INTERRUPTED)
+    return Outcome(parts, finished)
 
 
 def _descended(
@@ -97,12 +104,17 @@ def _descended(
     return minimize(task.problem, optimizer=optimizer, **{**vars(limits), **more})
 
 
-def _default_rate(task: problem.Task, optimizer: Optimizer) -> float:
-    """As `fastgd.minimize` chooses it, in digits that can be typed."""
-    from fastgd.descent.rates import default_rate  # noqa: PLC0415  (imports the engines)
+def _fits(
+    optimizer: Optimizer, rate: float | None, limits: DescentLimits
+) -> Callable[[problem.Task], OptimizeResult]:
+    """The same descent on other rows, whose default rate may be another."""
 
-    rate = default_rate(optimizer, task.problem.curvature())
-    return optimizer.lr if rate is None else float(f"{rate:.6g}")
+    def fit(task: problem.Task) -> OptimizeResult:
+        lr = usual_rate(task, optimizer) if rate is None else rate
+        chosen = optimizer if lr is None else optimizer.with_options(lr=lr)
+        return _descended(task, chosen, limits)
+
+    return fit
 
 
 def _parameters(task: problem.Task, x: NDArray[Any]) -> tuple[list[str], list[list[Any]]]:

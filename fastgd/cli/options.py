@@ -6,6 +6,7 @@ from argparse import Namespace
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, TypeVar
 
+from fastgd.cli.class_weights import ClassWeight
 from fastgd.cli.column import Kind
 from fastgd.cli.columns import Choice
 from fastgd.cli.encoding import Scale
@@ -103,22 +104,29 @@ def _choice(options: Namespace, kind: Kind) -> Choice:
 
 @dataclass(frozen=True)
 class Split:
-    """Shares of the rows that are held out and that validate, drawn by a seed."""
+    """How the rows are divided: shares that are held out and that validate, or folds; by each seed."""
 
-    test: float
+    test: float | None
     validation: float
-    seed: int
+    seed: tuple[int, ...]
+    cv: int | None
 
     def __post_init__(self) -> None:
-        for name, share in (("test", self.test), ("validation", self.validation)):
+        for name, share in (("test", self.held_out), ("validation", self.validation)):
             if not 0 <= share < 1:
                 raise ValueError(
                     f"--{name} is a share of the rows, at least 0 and below 1, got {share:g}"
                 )
-        if not 0 <= self.seed < 2**32:
-            raise ValueError(
-                f"--seed must be a whole number from 0 to {2**32 - 1}, got {self.seed}"
-            )
+        if self.cv is not None and self.test is not None:
+            raise ValueError("--cv holds out every row once; leave out --test")
+        for seed in self.seed:
+            if not 0 <= seed < 2**32:
+                raise ValueError(f"--seed must be a whole number from 0 to {2**32 - 1}, got {seed}")
+
+    @property
+    def held_out(self) -> float:
+        """The share of rows that is held out without folds."""
+        return 0.2 if self.test is None else self.test
 
 
 @dataclass(frozen=True)
@@ -132,8 +140,8 @@ class NetworkOptions:
     l2: float | None
     dropout: float
     dtype: Literal["float32", "float64"]
-    seed: int
     threads: int | None
+    class_weight: ClassWeight | None
 
 
 @dataclass(frozen=True)

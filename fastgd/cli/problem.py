@@ -80,6 +80,15 @@ class Task:
         code = encoding(self.columns.frame, scale, self.columns.dates)
         return _posed(self.source, self.columns, code, replace(self.options, scale=scale))
 
+    def of_rows(self, rows: NDArray[Any]) -> Task:
+        """The same with some of the rows, scaled by these."""
+        columns = self.columns
+        target = columns.target[rows]
+        classes = None if columns.classes is None else tuple(np.unique(target).tolist())
+        part = replace(columns, frame=columns.frame.iloc[rows], target=target, classes=classes)
+        code = encoding(part.frame, self.options.scale, columns.dates)
+        return _posed(self.source, part, code, self.options)
+
     def has_closed_form(self, optimizer: Optimizer) -> bool:
         """Whether theory knows the rates: plain descent of a linear model on all rows, without penalties."""
         more = ("momentum", "weight_decay", "l1", "l2", "clip_norm")

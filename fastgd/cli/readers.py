@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import codecs
+import math
 import re
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from fastgd.cli import ranges
 from fastgd.optimizers import NAMES
@@ -61,6 +62,35 @@ def whole(text: str) -> int:
     if value != int(value):
         raise ValueError(f"{text!r} is not a whole number")
     return int(value)
+
+
+@by
+def seeds(text: str) -> tuple[int, ...]:
+    """Different whole numbers."""
+    values = ranges.numbers(text)
+    if any(value != int(value) for value in values):
+        raise ValueError(f"{text!r} is not a list of whole numbers such as 0,1,2")
+    return tuple(dict.fromkeys(map(int, values)))
+
+
+@by
+def class_weight(text: str) -> Literal["balanced"] | dict[str, float]:
+    """The word balanced, or names of classes with their weights."""
+    if text.strip() == "balanced":
+        return "balanced"
+    found: dict[str, float] = {}
+    for item in names(text):
+        name, equals, weight = item.rpartition("=")
+        if not equals or not name.strip():
+            raise ValueError(
+                f"{item!r} is not a class and its weight: wanted balanced, or such as yes=2,no=1"
+            )
+        if name.strip() in found:
+            raise ValueError(f"class {name.strip()!r} has two weights")
+        found[name.strip()] = one(weight)
+        if not 0 <= found[name.strip()] < math.inf:
+            raise ValueError(f"{item!r} is not a weight: wanted a number that is at least 0")
+    return found
 
 
 @by

@@ -54,7 +54,9 @@ def scored(model: Model, inputs: NDArray[Any], truth: NDArray[Any]) -> Scores:
     return Scores({"accuracy": each.accuracy, "F1": each.macro_f1}, each)
 
 
-def class_parts(scores: Scores, classes: Sequence[Any] | None, rows: str) -> list[str | Table]:
+def class_parts(
+    scores: Scores, classes: Sequence[Any] | None, rows: str, *, hint: bool = False
+) -> list[str | Table]:
     """A table with a row for each class, and the classes that are never predicted.
 
     Parameters
@@ -63,6 +65,8 @@ def class_parts(scores: Scores, classes: Sequence[Any] | None, rows: str) -> lis
     classes : sequence, optional
     rows : str
         What rows they are of.
+    hint : bool, default False
+        Say which option helps where a class is never predicted.
 
     Returns
     -------
@@ -78,17 +82,18 @@ def class_parts(scores: Scores, classes: Sequence[Any] | None, rows: str) -> lis
         for label, *shares, support in zip(classes, *(c.tolist() for c in columns), strict=True)
     ]
     table = Table(f"By class, {rows}", ["class", "precision", "recall", "F1", "rows"], cells, 1)
-    return [table, *_never_predicted(found, classes)]
+    return [table, *_never_predicted(found, classes, hint)]
 
 
-def _never_predicted(found: ClassScores, classes: Sequence[Any]) -> list[str]:
+def _never_predicted(found: ClassScores, classes: Sequence[Any], hint: bool) -> list[str]:
     lost = found.never_predicted.tolist()
     if not lost:
         return []
     named = several(
         [f"{classes[k]} ({found.support[k]:,} of {found.support.sum():,} rows)" for k in lost]
     )
-    return [f"Never predicted: {named}"]
+    more = "; --class-weight balanced makes rare classes count more" if hint else ""
+    return [f"Never predicted: {named}{more}"]
 
 
 def class_codes(column: pd.Series[Any], classes: Sequence[Any]) -> NDArray[np.intp]:

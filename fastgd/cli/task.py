@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastgd.cli.class_weights import class_weights
 from fastgd.cli.columns import Choice, Columns, chosen
 from fastgd.cli.encoding import Encoding, Scale, encoding
 from fastgd.cli.model import Model, Target, network_inputs
 from fastgd.cli.options import NetworkOptions, Split
 from fastgd.cli.scores import score_names
+from fastgd.cli.splits import HELD_OUT, TRAINED, VALIDATED, Rows, Trial, trials, without_test
 from fastgd.cli.table import Source
 from fastgd.cli.words import LOSSES, SCALES, count, several
 
@@ -23,8 +25,6 @@ if TYPE_CHECKING:
 
 
 Array = NDArray[Any]
-Rows = NDArray[np.intp]
-TRAINED, VALIDATED, HELD_OUT = "trained on", "validation", "held out"
 _OF_PART = {TRAINED: "trained on", VALIDATED: "of the validation", HELD_OUT: "held out"}
 
 
@@ -42,11 +42,13 @@ class Task:
     target : Target
     labels : ndarray
         The target as the network predicts it: scaled, or numbers of classes.
-    parts : dict of str to ndarray of int
-        Positions of rows by part, the training rows first.
+    trial : Trial
+        How the rows are divided, and the network's seed.
     inputs : dict of str to ndarray
-        The same rows as inputs.
+        The rows of each part as inputs.
     loss : str
+    weights : ndarray, optional
+        Of the rows, if they do not all count alike.
     """
 
     source: Source
@@ -55,9 +57,15 @@ class Task:
     scale: Scale
     target: Target
     labels: Array
-    parts: Mapping[str, Rows]
+    trial: Trial
     inputs: Mapping[str, Array]
     loss: str
+    weights: Array | None = None
+
+    @property
+    def parts(self) -> Mapping[str, Rows]:
+        """Positions of rows by part, the training rows first."""
+        return self.trial.parts
 
     @property
     def judged(self) -> str:
@@ -85,9 +93,11 @@ class Task:
         """The scores of a network on this task."""
         return score_names(self.target.classes)
 
-    def rows(self, part: str) -> tuple[Array, Array]:
-        """Inputs and labels."""
-        return self.inputs[part], self.labels[self.parts[part]]
+    def rows(self, part: str) -> tuple[Array, ...]:
+        """Inputs, labels, and weights if there are any."""
+        rows = self.parts[part]
+        weights = () if self.weights is None else (self.weights[rows],)
+        return (self.inputs[part], self.labels[rows], *weights)
 
     def true_values(self, part: str) -> Array:
         """The target as the file has it."""
@@ -110,7 +120,7 @@ class Task:
             l2=options.l2 or 0.0,
             dropout=options.dropout,
             dtype=options.dtype,
-            rng=options.seed,
+            rng=self.trial.seed,
             n_threads=options.threads,
         )
 
@@ -135,7 +145,8 @@ class Task:
             f"{name} {getattr(a, name):g}" for name in ("l1", "l2", "dropout") if getattr(a, name)
         ]
         hidden = str(a.activation) if len(a.sizes) > 2 else "linear"
-        what = ", ".join([hidden, LOSSES[self.loss], *penalties])
+        weighted = [] if self.weights is None else ["classes weighted"]
+        what = ", ".join([hidden, LOSSES[self.loss], *penalties, *weighted])
         parts = ", ".join(f"{len(rows):,} {part}" for part, rows in self.parts.items())
         names = several([f.name for f in features])
         return [
@@ -147,26 +158,62 @@ class Task:
 
 def posed(
     source: Source, choice: Choice, split: Split, scale: Scale, options: NetworkOptions
-) -> Task:
-    """Read the file and pose the task."""
+) -> Question:
+    """Read the file, and see what it asks."""
     columns = chosen(source, choice)
     with source.named_in_errors():
         _check_classes(columns)
-        parts = _parts(columns, split)
-        code = encoding(columns.frame.iloc[parts[TRAINED]], scale, columns.dates)
         loss = _loss(options.loss, columns)
-        unscaled = loss == "poisson" or scale == "none"
-        target = _target(columns, parts[TRAINED], unscaled)
-    labels: Array
-    if target.classes is None:
-        labels = (columns.target - target.offset) / target.width
-    else:
-        labels = np.unique(columns.target, return_inverse=True)[1]
-    inputs = {
-        part: network_inputs(code, columns.frame.iloc[rows], np.dtype(options.dtype))
-        for part, rows in parts.items()
-    }
-    return Task(source, columns, code, scale, target, labels, parts, inputs, loss)
+        divided = trials(columns, split)
+        final = None if split.cv is None else without_test(columns, split)
+    return Question(source, columns, scale, loss, options, divided, final)
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a file asks of a network, and how its rows are divided.
+
+    Attributes
+    ----------
+    source : Source
+    columns : Columns
+    scale : str
+    loss : str
+    options : NetworkOptions
+    trials : list of Trial
+    final : Trial, optional
+        What a network to keep is trained on after cross-validation.
+    """
+
+    source: Source
+    columns: Columns
+    scale: Scale
+    loss: str
+    options: NetworkOptions
+    trials: list[Trial]
+    final: Trial | None
+
+    def task(self, trial: Trial) -> Task:
+        """The task of one division of the rows."""
+        columns, trained = self.columns, trial.parts[TRAINED]
+        with self.source.named_in_errors():
+            code = encoding(columns.frame.iloc[trained], self.scale, columns.dates)
+            unscaled = self.loss == "poisson" or self.scale == "none"
+            target = _target(columns, trained, unscaled)
+            weights = class_weights(self.options.class_weight, columns, trained)
+        labels: Array
+        if target.classes is None:
+            labels = (columns.target - target.offset) / target.width
+        else:
+            labels = np.unique(columns.target, return_inverse=True)[1]
+        inputs = {
+            part: network_inputs(code, columns.frame.iloc[rows], np.dtype(self.options.dtype))
+            for part, rows in trial.parts.items()
+        }
+        by_row = None if weights is None else weights[labels]
+        return Task(
+            self.source, columns, code, self.scale, target, labels, trial, inputs, self.loss, by_row
+        )
 
 
 def _check_classes(columns: Columns) -> None:
@@ -183,46 +230,6 @@ def _check_classes(columns: Columns) -> None:
 def unknown_levels(rows: int) -> str:
     """A remark on rows with unknown levels."""
     return f"{count(rows, 'row')} with a level that the training rows do not have"
-
-
-def _parts(columns: Columns, split: Split) -> dict[str, Rows]:
-    """Random rows, classes in equal shares; a part without rows is left out."""
-    rest: Rows = np.arange(len(columns.target))
-    many = {
-        HELD_OUT: math.ceil(split.test * len(rest)),
-        VALIDATED: math.ceil(split.validation * len(rest)),
-    }
-    left = len(rest) - sum(many.values())
-    if left < 2:
-        raise ValueError(
-            f"of {len(rest)} rows --test {split.test:g} and --validation {split.validation:g} leave {left} to train "
-            "on; wanted at least two"
-        )
-    labels = None if columns.classes is None else columns.target
-    classes = len(columns.classes or ())
-    if 0 < many[HELD_OUT] < classes:
-        raise ValueError(
-            f"--test {split.test:g} holds out {many[HELD_OUT]} of {len(rest)} rows, and there are {classes} classes; "
-            "hold out more, or none"
-        )
-    taken = {}
-    for name, size in many.items():
-        if size:
-            rest, taken[name] = _halves(rest, size, labels, split.seed)
-    return {TRAINED: rest, **dict(reversed(taken.items()))}
-
-
-def _halves(rows: Rows, size: int, labels: Array | None, seed: int) -> tuple[Rows, Rows]:
-    """The rest and `size` random rows, in equal shares of the classes if each has enough rows."""
-    from sklearn.model_selection import train_test_split  # noqa: PLC0415  (heavy)
-
-    strata = None if labels is None else labels[rows]
-    if strata is not None:
-        counts = np.unique(strata, return_counts=True)[1]
-        if counts.min() < 2 or not len(counts) <= size <= len(rows) - len(counts):
-            strata = None
-    first, second = train_test_split(rows, test_size=size, random_state=seed, stratify=strata)
-    return np.sort(first), np.sort(second)
 
 
 def _loss(name: str | None, columns: Columns) -> str:

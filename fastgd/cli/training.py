@@ -6,10 +6,10 @@ import math
 import time
 import warnings
 from argparse import Namespace
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,7 +25,8 @@ from fastgd.cli.options import (
     picked,
     source,
 )
-from fastgd.cli.task import TRAINED, VALIDATED, Task
+from fastgd.cli.splits import TRAINED, VALIDATED, Trial
+from fastgd.cli.task import Question, Task
 from fastgd.cli.words import ENDED, count
 from fastgd.engines.protocol.outcomes import Standing, Status
 from fastgd.progress import Progress
@@ -44,6 +45,7 @@ class Training:
     """A training that has ended."""
 
     name: str
+    task: Task
     optimizer: Optimizer
     network: MLP
     history: TrainingHistory
@@ -78,6 +80,11 @@ class Training:
             self.status, ENDED[self.status]
         )
 
+    def key(self, name: str) -> Any:
+        """What tells it from others: its optimizer, seed or fold."""
+        trial = self.task.trial
+        return {"optimizer": self.name, "seed": trial.seed, "fold": trial.fold}[name]
+
     def summary(self) -> str:
         """The line that describes it."""
         line = (
@@ -99,14 +106,18 @@ class Plan:
     """What to train on what, and where to write the results."""
 
     optimizers: Mapping[str, Optimizer]
-    task: Task
-    network: MLP
+    question: Question
     options: FitOptions
     folder: Path | None
 
-    def summary(self) -> list[str]:
-        """The lines that describe it."""
-        return self.task.summary(self.network, self.options.batch_size)
+    @property
+    def several(self) -> bool:
+        """Whether each optimizer trains several networks, for seeds or folds."""
+        return len(self.question.trials) > 1
+
+    def summary(self, task: Task) -> list[str]:
+        """The lines that describe a task."""
+        return task.summary(task.network(self.question.options), self.options.batch_size)
 
 
 def planned(options: Namespace) -> Plan:
@@ -114,41 +125,62 @@ def planned(options: Namespace) -> Plan:
     fit, split = picked(FitOptions, options), picked(Split, options)
     network = picked(NetworkOptions, options)
     optimizers = trainers(options.optimizer, options.rate or (), hyperparameters(options))
-    task = tasks.posed(source(options), choice(options), split, options.scale, network)
-    return Plan(
-        optimizers, task, task.network(network), fit, out_folder(options.out, options.command)
-    )
+    question = tasks.posed(source(options), choice(options), split, options.scale, network)
+    question.task(question.trials[0]).network(network)  # checks the options before a folder is made
+    return Plan(optimizers, question, fit, out_folder(options.out, options.command))
 
 
-def train_all(plan: Plan) -> list[Training]:
-    """Train the network by each optimizer, from the same weights through the same batches; Ctrl-C ends it early."""
+def train_all(plan: Plan, trials: Sequence[Trial]) -> list[Training]:
+    """Train a network by each optimizer, from the same weights through the same batches; Ctrl-C ends it early.
+
+    Parameters
+    ----------
+    plan : Plan
+    trials : sequence of Trial
+
+    Returns
+    -------
+    list of Training
+        Trial by trial, the optimizers in order.
+    """
     done: list[Training] = []
-    updates = plan.options.updates(len(plan.task.parts[TRAINED]))
-    with Progress(len(plan.optimizers), max_iter=updates) as progress:
-        for name, optimizer in plan.optimizers.items():
-            network = plan.network.fresh()
-            teller = _teller(progress, network, updates)
-            try:
-                done.append(_train(plan, name, network, optimizer.fresh(), teller))
-            except KeyboardInterrupt:
-                if not done:
-                    raise
-                break
-            status = done[-1].status
-            progress.close_group(1, status == Status.DIVERGED)
-            if status == Status.INTERRUPTED:
-                break
+    updates = plan.options.updates(max(len(trial.parts[TRAINED]) for trial in trials))
+    with Progress(len(plan.optimizers) * len(trials), max_iter=updates) as progress:
+        for trial in trials:
+            task = plan.question.task(trial)
+            for name in plan.optimizers:
+                network = task.network(plan.question.options)
+                teller = _teller(progress, network, updates)
+                try:
+                    done.append(_train(plan, task, name, network, teller))
+                except KeyboardInterrupt:
+                    if not done:
+                        raise
+                    return done
+                status = done[-1].status
+                progress.close_group(1, status == Status.DIVERGED)
+                if status == Status.INTERRUPTED:
+                    return done
     return done
 
 
+def is_finished(plan: Plan, done: Sequence[Training], trials: int) -> bool:
+    """Whether all trainings were done."""
+    return len(done) == trials * len(plan.optimizers) and done[-1].status != Status.INTERRUPTED
+
+
 def _train(
-    plan: Plan, name: str, network: MLP, optimizer: Optimizer, teller: Callable[..., None]
+    plan: Plan,
+    task: Task,
+    name: str,
+    network: MLP,
+    teller: Callable[..., None],
 ) -> Training:
     from fastgd.network.history import DivergenceWarning  # noqa: PLC0415  (imports the engines)
 
-    task, options = plan.task, plan.options
+    options, optimizer = plan.options, plan.optimizers[name].fresh()
     watched = task.watched[0] if options.patience else None
-    x, y = task.rows(TRAINED)
+    x, y, *weights = task.rows(TRAINED)
     began = time.perf_counter()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DivergenceWarning)  # the summary says it
@@ -156,6 +188,7 @@ def _train(
             x,
             y,
             optimizer=optimizer,
+            sample_weight=weights[0] if weights else None,
             batch_size=options.batch_size,
             epochs=options.epochs,
             validation=task.rows(VALIDATED) if VALIDATED in task.parts else None,
@@ -166,7 +199,7 @@ def _train(
         )
     took = time.perf_counter() - began
     status = Status(network.status_)
-    return Training(name, optimizer, network, network.history_, status, took, watched)
+    return Training(name, task, optimizer, network, network.history_, status, took, watched)
 
 
 def _teller(progress: Progress, network: MLP, updates: int) -> Callable[..., None]:

@@ -76,21 +76,29 @@ def advice(problem: Problem, optimizer: Optimizer, end: End) -> str:
 
 def too_fast(problem: Problem, optimizer: Optimizer, start: Point) -> str:
     """Which rates are stable, and which one to try, after a run that diverged; empty where that is not known."""
-    bent = problem.curvature(start)
-    if bent is None or not bent.constant or not is_plain(optimizer):
+    limit = stable_limit(problem, optimizer, start)
+    if limit is None or optimizer.lr <= limit:
         return ""
-    if schedule_of(optimizer) is not None or optimizer.maximize:
-        return ""
-    bent = bent.penalized(_penalty(optimizer))
-    momentum, damped = optimizer.momentum, 1.0 - getattr(optimizer, "dampening", 0.0)
-    if not 0.0 < bent.largest < np.inf or not 0.0 <= momentum < 1.0 or damped <= 0.0:
-        return ""
-    limit = stable_range([[bent.largest]], momentum=momentum, nesterov=is_nesterov(optimizer))[1]
-    limit, rate = limit / damped, default_rate(optimizer, bent)
-    if optimizer.lr <= limit or rate is None:
+    rate = default_rate(optimizer, problem.curvature(start))
+    if rate is None:
         return ""
     other = optimizer.with_options(lr=float(f"{rate:.6g}"))
     return f"the learning rate {optimizer.lr:g} is too large: below {limit:.6g} it is stable; try {other!r}"
+
+
+def stable_limit(problem: Problem, optimizer: Optimizer, start: Point) -> float | None:
+    """The rate below which a descent from `start` is stable, whatever rate it has; None where that is not known."""
+    bent = problem.curvature(start)
+    if bent is None or not bent.constant or not is_plain(optimizer):
+        return None
+    if schedule_of(optimizer) is not None or optimizer.maximize:
+        return None
+    bent = bent.penalized(_penalty(optimizer))
+    momentum, damped = optimizer.momentum, 1.0 - getattr(optimizer, "dampening", 0.0)
+    if not 0.0 < bent.largest < np.inf or not 0.0 <= momentum < 1.0 or damped <= 0.0:
+        return None
+    limits = stable_range([[bent.largest]], momentum=momentum, nesterov=is_nesterov(optimizer))
+    return float(limits[1] / damped)
 
 
 def _endless(problem: Problem, optimizer: Optimizer, end: End) -> str:

@@ -80,11 +80,12 @@ def checked_rows(
 
 
 def checked_validation(a: Architecture, validation: Any) -> Rows:
-    """The rows of a pair (X, y) that are not trained on."""
-    if not isinstance(validation, tuple | list) or len(validation) != 2:
+    """The rows (X, y) or (X, y, sample_weight) that are not trained on."""
+    if not isinstance(validation, tuple | list) or len(validation) not in (2, 3):
         raise TypeError(f"validation must be a pair (X, y), got {validation!r:.60}")
-    X, y = validation
-    return checked_rows(a, X, y, None, names=("validation[0]", "validation[1]"))
+    X, y, *weights = validation
+    weight = weights[0] if weights else None
+    return checked_rows(a, X, y, weight, names=("validation[0]", "validation[1]"))
 
 
 def _numbers(name: str, value: Any) -> Array:

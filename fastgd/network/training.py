@@ -47,7 +47,7 @@ def fit(
     shuffle: bool = True,
     drop_last: bool = False,
     rng: int | np.random.Generator | None = None,
-    validation: tuple[ArrayLike, ArrayLike] | None = None,
+    validation: tuple[ArrayLike, ...] | None = None,
     patience: int | None = None,
     min_delta: float = 0.0,
     monitor: str = "val_loss",
@@ -86,7 +86,7 @@ def fit(
         Leave out a last batch that is smaller.
     rng : int or numpy.random.Generator, optional
         Seed of the orders; the network's by default.
-    validation : (X, y), optional
+    validation : (X, y) or (X, y, sample_weight), optional
         Rows that are not trained on; their loss and metric are recorded.
     patience : int, optional
         Stop after this many records without an improvement of `monitor` by more than `min_delta`, and restore the

@@ -1,6 +1,7 @@
 """`fastgd minimize`: what it prints, writes and refuses."""
 
 import csv
+import re
 
 import numpy as np
 import pytest
@@ -39,7 +40,13 @@ def test_minimize_with_everything_said(heights, capsys):
 def test_minimize_that_diverges(heights, capsys):
     lines = said(["minimize", heights, "--target", "weight", "--rate", "9"], capsys)
     assert lines[1].startswith("SGD(lr=9.0): diverged after")
-    assert lines[-1] == "It diverged: try smaller rates."
+    stable, tried = re.search(
+        r"rates below (\S+) are stable; try --rate (\S+)\.$", lines[-1]
+    ).groups()
+    arguments = ["minimize", heights, "--target", "weight", "--rate"]
+    assert "diverged" not in said([*arguments, str(0.999 * float(stable))], capsys)[1]
+    assert "diverged" in said([*arguments, str(1.01 * float(stable))], capsys)[1]
+    assert ": converged" in said([*arguments, tried], capsys)[1]
 
 
 @pytest.mark.parametrize(
