@@ -150,7 +150,18 @@ def test_a_weight_finds_a_class_that_was_never_predicted(tmp_path, capsys):
     rng = np.random.default_rng(0)
     columns = {"x": rng.normal(size=400), "y": np.where(rng.random(400) < 0.1, "yes", "no")}
     path = write(tmp_path / "a.csv", columns)
-    arguments = ["train", path, "--target", "y", "--hidden", "none", "--epochs", "20"]
+    arguments = [
+        "train",
+        path,
+        "--target",
+        "y",
+        "--hidden",
+        "none",
+        "--epochs",
+        "20",
+        "--rate",
+        "0.01",
+    ]
     (line,) = (k for k in said(arguments, capsys) if k.startswith("Never predicted: yes ("))
     assert line.endswith("; --class-weight balanced makes rare classes count more")
     lines = said([*arguments, "--class-weight", "balanced"], capsys)
