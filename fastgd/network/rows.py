@@ -83,7 +83,7 @@ def checked_validation(a: Architecture, validation: Any) -> Rows:
     """The rows (X, y) or (X, y, sample_weight) that are not trained on."""
     if not isinstance(validation, tuple | list) or len(validation) not in (2, 3):
         raise TypeError(
-            f"validation must be (X, y) or (X, y, sample_weight), got {validation!r:.60}"
+            f"validation must be a pair (X, y), or (X, y, sample_weight), got {validation!r:.60}"
         )
     X, y, *weights = validation
     weight = weights[0] if weights else None

@@ -27,5 +27,5 @@ def test_the_validation_loss_is_weighted():
 def test_bad_weights_are_refused(weights, says):
     with pytest.raises(ValueError, match=says):
         trained((X, Y, weights))
-    with pytest.raises(TypeError, match=r"\(X, y\) or \(X, y, sample_weight\)"):
+    with pytest.raises(TypeError, match=r"\(X, y\), or \(X, y, sample_weight\)"):
         trained((X, Y, WEIGHTS, 1))
