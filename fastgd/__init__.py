@@ -21,6 +21,8 @@ _HOMES = {
     ),
     "fastgd.descent.history": ("History",),
     "fastgd.descent.minimize": ("minimize",),
+    "fastgd.descent.pictures": ("plot_fit", "plot_history", "plot_paths"),
+    "fastgd.descent.animate": ("animate",),
     "fastgd.descent.axes": ("SampledAxes", "sample_axes"),
     "fastgd.sweeps": (
         "BestRun", "Hyperband", "Rung", "Rungs", "SeedAverages", "SuccessiveHalving", "SweepResult", "SweepStore",

@@ -16,9 +16,15 @@ from fastgd import (
     theory as theory,
 )
 from fastgd.cli.loaded import load as load
+from fastgd.descent.animate import animate as animate
 from fastgd.descent.axes import SampledAxes as SampledAxes, sample_axes as sample_axes
 from fastgd.descent.history import History as History
 from fastgd.descent.minimize import minimize as minimize
+from fastgd.descent.pictures import (
+    plot_fit as plot_fit,
+    plot_history as plot_history,
+    plot_paths as plot_paths,
+)
 from fastgd.engines.config import (
     set_backend as set_backend,
     set_num_threads as set_num_threads,

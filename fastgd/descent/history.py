@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +23,12 @@ from fastgd.problems.base import Array
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
     from scipy.optimize import OptimizeResult
 
+    from fastgd.plotting.losses import LossCurveDisplay
+
+QUANTITIES = {"loss": "loss", "slope": "largest slope, max |g|"}  # that are drawn, and their labels
 _AT_ONCE = 4096  # recorded points whose losses are taken together
 
 
@@ -80,6 +84,32 @@ class History:
 
         columns = dict(zip(self.parameter_names, self.x.T, strict=True))
         return pd.DataFrame({"n": self.n, **columns, "loss": self.loss, "slope": self.slope})
+
+    def plot(
+        self, quantity: Literal["loss", "slope"] = "loss", *, ax: Axes | None = None
+    ) -> LossCurveDisplay:
+        """Draw the loss, or the largest slope, against the update; `fastgd.plot_history` draws several runs.
+
+        Parameters
+        ----------
+        quantity : {"loss", "slope"}, default "loss"
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure by default.
+
+        Returns
+        -------
+        LossCurveDisplay
+
+        Examples
+        --------
+        >>> run.history.plot().figure_.savefig("loss.png")  # doctest: +SKIP
+        """
+        from fastgd.plotting.losses import LossCurveDisplay  # noqa: PLC0415  (only for a picture)
+
+        if quantity not in QUANTITIES:
+            raise ValueError(f"quantity must be one of {list(QUANTITIES)}, got {quantity!r:.60}")
+        values = getattr(self, quantity)
+        return LossCurveDisplay({"run": (self.n, values)}, y_name=QUANTITIES[quantity]).plot(ax)
 
 
 class Recording:

@@ -15,6 +15,9 @@ from fastgd.extras import require
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
+
+    from fastgd.plotting.losses import LossCurveDisplay
 
 
 _COLUMNS: tuple[str, ...] = (
@@ -27,6 +30,12 @@ _COLUMNS: tuple[str, ...] = (
     "val_loss",
     "val_metric",
 )
+
+
+_DRAWN = {
+    "loss": "training", "val_loss": "validation", "val_metric": "metric of the validation rows",
+    "lr": "learning rate", "grad_norm": "norm of the gradient",
+}  # fmt: skip
 
 
 class DivergenceWarning(RuntimeWarning):
@@ -90,6 +99,43 @@ class TrainingHistory:
         import pandas as pd  # noqa: PLC0415
 
         return pd.DataFrame(self.columns)
+
+    def plot(self, quantity: str = "loss", *, ax: Axes | None = None) -> LossCurveDisplay:
+        """Draw a quantity against the epoch; the loss with that of the validation rows, where there are any.
+
+        Parameters
+        ----------
+        quantity : {"loss", "lr", "grad_norm", "val_loss", "val_metric"}, default "loss"
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure by default.
+
+        Returns
+        -------
+        LossCurveDisplay
+
+        Raises
+        ------
+        ValueError
+            If the quantity is another, or was not recorded.
+
+        Examples
+        --------
+        >>> net.history_.plot().figure_.savefig("loss.png")  # doctest: +SKIP
+        """
+        from fastgd.plotting.losses import LossCurveDisplay  # noqa: PLC0415  (only for a picture)
+
+        if quantity not in _DRAWN:
+            raise ValueError(f"quantity must be one of {list(_DRAWN)}, got {quantity!r:.60}")
+        wanted = ("loss", "val_loss") if quantity == "loss" else (quantity,)
+        curves = {
+            _DRAWN[name]: (self.epoch, getattr(self, name))
+            for name in wanted
+            if name == "loss" or np.isfinite(getattr(self, name)).any()
+        }
+        if not curves:
+            raise ValueError(f"quantity={quantity!r} was not recorded in this training")
+        label = "loss" if quantity == "loss" else _DRAWN[quantity]
+        return LossCurveDisplay(curves, x_name="epoch", y_name=label).plot(ax)
 
 
 @dataclass

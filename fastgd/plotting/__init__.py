@@ -5,11 +5,14 @@ Each display holds its data; its method ``plot(ax=None)`` draws them and keeps t
 blue), and markers, dashes or hatches say the same as colours.
 """
 
+from fastgd.plotting.animation import Animation
 from fastgd.plotting.common import COLOURS, DASHES, GREY, INK, MARKERS
 from fastgd.plotting.fractals import FractalDisplay, fractal
 from fastgd.plotting.heatmap import HeatMapDisplay
 from fastgd.plotting.iterations import IterationsDisplay
+from fastgd.plotting.lines import FittedLineDisplay
 from fastgd.plotting.losses import LossCurveDisplay
+from fastgd.plotting.paths import PathDisplay
 from fastgd.plotting.phase import PhaseDiagramDisplay
 
 __all__ = [
@@ -18,10 +21,13 @@ __all__ = [
     "GREY",
     "INK",
     "MARKERS",
+    "Animation",
+    "FittedLineDisplay",
     "FractalDisplay",
     "HeatMapDisplay",
     "IterationsDisplay",
     "LossCurveDisplay",
+    "PathDisplay",
     "PhaseDiagramDisplay",
     "fractal",
 ]
