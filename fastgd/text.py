@@ -23,6 +23,21 @@ def printable(text: str) -> str:
     return "".join(c if _is_shown(c) else c.encode("unicode_escape").decode() for c in text)
 
 
+def width(text: str) -> int:
+    """How many columns of a terminal a text takes: two for a sign such as 값, none for an accent of its own.
+
+    Examples
+    --------
+    >>> from fastgd.text import width
+    >>> [width(text) for text in ("price", "가격", "prix", "e\N{COMBINING ACUTE ACCENT}")]
+    [5, 4, 4, 1]
+    """
+    if text.isascii():
+        return len(text)
+    wide = sum(unicodedata.east_asian_width(c) in "WF" for c in text)
+    return len(text) + wide - sum(map(bool, map(unicodedata.combining, text)))
+
+
 def _is_shown(character: str) -> bool:
     """Whether it is a letter, a sign, or a blank of whatever width."""
     return character.isprintable() or unicodedata.category(character) == "Zs"

@@ -25,6 +25,7 @@ _WITH_UNIT = re.compile(
     r"[-+]?\d[\d.,' ]*\s*(%|‰|°|[^\W\d]+)[\d²³]?(/\w+)?|[-+]?[$€£¥₩]\s*-?[\d.,]+"
 )
 _LIKE_A_NUMBER = re.compile(r"[-+−–(]?[$€£¥₩]?\d")
+_CELLS = re.compile(r"[;|,:\t]|\s+")
 _NEGATIVE = re.compile(r"\([\d.,]+\)|[−–‒]\s*[\d.,]+|[\d.,]+-")
 
 
@@ -58,17 +59,20 @@ def _row(column: pd.Series[Any], position: int) -> int:
 def _hint(text: str) -> str:
     """Why a text may not have been read as a number, and what to do."""
     text = text.strip()
-    if _THOUSANDS.fullmatch(text):
-        return ' (thousands separators? pass --thousands ","; a decimal comma? --decimal ",")'
-    if _EUROPEAN.fullmatch(text):
-        more = ' --thousands "."' if "." in text else ""
-        return f' (a decimal comma? pass --decimal ","{more})'
-    if other := _OTHER_THOUSANDS.fullmatch(text):
-        return f' (thousands separators? pass --thousands "{other[2]}")'
-    if _NEGATIVE.fullmatch(text):
-        return " (a negative number? write it with a hyphen before it)"
-    if _WITH_UNIT.fullmatch(text):
-        return " (a number with a unit? keep only the number)"
+    other = _OTHER_THOUSANDS.fullmatch(text)
+    several_cells = sum(map(is_number, _CELLS.split(text))) > 2
+    dots = ' --thousands "."' if "." in text else ""
+    reasons = (
+        (_THOUSANDS.fullmatch(text), 'thousands separators? pass --thousands ","; a decimal comma? --decimal ","'),
+        (_EUROPEAN.fullmatch(text), f'a decimal comma? pass --decimal ","{dots}'),
+        (other, f'thousands separators? pass --thousands "{other and other[2]}"'),
+        (several_cells, "several cells? say what separates them: --separator"),
+        (_NEGATIVE.fullmatch(text), "a negative number? write it with a hyphen before it"),
+        (_WITH_UNIT.fullmatch(text), "a number with a unit? keep only the number"),
+    )  # fmt: skip
+    reason = next((reason for fits, reason in reasons if fits), None)
+    if reason is not None:
+        return f" ({reason})"
     return "; write it as numbers, leave the column out (--without), or take it as --categories"
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.cli.column import FEW, Kind, check_levels, is_words, levels, numbers, target_values
-from fastgd.cli.dates import Days, days_of
+from fastgd.cli.dates import Days, days_of, like_dates
 from fastgd.cli.table import Source
 from fastgd.cli.words import count, several
 
@@ -174,9 +174,9 @@ def choose(frame: pd.DataFrame, choice: Choice) -> Columns:
     if constant and (choice.features is not None or len(constant) == len(features)):
         raise ValueError(f"{_about_constant(chosen[constant[0]])}: it predicts nothing")
     if constant:
-        which = ", ".join(constant[:3]) + (", ..." if len(constant) > 3 else "")
-        notes.append(f"{count(len(constant), 'column')} left out as always the same ({which})")
+        notes.append(_left_out(constant, "always the same"))
         chosen = chosen.drop(columns=constant)
+    notes += _note_on_dates(frame[[name for name in features if name not in (*dates, *categories)]])
     if days_of(frame[target], False, choice.date_format) is not None:
         raise ValueError(f"column {target!r} holds dates; wanted a number or a class as the target")
     classes, values = target_values(frame[target], choice.kind, choice.as_number)
@@ -229,10 +229,19 @@ def _selected(frame: pd.DataFrame, choice: Choice) -> tuple[pd.DataFrame, Sequen
             notes.append(f"{count(len(unnamed), 'column')} without a name left out")
     named = [name for name in frame.columns if name not in unnamed]
     _check_features(named, choice.target, features)
+    empty = [name for name in features if frame[name].isna().all()]
+    if choice.features is None and 0 < len(empty) < len(features):
+        notes.append(_left_out(empty, "empty"))
+        features = [name for name in features if name not in empty]
     frame, dropped = complete(frame[[*features, choice.target]], choice.drop_missing)
     if len(frame) < 2:
         raise ValueError(f"{count(len(frame), 'row')} to fit; wanted at least two")
     return frame, features, notes + dropped
+
+
+def _left_out(names: Sequence[str], why: str) -> str:
+    which = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+    return f"{count(len(names), 'column')} left out as {why} ({which})"
 
 
 def _check_known(known: Sequence[str], names: Sequence[str]) -> None:
@@ -279,6 +288,14 @@ def _about_constant(column: pd.Series[Any]) -> str:
     first = column.iloc[0]
     shown = repr(first) if isinstance(first, str) else f"{first:g}"
     return f"column {column.name!r} is {shown} in every row"
+
+
+def _note_on_dates(frame: pd.DataFrame) -> list[str]:
+    """A note if numbers could be meant as dates."""
+    dates = [name for name in frame if like_dates(frame[name])]
+    if not dates:
+        return []
+    return [f"{several(dates)} taken as numbers (--dates {dates[0]} makes dates of them)"]
 
 
 def _note_on_classes(values: NDArray[Any], option: str) -> list[str]:

@@ -119,6 +119,25 @@ def days_of(column: pd.Series[Any], asked: bool, form: str | None) -> Days | Non
     return None
 
 
+def like_dates(column: pd.Series[Any]) -> bool:
+    """Whether all numbers of a column could be dates such as 20200131 or 202001.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from fastgd.cli.dates import like_dates
+    >>> [like_dates(pd.Series(numbers)) for numbers in ([202012, 202101], [202012, 202013], [1, 2])]
+    [True, False, False]
+    """
+    if column.dtype.kind not in "iu":
+        return False
+    least, most = int(column.min()), int(column.max())
+    for form, low, high in (("%Y%m%d", 19000101, 21001231), ("%Y%m", 190001, 210012)):
+        if low <= least <= most <= high:
+            return not _parsed(column.map(_text), form).isna().any()
+    return False
+
+
 def _since_the_first(column: pd.Series[Any], form: str) -> Days:
     return Days(str(_stamps(column, form).min().astype("datetime64[D]")), form)
 

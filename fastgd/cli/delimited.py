@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 MISSING = ("", "?", "-", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "#N/A")
 _SEPARATORS = ",;\t|"
 _BLANKS = " "  # any run of them
+_OTHER_TEXT = re.compile(
+    r"<(!doctype|html|head|meta|table|\?xml)\b|\{\s*\"|\[\s*[\[{]", re.IGNORECASE
+)
 _LOOKED_AT = 50  # lines
 _START = 1 << 20  # bytes with the first lines
 
@@ -97,6 +100,9 @@ class _Head:
         if not lines:
             more = f" below {reading.skip_rows} lines" if reading.skip_rows else ""
             raise ValueError(f"the file is empty{more}")
+        if kind := _OTHER_TEXT.match(lines[0].lstrip()):
+            what = "HTML or XML" if kind[0][0] == "<" else "JSON"
+            raise ValueError(f"it is {what}; save the table as CSV, .xlsx or Parquet")
         separator = reading.separator or _separator(lines, reading)
         names = [name.strip() for name in _cells(lines, separator)[0]]
         if reading.header is not False:

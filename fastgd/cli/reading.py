@@ -123,5 +123,5 @@ def readable() -> Iterator[None]:
     """What goes wrong with a file's bytes, as a ValueError."""
     try:
         yield
-    except (ValueError, OSError, EOFError, zlib.error) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise ValueError(f"it cannot be read: {error}") from None

@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from fastgd.text import printable
+from fastgd.text import printable, width
 
 if TYPE_CHECKING:
     from fastgd.studies import Reproduced
@@ -62,7 +62,12 @@ def _printable(table: Table) -> Table:
 
 
 def _widths(table: Table) -> list[int]:
-    return [max(map(len, column)) for column in zip(table.names, *table.rows, strict=True)]
+    return [max(map(width, column)) for column in zip(table.names, *table.rows, strict=True)]
+
+
+def _padded(cell: str, room: int, *, left: bool) -> str:
+    blanks = " " * (room - width(cell))
+    return cell + blanks if left else blanks + cell
 
 
 def _show_plain(table: Table) -> None:
@@ -71,8 +76,8 @@ def _show_plain(table: Table) -> None:
     widths = _widths(table)
     for row in [table.names, *table.rows]:
         cells = [
-            cell.ljust(width) if k < table.left else cell.rjust(width)
-            for k, (cell, width) in enumerate(zip(row, widths, strict=True))
+            _padded(cell, room, left=k < table.left)
+            for k, (cell, room) in enumerate(zip(row, widths, strict=True))
         ]
         print("  ".join(cells).rstrip())
 

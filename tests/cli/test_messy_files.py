@@ -12,6 +12,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 
 from fastgd.cli.reading import Reading
 from fastgd.cli.table import Source
+from fastgd.text import width
 
 RNG = np.random.default_rng(20)
 N = 60
@@ -477,3 +478,49 @@ def test_tables_are_whole_on_every_terminal(width, tmp_path, monkeypatch, capsys
     assert len(numbers) >= 10
     assert set(numbers) <= set(re.findall(r"[-+]?\d+\.\d+", "\n".join(drawn)))
     assert max(map(len, drawn[2:-1])) <= int(width)
+
+
+def test_korean_tables_are_in_line(tmp_path, capsys):
+    path = tmp_path / "a.csv"
+    KOREAN.assign(x=AREA**2).to_csv(path, index=False)
+    head, *rows = said(["minimize", str(path), "--target", "가격"], capsys)[2:7]
+    assert {width(row.rstrip()) for row in rows} == {width(head)}
+
+
+def test_empty_columns_are_left_out(tmp_path, capsys):
+    path = tmp_path / "a.csv"
+    TABLE.assign(cancelled="-", note="").to_csv(path, index=False)
+    lines, score = fitted(path, "price", [], capsys)
+    assert "2 columns left out as empty (cancelled, note)" in lines[0]
+    assert score == r2(TABLE, "price")
+    says = refused(["minimize", str(path), "--target", "price", "--features", "area,note"], capsys)
+    assert "missing values in column 'note' (60 rows, first in row 1)" in says
+
+
+def test_numbers_that_look_like_dates_are_remarked_on(tmp_path, capsys):
+    path = tmp_path / "a.csv"
+    months = [202001 + k % 12 + 100 * (k // 12) for k in range(N)]
+    TABLE.assign(month=months, code=np.arange(N) + 202010).to_csv(path, index=False)
+    lines, _ = fitted(path, "price", [], capsys)
+    assert "; month taken as numbers (--dates month makes dates of them); " in lines[0]
+    lines, _ = fitted(path, "price", ["--dates", "month"], capsys)
+    assert "; month: days since 2020-01-01; " in lines[0]
+    assert "taken as" not in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ('{"a": [1], "y": [2]}', "it is JSON; save the table as CSV, .xlsx or Parquet"),
+        ('[{"a": 1, "y": 2}]', "it is JSON"),
+        ("<html><table><tr><td>1</td></tr></table></html>", "it is HTML or XML"),
+        (
+            "a,y\n1 2 3,4\n5 6 7,8\n",
+            "'1 2 3' (several cells? say what separates them: --separator)",
+        ),
+    ],
+)
+def test_other_texts(content, says, tmp_path, capsys):
+    path = tmp_path / "a"
+    path.write_text(content)
+    assert says in refused(["minimize", str(path), "--target", "y"], capsys)
