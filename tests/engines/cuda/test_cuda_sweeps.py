@@ -131,6 +131,31 @@ def test_what_stands_before_a_rule(name, optimizer):
 
 
 @pytest.mark.parametrize(
+    ("name", "optimizer", "dtype"),
+    [
+        ("line", gd.SGD(), "float32"),
+        ("quadratic6", gd.NAG(l1=0.1), "float64"),
+        ("batches", gd.SGD(clip_norm=0.5), "float32"),
+        ("rows-sequential", gd.Adam(), "float64"),
+        ("rosenbrock", gd.NAG(), "float32"),
+        ("quadratic40", gd.NAG(l2=0.1), "float64"),
+    ],
+)
+def test_bounds(name, optimizer, dtype):
+    problem, axes = PROBLEMS[name], {"lr": RATES[1::2]}
+    n = problem.n_parameters
+    sides = [[(0.0, 0.9), (-0.5, None), (None, 0.8)][k % 3] for k in range(n)]
+    options = {"bounds": sides, "max_iter": 8 if n > 30 else 40, "dtype": dtype}
+    same(problem, optimizer, axes, **options)
+    same(problem, optimizer, axes, tol=0.0, **options)  # nothing is tested: the projection is all
+
+
+def test_runs_converge_at_a_bound():
+    found = same(PROBLEMS["quadratic6"], gd.SGD(), {"lr": [0.3]}, bounds=(0, None), max_iter=130)
+    assert found.converged.all()
+
+
+@pytest.mark.parametrize(
     ("name", "optimizer", "tol"),
     [
         ("quadratic1", gd.SGD(l1=0.1, l2=0.2), 3e-2),
