@@ -12,7 +12,7 @@ from fastgd.engines.layout import SHARED
 from fastgd.engines.native import kernels
 from fastgd.engines.native.functions import values_and_slopes
 from fastgd.engines.protocol.sweeps import Descents, Kernel, numbers_of
-from fastgd.engines.registry import GRADIENTS, RULES
+from fastgd.engines.registry import GRADIENTS, RESIDUALS, RULES
 from fastgd.extras import present
 
 
@@ -38,6 +38,11 @@ def gradient_of(kernel: Kernel, char: str, backend: str = "auto") -> tuple[int, 
     """Where a gradient is compiled, and by what; None if it is not, or not in this form."""
     if not kernels.available():
         return None
+    # A linear model's kernel has the same arguments: in the place of `valued` it finds 1, the number of outputs.
+    if kernel.kind in RESIDUALS and kernel.outputs == 1 and not kernel.sequential:
+        if backend == "numba":
+            return None
+        return kernels.address(f"slopes_{kernel.kind}_{char}"), "cython"
     given = kernel.kind in GRADIENTS and not kernel.sequential
     own = kernel.kind if given else kernel.name
     if own and backend != "numba":

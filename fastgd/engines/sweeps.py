@@ -39,7 +39,9 @@ def choose(problem: Problem, runs: Descents, dtype: np.dtype[Any], backend: str)
     kernel, char = problem.kernel(dtype), "f" if dtype == np.float32 else "d"
     count = len(runs.x0)  # asked of the problem once: a class of a user's own may change its mind
     ahead = ahead_of_time(kernel, runs, char)
-    loops = called.loops_of(kernel, runs, char, backend) if ahead is None else None
+    loops = None
+    if ahead is None and problem.batches is None:
+        loops = called.loops_of(kernel, runs, char, backend)
     if backend == "cython" and ahead is None and loops is None:
         raise ValueError(
             f"backend='cython' has no sweep of {runs.rule.name} on {problem!r}; "
