@@ -36,13 +36,15 @@ def fitted(estimator: Any, kind: str, dtype: str) -> Any:
         return estimator.fit(*data(kind, dtype))
 
 
-def ours(kind: str, epochs: int, batch: int | None) -> Any:
+def ours(kind: str, epochs: int, batch: int | None, average: bool = False) -> Any:
     cls = gd.GDClassifier if kind == "classes" else gd.GDRegressor
-    return cls(max_iter=epochs, tol=0, n_iter_no_change=np.inf, batch_size=batch, n_threads=1)
+    options = {"max_iter": epochs, "batch_size": batch, "average": average}
+    return cls(tol=0, n_iter_no_change=np.inf, n_threads=1, **options)
 
 
-def theirs(kind: str, epochs: int) -> Any:
+def theirs(kind: str, epochs: int, average: bool = False) -> Any:
     options = {
+        "average": average,
         "max_iter": epochs,
         "tol": None,
         "penalty": None,
@@ -81,6 +83,24 @@ def test_epoch(benchmark: Any, kind: str, batch: int | None, dtype: str) -> None
     about = {
         "table": f"Linear models, an epoch of {ROWS:,} x {FEATURES}",
         "workload": f"{kind}, {size}, {dtype}",
+        "threads": 1,
+        "unit": "epoch",
+        "headline": False,
+    }
+    compare(benchmark, found, rounds=5, about=about)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("kind", ["numbers", "classes"])
+def test_averaged_epoch(benchmark: Any, kind: str, dtype: str) -> None:
+    """Single rows, whose parameters are averaged over the updates."""
+    found = {
+        "fastgd": Epochs(lambda epochs: ours(kind, epochs, 1, True), kind, dtype),
+        "scikit-learn's SGD": Epochs(lambda epochs: theirs(kind, epochs, True), kind, dtype),
+    }
+    about = {
+        "table": f"Averaged linear models, an epoch of {ROWS:,} x {FEATURES}",
+        "workload": f"{kind}, batch 1, {dtype}",
         "threads": 1,
         "unit": "epoch",
         "headline": False,

@@ -90,6 +90,10 @@ class GDRegressor(NetworkRegressor, LinearEstimator):
         along all weights, which with l2 = 0 means standard deviation 1, and in which y has a spread of about 1. What is
         minimized is the same, `coef_` and `intercept_` are in the user's units. A constant column's weight stays 0.
         `partial_fit` goes on in the coordinates of the fit before, and without one does not standardize.
+    average : bool or int, default False
+        Let the model be the mean of the parameters after each update (Polyak and Juditsky, 1992), which allows a larger
+        rate in batches. An integer n begins with the update that sees row number n, counted over epochs and calls of
+        `partial_fit`, as in `SGDRegressor`. `tol` and the objective speak of the average; the last one is kept.
     max_iter : int, default 1000
         Epochs, passes over all rows.
     tol : float, default 1e-6
@@ -174,6 +178,7 @@ class GDRegressor(NetworkRegressor, LinearEstimator):
         quantile: float = 0.5,
         fit_intercept: bool = True,
         standardize: bool = True,
+        average: bool | int = False,
         max_iter: int = 1000,
         tol: float = 1e-6,
         n_iter_no_change: float = 20,
@@ -195,6 +200,7 @@ class GDRegressor(NetworkRegressor, LinearEstimator):
         self.quantile = quantile
         self.fit_intercept = fit_intercept
         self.standardize = standardize
+        self.average = average
         self.max_iter = max_iter
         self.tol = tol
         self.n_iter_no_change = n_iter_no_change
@@ -300,7 +306,7 @@ class GDClassifier(NetworkClassifier, LinearEstimator):
         As in `GDRegressor`.
     l1, l2 : float, default 0
         Penalties. With LogisticRegression's C and n rows, l2 = 1 / (C n).
-    fit_intercept, standardize, max_iter, tol, n_iter_no_change : default True, True, 1000, 1e-6, 20
+    fit_intercept, standardize, average, max_iter, tol, n_iter_no_change : default True, True, False, 1000, 1e-6, 20
         As in `GDRegressor`.
     shuffle, random_state, warm_start, verbose : default True, None, False, False
         As in `GDRegressor`.
@@ -352,6 +358,7 @@ class GDClassifier(NetworkClassifier, LinearEstimator):
         l2: float = 0.0,
         fit_intercept: bool = True,
         standardize: bool = True,
+        average: bool | int = False,
         max_iter: int = 1000,
         tol: float = 1e-6,
         n_iter_no_change: float = 20,
@@ -371,6 +378,7 @@ class GDClassifier(NetworkClassifier, LinearEstimator):
         self.l2 = l2
         self.fit_intercept = fit_intercept
         self.standardize = standardize
+        self.average = average
         self.max_iter = max_iter
         self.tol = tol
         self.n_iter_no_change = n_iter_no_change

@@ -26,6 +26,7 @@ from fastgd.estimators.arguments import (
     Whole,
     named_optimizer,
 )
+from fastgd.estimators.averaging import AverageFrom, Averaging
 from fastgd.estimators.base import NetworkEstimator, warn_caller
 from fastgd.estimators.callbacks import FitTasks, with_callbacks
 from fastgd.estimators.corners import CORNERS
@@ -76,6 +77,7 @@ class LinearEstimator(NetworkEstimator):
         "l2": Real(0.0),
         "fit_intercept": Flag(),
         "standardize": Flag(),
+        "average": AverageFrom(),
     }
     _weights_name = "coef_"
     _trains_in_place = False
@@ -200,6 +202,8 @@ class LinearEstimator(NetworkEstimator):
         if tasks is not None or not hasattr(self, "_optimizer"):
             self._optimizer = self._new_optimizer(model, batch)
         rng = check_random_state(self.random_state) if self.shuffle and batch < len(rows) else None
+        before = self.__dict__.get("_averaging") if tasks is None else None
+        self._averaging = Averaging.of(self.average, before)
         epochs = LinearEpochs(
             model.network,
             model.rows,
@@ -209,11 +213,14 @@ class LinearEstimator(NetworkEstimator):
             rng=rng,
             secant=self._secant(model, batch) if tasks is not None else None,
             products=self._products(model, batch) if tasks is not None else None,
+            averaging=self._averaging,
         )
         self._give_back(model)
         with interruptible():
             if tasks is None:
                 self._epoch(model, epochs, None)
+                if self._averaging is not None:
+                    self._averaging.end(model.network.params)
             else:
                 self._descend(model, epochs, tasks)
         self._give_back(model)
@@ -305,7 +312,8 @@ class LinearEstimator(NetworkEstimator):
         self.loss_curve_.append(loss * self._scaling.factor)
         self._say(f"Epoch {self.n_iter_}, loss = {self.loss_curve_[-1]:.8f}")
         if self.__dict__.get("_skl_callbacks"):
-            self._give_back(model)
+            with epochs.shown():
+                self._give_back(model)
 
     def _give_back(self, model: ScaledModel) -> None:
         """Show the weights in the user's units."""

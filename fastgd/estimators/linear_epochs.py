@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.engines.protocol.networks import Array, Rows
+from fastgd.engines.protocol.networks import Array, Averages, Rows
+from fastgd.estimators.averaging import Averaging
 from fastgd.estimators.epochs import Diverged, Epochs, diverged
 from fastgd.estimators.least_squares import ProductsOfColumns
 from fastgd.estimators.penalties import Penalties
@@ -44,6 +46,8 @@ class LinearEpochs:
         Where every update sees all rows: the rates of the updates.
     products : ProductsOfColumns, optional
         Of least squares, likewise: the objective without the rows.
+    averaging : Averaging, optional
+        The model is its average, and the stopping rule looks at that.
     """
 
     def __init__(
@@ -57,7 +61,12 @@ class LinearEpochs:
         rng: np.random.RandomState | None,
         secant: SecantRate | None = None,
         products: ProductsOfColumns | None = None,
+        averaging: Averaging | None = None,
     ) -> None:
+        self.averaging = averaging
+        averages: Averages | None = None
+        if averaging is not None:
+            averages = averaging.begin(network.params, len(rows), batch_size)
         self.secant, self.products = secant, products
         self.network, self.rows, self.optimizer, self.rng = network, rows, optimizer, rng
         self.batch_size, self.whole = batch_size, batch_size >= len(rows)
@@ -78,6 +87,7 @@ class LinearEpochs:
                 rng=rng,
                 per_second=_MULTIPLICATIONS / (batch_size * network.params[0].size),
             )
+            self._epochs.trainer.averages = averages
 
     def run(self, epoch: int, stopping: Stopping | None) -> float:
         """Epoch number `epoch`, from 1; `ended` says whether the stopping rule ends training.
@@ -92,25 +102,40 @@ class LinearEpochs:
         Diverged
             If the loss became NaN or infinite.
         """
+        if self.averaging is not None:
+            self.averaging.seen += len(self.rows)
         if self.whole:
             loss, gradients = self._objective(None)
-            if stopping is not None:
+            if stopping is not None and self.averaging is None:
                 self.ended = stopping.look(epoch, loss, self.network.params, gradients)
             if self.secant is not None and not self.ended:
                 self.optimizer.lr = self.secant.next(loss, self.network.params, gradients)
             self._step(gradients)
-            return loss
-        loss = self._in_batches() if self._epochs is None else self._epochs.run()
+            if self.averaging is None:
+                return loss
+        else:
+            loss = self._in_batches() if self._epochs is None else self._epochs.run()
         if stopping is not None and epoch >= self._next_look:
             self._next_look = epoch + max(self._apart, 1 + epoch // _RARER)
-            value, gradients = self._objective(None)
-            self.ended = stopping.look(epoch, value, self.network.params, gradients)
+            with self.shown():
+                value, gradients = self._objective(None)
+                self.ended = stopping.look(epoch, value, self.network.params, gradients)
         return loss
 
+    def shown(self) -> AbstractContextManager[None]:
+        """A context in which the network has the parameters of the model: the averages, if these are wanted."""
+        return (
+            nullcontext() if self.averaging is None else self.averaging.shown(self.network.params)
+        )
+
     def finish(self, epoch: int, stopping: Stopping) -> None:
-        """Look at the last parameters, and return to the best."""
+        """Look at the last parameters, and return to the best; of averages the last one is the model."""
+        average = self.averaging is not None
+        if self.averaging is not None:
+            self.averaging.end(self.network.params)
+            stopping.best = math.inf
         try:
-            if not (self.whole and self.ended):  # then a look at the best has ended it
+            if average or not (self.whole and self.ended):  # then a look at the best has ended it
                 value, gradients = self._objective(None)
                 stopping.look(epoch, value, self.network.params, gradients, final=True)
         except Diverged:
@@ -158,3 +183,5 @@ class LinearEpochs:
         self.optimizer.step(self.network.params, gradients)
         if before is not None and self.penalties is not None:
             self.penalties.hold(before, gradients[0], w)
+        if self.averaging is not None:
+            self.averaging.add(self.network.params)

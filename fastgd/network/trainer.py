@@ -10,7 +10,7 @@ import numpy as np
 
 from fastgd.batches import Order
 from fastgd.engines.protocol.arrays import check_mapping
-from fastgd.engines.protocol.networks import SEEDS, Checkpoints, Rows, Stretch
+from fastgd.engines.protocol.networks import SEEDS, Averages, Checkpoints, Rows, Stretch
 from fastgd.network.rows import checked_parameters
 from fastgd.network.trainable import Trainable
 from fastgd.optimizers import Optimizer
@@ -66,6 +66,8 @@ class Trainer:
         The last one, which Ctrl-C or an error may have kept from being yielded.
     per_second : float
         Updates per second, as last measured.
+    averages : Averages or None
+        What the parameters are added to after each update.
     """
 
     def __init__(
@@ -83,6 +85,7 @@ class Trainer:
         # An engine may want longer stretches than _AIM.
         self._aim: float = getattr(network.engine, "seconds_of_stretch", _AIM)
         self.per_second = per_second
+        self.averages: Averages | None = None
 
     def restart(self, optimizer: Optimizer) -> None:
         """Begin another training of the network, from the parameters as they are now.
@@ -152,11 +155,14 @@ class Trainer:
             network.seed % SEEDS,
             np.zeros(last - first) if self.norms else None,
             checkpoints,
+            self.averages,
         )
         try:
             network.engine.train(params, self.rows, stretch)
         finally:  # Python handles Ctrl-C after the engine's call and at later calls: count before the next one
             self.done += stretch.done
+            if self.averages is not None:
+                self.averages.advance(stretch.done)
             plan.t += stretch.done
             plan.write_rates()  # of the next step
         return stretch

@@ -96,6 +96,9 @@ class CudaNetwork:
     def train(self, params: list[Array], rows: Rows, stretch: Stretch) -> None:
         if stretch.first >= stretch.last:
             return
+        if stretch.averages is not None:  # which are added up after each update, by the host
+            Reference(self.architecture).train(params, rows, stretch)
+            return
         self._data.place(rows, self._stream)
         task = Task.of(rows, stretch, self._data)
         if self._training is None or self._training.task != task:

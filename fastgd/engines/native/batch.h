@@ -47,6 +47,21 @@ static void FGD_(update)(const fgd_update *update, ptrdiff_t lo, ptrdiff_t hi, c
     update->loop(arrays, update->coefficients, 0, hi - lo);
 }
 
+/* --- averages ------------------------------------------------------------------------------------------------------- */
+
+/* Add the parameters of the only layer, whose weights may lie output by output in rows of `width` at `packed`. */
+static void FGD_(add_to_averages)(const fgd_network *net, ptrdiff_t place, const FGD_T *packed, ptrdiff_t width) {
+    ptrdiff_t inputs = net->sizes[0], n = net->sizes[1];
+    const FGD_T *w = packed && n == 1 ? packed : (const FGD_T *)net->parameters[0];
+    if (!net->averages[0] || place < net->average_from) return;
+    if (packed && n > 1)
+        for (ptrdiff_t c = 0; c < n; c++)
+            for (ptrdiff_t k = 0; k < inputs; k++) net->averages[0][k * n + c] += (double)packed[c * width + k];
+    else
+        for (ptrdiff_t i = 0; i < inputs * n; i++) net->averages[0][i] += (double)w[i];
+    for (ptrdiff_t c = 0; c < n; c++) net->averages[1][c] += (double)((const FGD_T *)net->parameters[1])[c];
+}
+
 /* --- checkpoints ---------------------------------------------------------------------------------------------------- */
 
 static int FGD_(all_finite)(const FGD_T *p, ptrdiff_t n) {

@@ -1,4 +1,4 @@
-"""What the engines for one network and for networks side by side share: rows as they lie in memory, and the metric."""
+"""What the engines for one network and for networks side by side share: rows as they lie in memory, averages, and the metric."""
 
 cimport numpy as cnp
 from fastgd.engines.native.lane_network cimport fgd_lane_network
@@ -62,3 +62,19 @@ cdef inline double metric(int predicts, Py_ssize_t n, Py_ssize_t outputs, double
     if predicts == FGD_LABELS:
         return right / <double>(n * outputs)
     return 1.0 - residual / spread if spread != 0 else NAN
+
+
+cdef inline int describe_averages(fgd_network* net, averages, shapes) except -1:
+    """Addresses of the sums that the parameters of a network with one layer are added to, if there are any."""
+    cdef int k
+    if averages is None:
+        return 0
+    if net.layers != 1 or len(averages.sums) != 2:
+        raise ValueError("averages are made of networks with one layer and biases only")
+    for k in range(2):
+        total = averages.sums[k]
+        if not (total.dtype.num == cnp.NPY_DOUBLE and total.shape == shapes[k] and total.flags.carray):
+            raise ValueError(f"sums[{k}] must be contiguous float64 of shape {shapes[k]}")
+        net.averages[k] = <double*>cnp.PyArray_DATA(total)
+    net.average_from = averages.wait
+    return 0

@@ -300,6 +300,7 @@ static void FGD_(use_sums)(fgd_network *net, FGD_(desk) *desk, FGD_T *sum, doubl
     }
     squares = FGD_(make_update)(net, desk, sum, place);
     if (net->norms) net->norms[place] = sqrt(squares);
+    FGD_(add_to_averages)(net, place, desk->weights, desk->width);
     net->done = place + 1;
     if (!check) return;
     if (FGD_(is_plain)(net)) FGD_(unpack_weights)(desk->weights, desk, (FGD_T *)net->parameters[0]);

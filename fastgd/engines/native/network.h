@@ -70,6 +70,8 @@ typedef struct {
     double *means; /* of FGD_ASSESS: of each output's targets */
     double loss_sum, right, residual, spread; /* right: correct predictions; the last two: squares */
     double *losses, *penalties, *norms;
+    double *averages[2];    /* of one layer, if not NULL: sums of its weights and biases after updates */
+    ptrdiff_t average_from; /* the first of these updates, counted from `origin` */
     ptrdiff_t done;
     double deadline; /* a stretch ends early with the update that is made then, by the clock; 0: never */
     int diverged, late;

@@ -54,6 +54,8 @@ cdef extern from "network.h" nogil:
         double* losses
         double* penalties
         double* norms
+        double* averages[2]
+        Py_ssize_t average_from
         Py_ssize_t done
         double deadline
         int diverged, failed, keep, late, overflowed

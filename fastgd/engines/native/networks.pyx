@@ -14,7 +14,7 @@ from libc.stdint cimport int32_t, uint32_t, uintptr_t
 from libc.string cimport memset
 
 cimport numpy as cnp
-from fastgd.engines.native.described cimport describe_inputs, describe_rows, metric
+from fastgd.engines.native.described cimport describe_averages, describe_inputs, describe_rows, metric
 from fastgd.engines.native.network cimport (
     FGD_ALONE, FGD_ASSESS, FGD_CLASSES, FGD_COUNTS, FGD_FORWARD_ONLY, FGD_GRADIENT, FGD_LABELS, FGD_MOST_ARRAYS,
     FGD_MOST_BLOCKS, FGD_MOST_LAYERS, FGD_ROWS, FGD_STRIP, FGD_TOGETHER, FGD_TRAIN, FGD_VALUES, fgd_blocks, fgd_network,
@@ -293,7 +293,7 @@ cdef class Network:
         net.flush, net.sparse, net.separate = True, True, False
         net.diverged, net.failed, net.overflowed, net.done, net.dense_until = 0, 0, 0, 0, 0  # the memory was used before
         net.norms, net.keep, net.check_every, net.deadline, net.late = NULL, 0, 0, 0, False
-        net.strict, net.not_finite = False, 0
+        net.strict, net.not_finite, net.averages[0] = False, 0, NULL
         net.order, net.epoch_updates = NULL, PY_SSIZE_T_MAX
         return 0
 
@@ -470,10 +470,10 @@ cdef class Network:
         self._describe_rows(space, params, rows, stretch.rows)
         orders = self._described_order(net, stretch)
         self._describe_checkpoints(net, stretch.checkpoints)
+        describe_averages(net, stretch.averages, self.shapes)
         net.mode, net.flush = FGD_TRAIN, stepper.plan.flush
         net.separate = stepper.clips or stretch.norms is not None
-        net.seed, net.t = stretch.seed, stretch.t
-        net.batch, net.origin = stretch.batch_size, stretch.first
+        net.seed, net.t, net.batch, net.origin = stretch.seed, stretch.t, stretch.batch_size, stretch.first
         net.losses = <double*>cnp.PyArray_DATA(stretch.losses)
         net.penalties = <double*>cnp.PyArray_DATA(stretch.penalties)
         net.norms = NULL if stretch.norms is None else <double*>cnp.PyArray_DATA(stretch.norms)

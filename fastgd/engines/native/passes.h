@@ -137,12 +137,13 @@ static int FGD_(batch)(fgd_network *net, ptrdiff_t update, int rank) {
             fgd_meet(&net->barrier);
         }
         if (net->mode == FGD_TRAIN) FGD_(update_blocks)(net, rank, net->barrier.members);
-        if (check) fgd_meet(&net->barrier);
+        if (check || net->averages[0]) fgd_meet(&net->barrier);
     }
     if (rank == 0) {
         if (FGD_(penalized)(net)) penalty = FGD_(total)(net->penalty_parts, tasks);
         net->penalties[place] = penalty;
         if (net->norms) net->norms[place] = sqrt(squares);
+        if (net->averages[0]) FGD_(add_to_averages)(net, place, NULL, 0);
         net->done = place + 1;
         if (check) FGD_(check)(net);
         if (net->deadline != 0) net->late = fgd_seconds() > net->deadline;

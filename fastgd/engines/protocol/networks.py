@@ -185,6 +185,36 @@ class Checkpoints:
 
 
 @dataclass
+class Averages:
+    """Sums of a linear model's parameters after its updates, for their mean (Polyak and Juditsky, 1992).
+
+    Attributes
+    ----------
+    sums : list of ndarray of float64
+        Of the shapes of the parameters.
+    wait : int
+        Updates still to be made before the first whose parameters are added.
+    count : int
+        Updates whose parameters were added.
+    """
+
+    sums: list[NDArray[np.float64]]
+    wait: int = 0
+    count: int = 0
+
+    def add(self, params: list[Array], update: int = 0) -> None:
+        """Add the parameters after an update, counted from the one that `wait` counts from."""
+        if update >= self.wait:
+            for total, p in zip(self.sums, params, strict=True):
+                np.add(total, p, out=total)
+
+    def advance(self, updates: int) -> None:
+        """Count updates whose parameters were added where that was due."""
+        self.count += max(0, updates - self.wait)
+        self.wait = max(0, self.wait - updates)
+
+
+@dataclass
 class Stretch:
     """Consecutive updates of one epoch or several, and their results.
 
@@ -210,6 +240,8 @@ class Stretch:
         Euclidean norms of the gradients, if they are recorded.
     checkpoints : Checkpoints or None
         Where the parameters are tested.
+    averages : Averages or None
+        What the parameters after each update are added to; who gave it counts them, by `done`.
     losses, penalties : ndarray of float64, shape (last - first,)
         Before each update: the weighted mean loss of the batch, and the penalties (not included in the loss).
     done : int
@@ -232,6 +264,7 @@ class Stretch:
     seed: int = 0
     norms: NDArray[np.float64] | None = None
     checkpoints: Checkpoints | None = None
+    averages: Averages | None = None
     done: int = 0
     diverged: bool = False
     overflowed: bool = False

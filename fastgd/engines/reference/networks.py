@@ -216,6 +216,8 @@ class Reference:
             for group, rate in zip(stretch.plan.groups, stretch.rates[k], strict=True):
                 group.hyper[0] = rate
             stretch.plan.update(params, grads, t)
+            if stretch.averages is not None:
+                stretch.averages.add(params, k)
             stretch.done = k + 1
             if not stretch.goes_on(params):
                 return
