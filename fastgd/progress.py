@@ -1,11 +1,13 @@
 """Progress bar on stderr, shown after one second, with the estimated time left.
 
 Before `PATIENCE` seconds have passed nothing is drawn or imported, and a call costs one reading of the clock. The bar
-itself is drawn by rich; without rich, or without a terminal, a line of text every ten seconds takes its place.
+itself is drawn by rich, and in a notebook by the browser; without rich, or without a terminal, a line of text every
+ten seconds takes its place.
 """
 
 from __future__ import annotations
 
+import html
 import sys
 import threading
 import time
@@ -19,6 +21,7 @@ __all__ = ["Progress"]
 
 PATIENCE = 1.0  # seconds before anything is shown
 REDRAW = 0.1  # seconds between two updates of the bar
+REDRAW_PAGE = 0.5  # and of that in a notebook, where each is a message to the browser
 LINE_EVERY = 10.0  # seconds between two lines of text
 
 
@@ -30,8 +33,8 @@ class Progress:
     total : int
         Number of runs.
     show : bool, optional
-        True: always; if stderr is not a terminal, as a line of text every ten seconds. False: never. By default only if
-        stderr is a terminal and the caller is the main thread of a program that is not a notebook.
+        True: always; if stderr is neither a terminal nor a notebook's, as a line of text every ten seconds. False:
+        never. By default on a terminal and in a notebook, if the caller is the main thread.
     deadline : float, default inf
         Latest end of the work, on the clock of `time.perf_counter`.
     max_iter : int, default 0
@@ -99,7 +102,10 @@ class Progress:
     def _begin(self, standing: Standing) -> None:
         """Choose between a bar and lines, and show the first one."""
         self._every, self._draw = LINE_EVERY, self._write_line
-        if _is_terminal(sys.stderr) and not _in_notebook():
+        if _in_notebook():
+            self._bar = _NotebookBar()
+            self._every, self._draw = REDRAW_PAGE, self._redraw_page
+        elif _is_terminal(sys.stderr):
             self._bar = _new_bar(self.total)
             if self._bar is not None:
                 self._every, self._draw = REDRAW, self._redraw
@@ -112,6 +118,11 @@ class Progress:
         left = self._left(self._seconds_left(standing) if recent is None else recent)
         self._bar.update(task.id, counts=self._counts(standing), left=left)
         self._bar.refresh()
+
+    def _redraw_page(self, standing: Standing) -> None:
+        share = (self.ended + standing.work) / self.total
+        left = self._left(self._seconds_left(standing))
+        self._bar.show(share, f"{share:.0%}, {self._counts(standing)}, {left}")
 
     def _write_line(self, standing: Standing) -> None:
         share = (self.ended + standing.work) / self.total
@@ -128,7 +139,8 @@ class Progress:
         elapsed = time.perf_counter() - self.started
         if self.total == 1 and self.max_iter:
             rate = _short(standing.updates / elapsed)
-            return f"{standing.updates:,} of at most {self.max_iter:,} updates, {rate}/s"
+            done = f"{standing.updates:,} of at most {self.max_iter:,} updates, {rate}/s"
+            return ", ".join(filter(None, [done, self.best()]))
         ended = self.ended + standing.ended
         counts = (
             f"{ended:,} of {self.total:,} runs done, {standing.running:,} running, "
@@ -174,10 +186,29 @@ def _new_bar(total: int) -> Any:
     return bar
 
 
+class _NotebookBar:
+    """The browser's own bar, below the cell; it needs no package but what every notebook has."""
+
+    def __init__(self) -> None:
+        from IPython.display import HTML, display  # noqa: PLC0415  (only a notebook has it)
+
+        self._html = HTML
+        self._place = display(HTML(""), display_id=True)
+
+    def show(self, share: float, text: str) -> None:
+        """Redraw it in its place."""
+        bar = f'<progress value="{share:.4f}" max="1" style="width: 30%"></progress>'
+        self._place.update(self._html(f"{bar} {html.escape(text)}"))
+
+    def stop(self) -> None:
+        """Take it away."""
+        self._place.update(self._html(""))
+
+
 def _has_reader() -> bool:
-    """Whether somebody at a terminal waits for this work."""
+    """Whether somebody at a terminal or in a notebook waits for this work."""
     in_main = threading.current_thread() is threading.main_thread()
-    return in_main and _is_terminal(sys.stderr) and not _in_notebook()
+    return in_main and (_in_notebook() or _is_terminal(sys.stderr))
 
 
 def _is_terminal(stream: Any) -> bool:
@@ -189,7 +220,10 @@ def _is_terminal(stream: Any) -> bool:
 
 
 def _in_notebook() -> bool:
-    return "ipykernel" in sys.modules
+    """Whether a kernel of Jupyter runs this program, and so a page shows what it displays."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None and "ipykernel" in sys.modules else None
+    return getattr(shell, "kernel", None) is not None
 
 
 def _short(rate: float) -> str:

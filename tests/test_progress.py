@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -235,11 +236,11 @@ def test_a_missing_or_closed_stream_is_no_terminal(stream):
     assert not progress._is_terminal(stream)
 
 
-def test_in_a_notebook_or_a_thread_it_is_silent_by_itself(monkeypatch):
+def test_in_a_thread_it_is_silent_by_itself(monkeypatch):
     monkeypatch.setattr(progress, "_is_terminal", lambda stream: True)
     assert progress._has_reader()
-    monkeypatch.setitem(sys.modules, "ipykernel", sys)
-    assert not progress._has_reader()
+    with ThreadPoolExecutor(1) as other:
+        assert not other.submit(progress._has_reader).result()
 
 
 # --- Ctrl-C and the time limit ----------------------------------------------------------------------
@@ -329,3 +330,45 @@ def test_the_time_limit_ends_runs_under_way():
     ended = np.count_nonzero(out.status == 3)
     assert ended in (512, 256)  # the second thread may come late
     assert np.count_nonzero(out.status == -1) == 2000 - ended
+
+
+# --- trainings and notebooks --------------------------------------------------------------------------
+
+
+def training(**options):
+    x = np.linspace(-1, 1, 256)
+    net = gd.MLP([1, 8, 1], loss="mse", rng=0)
+    return net.fit(x[:, None], x**2, epochs=300, **options)
+
+
+def test_a_training_tells_epochs_and_loss_and_has_the_same_bits(monkeypatch):
+    monkeypatch.setattr(progress, "PATIENCE", 0.0)
+    monkeypatch.setattr(progress, "LINE_EVERY", 0.0)
+    monkeypatch.setattr("sys.stderr", io.StringIO())
+    shown = training(progress=True)
+    line = sys.stderr.getvalue().splitlines()[-1]
+    assert "of at most 2,400 updates" in line
+    assert "epoch " in line
+    assert "loss " in line
+    silent = training(progress=False)
+    assert all(np.array_equal(a, b) for a, b in zip(shown.params, silent.params, strict=True))
+    with pytest.raises(TypeError, match="progress must be"):
+        training(progress="yes")
+
+
+def test_in_a_notebook_the_browsers_bar_is_redrawn_in_place(monkeypatch):
+    from types import ModuleType, SimpleNamespace  # noqa: PLC0415
+
+    pages = []
+    place = SimpleNamespace(update=pages.append)
+    ipython, shown = ModuleType("IPython"), ModuleType("IPython.display")
+    ipython.get_ipython = lambda: SimpleNamespace(kernel=object())
+    shown.HTML, shown.display = str, lambda _, display_id: place
+    for name, module in {"IPython": ipython, "IPython.display": shown, "ipykernel": sys}.items():
+        monkeypatch.setitem(sys.modules, name, module)
+    monkeypatch.setattr(progress, "PATIENCE", 0.0)
+    monkeypatch.setattr(progress, "REDRAW_PAGE", 0.0)
+    training()
+    assert pages[0].startswith("<progress value=")
+    assert "epoch " in pages[0]
+    assert pages[-1] == ""

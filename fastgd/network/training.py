@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -15,22 +15,23 @@ from numpy.typing import ArrayLike, NDArray
 from fastgd.batches import Batches
 from fastgd.checks import as_count, as_flag, as_nonnegative, as_seed, is_flag
 from fastgd.engines.protocol.networks import Checkpoints, Rows, Stretch
-from fastgd.engines.protocol.outcomes import Status
+from fastgd.engines.protocol.outcomes import Standing, Status
 from fastgd.network.history import (
     DivergenceWarning,
     EarlyStopping,
     TrainingHistory,
     sums_of_records,
 )
+from fastgd.network.limits import Callback, checked_callbacks, checked_early_stopping, goal_of
 from fastgd.network.rows import checked_validation
 from fastgd.network.trainable import Trainable
 from fastgd.network.trainer import Trainer
 from fastgd.optimizers import Adam, Optimizer
 from fastgd.optimizers.loops import bound_to, resumes
+from fastgd.progress import Progress
 from fastgd.signals import interruptible
 
 Array = NDArray[Any]
-Callback = Callable[[TrainingHistory], Any]
 Net = TypeVar("Net", bound=Trainable)
 
 
@@ -55,6 +56,7 @@ def fit(
     grad_norm: bool = False,
     callbacks: Sequence[Callback] = (),
     max_seconds: float | None = None,
+    progress: bool | None = None,
 ) -> Net:
     """Train a network in mini-batches; also the method `fastgd.MLP.fit`.
 
@@ -103,6 +105,9 @@ def fit(
         Each is called with the history after every record; training stops when one returns True.
     max_seconds : float, optional
         Wall-clock time after which training stops, with status `MAX_SECONDS`.
+    progress : bool, optional
+        Whether to show progress after one second: updates done, epochs, the last loss, and the time left. As for
+        `fastgd.sweep`: by default a bar on a terminal and in a notebook.
 
     Returns
     -------
@@ -135,61 +140,30 @@ def fit(
     held_out = None if validation is None else checked_validation(network.architecture, validation)
     shuffle, drop_last = as_flag("shuffle", shuffle), as_flag("drop_last", drop_last)
     grad_norm = as_flag("grad_norm", grad_norm)
-    stopping = _early_stopping(patience, min_delta, monitor, held_out)
+    stopping = checked_early_stopping(patience, min_delta, monitor, held_out)
     size = min(as_count("batch_size", batch_size, 1), len(rows))
     seed = network.seed if rng is None else rng
     if not isinstance(seed, np.random.Generator):
         seed = as_seed("rng", seed)
     batches = Batches(len(rows), size, shuffle, drop_last, 0)
-    goal = _goal(epochs, steps, batches)
+    goal = goal_of(epochs, steps, batches)
     every = batches.updates if record is None else as_count("record", record, 1)
     seconds = math.inf if max_seconds is None else as_nonnegative("max_seconds", max_seconds)
-    called = _callbacks(callbacks)
+    called = checked_callbacks(callbacks)
     used = _optimizer(network, optimizer)
+    shown = None if progress is None else as_flag("progress", progress)
     trainer = Trainer(network, rows, used, grad_norm)
     network.optimizer_ = used
     batches = replace(
         batches, seed=as_seed("rng", seed)
     )  # a generator is drawn from only when all arguments are valid
-    run = _Run(trainer, batches, goal, every, seconds, held_out, stopping, called)
-    with interruptible():
+    deadline = time.perf_counter() + seconds
+    with interruptible(), Progress(1, shown, deadline=deadline, max_iter=goal) as watcher:
+        run = _Run(trainer, batches, goal, every, seconds, held_out, stopping, called, watcher)
         run.go()
     if run.warning:
         warnings.warn(run.warning, DivergenceWarning, stacklevel=2)
     return network
-
-
-def _callbacks(callbacks: Any) -> tuple[Callback, ...]:
-    """The callbacks, checked."""
-    if callable(callbacks) or not isinstance(callbacks, Sequence):
-        raise TypeError(f"callbacks must be a sequence of functions, got {callbacks!r:.60}")
-    for k, callback in enumerate(callbacks):
-        if not callable(callback):
-            raise TypeError(f"callbacks[{k}] must be a function, got {callback!r:.60}")
-    return tuple(callbacks)
-
-
-def _goal(epochs: Any, steps: Any, batches: Batches) -> int:
-    """Number of updates."""
-    if steps is None:
-        return as_count("epochs", 10 if epochs is None else epochs, 0) * batches.updates
-    if epochs is not None:
-        raise ValueError("epochs and steps both set the length of training; give one of them")
-    return as_count("steps", steps, 0)
-
-
-def _early_stopping(
-    patience: Any, min_delta: Any, monitor: Any, held_out: Rows | None
-) -> EarlyStopping | None:
-    delta = as_nonnegative("min_delta", min_delta)
-    if not isinstance(monitor, str) or monitor not in ("val_loss", "val_metric", "loss"):
-        raise ValueError(f"monitor must be 'val_loss', 'val_metric' or 'loss', got {monitor!r:.60}")
-    if patience is None:
-        return None
-    records = as_count("patience", patience, 1)
-    if held_out is None and monitor != "loss":
-        raise ValueError(f"patience watches {monitor!r}, which needs validation=(X, y)")
-    return EarlyStopping(records, delta, monitor)
 
 
 def _optimizer(network: Trainable, optimizer: Any) -> Optimizer:
@@ -229,6 +203,7 @@ class _Run:
     held_out: Rows | None
     stopping: EarlyStopping | None
     callbacks: Sequence[Callback]
+    watcher: Progress
     warning: str = ""  # of divergence
 
     def __post_init__(self) -> None:
@@ -284,6 +259,7 @@ class _Run:
         checkpoints = Checkpoints(self.every, self.pending_updates, self.kept)
         for stretch in self.trainer.stretches(self.batches, first, first + left, checkpoints):
             self._note(stretch)
+            self.watcher.look(self._standing)
             if stretch.diverged:
                 self._diverge(network.steps_, float(stretch.rates[stretch.done, 0]))
             elif stretch.overflowed:
@@ -298,6 +274,14 @@ class _Run:
             self.status = Status.MAX_ITER
         if self.pending_updates and (self.looked_at or self.status is not None):
             self._last_record()
+
+    def _standing(self) -> Standing:
+        """How far training is, for whoever waits for it; the loss is that of the last update."""
+        network, noted = self.network, self.noted
+        epochs = network.epochs_ + network.steps_in_epoch_ / self.batches.updates
+        loss = noted.losses[noted.done - 1] if noted is not None and noted.done else math.nan
+        self.watcher.best = lambda: f"epoch {epochs:.2f}, loss {loss:.4g}"
+        return Standing(0, 1, 0, self.counted / max(1, self.goal), self.counted)
 
     def _count_updates(self) -> None:
         network, done = self.network, self.trainer.done - self.counted

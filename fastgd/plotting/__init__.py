@@ -14,6 +14,7 @@ from fastgd.plotting.lines import FittedLineDisplay
 from fastgd.plotting.losses import LossCurveDisplay
 from fastgd.plotting.paths import PathDisplay
 from fastgd.plotting.phase import PhaseDiagramDisplay
+from fastgd.plotting.points import PointsDisplay
 
 __all__ = [
     "COLOURS",
@@ -29,5 +30,6 @@ __all__ = [
     "LossCurveDisplay",
     "PathDisplay",
     "PhaseDiagramDisplay",
+    "PointsDisplay",
     "fractal",
 ]

@@ -1,7 +1,7 @@
 """The result of a sweep: one entry per run, in arrays shaped like the sweep's axes.
 
 Long because of its documentation: what the methods do is in `arrays`, `axis_values`, `best` and `files`. Its parts are
-`contents` (what follows from the axes), `table_results` (tables, selections) and `network_results`.
+`contents` (what follows from the axes), `table_results` (tables, selections), `network_results` and `pictures`.
 """
 
 from __future__ import annotations
@@ -26,24 +26,22 @@ from fastgd.sweeps.arrays import (
 from fastgd.sweeps.axis_values import AxesAsGiven, shown_axes
 from fastgd.sweeps.best import BestRun, Values, best_of_combinations
 from fastgd.sweeps.network_results import NetworkResult
+from fastgd.sweeps.pictures import PictureResult
 from fastgd.sweeps.regimes import RegimeNames
 from fastgd.sweeps.rungs import Rungs
-from fastgd.sweeps.seeds import AVERAGES, SeedAverages, averages_of, combinations
+from fastgd.sweeps.seeds import SeedAverages, averages_of, check_average, combinations
 from fastgd.sweeps.table_results import TableResult
 from fastgd.text import printable
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
     from fastgd.network.mlp import MLP
-    from fastgd.plotting import HeatMapDisplay, IterationsDisplay
 
 
 _STATUSES = [int(status) for status in Status]
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class SweepResult(TableResult, NetworkResult):
+class SweepResult(TableResult, NetworkResult, PictureResult):
     """The outcome of every run of a sweep.
 
     `fastgd.sweep` returns it. Every array is shaped like the axes, in their order; `x` has one
@@ -259,7 +257,7 @@ class SweepResult(TableResult, NetworkResult):
         {'lr': 0.5, 'rng': 0}
         """
         self._check_quantity("by", by)
-        self._check_average(over, average)
+        check_average(self.axes, over, average)
         rows = np.arange(self.size)[:, None]
         if over in self.axes:
             rows = combinations(self.axes, over, paired=self.paired).rows
@@ -319,7 +317,7 @@ class SweepResult(TableResult, NetworkResult):
         (array([1.5, 4. ]), array([0.5, nan]), array([0. , 0.5]))
         """
         self._check_quantity("quantity", quantity)
-        self._check_average(over, average)
+        check_average(self.axes, over, average)
         if over not in self.axes:
             raise ValueError(
                 f"over must be an axis of the sweep, one of {list(self.axes)}, got {over!r}"
@@ -334,14 +332,6 @@ class SweepResult(TableResult, NetworkResult):
             raise ValueError(
                 f'{argument}="metric" is for sweeps of networks; this one has no metric'
             )
-
-    def _check_average(self, over: Any, average: Any) -> None:
-        if over not in (None, "rng", *self.axes):
-            raise ValueError(
-                f"over must be an axis of the sweep, one of {list(self.axes)}, or None, got {over!r}"
-            )
-        if average not in AVERAGES:
-            raise ValueError(f'average must be "mean" or "median", got {average!r}')
 
     def _values(self) -> Values:
         metric = None if self.metric is None else self.metric.ravel()
@@ -363,70 +353,6 @@ class SweepResult(TableResult, NetworkResult):
     def _counts(self) -> str:
         found = [(s.label, int(np.count_nonzero(self.status == s))) for s in Status]
         return ", ".join(f"{count:,} {label}" for label, count in found if count) or "no runs"
-
-    # --- plots --------------------------------------------------------------------------------
-
-    def plot(
-        self,
-        kind: Literal["auto", "iterations", "loss", "metric", "heatmap"] = "auto",
-        ax: Axes | None = None,
-        *,
-        over: str | None = "rng",
-        average: Literal["mean", "median"] = "mean",
-        **options: Any,
-    ) -> IterationsDisplay | HeatMapDisplay:
-        """Draw the sweep.
-
-        Parameters
-        ----------
-        kind : {"auto", "iterations", "loss", "metric", "heatmap"}, default "auto"
-            ``"iterations"``, ``"loss"`` or ``"metric"`` against one numeric axis, a line for each
-            combination of the others, or a point for each run if the axes are paired; ``"heatmap"``
-            of two axes. ``"auto"`` draws a heat map if two axes have five or more values, and
-            otherwise iterations, or the loss for networks and where no tolerance ends a run.
-        ax : matplotlib Axes, optional
-            Axes to draw on; a new figure by default.
-        over : str, optional
-            The axis to average over, by default the seeds, where there is such an axis and it is not drawn itself.
-            None: heat maps show the best run of each cell, other plots a line for each seed.
-        average : {"mean", "median"}, default "mean"
-            How to average; lines have the standard error as bars.
-        **options
-            Passed to `IterationsDisplay.from_sweep` or `HeatMapDisplay.from_sweep`.
-
-        Returns
-        -------
-        IterationsDisplay or HeatMapDisplay
-            With the axes as ``ax_`` and the figure as ``figure_``.
-
-        Raises
-        ------
-        ValueError
-            If `kind` is unknown, or does not suit the axes.
-
-        Examples
-        --------
-        >>> out.plot().figure_.savefig("sweep.png")  # doctest: +SKIP
-        """
-        from fastgd.plotting import HeatMapDisplay, IterationsDisplay  # noqa: PLC0415  (heavy)
-
-        if kind not in ("auto", "iterations", "loss", "metric", "heatmap"):
-            raise ValueError(
-                f'kind must be "auto", "iterations", "loss", "metric" or "heatmap", got {kind!r}'
-            )
-        self._check_average(over, average)
-        if kind == "metric" and self.metric is None:
-            raise ValueError('kind="metric" is for sweeps of networks; this one has no metric')
-        counted = self.metric is None and self.tol != 0
-        usual: Literal["iterations", "loss"] = "iterations" if counted else "loss"
-        if kind == "auto":
-            long = [name for name, values in self.axes.items() if len(values) >= 5 and name != over]
-            kind = "heatmap" if len(long) >= 2 and not self.paired else usual
-        options = {"over": over, "average": average, **options}
-        if kind == "heatmap":
-            options = {"quantity": usual, **options}
-            return HeatMapDisplay.from_sweep(self, ax=ax, **options)
-        return IterationsDisplay.from_sweep(self, quantity=kind, ax=ax, **options)
 
     # --- files --------------------------------------------------------------------------------
 

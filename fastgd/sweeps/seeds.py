@@ -104,6 +104,16 @@ def _key(value: Any) -> Any:
     return value
 
 
+def check_average(axes: Mapping[str, Any], over: Any, average: Any) -> None:
+    """Raise unless `over` is an axis or None, and `average` a known one."""
+    if over not in (None, "rng", *axes):
+        raise ValueError(
+            f"over must be an axis of the sweep, one of {list(axes)}, or None, got {over!r}"
+        )
+    if average not in AVERAGES:
+        raise ValueError(f'average must be "mean" or "median", got {average!r}')
+
+
 # --- averages ---------------------------------------------------------------------------------------
 
 

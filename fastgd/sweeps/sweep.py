@@ -102,8 +102,9 @@ def sweep(
         Treat subnormal numbers as zero.
     progress : bool, optional
         Whether to show progress on standard error after one second: runs done, running and diverged, runs per
-        second, and the time left if all active runs go on to `max_iter`. By default a bar on a terminal and nothing
-        elsewhere; True writes a line every ten seconds where there is no terminal; False is silent.
+        second, and the time left if all active runs go on to `max_iter`. By default a bar on a terminal and in a
+        notebook, and nothing elsewhere; True writes a line every ten seconds where there is neither; False
+        is silent.
     keep : {"params", "outcome", "loss", "all"}, optional
         Of networks: "params" keeps the final parameters of every run, as `SweepResult.params`; all networks must have
         the same arrays. (Of other problems they are kept.) With `store` also how much of a run is kept: "outcome", its
