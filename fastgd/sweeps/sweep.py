@@ -216,7 +216,7 @@ def sweep(
     bounds (rounded to the dtype), those where `fastgd.NAG` looks ahead too, and gradients are taken there alone. NaN
     stays NaN, so that divergence is seen. A run has converged by the projected gradient ``x - P(x - g)``: a slope that
     leads out of the box counts no more than the way to the bound. `slope` is the largest of that, with penalties where
-    there are any. The loops with bounds are general ones, not those made for one problem: an update of a small quadratic
+    there are any. The loops with bounds are general ones, not made for one problem: an update of a small quadratic
     takes up to four times as long as without, one that sums rows of data a tenth longer.
 
     Coupled weight decay counts as l2. So does decoupled decay of plain descent, times (1 - momentum) with momentum.
