@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fastgd.batches import Batches
-from fastgd.checks import as_finite_array
+from fastgd.checks import as_finite_array, as_real_array
 from fastgd.engines.parse_problems import Gradient
 from fastgd.engines.protocol.sweeps import Kernel
 from fastgd.engines.registry import GRADIENTS
@@ -65,7 +65,33 @@ class Problem(ABC):
 
     @abstractmethod
     def losses(self, x: Array) -> NDArray[np.float64]:
-        """Losses (runs,) at the points `x` (n_parameters, runs)."""
+        """Losses at many points.
+
+        Parameters
+        ----------
+        x : array_like of shape (n_parameters, points)
+            A column for each point. A grid of shape (..., n_parameters), such as `History.x` of shape
+            (records, n_parameters), is ``x.reshape(-1, n_parameters).T``.
+
+        Returns
+        -------
+        ndarray of shape (points,), float64
+
+        Raises
+        ------
+        ValueError
+            If it has another shape.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import fastgd as gd
+        >>> bowl = gd.Quadratic([[2.0, 0.0], [0.0, 4.0]])
+        >>> grid = np.stack(np.meshgrid([0.0, 1.0], [0.0, 1.0]), axis=-1)
+        >>> bowl.losses(grid.reshape(-1, 2).T).reshape(2, 2)
+        array([[0., 1.],
+               [2., 3.]])
+        """
 
     def curvature(self, x0: ArrayLike | None = None) -> Curvature | None:
         """How strongly the problem bends, which decides the default rate; None if it is not known.
@@ -106,6 +132,22 @@ def _point(x: ArrayLike, n: int) -> Array:
     if point.shape != (n,):
         raise ValueError(f"x has shape {point.shape}, wanted ({n},)")
     return point
+
+
+def as_points(x: ArrayLike, n: int) -> Array:
+    """An array of shape (n, points), a column for each point."""
+    kept = isinstance(x, np.ndarray) and x.dtype in (np.float32, np.float64)
+    points = np.asarray(x) if kept else as_real_array("x", x).astype(np.float64)
+    if points.ndim == 2 and len(points) == n:
+        return points
+    hint = ""
+    if points.ndim == 1 and len(points) == n:
+        hint = "; loss(x) takes one point"
+    elif points.ndim > 1 and points.shape[-1] == n:
+        hint = "; x.T has it" if points.ndim == 2 else f"; x.reshape(-1, {n}).T has it"
+    raise ValueError(
+        f"x has shape {points.shape}, wanted ({n}, points), a column for each point{hint}"
+    )
 
 
 def checked_names(names: Sequence[str] | None, n: int) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from fastgd.checks import is_integer
 from fastgd.engines.called import evaluated
 from fastgd.engines.protocol.sweeps import Kernel
 from fastgd.extras import present
-from fastgd.problems.base import Array, Problem, checked_names
+from fastgd.problems.base import Array, Problem, as_points, checked_names
 from fastgd.problems.returned import (
     as_gradient,
     as_pair,
@@ -272,6 +272,7 @@ class Function(Problem):
         return g
 
     def losses(self, x: Array) -> NDArray[np.float64]:  # noqa: D102
+        x = as_points(x, self.n_parameters)
         points = np.array(x.T, np.float64, order="C")
         found = self._evaluated(points.T, valued=True)
         if found is not None:

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastgd.batches import checked_batches
 from fastgd.checks import as_flag
 from fastgd.engines.protocol.sweeps import Kernel
-from fastgd.problems.base import Array, quadratic_form, quadratic_slopes
+from fastgd.problems.base import Array, as_points, quadratic_form, quadratic_slopes
 from fastgd.problems.blocks import Blocks, Spill, joined, without_rows
 from fastgd.problems.condensed import condensed_pieces, least_squares
 from fastgd.problems.curvature import Curvature, of_matrix
@@ -317,6 +317,7 @@ class LeastSquares(LinearModel):
 
         The quadratic form avoids the cancellation in x'Hx - 2 b'x + c.
         """
+        x = as_points(x, self.n_parameters)
         if self._few is not None:
             return np.asarray(self._scale(self.n_rows) * self._row_losses(self._few, x))
         point, loss, gradient = self._reference

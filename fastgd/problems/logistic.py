@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastgd.batches import checked_batches
 from fastgd.checks import as_finite_array, as_flag
-from fastgd.problems.base import Array
+from fastgd.problems.base import Array, as_points
 from fastgd.problems.blocks import Blocks, Spill, coded, joined, without_rows
 from fastgd.problems.curvature import Curvature, of_matrix
 from fastgd.problems.linear_model import LinearModel, check_cost
@@ -213,6 +213,7 @@ class Logistic(LinearModel):
 
     def losses(self, x: Array) -> NDArray[np.float64]:
         """Losses (runs,) at the points `x` (n_parameters, runs), stable for log-odds of any size."""
+        x = as_points(x, self.n_parameters)
         self._rows.check()
         return np.asarray(self._scale(self.n_rows) * self._row_losses(self._rows, x))
 

@@ -15,6 +15,7 @@ from fastgd.engines.registry import GRADIENTS
 from fastgd.problems.base import (
     Array,
     Problem,
+    as_points,
     checked_names,
     column_gradients,
     quadratic_form,
@@ -105,7 +106,7 @@ class Quadratic(Problem):
         return quadratic_slopes(self.hessian.astype(x.dtype), self.linear.astype(x.dtype), x)
 
     def losses(self, x: Array) -> NDArray[np.float64]:  # noqa: D102
-        x = np.asarray(x, np.float64)
+        x = np.asarray(as_points(x, self.n_parameters), np.float64)
         with np.errstate(all="ignore"):
             bowl = 0.5 * quadratic_form(self.hessian, x)
             for b, row in zip(self.linear, x, strict=True):
@@ -156,6 +157,7 @@ class Polynomial(Problem):
         return _horner(self._derivative.astype(x.dtype), x)
 
     def losses(self, x: Array) -> NDArray[np.float64]:  # noqa: D102
+        x = as_points(x, self.n_parameters)
         return np.asarray(_horner(self.coefficients, x.astype(np.float64))[0])
 
 
