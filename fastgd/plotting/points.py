@@ -104,7 +104,7 @@ class PointsDisplay(Display):
         norm = LogNorm if spans_decades(values) else Normalize
         # Runs that grew, or are far worse than most others, do not take the colours' range.
         least, middle, top = (float(v) for v in np.quantile(values, [0.0, 0.5, 1.0]))
-        most = 1e4 * middle if norm is LogNorm else float(np.quantile(values, 0.9)) * 3.0
+        most = 100.0 * middle if norm is LogNorm else float(np.quantile(values, 0.9)) * 3.0
         cut = least >= 0 and top > most > least
         order = np.argsort(-values)  # the lowest are drawn last, over others
         drawn = ax.scatter(

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastgd import theory
 from fastgd.datasets import Dataset, load_heights_weights
 from fastgd.optimizers import SGD
-from fastgd.plotting import COLOURS, GREY, INK
+from fastgd.plotting import COLOURS, GREY, INK, PathDisplay
 from fastgd.problems import LeastSquares
 from fastgd.studies.common import cost_parabola, in_inches, min_max, origin, path, quiet
 from fastgd.studies.published import COST_PARABOLA, FITTED_LINE
@@ -31,6 +31,7 @@ SLOPES = np.arange(-11, 23)
 RATE, UPDATES = 1.0, 150
 SHOWN = (0, 1, 2, 5, 10, 20, 40, 80, 150)
 TOLERANCE = 1e-3
+REACH = (75.0, 140.0)  # of the pictures, on both sides of the minimum
 
 
 @dataclass(frozen=True)
@@ -231,11 +232,13 @@ def _why_scaled(rows: _Rows) -> list[Block]:
     ]
 
 
-def _grid(rows: _Rows, margin: float = 0.0) -> tuple[NDArray[np.float64], ...]:
-    best = rows.scaled.solution
-    reach = np.array([75.0, 140.0]) + margin
-    w = np.linspace(best[0] - reach[0], best[0] + reach[0], 61)
-    b = np.linspace(best[1] - reach[1], best[1] + reach[1], 61)
+def _window(rows: _Rows) -> list[tuple[float, float]]:
+    """The ranges of w and b that are shown."""
+    return [(x - reach, x + reach) for x, reach in zip(rows.scaled.solution, REACH, strict=True)]
+
+
+def _grid(rows: _Rows) -> tuple[NDArray[np.float64], ...]:
+    w, b = (np.linspace(low, high, 61) for low, high in _window(rows))
     ws, bs = np.meshgrid(w, b)
     cost = rows.scaled.losses(np.vstack([ws.ravel(), bs.ravel()])).reshape(ws.shape)
     return ws, bs, cost
@@ -283,9 +286,7 @@ def _successive_figure(rows: _Rows) -> Figure:
             left, x="height (in)", y="weight (lb)", title="lines after so many updates",
             loc="lower right", bbox_to_anchor=(1.0, 0.08), ncols=3, fontsize="small",
         )  # fmt: skip
-        _contours(right, rows)
-        right.plot(*rows.descent.T, "o-", color=COLOURS[1], markersize=2.5, linewidth=1)
-        quiet(right, x="w (lb per range)", y="b (lb)", title="the descent over the contours of J")
+        _path(rows).plot(right)
 
     return Figure(
         "descent",
@@ -296,12 +297,16 @@ def _successive_figure(rows: _Rows) -> Figure:
     )
 
 
-def _contours(ax: Axes, rows: _Rows) -> None:
-    ws, bs, cost = _grid(rows)
-    least = rows.scaled.loss(rows.scaled.solution)
-    levels = least + np.geomspace(2.0, float(cost.max() - least), 14)
-    ax.contour(ws, bs, cost, levels=levels, cmap="cividis", linewidths=0.8)
-    ax.plot(*rows.scaled.solution, "+", color=INK, markersize=10)
+def _path(rows: _Rows) -> PathDisplay:
+    """The descent over the contours of J."""
+    return PathDisplay(
+        rows.scaled.losses,
+        {"descent": rows.descent},
+        ("w (lb per range)", "b (lb)"),
+        minima=rows.scaled.solution,
+        window=_window(rows),
+        value_name="J (lb²)",
+    )
 
 
 def _animation(rows: _Rows, *, quick: bool) -> Animation:
@@ -314,14 +319,14 @@ def _animation(rows: _Rows, *, quick: bool) -> Animation:
         line = left.plot(*_line_at(rows, 0), color=COLOURS[1], linewidth=2)[0]
         left.set_ylim(-5, 1.08 * rows.weight.max())
         quiet(left, x="height (in)", y="weight (lb)")
-        _contours(right, rows)
-        trail = right.plot([], [], "o-", color=COLOURS[1], markersize=2.5, linewidth=1)[0]
-        quiet(right, x="w (lb per range)", y="b (lb)")
+        display = _path(rows)
+        display.draw_ground(right)
+        (trail,) = display.trails(right)
         title = canvas.suptitle("")
 
         def show(k: int) -> None:
             line.set_data(*_line_at(rows, steps[k]))
-            trail.set_data(*rows.descent[: steps[k] + 1].T)
+            trail(steps[k] + 1)
             title.set_text(f"update {steps[k]}")
 
         return show

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastgd.files import atomic_text, atomic_write
+from fastgd.plotting import Animation as MovingFigure
 from fastgd.text import printable
 
 if TYPE_CHECKING:
@@ -238,21 +239,9 @@ def _write_png(figure: Figure, path: Path) -> None:
 
 def write_gif(animation: Animation, path: Path) -> None:
     """Write an animation, whole or not at all."""
-    from matplotlib.animation import PillowWriter  # noqa: PLC0415  (heavy)
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415
-    from matplotlib.figure import Figure as Canvas  # noqa: PLC0415
-
-    canvas = Canvas(figsize=animation.size, layout="constrained")
-    FigureCanvasAgg(canvas)
-    show = animation.prepare(canvas)
-    show(0)
-    canvas.draw_without_rendering()
-    canvas.set_layout_engine("none")
-    writer = PillowWriter(fps=animation.frames_per_second)
-    with atomic_write(path) as file, writer.saving(canvas, file.name, dpi=80):
-        for k in range(animation.frames):
-            show(k)
-            writer.grab_frame()
+    MovingFigure(
+        animation.prepare, animation.frames, animation.size, animation.frames_per_second
+    ).save(path)
 
 
 def _data_line(sections: Iterable[Section]) -> str:
