@@ -64,13 +64,14 @@ def run(options: Namespace) -> Outcome:
         out = dataclasses.replace(out, axes={**out.axes, "optimizer": options.optimizer})
     parts: list[str | Table] = [task.summary(), _outcome_line(out), *_rungs_table(out)]
     parts.append(_runs_table(out))
-    if list(axes) == ["lr"] and task.has_closed_form(first):
+    finished = not _was_interrupted(out)  # after Ctrl-C nobody waits for eigenvalues
+    if list(axes) == ["lr"] and task.has_closed_form(first) and finished:
         limit = 2.0 / float(task.curvatures()[-1])
         parts.append(f"Plain descent converges at rates below {limit:.6g} (2 / largest curvature).")
     parts += _best_lines(task, out)
     if folder is not None:
         parts += _write(folder, out, options.keep_formulas)
-    return Outcome(parts, not _was_interrupted(out))
+    return Outcome(parts, finished)
 
 
 def _stopping(options: StoppingOptions) -> SuccessiveHalving | None:
