@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 import fastgd as gd
 from fastgd import datasets
 from fastgd.archive import most_unpacked
-from fastgd.cli import table
 from fastgd.cli.model import Model
+from fastgd.cli.table import Source
 from fastgd.sweeps.results import SweepResult
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="limits of memory are set as on Unix")
@@ -26,7 +26,7 @@ LIMITED = (
     "import resource, sys, numpy as np, fastgd as gd\n"
     "from fastgd.sweeps.results import SweepResult\n"
     "from fastgd import datasets\n"
-    "from fastgd.cli import table\n"
+    "from fastgd.cli.table import Source\n"
     "import pandas\n"
     "used = 1024 * int(next(l for l in open('/proc/self/status') if l.startswith('VmSize')).split()[1])\n"
     "resource.setrlimit(resource.RLIMIT_AS, (used + (int(sys.argv[1]) << 20),) * 2)\n"
@@ -234,7 +234,8 @@ def test_a_bomb_in_the_place_of_mnist(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "loader", ["table.read(pathlib.Path(PATH))", "datasets.load_heights_weights(PATH, check=False)"]
+    "loader",
+    ["Source(pathlib.Path(PATH)).read()", "datasets.load_heights_weights(PATH, check=False)"],
 )
 def test_a_gzipped_table_that_is_a_bomb(tmp_path, loader):
     path = tmp_path / "bomb.csv.gz"
@@ -249,7 +250,7 @@ def test_a_gzipped_table_that_is_a_bomb(tmp_path, loader):
 def test_a_gzipped_table_is_read(tmp_path):
     path = tmp_path / "small.csv.gz"
     path.write_bytes(gzip.compress(b"a,b\n1,2\n3,4\n"))
-    assert table.read(path).to_numpy().tolist() == [[1, 2], [3, 4]]
+    assert Source(path).read().frame.to_numpy().tolist() == [[1, 2], [3, 4]]
     assert most_unpacked(path.stat().st_size) > 64 << 20
 
 
@@ -258,9 +259,9 @@ def test_a_name_that_is_too_long(tmp_path, content):
     path = tmp_path / "wide.csv"
     path.write_text(content)
     with pytest.raises(
-        ValueError, match=r"wide\.csv has a name of more than 131,072 characters in its first line"
+        ValueError, match=r"wide\.csv: .*a name of more than 131,072 characters in its first line"
     ):
-        table.read(path)
+        Source(path).read()
 
 
 @pytest.mark.parametrize(
