@@ -90,11 +90,11 @@ def around_twice(k):
     return fun
 
 
-def test_functions_that_call_each_other():
+def test_a_function_that_calls_itself_is_not_kept():
     text = "def fun(x, grad):\n    grad[:] = x\n    return fun(x, grad) if x[0] > 1 else 0.0"
     function = made(text)
     function.py_func.__globals__["fun"] = function
-    assert identity(function) is not None
+    assert identity(function) is None
 
 
 class Thing:
@@ -142,7 +142,7 @@ def around(value):
     @numba.njit
     def fun(x, grad):
         grad[:] = helpers[0](x)
-        return value if x[0] < 8 else fun(x / 2, grad)
+        return value
 
     return fun
 
@@ -169,3 +169,52 @@ def test_functions_of_one_name_in_several_processes(tmp_path):
         assert ran.returncode == 0, ran.stderr
         assert ran.stdout.count("data loaded from") == len(values) - 1
     assert len(list(tmp_path.rglob("fastgd_*.py"))) == 3
+
+
+_FOR_ONE_PROCESS = """
+import numba
+import numpy as np
+import fastgd as gd
+
+@numba.njit
+def calls_itself(n):
+    return 1.0 if n <= 1 else n * calls_itself(n - 1)
+
+@numba.njit(parallel=True)
+def has_threads(n):
+    product = 1.0
+    for k in numba.prange(n):
+        product *= k + 1
+    return product
+
+@numba.njit
+def goes_back(n):
+    with numba.objmode(product="float64"):
+        product = float(np.arange(1, n + 1).prod())
+    return product
+
+helper = {name}
+
+@numba.njit
+def fun(x, grad):
+    grad[:] = 2 * x
+    return (x * x).sum() * helper(4)
+
+problem = gd.Function(fun, 2)
+gd.sweep(problem, gd.SGD(), {{"lr": [0.1, 0.2]}}, x0=[1.0, 2.0], max_iter=3)
+print(problem.losses(np.array([[1.0], [2.0]])))
+"""
+
+
+@pytest.mark.parametrize("name", ["calls_itself", "has_threads", "goes_back"])
+def test_what_works_in_one_process_only_works_in_a_second_one(name, tmp_path):
+    for _ in range(2):
+        ran = subprocess.run(
+            [sys.executable, "-c", _FOR_ONE_PROCESS.format(name=name)],
+            env={**os.environ, "XDG_CACHE_HOME": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ran.returncode == 0, ran.stderr
+        assert ran.stdout == "[120.]\n"

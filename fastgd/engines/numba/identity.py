@@ -3,6 +3,9 @@
 A function is its bytecode, its constants, its options for Numba, and everything that it finds outside itself: variables
 of the functions around it, defaults, globals, and those of the functions that it calls. If one of these is something
 whose value cannot be told, or may have been another when the function was compiled, nothing is kept.
+
+Nor is one that calls itself, has threads of Numba's own or goes back to Python: Numba sets such functions up in the
+process that compiles them. A caller that comes from the disk would find nothing at their addresses, and crash.
 """
 
 from __future__ import annotations
@@ -67,7 +70,7 @@ def identity(function: Any) -> str | None:
 
 
 def _of_value(value: Any, above: list[Any]) -> Iterator[bytes]:
-    """A value that a function uses; `above` are the functions under way, which may call one another."""
+    """A value that a function uses; `above` are the functions under way, in which it must not be called again."""
     if value is None or type(value) in {bool, int, float, complex, str, bytes}:
         yield f"{type(value).__name__} {value!r}".encode()
     elif type(value) in {tuple, frozenset}:
@@ -102,9 +105,8 @@ def _of_library(value: Any) -> Iterator[bytes]:
 
 def _of_compiled(function: Any, above: list[Any]) -> Iterator[bytes]:
     """A function compiled by Numba: what it is made of, and what it finds."""
-    if any(function is one for one in above):
-        yield f"above {[function is one for one in above].index(True)}".encode()
-        return
+    if any(function is one for one in above) or _is_for_one_process(function):
+        raise _Unknown
     parts = list(_inside(function, [*above, function]))
     digest = _digest(parts)
     if not function.overloads:
@@ -112,6 +114,13 @@ def _of_compiled(function: Any, above: list[Any]) -> Iterator[bytes]:
     elif _UNCOMPILED.get(function) != digest:  # its code may hold other values than these
         raise _Unknown
     yield from parts
+
+
+def _is_for_one_process(function: Any) -> bool:
+    """Whether code of this function works only where it was compiled."""
+    if function.targetoptions.get("parallel"):
+        return True
+    return any("objmode" in name for name in names_in(function.py_func.__code__))
 
 
 def _inside(function: Any, above: list[Any]) -> Iterator[bytes]:
