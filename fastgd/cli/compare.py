@@ -21,6 +21,8 @@ from fastgd.cli.means import mean_and_error, mean_text
 from fastgd.cli.repeats import (
     Judged,
     columns_of,
+    lost,
+    lost_among,
     named,
     of_one_seed,
     outcomes,
@@ -45,6 +47,8 @@ def run(options: Namespace) -> Outcome:
     by_name = {name: [j for j in done if j.training.name == name] for name in plan.optimizers}
     groups = {name: group for name, group in by_name.items() if group}
     parts: list[str | Table] = [*plan.summary(trainings[0].task), _table(plan, groups)]
+    if plan.several:
+        parts += [lost_among(name, group) for name, group in groups.items() if lost(group)]
     merits = {name: _merit(group) for name, group in groups.items()}
     best = min(merits, key=merits.__getitem__)
     usable = math.isfinite(merits[best])

@@ -38,6 +38,17 @@ def outcomes(done: Sequence[Judged]) -> str:
     return ", ".join(f"{many} {outcome}" for outcome, many in found.items())
 
 
+def lost(done: Sequence[Judged]) -> int:
+    """How many of the trainings have no network that can be used."""
+    return sum(judged.evaluation is None for judged in done)
+
+
+def lost_among(name: str, done: Sequence[Judged]) -> str:
+    """What the means of an optimizer leave out: a narrow terminal has no room for the outcomes."""
+    others = "" if lost(done) == len(done) else "; its means are those of the others"
+    return f"{name}: {lost(done)} of {count(len(done), 'training')} diverged{others}."
+
+
 def pooled(done: Sequence[Judged]) -> Scores | None:
     """The scores of all judged rows together, class by class; None for numbers, or if nothing is usable."""
     usable = [judged for judged in done if judged.evaluation is not None]

@@ -17,7 +17,7 @@ from fastgd.cli.evaluation import (
 )
 from fastgd.cli.files import save_figure, settled
 from fastgd.cli.means import mean_text
-from fastgd.cli.repeats import Judged, named, of_one_seed, pooled
+from fastgd.cli.repeats import Judged, lost, named, of_one_seed, pooled
 from fastgd.cli.scores import class_parts
 from fastgd.cli.show import Outcome, Table
 from fastgd.cli.training import REMEDY, Training, is_finished, planned, train_all
@@ -78,8 +78,8 @@ def _about_repeats(repeats: Sequence[Judged]) -> list[str]:
     values = ", ".join(
         f"{name} {mean_text([s[name] for s in scores])}" for name in task.score_names
     )
-    lost = len(repeats) - len(scores)
-    notes = f"; {lost} of {count(len(repeats), 'training')} diverged" if lost else ""
+    missing = lost(repeats)
+    notes = f"; {missing} of {count(len(repeats), 'training')} diverged" if missing else ""
     return [f"Over {named(trials)}, mean ± standard error on {task.judged} rows: {values}{notes}"]
 
 

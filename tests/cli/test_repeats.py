@@ -56,6 +56,19 @@ def test_compare_over_seeds_is_the_mean_of_single_ones(sizes, tmp_path, capsys):
     assert list(history)[:2] == ["optimizer", "seed"]
 
 
+def test_means_that_leave_trainings_out_say_so(tmp_path, capsys):
+    """By a line below the table, whose column of outcomes a narrow terminal has no room for."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(300, 3))
+    y = x @ [1, 2, 3] + rng.normal(size=300)
+    x[7] *= 300
+    path = write(tmp_path / "outlier.csv", {"a": x[:, 0], "b": x[:, 1], "c": x[:, 2], "y": y})
+    arguments = ["compare", path, "--target", "y", "--optimizer", "sgd,adam", "--rate", "0.1,0.01"]
+    lines = said([*arguments, "--hidden", "40", "--epochs", "3", "--cv", "5"], capsys)
+    assert "SGD: 2 of 5 trainings diverged; its means are those of the others." in lines
+    assert not any(line.startswith("Adam: ") for line in lines)
+
+
 def test_compare_by_folds_predicts_every_row_and_keeps_a_network_of_all(cars, tmp_path, capsys):
     arguments = ["compare", cars, "--target", "mpg", *QUICK, "--optimizer", "rmsprop,adam"]
     lines = said([*arguments, "--cv", "4", "--seed", "0,1", "--out", str(tmp_path)], capsys)
