@@ -71,11 +71,12 @@ def advice(problem: Problem, optimizer: Optimizer, end: End) -> str:
     """Why a run of `minimize` did not converge, and what to do; empty where that is not known."""
     if end.tol == 0 or optimizer.maximize:
         return ""
-    return _endless(problem, optimizer, end) or _slow(problem, optimizer, end)
+    grows = too_fast(problem, optimizer, end.start)
+    return grows or _endless(problem, optimizer, end) or _slow(problem, optimizer, end)
 
 
 def too_fast(problem: Problem, optimizer: Optimizer, start: Point) -> str:
-    """Which rates are stable, and which one to try, after a run that diverged; empty where that is not known."""
+    """Which rates are stable, and which one to try, if this rate is not; empty where that is not known."""
     limit = stable_limit(problem, optimizer, start)
     if limit is None or optimizer.lr <= limit:
         return ""

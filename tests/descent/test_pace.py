@@ -60,6 +60,14 @@ def test_what_it_says_to_try_helps_as_soon_as_it_says(problem, optimizer):
     assert again.nit <= 1.5 * int(count.replace(",", "")) + 10
 
 
+def test_a_run_that_grows_is_told_the_stable_rates():
+    """It need not have diverged yet."""
+    problem = gd.Quadratic([[4.0, 0.0], [0.0, 1.0]])
+    run = gd.minimize(problem, [1.0, 1.0], gd.SGD(lr=0.51), max_iter=20)
+    assert "the learning rate 0.51 is too large: below 0.5 it is stable; try SGD(lr=" in run.message
+    assert "too large" not in gd.minimize(problem, [1.0, 1.0], gd.SGD(lr=0.49), max_iter=20).message
+
+
 def test_theory_expects_what_it_takes_where_nothing_else_is_better():
     bowl = gd.Quadratic(np.diag([1.0, 0.1]), [1.0, 1.0])
     run = gd.minimize(bowl, max_iter=20)
