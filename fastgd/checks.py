@@ -6,12 +6,9 @@ ValueError.
 
 from __future__ import annotations
 
-import functools
-import inspect
 import math
-from collections.abc import Callable
 from numbers import Integral, Real
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -20,40 +17,6 @@ from fastgd.tensors import as_array
 
 _FLOAT64: np.dtype[Any] = np.dtype(np.float64)
 LARGEST_COUNT = 2**53  # up to here float64 tells integers apart
-# What other libraries call some arguments.
-_ALSO_CALLED = {
-    "maxiter": "max_iter", "n_iter": "max_iter", "iterations": "max_iter", "n_steps": "max_iter", "steps": "max_iter",
-    "seed": "rng", "random_state": "rng", "opt": "optimizer", "method": "optimizer", "grad": "jac", "gradient": "jac",
-    "fn": "fun", "f": "fun", "init": "x0", "initial": "x0", "atol": "tol", "gtol": "tol", "timeout": "max_seconds",
-    "n_jobs": "n_threads", "workers": "n_threads", "verbose": "progress",
-}  # fmt: skip
-_P = ParamSpec("_P")
-_R = TypeVar("_R")
-
-
-def suggesting(function: Callable[_P, _R]) -> Callable[_P, _R]:
-    """Let a function say which of its arguments may be meant where it has none of the given name."""
-    known = inspect.signature(function).parameters
-
-    @functools.wraps(function)
-    def named(*args: _P.args, **options: _P.kwargs) -> _R:
-        for name in options:
-            if name not in known:
-                raise TypeError(
-                    f"{function.__name__} has no argument {name!r}{_meant(name, known)}"
-                )
-        return function(*args, **options)
-
-    return named
-
-
-def _meant(name: str, known: Any) -> str:
-    other = _ALSO_CALLED.get(name.lower())
-    if other not in known:
-        import difflib  # noqa: PLC0415  (only for an error)
-
-        other = next(iter(difflib.get_close_matches(name, known, 1)), None)
-    return f"; did you mean {other!r}?" if other else f"; it takes {', '.join(known)}"
 
 
 def shown(value: Any) -> str:

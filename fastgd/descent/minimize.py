@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from fastgd.checks import as_count, as_positive, suggesting
+from fastgd.checks import as_count, as_positive
 from fastgd.descent.follower import Follower
 from fastgd.descent.history import Recording
 from fastgd.descent.optimize_result import as_result, result_class
@@ -21,6 +21,7 @@ from fastgd.descent.run import follower
 from fastgd.engines.layout import RUNNING
 from fastgd.engines.protocol.outcomes import SLICE, Standing, Status
 from fastgd.engines.protocol.sweeps import Limits
+from fastgd.names import suggesting
 from fastgd.optimizers import SGD, Optimizer
 from fastgd.problems import Function, Problem
 from fastgd.progress import Progress

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fastgd.descent.rates import default_rate, is_nesterov, is_plain
 from fastgd.optimizers import NAG, Momentum, Optimizer
 from fastgd.optimizers.loops import schedule_of
-from fastgd.problems import LeastSquares, Logistic, Problem
+from fastgd.problems import Function, LeastSquares, Logistic, Problem
 from fastgd.problems.curvature import Curvature
 from fastgd.problems.linear_model import LinearModel
 from fastgd.theory import expected_iterations, stable_range
@@ -23,6 +23,7 @@ _MOST_PARAMETERS = 2000  # of a matrix of second derivatives that is worth its t
 _FEW_PARAMETERS = 100  # of one that takes none
 _MOST_NUMBERS = 1 << 24  # that second derivatives of several outputs may hold meanwhile
 _MOMENTA = (0.9, 0.99, 0.999)
+_DIFFERENCES_ARE_GOOD_TO = 1e-6  # slopes below it may be rounding, of functions about 1
 _UNEQUAL = 10.0  # ratio of the columns' sizes from which on they are worth a word
 
 
@@ -71,12 +72,24 @@ def advice(problem: Problem, optimizer: Optimizer, end: End) -> str:
     """Why a run of `minimize` did not converge, and what to do; empty where that is not known."""
     if end.tol == 0 or optimizer.maximize:
         return ""
-    grows = too_fast(problem, optimizer, end.start)
-    return grows or _endless(problem, optimizer, end) or _slow(problem, optimizer, end)
+    return (
+        _unstable(problem, optimizer, end.start)
+        or _endless(problem, optimizer, end)
+        or _slow(problem, optimizer, end)
+        or _still(problem, end)
+    )
 
 
 def too_fast(problem: Problem, optimizer: Optimizer, start: Point) -> str:
-    """Which rates are stable, and which one to try, if this rate is not; empty where that is not known."""
+    """Which rates are stable, and which one to try, after a run that diverged; empty where that is not known."""
+    if isinstance(problem, Function):
+        known = schedule_of(optimizer) is None and not optimizer.maximize and optimizer.lr
+        return f"try a smaller learning rate than {optimizer.lr:g}" if known else ""
+    return _unstable(problem, optimizer, start)
+
+
+def _unstable(problem: Problem, optimizer: Optimizer, start: Point) -> str:
+    """Which rates are stable, and which one to try, if this rate is not."""
     limit = stable_limit(problem, optimizer, start)
     if limit is None or optimizer.lr <= limit:
         return ""
@@ -115,6 +128,16 @@ def _endless(problem: Problem, optimizer: Optimizer, end: End) -> str:
             "l2=0.001 gives them an optimum, a larger tol an earlier end"
         )
     return ""
+
+
+def _still(problem: Problem, end: End) -> str:
+    """How far the slope of a function is from the tolerance, and what helps; empty for other problems."""
+    if not isinstance(problem, Function) or not np.isfinite(end.slope):
+        return ""
+    where = f"the largest slope is {end.slope:.2g}, tol is {end.tol:.2g}"
+    if problem.differs and end.slope < _DIFFERENCES_ARE_GOOD_TO:
+        return f"{where}; differences of values give no finer slopes: give jac, or set a larger tol"
+    return f"{where}; raise max_iter, or try another rate or optimizer"
 
 
 def _slow(problem: Problem, optimizer: Optimizer, end: End) -> str:

@@ -26,6 +26,7 @@ from fastgd.engines import called, config
 from fastgd.engines.backends import missing, resolve_backend
 from fastgd.engines.protocol.sweeps import Limits
 from fastgd.optimizers import Optimizer, loops
+from fastgd.optimizers.named import not_optimizer
 from fastgd.problems import Function, Problem
 
 DIVERGED_BEYOND = {"f": 1e30, "d": 1e100}  # by the dtype's letter
@@ -161,9 +162,7 @@ def check_optimizers(optimizer: Any, places: Places, *, ungrouped: bool = False)
     given = {f"axes['optimizer'][{k}]": v for k, v in enumerate(several)}
     for name, one in (given or {"optimizer": optimizer}).items():
         if not isinstance(one, Optimizer):
-            raise TypeError(
-                f"{name} must be a fastgd optimizer, for example gd.SGD(), got {type(one).__name__}"
-            )
+            raise not_optimizer(name, one)
         if ungrouped and loops.groups_of(one):
             raise ValueError(f"{name} has groups; a sweep descends one array of parameters")
 

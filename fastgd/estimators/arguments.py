@@ -183,7 +183,7 @@ def hidden_units(given: Any) -> list[int]:
         return [int(Whole(1).scalar("hidden_layer_sizes", n)) for n in sizes]
     except (TypeError, ValueError):
         raise InvalidParameterError(
-            f"hidden_layer_sizes must be > 0, got {sizes!r:.80}; wanted an integer or integers"
+            f"hidden_layer_sizes must be > 0, got {given!r:.80}; wanted an integer or integers"
         ) from None
 
 

@@ -14,6 +14,7 @@ from fastgd.engines.protocol.networks import Array
 from fastgd.tensors import as_array
 
 __all__ = [
+    "as_python",
     "checked_weights",
     "class_targets",
     "dense",
@@ -63,12 +64,18 @@ def checked_weights(sample_weight: Any, n: int) -> NDArray[np.float64] | None:
 # --- targets ----------------------------------------------------------------------------------------
 
 
+def as_python(label: Any) -> Any:
+    """A label as Python shows it, for messages."""
+    return label.item() if isinstance(label, np.generic) else label
+
+
 def class_numbers(classes: Array, y: Array) -> NDArray[np.int32]:
     """The index of each label among the sorted classes."""
     places = np.searchsorted(classes, y).clip(max=len(classes) - 1)
     wrong = classes[places] != y
     if np.any(wrong):
-        raise ValueError(f"y has the label {y[np.argmax(wrong)]!r}, which is not among {classes}")
+        label = as_python(y[np.argmax(wrong)])
+        raise ValueError(f"y has the label {label!r}, which is not among {classes}")
     return places.astype(np.int32)
 
 

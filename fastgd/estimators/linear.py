@@ -18,8 +18,9 @@ from sklearn.utils.validation import check_is_fitted
 from fastgd.engines.protocol.networks import Array
 from fastgd.estimators.arguments import POSITIVE, Choice, ClassWeight, Kind, Real
 from fastgd.estimators.base import NetworkClassifier, NetworkRegressor
-from fastgd.estimators.data import class_targets, first_part, number_targets
+from fastgd.estimators.data import as_python, class_targets, first_part, number_targets
 from fastgd.estimators.linear_base import LinearEstimator
+from fastgd.names import suggesting
 from fastgd.network.mlp import MLP
 from fastgd.network.outputs import linked
 from fastgd.problems.curvature import Curvature
@@ -164,6 +165,7 @@ class GDRegressor(NetworkRegressor, LinearEstimator):
         "quantile": Real(0.0, 1.0, low_open=True, high_open=True),
     }
 
+    @suggesting
     def __init__(
         self,
         loss: str = "squared_error",
@@ -347,6 +349,7 @@ class GDClassifier(NetworkClassifier, LinearEstimator):
         "class_weight": ClassWeight(),
     }
 
+    @suggesting
     def __init__(
         self,
         *,
@@ -401,7 +404,8 @@ class GDClassifier(NetworkClassifier, LinearEstimator):
     def _learn_classes(self, y: Any) -> None:
         self.classes_ = unique_labels(y)
         if len(self.classes_) < 2:
-            raise ValueError(f"y has only one class, {self.classes_[0]!r}; wanted at least two")
+            only = as_python(self.classes_[0])
+            raise ValueError(f"y has only one class, {only!r}; wanted at least two")
 
     def _begin_part(self, y: Any, classes: Any) -> None:
         if first_part(self, classes):
@@ -488,7 +492,12 @@ class GDClassifier(NetworkClassifier, LinearEstimator):
         return np.asarray(self.classes_[numbers])
 
     def _has_chances(self) -> bool:
-        return bool(self.loss in ("log_loss", "modified_huber"))
+        if self.loss in ("log_loss", "modified_huber"):
+            return True
+        raise AttributeError(
+            f"loss={self.loss!r} gives no probabilities; loss='log_loss' and 'modified_huber' do, "
+            "and so does sklearn.calibration.CalibratedClassifierCV"
+        )
 
     @available_if(_has_chances)  # type: ignore[untyped-decorator]
     def predict_log_proba(self, X: ArrayLike) -> Array:

@@ -21,6 +21,7 @@ from fastgd.estimators.base import NetworkClassifier, NetworkRegressor
 from fastgd.estimators.data import class_targets, first_part, number_targets
 from fastgd.estimators.held_out import HeldOut
 from fastgd.estimators.multilayer_base import MultilayerEstimator
+from fastgd.names import suggesting
 from fastgd.network.outputs import linked
 
 __all__ = ["MLPClassifier", "MLPRegressor"]
@@ -166,6 +167,7 @@ class MLPClassifier(NetworkClassifier, MultilayerEstimator):
 
     loss = "log_loss"
 
+    @suggesting
     def __init__(
         self,
         hidden_layer_sizes: Any = (100,),
@@ -435,6 +437,7 @@ n_features_in_, feature_names_in_
         "loss": Choice(("squared_error", "poisson")),
     }
 
+    @suggesting
     def __init__(
         self,
         loss: str = "squared_error",

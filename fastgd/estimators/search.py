@@ -25,6 +25,7 @@ from fastgd.estimators.base import NetworkEstimator, warn_caller
 from fastgd.estimators.search_folds import Fold
 from fastgd.estimators.search_scores import Outcome, Scoring
 from fastgd.estimators.search_trials import Trials
+from fastgd.names import suggesting
 
 __all__ = ["SweepSearchCV"]
 
@@ -96,6 +97,7 @@ n_features_in_, feature_names_in_
     (6, 18)
     """
 
+    @suggesting
     def __init__(
         self,
         estimator: Any,

@@ -28,6 +28,7 @@ from fastgd.network.trainable import Trainable
 from fastgd.network.trainer import Trainer
 from fastgd.optimizers import Adam, Optimizer
 from fastgd.optimizers.loops import bound_to, resumes
+from fastgd.optimizers.named import not_optimizer
 from fastgd.progress import Progress
 from fastgd.signals import interruptible
 
@@ -177,7 +178,7 @@ def _optimizer(network: Trainable, optimizer: Any) -> Optimizer:
             )
         return network.optimizer_ or Adam()
     if not isinstance(optimizer, Optimizer):
-        raise TypeError(f"optimizer must be a fastgd.Optimizer, got {type(optimizer).__name__}")
+        raise not_optimizer("optimizer", optimizer)
     if saved is not None and resumes(optimizer, saved):
         try:
             optimizer.load_state_dict(saved)

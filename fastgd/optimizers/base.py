@@ -21,12 +21,12 @@ from fastgd.optimizers.formula import Formula
 from fastgd.optimizers.groups import checked_groups, group_numbers
 from fastgd.optimizers.kind import Kind, SignatureOf, Values
 from fastgd.optimizers.plan import Plan, backend_for, checked_leaves, make_plan
+from fastgd.optimizers.refusals import Refusing
 from fastgd.optimizers.state import restore
-from fastgd.optimizers.stateful import Stateful
 from fastgd.optimizers.tree import Tree
 
 
-class Optimizer(Stateful):
+class Optimizer(Refusing):
     """Base of all optimizers: a stateful update of arrays in place.
 
     Instances are made from its subclasses (`fastgd.Adam`, ...) or from a class that `from_rule`

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.engines.protocol.steps import Method
+from fastgd.names import meant
 from fastgd.optimizers.common import COMMON_DEFAULTS
 from fastgd.optimizers.fields import Field, rate_at
 from fastgd.optimizers.formula import NEUTRAL, Formula, prepares, prepares_each
@@ -78,9 +79,8 @@ class Kind:
         """The constructor's arguments, those that were left out with their defaults."""
         for name in common:
             if name not in COMMON_DEFAULTS:
-                raise TypeError(
-                    f"{self.name} has no argument {name!r}; it takes {', '.join(self.defaults)}"
-                )
+                other = meant(name, self.defaults) or f"it takes {', '.join(self.defaults)}"
+                raise TypeError(f"{self.name} has no argument {name!r}; {other}")
         return {**COMMON_DEFAULTS, "convention": self.conventions[0], **common, **own}
 
     def checked(self, options: Values) -> dict[str, Any]:
@@ -91,9 +91,8 @@ class Kind:
     def _check_known(self, names: Iterable[str]) -> None:
         for name in names:
             if name not in self.fields:
-                raise ValueError(
-                    f"{self.name} has no hyperparameter {name!r}; it has {', '.join(self.fields)}"
-                )
+                other = meant(name, self.fields) or f"it has {', '.join(self.fields)}"
+                raise ValueError(f"{self.name} has no hyperparameter {name!r}; {other}")
 
     def column(self, name: str, values: Sequence[Any] | NDArray[Any]) -> NDArray[Any]:
         """Many values of one hyperparameter, checked."""

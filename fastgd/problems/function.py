@@ -151,7 +151,7 @@ class Function(Problem):
 
     def _checked(self, returned: Any, x: Array) -> tuple[float, Array]:
         value, g = as_pair(returned) if self._form == "paired" else returned
-        number = as_value(value)
+        number = self._number(value)
         if self._form != "written":
             return number, as_gradient(g, x)
         if not math.isfinite(number):
@@ -173,6 +173,11 @@ class Function(Problem):
         return self._form, self.fun, self.jac, _DIFFERENCE
 
     @property
+    def differs(self) -> bool:
+        """Whether gradients are differences of values, which are good to some 8 digits."""
+        return self._form == "differences"
+
+    @property
     def calls_per_gradient(self) -> int:
         """Number of calls of `fun` for one gradient."""
         free = (
@@ -184,7 +189,10 @@ class Function(Problem):
         """The value at one point."""
         here = x.copy()  # which the function may modify
         returned = self.fun(here, blank(here)) if self._form == "written" else self.fun(here)
-        return as_value(as_pair(returned)[0] if self._form == "paired" else returned)
+        return self._number(as_pair(returned)[0] if self._form == "paired" else returned)
+
+    def _number(self, returned: Any) -> float:
+        return as_value(returned, called_with_two=self._form == "written")
 
     def may_begin(self, x: Array) -> NDArray[np.bool_]:
         """Whether the value is finite at each of the points (n, k).

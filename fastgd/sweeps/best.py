@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 By = Literal["loss", "iterations", "metric"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class BestRun:
     """One run of a sweep: the best, or of the best combination of hyperparameters the one nearest to its average.
 
@@ -64,6 +64,12 @@ class BestRun:
     seeds: int = field(default=1, kw_only=True)
     converged: float | None = field(default=None, kw_only=True)
     diverged: float | None = field(default=None, kw_only=True)
+
+    def __repr__(self) -> str:
+        """What is known of the run: parts that are as by default say nothing."""
+        known = ((part.name, getattr(self, part.name), part.default) for part in fields(self))
+        told = (f"{name}={value!r}" for name, value, default in known if value is not default)
+        return f"BestRun({', '.join(told)})"
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from fastgd.checks import suggesting
 from fastgd.descent.request import Options, Request
+from fastgd.names import suggesting
 from fastgd.network.problem import NetworkProblem
 from fastgd.optimizers import Optimizer
 from fastgd.problems import Problem

@@ -102,9 +102,8 @@ def test_where_no_number_of_iterations_would_do(problem, optimizer, more, says):
         (gd.LeastSquares(SCALED, SPENT), None, {"tol": 0}),
         (gd.LeastSquares(U, NOISE, batch_size=8), None, {}),
         (gd.Quadratic(-np.eye(2), [1.0, 1.0]), gd.SGD(maximize=True), {}),
-        (gd.functions.rosenbrock(), gd.SGD(lr=1e-4), {}),
     ],
-    ids=["tol=0", "batches", "maximized", "function"],
+    ids=["tol=0", "batches", "maximized"],
 )
 def test_nothing_is_said_where_nothing_is_known(problem, optimizer, more):
     run = gd.minimize(problem, optimizer=optimizer, max_iter=7, **more)

@@ -324,7 +324,7 @@ def test_two_weights_of_one_step():
         ({"momentum": np.zeros((2, 2))}, {}, ValueError, "momentum must be"),
         ({"nesterov": [1]}, {}, TypeError, "nesterov must be True or False"),
         ({"nesterov": [True]}, {}, ValueError, "nesterov needs momentum"),
-        ({"rate": [0.1]}, {}, ValueError, "SGD has no hyperparameter 'rate'; it has lr"),
+        ({"rate": [0.1]}, {}, ValueError, "SGD has no hyperparameter 'rate'; did you mean 'lr'"),
         ({"backend": ["numpy"]}, {}, ValueError, "no hyperparameter 'backend'"),
         ({1: [0.1]}, {}, TypeError, "axes has the key 1"),
         ([("lr", [0.1])], {}, TypeError, "axes must be a dict"),
