@@ -17,7 +17,7 @@ class Refusing(Stateful):
     def __new__(cls, *args: Any, **options: Any) -> Self:
         """Refuse parameters, which PyTorch's optimizers take first."""
         if args and (
-            isinstance(args[0], list | tuple | dict | Iterator) or getattr(args[0], "ndim", 0)
+            isinstance(args[0], list | tuple | dict | Iterator) or getattr(args[0], "ndim", False)
         ):
             raise TypeError(
                 f"{cls.__name__} takes its rate first, not the parameters: make it as {cls.__name__}(lr=...) "

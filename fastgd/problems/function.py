@@ -151,7 +151,7 @@ class Function(Problem):
 
     def _checked(self, returned: Any, x: Array) -> tuple[float, Array]:
         value, g = as_pair(returned) if self._form == "paired" else returned
-        number = self._number(value)
+        number = as_value(value)
         if self._form != "written":
             return number, as_gradient(g, x)
         if not math.isfinite(number):
@@ -189,10 +189,7 @@ class Function(Problem):
         """The value at one point."""
         here = x.copy()  # which the function may modify
         returned = self.fun(here, blank(here)) if self._form == "written" else self.fun(here)
-        return self._number(as_pair(returned)[0] if self._form == "paired" else returned)
-
-    def _number(self, returned: Any) -> float:
-        return as_value(returned, called_with_two=self._form == "written")
+        return as_value(as_pair(returned)[0] if self._form == "paired" else returned)
 
     def may_begin(self, x: Array) -> NDArray[np.bool_]:
         """Whether the value is finite at each of the points (n, k).

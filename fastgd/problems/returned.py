@@ -105,7 +105,7 @@ def as_pair(returned: Any) -> tuple[Any, Any]:
     return returned[0], returned[1]
 
 
-def as_value(returned: Any, *, called_with_two: bool = False) -> float:
+def as_value(returned: Any) -> float:
     """The returned value as a real number; an array of one number counts as one."""
     if isinstance(returned, float):  # NumPy's float64 among them
         return float(returned)
@@ -122,8 +122,8 @@ def as_value(returned: Any, *, called_with_two: bool = False) -> float:
         return math.inf if one > 0 else -math.inf
     except (TypeError, ValueError):
         remedy = ""
-        if called_with_two:
-            remedy = "; a function of two arguments is called as fun(x, grad), where x holds all parameters"
+        if isinstance(returned, np.ndarray):
+            remedy = "; it is called as fun(x) or as fun(x, grad), where x holds all parameters"
         elif isinstance(returned, tuple) and len(returned) == 2:
             remedy = "; if that is (value, gradient), say jac=True"
         raise TypeError(f"fun must return a number, got {returned!r:.60}{remedy}") from None
