@@ -153,7 +153,7 @@ def test_a_misspelt_parameter_of_a_network():
     pytest.importorskip("sklearn")
     with pytest.raises(TypeError, match="MLPClassifier has no argument 'hidden_layers'; did you"):
         gd.MLPClassifier(hidden_layers=(3,))
-    with pytest.raises(ValueError, match=r"hidden_layer_sizes must be > 0, got '100'"):
+    with pytest.raises(ValueError, match=r"hidden_layer_sizes must be > 0, got \['100'\]"):
         gd.MLPClassifier("100").fit([[0.0], [1.0]], [0, 1])
 
 

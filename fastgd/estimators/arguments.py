@@ -178,12 +178,13 @@ def check_parameters(estimator: Any, kinds: Mapping[str, Kind]) -> None:
 
 def hidden_units(given: Any) -> list[int]:
     """`hidden_layer_sizes`, an integer or a sequence of them, as a list."""
-    sizes = list(given) if hasattr(given, "__iter__") else [given]
+    listed = hasattr(given, "__iter__") and not isinstance(given, str)
+    sizes = list(given) if listed else [given]
     try:
         return [int(Whole(1).scalar("hidden_layer_sizes", n)) for n in sizes]
     except (TypeError, ValueError):
         raise InvalidParameterError(
-            f"hidden_layer_sizes must be > 0, got {given!r:.80}; wanted an integer or integers"
+            f"hidden_layer_sizes must be > 0, got {sizes!r:.80}; wanted an integer or integers"
         ) from None
 
 
