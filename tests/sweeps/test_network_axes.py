@@ -160,7 +160,8 @@ def test_optimizers_and_rules_that_differ_by_layer(n_threads):
 
 
 def runs_of(axes, optimizer, **options):
-    nothing = dict.fromkeys(("x0", "rng", "tol", "dtype", "max_seconds", "backend", "n_threads"))
+    names = ("x0", "rng", "tol", "dtype", "max_seconds", "backend", "n_threads", "bounds")
+    nothing = dict.fromkeys(names)
     given = Options(**nothing, max_iter=9, flush_subnormals=True, progress=None)
     return NetworkRuns(problem(**options), optimizer, Places(axes), given)
 

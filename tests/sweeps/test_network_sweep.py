@@ -16,6 +16,7 @@ from fastgd import progress
 from fastgd.engines import blas
 from fastgd.engines.protocol.outcomes import Status
 from fastgd.network.history import DivergenceWarning
+from fastgd.plotting import PointsDisplay
 from fastgd.sweeps import SweepResult, lanes, networks
 
 RNG = np.random.default_rng(0)
@@ -477,7 +478,8 @@ def test_pictures(swept):
         assert highest.values[highest.best] == many.metric.max()
         axes = gd.sample_axes({"lr": loguniform(1e-3, 1e40), "batch_size": [8, 16]}, 9)
         sampled = gd.sweep(problem(), gd.SGD(), axes, max_iter=5)
-        points = sampled.plot(x="lr")
+        assert isinstance(sampled.plot(), PointsDisplay)
+        points = sampled.plot("loss", x="lr")
         assert points.connected is False
         (name,) = points.lines
         assert name == f"runs; {sampled.diverged.sum()} more diverged"
