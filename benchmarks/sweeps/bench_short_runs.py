@@ -44,7 +44,7 @@ class Loops:
     def __init__(self, rule: str, n: int, iterations: int) -> None:
         options = Options(
             x0=None, rng=None, max_iter=iterations, tol=0, dtype=None, max_seconds=None, backend=None,
-            n_threads=None, flush_subnormals=True, progress=False,
+            n_threads=None, flush_subnormals=True, progress=False, bounds=None,
         )  # fmt: skip
         self.request = Request.of(problem(), RULES[rule](), {"lr": rates(n)}, options)
         (self.group,) = self.request.groups()

@@ -18,7 +18,7 @@ def job_of(name="least squares"):
     problem, optimizer, axes, _ = tables.SWEEPS[name]
     options = Options(
         x0=None, rng=None, max_iter=50, tol=None, dtype=None, max_seconds=None, backend=None, n_threads=1,
-        flush_subnormals=True, progress=False,
+        flush_subnormals=True, progress=False, bounds=None,
     )  # fmt: skip
     return Job.of(problem, optimizer, axes, options, keep=None, record=None)
 

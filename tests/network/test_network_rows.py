@@ -162,7 +162,7 @@ OPTIONS = {
     "drop_last": [("no", TypeError)],
     "grad_norm": [(1, TypeError)],
     "rng": [(-1, TypeError), ("a", TypeError), (1.0, TypeError)],
-    "validation": [(X, TypeError), ((X,), TypeError), ("ab", TypeError), ((X, Y, Y), TypeError)],
+    "validation": [(X, TypeError), ((X,), TypeError), ("ab", TypeError), ((X, Y, Y, Y), TypeError)],
     "patience": [(0, ValueError), (1.0, TypeError), (2, ValueError)],
     "min_delta": [(-0.1, ValueError), (np.nan, ValueError), ("a", TypeError)],
     "monitor": [("accuracy", ValueError), (None, ValueError), (np.ones(2), ValueError)],

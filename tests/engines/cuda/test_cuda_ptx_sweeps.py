@@ -44,7 +44,7 @@ def sweep_of(problem, optimizer, char, name="sweep", block=False):
     """The code of a kernel for runs of one optimizer."""
     options = Options(
         x0=np.zeros(problem.n_parameters), rng=None, max_iter=1, tol=None, dtype=REAL[char],
-        max_seconds=None, backend=None, n_threads=None, flush_subnormals=True, progress=None,
+        max_seconds=None, backend=None, n_threads=None, flush_subnormals=True, progress=None, bounds=None,
     )  # fmt: skip
     (group,) = Request.of(problem, optimizer, {}, options).groups()
     runs = group.part(0, 1)
