@@ -174,3 +174,9 @@ def test_a_loss_without_probabilities_says_what_has_them():
     with pytest.raises(AttributeError) as caught:
         model.predict_proba  # noqa: B018
     assert "loss='hinge' gives no probabilities" in str(caught.value.__cause__)
+
+
+@pytest.mark.parametrize("network", [[3, 5, 2], gd.MLP, None])
+def test_what_is_no_network(network):
+    with pytest.raises(TypeError, match=r"network must be a gd\.MLP, got "):
+        gd.NetworkProblem(network, np.ones((4, 3)), np.ones((4, 2)))

@@ -70,6 +70,8 @@ class NetworkProblem(Generic[Net]):
         shuffle: bool = True,
         drop_last: bool = False,
     ) -> None:
+        if not hasattr(network, "architecture"):
+            raise TypeError(f"network must be a gd.MLP, got {network!r:.60}")
         self.network = network
         self.rows = network.rows(X, y, sample_weight)
         self.judged = (
