@@ -19,13 +19,16 @@ cdef inline V$s steepest_$s(
     cdef V$s slope = splat_v$s(0), size
     cdef const $real* k = x + count * (1 + own[STATES]) * width
     cdef Py_ssize_t i
+    if not own[MEASURES]:  # a loop of its own: it is most often this one, and the shortest
+        for i in range(count):
+            size = $slope
+            slope = $largest
+        return slope
     for i in range(count):
         if own[BOUNDED]:
             size = confined_v$s($vector_arguments, $lowest, $highest)
-        elif own[MEASURES]:
-            size = steepness_v$s($vector_arguments)
         else:
-            size = $slope
+            size = steepness_v$s($vector_arguments)
         slope = $largest
     return slope
 
@@ -53,11 +56,16 @@ cdef inline $real steepest_alone_$s(
     cdef $real slope = 0, size
     cdef const $real* k = x + count * (1 + own[STATES])
     cdef Py_ssize_t i
+    if not own[MEASURES]:
+        for i in range(count):
+            size = slopes[i]
+            slope = $largest_alone
+        return slope
     for i in range(count):
         if own[BOUNDED]:
             size = confined_$s($arguments, k[$penalties + i], k[$penalties + count + i])
         else:
-            size = steepness_$s($arguments) if own[MEASURES] else slopes[i]
+            size = steepness_$s($arguments)
         slope = $largest_alone
     return slope
 
