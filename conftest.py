@@ -1,5 +1,6 @@
 """`pytest` runs the tests but for the slow ones, `pytest -m slow` those, `pytest --benchmark-only` the benchmarks."""
 
+import sys
 from typing import Any
 
 import pytest
@@ -13,6 +14,12 @@ def pytest_configure(config: Any) -> None:
     if config.getoption("benchmark_only", False) and nothing_named:
         config.args = [str(config.rootpath / "benchmarks")]
     config.stash[LEFT_OUT] = 0
+
+
+def pytest_runtest_teardown() -> None:
+    """Close the figures of a test, which the next one would find open."""
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
 
 
 def pytest_deselected(items: Any) -> None:

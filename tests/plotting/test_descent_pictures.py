@@ -15,12 +15,6 @@ LINE = gd.LeastSquares(X, 22 * X + 115 + RNG.normal(0, 10, 40))
 RAVINE = gd.Quadratic([[1.0, 0.0], [0.0, 1000.0]])
 
 
-@pytest.fixture(autouse=True)
-def _nothing_left_open():
-    yield
-    plt.close("all")
-
-
 @pytest.fixture
 def ax():
     return matplotlib.figure.Figure(layout="constrained").subplots()

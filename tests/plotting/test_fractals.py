@@ -11,14 +11,6 @@ from fastgd.plotting import FractalDisplay, fractal
 mpl.use("Agg")
 
 
-@pytest.fixture(autouse=True)
-def _closed():
-    import matplotlib.pyplot as plt  # noqa: PLC0415
-
-    yield
-    plt.close("all")
-
-
 def colours(display):
     """The colour of each cell, as (rows, columns, 4)."""
     mesh = display.ax_.collections[0]

@@ -18,12 +18,6 @@ matplotlib.use("Agg")
 plt = pytest.importorskip("matplotlib.pyplot")
 
 
-@pytest.fixture(autouse=True)
-def _nothing_left_open():
-    yield
-    plt.close("all")
-
-
 def test_long_legends_take_more_rows_and_stay_in_the_figure():
     names = {f"betas (0.9, 0.99{k})": [3.0, 2.0] for k in range(6)}
     display = IterationsDisplay([0.1, 0.2], names).plot()
