@@ -72,8 +72,9 @@ def advice(problem: Problem, optimizer: Optimizer, end: End) -> str:
     """Why a run of `minimize` did not converge, and what to do; empty where that is not known."""
     if end.tol == 0 or optimizer.maximize:
         return ""
+    unstable = _unstable(problem, optimizer, end.start) if _is_worth_its_time(end) else ""
     return (
-        _unstable(problem, optimizer, end.start)
+        unstable
         or _endless(problem, optimizer, end)
         or _slow(problem, optimizer, end)
         or _still(problem, end)
@@ -102,10 +103,10 @@ def _unstable(problem: Problem, optimizer: Optimizer, start: Point) -> str:
 
 def stable_limit(problem: Problem, optimizer: Optimizer, start: Point) -> float | None:
     """The rate below which a descent from `start` is stable, whatever rate it has; None where that is not known."""
-    bent = problem.curvature(start)
-    if bent is None or not bent.constant or not is_plain(optimizer):
+    if not is_plain(optimizer) or schedule_of(optimizer) is not None or optimizer.maximize:
         return None
-    if schedule_of(optimizer) is not None or optimizer.maximize:
+    bent = problem.curvature(start)
+    if bent is None or not bent.constant:
         return None
     bent = bent.penalized(_penalty(optimizer))
     momentum, damped = optimizer.momentum, 1.0 - getattr(optimizer, "dampening", 0.0)
@@ -254,10 +255,14 @@ def rounded(count: float) -> int:
 # --- shared parts ---------------------------------------------------------------------------------------
 
 
+def _is_worth_its_time(end: End) -> bool:
+    """Whether second derivatives take no longer than the run did."""
+    return len(end.x) <= min(_MOST_PARAMETERS, max(_FEW_PARAMETERS, end.n))
+
+
 def _curvature(problem: Problem, optimizer: Optimizer, end: End) -> Curvature | None:
     """That at the end, penalties included; None if it is flat, not known, or takes longer than the run."""
-    count = len(end.x)
-    if count > _MOST_PARAMETERS or count > max(_FEW_PARAMETERS, end.n):
+    if not _is_worth_its_time(end):
         return None
     if problem.batches is not None:
         return None

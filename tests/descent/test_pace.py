@@ -125,6 +125,18 @@ def test_advice_costs_no_more_than_the_run(monkeypatch):
     assert [n for n, _ in looked] == [2, 150]
 
 
+def test_nor_does_the_stable_rate(monkeypatch):
+    looked = []
+    monkeypatch.setattr(gd.Quadratic, "curvature", lambda self, x0=None: looked.append(len(x0)))
+    for count, updates in ((2, 1), (150, 10), (150, 200)):
+        x = np.zeros(count)
+        problem = gd.Quadratic(np.eye(count), np.ones(count))
+        pace.advice(problem, gd.SGD(), pace.End(x, x, 1.0, updates, 1e-8))
+        pace.advice(problem, gd.Adam(), pace.End(x, x, 1.0, updates, 1e-8))  # it needs none
+    assert set(looked) == {2, 150}
+    assert looked.count(150) == looked.count(2)
+
+
 LOOKS = {
     "key": lambda run: run["message"],
     "attribute": lambda run: run.message,
