@@ -7,6 +7,7 @@ ValueError.
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from numbers import Integral, Real
 from typing import Any
 
@@ -41,6 +42,13 @@ def as_flag(name: str, value: Any) -> bool:
     if not is_flag(value):
         raise TypeError(f"{name} must be True or False, got {value!r:.60}")
     return bool(value)
+
+
+def as_choice(name: str, value: Any, choices: Collection[str]) -> str:
+    """One of some words."""
+    if not isinstance(value, str) or value not in choices:
+        raise ValueError(f"{name} must be one of {list(choices)}, got {value!r:.60}")
+    return value
 
 
 def is_bound(value: Any) -> bool:

@@ -311,7 +311,7 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
 def _add_predict(parser: argparse.ArgumentParser) -> None:
     """The arguments of `fastgd predict`."""
     parser.add_argument(
-        "folder", metavar="FOLDER", help="the --out folder of fastgd train or compare"
+        "folder", metavar="FOLDER", help="the --out folder of fastgd minimize, train or compare"
     )
     add_table(parser)
     _add_out(parser, "FILE", "write all predictions as CSV")

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from fastgd.cli.evaluation import Evaluation
-from fastgd.cli.metrics import class_scores
 from fastgd.cli.scores import Scores
 from fastgd.cli.splits import Trial
 from fastgd.cli.training import Training
@@ -62,8 +61,7 @@ def pooled(done: Sequence[Judged]) -> Scores | None:
         task = judged.training.task
         truth.append(task.labels[task.parts[task.judged]])
         guess += [known[label] for label in judged.evaluation.predictions["predicted"]]
-    each = class_scores(np.concatenate(truth), np.array(guess), len(classes))
-    return Scores({"accuracy": each.accuracy, "F1": each.macro_f1}, each)
+    return Scores.of_classes(np.concatenate(truth), np.array(guess), len(classes))
 
 
 def of_one_seed(done: Sequence[Judged]) -> list[Judged]:

@@ -26,6 +26,12 @@ class Scores:
     overall: dict[str, float]
     by_class: ClassScores | None = None
 
+    @classmethod
+    def of_classes(cls, truth: NDArray[Any], guess: NDArray[Any], classes: int) -> Scores:
+        """Those of predicted classes, as `class_scores` takes them."""
+        each = class_scores(truth, guess, classes)
+        return cls({"accuracy": each.accuracy, "F1": each.macro_f1}, each)
+
 
 def score_names(classes: Sequence[Any] | None) -> list[str]:
     """The overall scores for classes, or for numbers."""
@@ -50,8 +56,7 @@ def scored(model: Model, inputs: NDArray[Any], truth: NDArray[Any]) -> Scores:
     if classes is None:
         found = regression_scores(truth, model.values(inputs))
         return Scores(dict(zip(score_names(None), found, strict=True)))
-    each = class_scores(truth, model.codes(inputs), len(classes))
-    return Scores({"accuracy": each.accuracy, "F1": each.macro_f1}, each)
+    return Scores.of_classes(truth, model.codes(inputs), len(classes))
 
 
 def class_parts(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,12 +14,6 @@ from fastgd.problems import Function, Problem, Quadratic
 
 Numbers = NDArray[np.float64]
 Runs = Any  # a run, a sequence of them, or a dict of names to runs
-
-
-def check_choice(argument: str, value: Any, choices: Sequence[str]) -> None:
-    """Raise unless the value is one of some words."""
-    if not isinstance(value, str) or value not in choices:
-        raise ValueError(f"{argument} must be one of {list(choices)}, got {value!r:.60}")
 
 
 def named(runs: Runs) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from fastgd.checks import as_choice
 from fastgd.descent.follower import Follower, Recorded
 from fastgd.descent.objective import Place
 from fastgd.descent.optimize_result import as_result
@@ -106,9 +107,7 @@ class History:
         """
         from fastgd.plotting.losses import LossCurveDisplay  # noqa: PLC0415  (only for a picture)
 
-        if quantity not in QUANTITIES:
-            raise ValueError(f"quantity must be one of {list(QUANTITIES)}, got {quantity!r:.60}")
-        values = getattr(self, quantity)
+        values = getattr(self, as_choice("quantity", quantity, QUANTITIES))
         return LossCurveDisplay({"run": (self.n, values)}, y_name=QUANTITIES[quantity]).plot(ax)
 
 

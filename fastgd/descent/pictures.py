@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastgd.checks import as_choice
 from fastgd.descent.drawn import (
     Runs,
     as_problem,
-    check_choice,
     checked_window,
     history_of,
     last_of,
@@ -76,8 +76,8 @@ def plot_history(
     >>> runs = {name: gd.minimize(bowl, [1.0], getattr(gd, name)(lr=0.1), record=1) for name in ("SGD", "Adam")}
     >>> gd.plot_history(runs).figure_.savefig("losses.png")  # doctest: +SKIP
     """
-    check_choice("quantity", quantity, tuple(QUANTITIES))
-    check_choice("scale", scale, ("auto", "linear", "log"))
+    as_choice("quantity", quantity, QUANTITIES)
+    as_choice("scale", scale, ("auto", "linear", "log"))
     curves = {}
     for name, run in named(runs).items():
         history = history_of(name, run)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastgd.checks import as_choice
 from fastgd.engines.protocol.networks import Array
 from fastgd.extras import require
 
@@ -124,8 +125,7 @@ class TrainingHistory:
         """
         from fastgd.plotting.losses import LossCurveDisplay  # noqa: PLC0415  (only for a picture)
 
-        if quantity not in _DRAWN:
-            raise ValueError(f"quantity must be one of {list(_DRAWN)}, got {quantity!r:.60}")
+        as_choice("quantity", quantity, _DRAWN)
         wanted = ("loss", "val_loss") if quantity == "loss" else (quantity,)
         curves = {
             _DRAWN[name]: (self.epoch, getattr(self, name))
