@@ -78,10 +78,24 @@ def test_the_commands_are_marked_for_ci():
 def test_what_a_page_links_to_exists(page):
     folder = (ROOT / page).parent
     for target in re.findall(r"\]\(([^)#]+)\)", PAGES[page]):
-        assert target.startswith("https://") or (folder / target).is_file(), target
+        assert target.startswith("https://") or (folder / target).exists(), target
 
 
-def test_the_readme_leads_to_every_page_and_is_short():
-    for page in PAGES:
-        assert page == "README.md" or f"({page})" in README, page
+def listed_in(page):
+    """The pages of the tables of contents of a page."""
+    tables = re.findall(r"```\{toctree\}\n((?:.+\n|\n)*?)```", PAGES[page])
+    lines = [line for table in tables for line in table.splitlines()]
+    return [f"docs/{line}.md" for line in lines if line and not line.startswith(":")]
+
+
+def test_the_site_leads_to_every_page_once():
+    sections = [page for page in listed_in("docs/index.md") if page in PAGES]
+    listed = [page for section in sections for page in listed_in(section)]
+    assert len(sections) == 7
+    assert sorted(["README.md", "docs/index.md", *sections, *listed]) == sorted(PAGES)
+
+
+def test_the_readme_leads_to_every_section_and_is_short():
+    for page in listed_in("docs/index.md"):
+        assert page not in PAGES or f"({page})" in README, page
     assert README.count("\n") < 200

@@ -1,0 +1,64 @@
+"""How Sphinx builds the site: `sphinx-build -W --keep-going -n docs docs/_build/html`.
+
+Nothing is fetched while it is built or read: no intersphinx, no fonts or scripts of other servers.
+"""
+
+import sys
+from pathlib import Path
+
+import fastgd
+
+DOCS = Path(__file__).parent
+sys.path.insert(0, str(DOCS / "_ext"))
+
+project = "fastgd"
+author = "The fastgd developers"
+copyright = author
+release = version = fastgd.__version__
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "numpydoc",
+    "sphinx_copybutton",
+    "sphinx_design",
+    "sphinx_gallery.gen_gallery",
+]
+exclude_patterns = ["_build", "_ext"]
+nitpicky = True
+
+# --- pages ------------------------------------------------------------------------------------------------------------
+
+myst_enable_extensions = ["attrs_inline", "colon_fence", "deflist", "dollarmath"]
+myst_heading_anchors = 3
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
+copybutton_exclude = ".linenos, .gp, .go"
+
+# --- gallery ----------------------------------------------------------------------------------------------------------
+
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "gallery",
+    "filename_pattern": r"/\w+\.py$",  # every example is run
+    "download_all_examples": False,
+    "show_memory": False,
+    "min_reported_time": 10_000,
+}
+
+# --- appearance -------------------------------------------------------------------------------------------------------
+
+html_theme = "pydata_sphinx_theme"
+html_title = "fastgd"
+html_static_path = ["_static"]
+html_css_files = ["fastgd.css"]
+html_theme_options = {
+    "header_links_before_dropdown": 8,
+    "navigation_with_keys": False,
+    "show_toc_level": 2,
+    "secondary_sidebar_items": ["page-toc"],
+    "footer_start": ["copyright"],
+    "footer_end": [],
+}
+html_show_sourcelink = False
