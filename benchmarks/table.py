@@ -17,99 +17,25 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from contents import AHEAD, CHOSEN, CHOSEN_PEERS, COLUMNS, INTRODUCTIONS, LIBRARIES
+
 from fastgd.files import atomic_text
 
 MARK, CHOSEN_MARK = "benchmarks", "chosen benchmarks"
 Record = Mapping[str, Any]
 
-# The columns of each table: title, and the prefixes of the names of its peers.
-COLUMNS = {
-    "One step": {
-        "PyTorch": "torch",
-        "optax (JAX)": "optax",
-        "NumPy": "NumPy reference",
-        "constant rate": "fastgd, constant",
-        "contiguous, in a list": "fastgd, contiguous",
-    },
-    "Subnormal numbers": {
-        "normal numbers": "fastgd, normal",
-        "not flushing": "fastgd not",
-        "PyTorch": "torch",
-        "NumPy, not flushing": "NumPy",
-    },
-    "Sweep": {
-        "JAX": "JAX",
-        "NumPy, all rates at once": "NumPy",
-        "loop of Python over NumPy": "loop",
-        "through Numba": "fastgd Numba",
-        "one thread": "fastgd 1 thread",
-    },
-    "A new process": {
-        "NumPy": "NumPy",
-        "PyTorch": "torch",
-        "JAX, optax": ("optax", "JAX"),
-        "Numba, empty cache": "fastgd Numba, empty",
-        "Numba, full cache": "fastgd Numba, full",
-    },
-    "Training": {
-        "PyTorch": "torch",
-        "JAX": "JAX",
-        "NumPy": "NumPy",
-        "scikit-learn": "scikit-learn",
-        "one thread": "fastgd 1 thread",
-    },
-    "Defaults": {"scikit-learn": "scikit-learn", "one thread": "fastgd 1 thread"},
-    "Whole trainings": {"PyTorch": "torch", "JAX": "JAX", "scikit-learn": "scikit-learn"},
-    "GPU: one step": {"PyTorch": "torch"},
-    "GPU: sweep": {"half the iterations": "fastgd, half", "on the CPU": "fastgd, CPU"},
-    "GPU: training": {"PyTorch": "torch"},
-}
-# The rows of the project's README: table, workload, and what to call it there. One of them is a tie.
-CHOSEN = (
-    ("One step", "Adam, 100 k", "one step of Adam, 100,000 parameters"),
-    ("One step", "Adam, 10 M", "the same, 10 million: the memory's speed"),
-    ("Sweep", "SGD, 10,000 rates x 100,000 iterations", "10,000 descents of 100,000 updates each"),
-    ("Whole trainings", "to 97 % on the test rows, batch 32", "a network on MNIST to 97 %"),
-    ("Defaults", "MLPClassifier() on digits, 1,797 x 64", "`MLPClassifier()` on digits, an update"),
-)
-CHOSEN_PEERS = {
-    "PyTorch": "torch",
-    "JAX, optax": ("JAX", "optax"),
-    "scikit-learn": "scikit-learn",
-    "NumPy": "NumPy",
-}
 LIMITS = {
     "memory": "of the memory's limit",
     "products": "of the products alone",
     "multiply-adds": "of the multiply-add peak",
+    "reading X": "of the speed of reading",
+    "reading": "of the speed of reading",
+    "the loops alone": "of the loops alone",
 }
+SLOWER = 0.95  # ratio below which a peer counts as ahead; above it noise may decide
 FIRST = {"Optimizers of a network": "SGD"}  # what the others are compared with, if not fastgd
 RATES = {"iteration": " iterations/s", "byte": "B/s", "flop": "flop/s"}
 PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
-INTRODUCTIONS = {
-    "One step": "How many times as long as fastgd the others take for one update in place (best form of each).",
-    "Subnormal numbers": "The same, where the moments have become subnormal.",
-    "Sweep": "Two-parameter least squares, float64, one descent per rate, all iterations executed.",
-    "Number of runs": "The same sweep with more runs: time of an iteration of one run, over that with 1,000 runs.",
-    "A new process": "What a new Python process waits for.",
-    "Training": (
-        "One update of a network of 784-500-300-10 units by SGD, float32: how many times as long as fastgd the others "
-        "take (best form of each). Operations are counted as if no input were zero, so that a share may exceed 100 %."
-    ),
-    "Optimizers of a network": (
-        "How many times as long as one by SGD an update by another optimizer takes, each library beside itself."
-    ),
-    "Defaults": "An update of scikit-learn's estimator with its own defaults, float64.",
-    "Whole trainings": (
-        "The same network on MNIST, momentum 0.9, rate 0.01, the test rows looked at on the way: how many times as "
-        "long as fastgd the others take, and the accuracy on the test rows."
-    ),
-    "Machine": "The machine's own limits, measured in the same run.",
-    "GPU: one step": "The same for arrays in a GPU's memory; its limit is a copy of as many bytes.",
-    "GPU: sweep": "Two-parameter least squares, one descent per rate, all iterations executed.",
-    "GPU: training": "One update of a network by SGD, float32, the rows in the GPU's memory.",
-    "GPU: limits": "The GPU's own limits, measured in the same run.",
-}
 
 
 def tables(records: Iterable[Record]) -> str:
@@ -145,6 +71,21 @@ def chosen(records: Sequence[Record]) -> str:
         ratios = [significant(peer[1]["ratio"]) if peer else "" for peer in found]
         body.append([title, *ratios, amount(row["median"], row["unit"])])
     return _markdown(["", *CHOSEN_PEERS, "fastgd"], body)
+
+
+def ahead(records: Iterable[Record]) -> str:
+    """The rows in which another library is ahead, the furthest first; empty where there is none."""
+    found = []
+    for row in records:
+        peer = _fastest(row, LIBRARIES)
+        if peer is not None and peer[1]["ratio"] < SLOWER:
+            found.append((peer[1]["ratio"], row, peer[0]))
+    body = [
+        [row["table"], row["workload"], str(row["threads"]), name, significant(ratio)]
+        for ratio, row, name in sorted(found, key=lambda item: item[0])
+    ]
+    head = ["", "workload", "threads", "ahead", "its time by fastgd's"]
+    return f"**{AHEAD}.** {INTRODUCTIONS[AHEAD]}\n\n{_markdown(head, body)}" if body else ""
 
 
 def _threads(record: Record) -> int:
@@ -295,7 +236,10 @@ def from_report(report: Mapping[str, Any], mark: str = MARK) -> str:
             "the report holds no benchmark of this project; make it with pytest --benchmark-only"
         )
     headlines = [r for r in records if r["headline"]]
-    content = chosen(headlines) if mark == CHOSEN_MARK else tables(headlines)
+    if mark == CHOSEN_MARK:
+        content = chosen(headlines)
+    else:
+        content = "\n\n".join(filter(None, [ahead(records), tables(headlines)]))
     return f"{content}\n\n{footnote(report)}"
 
 

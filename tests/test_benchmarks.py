@@ -274,6 +274,20 @@ def test_the_chosen_rows_are_one_table():
         table.from_report(report(*rows[1:]), table.CHOSEN_MARK)
 
 
+def test_rows_in_which_another_library_is_ahead_stand_first():
+    behind = record("Adam, 10 M", peers={"torch fused": {"ratio": 0.8}, "optax": {"ratio": 2.0}})
+    further = record("sweep", table="Sweep", peers={"JAX": {"ratio": 0.62}}, headline=False)
+    own = record("small", peers={"fastgd 1 thread": {"ratio": 0.5}, "optax": {"ratio": 0.97}})
+    text = table.from_report(report(behind, further, own))
+    assert text.startswith("**Where another library is ahead.**")
+    rows = [
+        "| Sweep | sweep | 2 | JAX | 0.62 |",
+        "| One step | Adam, 10 M | 2 | torch fused | 0.80 |",
+    ]
+    assert "\n".join(rows) in text
+    assert "ahead" not in table.from_report(report(record(), own))
+
+
 START, END = "<!-- benchmarks -->", "<!-- /benchmarks -->"
 
 

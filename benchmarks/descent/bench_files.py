@@ -85,7 +85,7 @@ def measured(benchmark: Any, calls: dict[str, Callable[[], Any]], rows: float, w
         "workload": f"{what}, {ROWS:,} rows x {FEATURES}",
         "threads": get_num_threads(),
         "unit": "row",
-        "headline": False,
+        "headline": True,
     }
     compare(benchmark, found, rounds=3, about=about)
 

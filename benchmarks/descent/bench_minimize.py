@@ -143,7 +143,7 @@ def test_python_function(benchmark: Any, name: str) -> None:
         "workload": f"{name}, two parameters",
         "threads": 1,
         "unit": "update",
-        "headline": False,
+        "headline": True,
     }
     compare(benchmark, found, rounds=5, about=about)
 
@@ -184,7 +184,7 @@ def test_beside_the_function(benchmark: Any) -> None:
         for name, (solve, options) in ways.items()
     }
     about = {
-        "table": "One descent",
+        "table": "Beside SciPy",
         "workload": "iterations of Adam and of CG",
         "threads": 1,
         "unit": "iteration",

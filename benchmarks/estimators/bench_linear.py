@@ -18,6 +18,7 @@ from sklearn.linear_model import LogisticRegression, Ridge, SGDClassifier, SGDRe
 import fastgd as gd
 
 ROWS, FEATURES, EPOCHS = (2_000, 20, 3) if QUICK else (100_000, 20, 11)
+SHAPE = f"{ROWS:,} x {FEATURES}"
 
 
 @cache
@@ -81,11 +82,11 @@ def test_epoch(benchmark: Any, kind: str, batch: int | None, dtype: str) -> None
     }
     size = "all rows" if batch is None else f"batch {batch}"
     about = {
-        "table": f"Linear models, an epoch of {ROWS:,} x {FEATURES}",
-        "workload": f"{kind}, {size}, {dtype}",
+        "table": "Linear models, an epoch",
+        "workload": f"{kind}, {SHAPE}, {size}, {dtype}",
         "threads": 1,
         "unit": "epoch",
-        "headline": False,
+        "headline": True,
     }
     compare(benchmark, found, rounds=5, about=about)
 
@@ -99,11 +100,11 @@ def test_averaged_epoch(benchmark: Any, kind: str, dtype: str) -> None:
         "scikit-learn's SGD": Epochs(lambda epochs: theirs(kind, epochs, True), kind, dtype),
     }
     about = {
-        "table": f"Averaged linear models, an epoch of {ROWS:,} x {FEATURES}",
-        "workload": f"{kind}, batch 1, {dtype}",
+        "table": "Averaged linear models, an epoch",
+        "workload": f"{kind}, {SHAPE}, batch 1, {dtype}",
         "threads": 1,
         "unit": "epoch",
-        "headline": False,
+        "headline": True,
     }
     compare(benchmark, found, rounds=5, about=about)
 
@@ -121,10 +122,10 @@ def test_optimum(benchmark: Any, kind: str) -> None:
         type(exact).__name__: Candidate(lambda: fitted(PEERS[kind](), kind, "float64")),
     }
     about = {
-        "table": f"Linear models, to the optimum of {ROWS:,} x {FEATURES}",
-        "workload": f"{kind}, defaults",
+        "table": "Linear models, to the optimum",
+        "workload": f"{kind}, {SHAPE}",
         "threads": 1,
         "unit": "fit",
-        "headline": False,
+        "headline": True,
     }
     compare(benchmark, found, rounds=5, about=about)

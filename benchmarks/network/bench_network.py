@@ -335,7 +335,7 @@ def test_defaults(benchmark: Any, name: str) -> None:
         "workload": f"{small.kind}() on {small.text}",
         "threads": all_threads,
         "unit": "step",
-        "headline": name == "digits",
+        "headline": True,
         "disagreement": {"scikit-learn": difference},
     }
     try:

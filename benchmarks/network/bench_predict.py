@@ -129,7 +129,7 @@ def test_predict(benchmark: Any, n: int, dtype: str) -> None:
         "workload": f"{n:,} row{'s' if n > 1 else ''}, 64-100-10, {dtype}",
         "threads": n_threads,
         "unit": "call",
-        "headline": False,
+        "headline": True,
         "disagreement": disagreement,
     }
     compare(benchmark, candidates, rounds=ROUNDS, about=about, skipped=setup.skipped)

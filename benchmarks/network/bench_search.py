@@ -63,7 +63,7 @@ def test_search(benchmark: Any, units: int, batch: int, dtype: str) -> None:
             "workload": f"digits, 64-{units}-10, batch {batch}, {dtype}, {len(scores)} candidates",
             "threads": get_num_threads(),
             "unit": "fit",
-            "headline": False,
+            "headline": True,
             "together": found["fastgd"].fits_together_,
         }
         amount = float(len(scores) * found["fastgd"].n_splits_)

@@ -141,11 +141,11 @@ def test_layout(benchmark: Any, workload: Workload) -> None:
     else:
         peers.torch().set_num_threads(1)
     about = {
-        "table": "One step",
+        "table": "Other layouts",
         "workload": f"Adam, {workload.name}",
         "threads": 1,
         "unit": "step",
-        "headline": False,
+        "headline": True,
     }
     found = {name: Candidate(call) for name, (call, _) in candidates(workload).items()}
     compare(benchmark, found, rounds=ROUNDS, about=about, skipped=skipped)

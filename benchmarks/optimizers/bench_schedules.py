@@ -70,12 +70,12 @@ def test_rate_that_changes(benchmark: Any, rate: str) -> None:
         theirs, _ = torchs(1_000, TOTAL, None if rate == "cosine" else in_python)
         found["torch for-loop"] = Candidate(theirs)
     about = {
-        "table": "One step",
+        "table": "Rates that change",
         "workload": f"SGD whose rate follows a {rate}, 1 k".replace(
             "a function", "a Python function"
         ),
         "threads": 1,
         "unit": "step",
-        "headline": False,
+        "headline": True,
     }
     compare(benchmark, found, rounds=15, about=about, skipped=skipped)

@@ -101,7 +101,7 @@ def test_epoch(benchmark: Any) -> None:
         "workload": f"{len(RATES)} rates x {ROWS:,} rows x {FEATURES} features, batches of {SIZE}",
         "threads": get_num_threads(),
         "unit": "row of a run",
-        "headline": False,
+        "headline": True,
         "disagreement": difference,
     }
     compare(benchmark, found, rounds=5, about=about, skipped={"JAX": why} if why else {})

@@ -95,7 +95,7 @@ def test_update(benchmark: Any, name: str) -> None:
         "workload": f"{name}, Rosenbrock's function, {RUNS:,} rates",
         "threads": 1,
         "unit": "update of a run",
-        "headline": False,
+        "headline": True,
     }
     compare(benchmark, found, rounds=3, about=about, skipped=skipped)
 
@@ -166,6 +166,6 @@ def test_first_calls(benchmark: Any, tmp_path: Path) -> None:
         "workload": "Rosenbrock's function, 1,000 updates",
         "threads": 1,
         "unit": "call",
-        "headline": False,
+        "headline": True,
     }
     compare(benchmark, found, rounds=3, about=about)

@@ -124,7 +124,7 @@ def test_halving(benchmark: Any) -> None:
         "workload": f"{len(digits.rates) * len(digits.hidden)} networks for the digits, {EPOCHS} epochs",
         "threads": threads,
         "unit": "search",
-        "headline": False,
+        "headline": True,
         "quality": {name: candidate.note for name, candidate in found.items()},
     }
     compare(benchmark, found, rounds=ROUNDS, about=about, skipped=skipped)
@@ -153,6 +153,6 @@ def test_halving_of_descents(benchmark: Any, runs: int) -> None:
         "workload": f"{3 * runs:,} descents of three parameters, 27,000 updates",
         "threads": get_num_threads(),
         "unit": "search",
-        "headline": False,
+        "headline": True,
     }
     compare(benchmark, found, rounds=ROUNDS, about=about)

@@ -251,7 +251,7 @@ def test_networks(benchmark: Any, w: Workload) -> None:
         "workload": f"{w.name}, {w.runs:,} runs x {w.updates} updates",
         "threads": get_num_threads(),
         "unit": "update of a run",
-        "headline": False,
+        "headline": True,
         "disagreement": difference,
         "engine": w.ours()().engine,
     }
@@ -279,7 +279,7 @@ def test_a_rule_of_one_s_own(benchmark: Any) -> None:
         "workload": f"{w.name}, a rule of one's own, {w.runs:,} runs x {w.updates} updates",
         "threads": get_num_threads(),
         "unit": "update of a run",
-        "headline": False,
+        "headline": True,
         "engine": found["fastgd"].call().engine,
     }
     compare(benchmark, found, rounds=ROUNDS, about=about, skipped=skipped)

@@ -127,7 +127,7 @@ def test_many_short_runs(benchmark: Any, rule: str) -> None:
         "workload": f"{rule}, {RUNS:,} rates x {ITERATIONS} iterations",
         "threads": get_num_threads(),
         "unit": "run",
-        "headline": False,
+        "headline": True,
         "disagreement": difference,
         "bytes a run beside the result": memory(rule),
     }
@@ -159,6 +159,6 @@ def test_few_runs(benchmark: Any, n: int, iterations: int) -> None:
         "workload": f"SGD, {n} rates x {iterations} iterations",
         "threads": get_num_threads(),
         "unit": "call",
-        "headline": False,
+        "headline": True,
     }
     compare(benchmark, found, rounds=5, about=about, skipped=skipped)

@@ -81,7 +81,7 @@ def test_tuning(benchmark: Any) -> None:
         "workload": f"digits, {TRIALS} trials of {EPOCHS} epochs over rate, momentum, width",
         "threads": get_num_threads(),
         "unit": "trial",
-        "headline": False,
+        "headline": True,
         "best": best,
     }
     candidates = {

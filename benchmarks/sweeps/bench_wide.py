@@ -99,7 +99,7 @@ def test_logistic(benchmark: Any, dtype: str, batch_size: int | None) -> None:
         "workload": f"{runs:,} rates x {len(X):,} rows x 10 features, {dtype}, {batch_size or 'all'} rows an update",
         "threads": get_num_threads(),
         "unit": "update of a run",
-        "headline": False,
+        "headline": True,
         "disagreement": difference,
     }
     compare(benchmark, found, rounds=5, about=about, skipped={"JAX": why} if why else {})
@@ -171,7 +171,7 @@ def test_wide(benchmark: Any, rows: int, features: int, runs: int) -> None:
         "workload": f"{runs:,} rates x {rows:,} rows x {features:,} features, float32",
         "threads": get_num_threads(),
         "unit": "update of a run",
-        "headline": False,
+        "headline": True,
         "disagreement": difference,
     }
     compare(benchmark, found, rounds=5, about=about, skipped={"JAX": why} if why else {})
