@@ -19,11 +19,12 @@ PAGES = {
     path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
     for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 }
-# A block that needs what is not here is marked in the line before it; what a block prints may follow it.
+# A block that needs what may not be here is marked in the line before it; what a block prints may follow it.
 BLOCK = re.compile(
-    r"(<!-- needs an? (?:GPU|cluster|installation of PyTorch) -->\n)?```python\n(.*?)```(?:\n```text\n(.*?)```)?",
+    r"(?:<!-- needs an? (GPU|cluster|installation of \w+) -->\n)?```python\n(.*?)```(?:\n```text\n(.*?)```)?",
     re.DOTALL,
 )
+PACKAGES = {"PyTorch": "torch", "JAX": "jax", "optax": "optax", "Keras": "keras"}
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 INCLUDE = re.compile(r"<!-- include: (\S+):(\S+) -->\s*```python\n(.*?)```", re.DOTALL)
 
@@ -37,6 +38,12 @@ def source_of(path, name):
     return textwrap.dedent("\n".join(text.split("\n")[node.lineno - 1 : node.end_lineno]))
 
 
+def is_here(what):
+    """Whether a block's need is met: a GPU or a cluster never is."""
+    package = PACKAGES.get(what.removeprefix("installation of "))
+    return package is not None and find_spec(package) is not None
+
+
 @pytest.mark.parametrize("page", [page for page in PAGES if "```python" in PAGES[page]])
 def test_examples_run_and_print_what_is_shown(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -46,7 +53,7 @@ def test_examples_run_and_print_what_is_shown(page, tmp_path, monkeypatch):
     lines = 0
     program.touch()
     for needs, code, shown in BLOCK.findall(PAGES[page]):
-        if needs and not ("PyTorch" in needs and find_spec("torch")):
+        if needs and not is_here(needs):
             continue
         with program.open("a", encoding="utf-8") as file:
             file.write(code)
@@ -93,6 +100,10 @@ def test_the_site_leads_to_every_page_once():
     listed = [page for section in sections for page in listed_in(section)]
     assert len(sections) == 7
     assert sorted(["README.md", "docs/index.md", *sections, *listed]) == sorted(PAGES)
+
+
+def test_no_page_is_long():
+    assert not [page for page in PAGES if PAGES[page].count("\n") > 210]
 
 
 def test_the_readme_leads_to_every_section_and_is_short():
