@@ -40,16 +40,31 @@ PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
 
 def tables(records: Iterable[Record]) -> str:
     """All records as Markdown tables, in the order of `INTRODUCTIONS`."""
-    by_table: dict[str, list[Record]] = {}
-    for record in records:
-        by_table.setdefault(record["table"], []).append(record)
     parts = []
-    for name in sorted(by_table, key=_place):
-        rows = sorted(by_table[name], key=_order) if name == "One step" else by_table[name]
+    for name, rows in _by_table(records).items():
         parts.append(f"**{name}.** {INTRODUCTIONS.get(name, '')}".rstrip())
-        parts.append(_markdown(*_WRITERS.get(name, _ratios)(name, rows)))
+        parts.append(markdown(*_cells(name, rows)))
         parts += _skipped(rows)
     return "\n\n".join(parts)
+
+
+def cells(records: Iterable[Record]) -> dict[str, tuple[list[str], list[list[str]]]]:
+    """Title -> head and rows of each table."""
+    return {name: _cells(name, rows) for name, rows in _by_table(records).items()}
+
+
+def _by_table(records: Iterable[Record]) -> dict[str, list[Record]]:
+    """In the order of `INTRODUCTIONS`."""
+    found: dict[str, list[Record]] = {}
+    for record in records:
+        found.setdefault(record["table"], []).append(record)
+    if "One step" in found:
+        found["One step"].sort(key=_order)
+    return {name: found[name] for name in sorted(found, key=_place)}
+
+
+def _cells(name: str, rows: Sequence[Record]) -> tuple[list[str], list[list[str]]]:
+    return _WRITERS.get(name, _ratios)(name, rows)
 
 
 def chosen(records: Sequence[Record]) -> str:
@@ -70,7 +85,7 @@ def chosen(records: Sequence[Record]) -> str:
         found = [_fastest(row, prefixes) for prefixes in CHOSEN_PEERS.values()]
         ratios = [significant(peer[1]["ratio"]) if peer else "" for peer in found]
         body.append([title, *ratios, amount(row["median"], row["unit"])])
-    return _markdown(["", *CHOSEN_PEERS, "fastgd"], body)
+    return markdown(["", *CHOSEN_PEERS, "fastgd"], body)
 
 
 def ahead(records: Iterable[Record]) -> str:
@@ -85,7 +100,7 @@ def ahead(records: Iterable[Record]) -> str:
         for ratio, row, name in sorted(found, key=lambda item: item[0])
     ]
     head = ["", "workload", "threads", "ahead", "its time by fastgd's"]
-    return f"**{AHEAD}.** {INTRODUCTIONS[AHEAD]}\n\n{_markdown(head, body)}" if body else ""
+    return f"**{AHEAD}.** {INTRODUCTIONS[AHEAD]}\n\n{markdown(head, body)}" if body else ""
 
 
 def _threads(record: Record) -> int:
@@ -211,7 +226,7 @@ def significant(value: float) -> str:
     return f"{float(f'{value:.1e}'):,.0f}"
 
 
-def _markdown(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+def markdown(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
     rule = ["---", *["---:"] * (len(head) - 1)]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, rule, *body))
 
@@ -230,17 +245,33 @@ def footnote(report: Mapping[str, Any]) -> str:
 
 def from_report(report: Mapping[str, Any], mark: str = MARK) -> str:
     """What belongs between the markers of that name."""
+    records = measured(report)
+    if mark == CHOSEN_MARK:
+        content = chosen(headlines(records))
+    else:
+        content = "\n\n".join(filter(None, [ahead(records), tables(headlines(records))]))
+    return f"{content}\n\n{footnote(report)}"
+
+
+def measured(report: Mapping[str, Any]) -> list[Record]:
+    """The records of this project's benchmarks.
+
+    Raises
+    ------
+    ValueError
+        If there are none.
+    """
     records = [b["extra_info"] for b in report["benchmarks"] if "table" in b["extra_info"]]
     if not records:
         raise ValueError(
             "the report holds no benchmark of this project; make it with pytest --benchmark-only"
         )
-    headlines = [r for r in records if r["headline"]]
-    if mark == CHOSEN_MARK:
-        content = chosen(headlines)
-    else:
-        content = "\n\n".join(filter(None, [ahead(records), tables(headlines)]))
-    return f"{content}\n\n{footnote(report)}"
+    return records
+
+
+def headlines(records: Iterable[Record]) -> list[Record]:
+    """The records that stand in the tables; others have them as their peers or details."""
+    return [r for r in records if r["headline"]]
 
 
 def replaced(text: str, content: str, mark: str = MARK) -> str:
