@@ -1,10 +1,13 @@
 """`pytest` runs the tests but for the slow ones, `pytest -m slow` those, `pytest --benchmark-only` the benchmarks."""
 
 import sys
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
 
+# Its examples need what it is for.
+collect_ignore_glob = [] if find_spec("torch") else ["fastgd/torch/*"]
 LEFT_OUT = pytest.StashKey[int]()  # slow tests that this run does not execute
 
 

@@ -59,6 +59,7 @@ HAND_WRITTEN = (  # in the order of the time that they take
             "descent",
             "stepped",
             "trees",
+            "tensors",
         )
     ),
     "fastgd.engines._processor",

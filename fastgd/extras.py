@@ -35,12 +35,14 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "dask": ("distributed",),
     "mpi": ("mpi4py",),
     "optuna": ("optuna",),
+    "torch": ("torch",),
 }
 _DISTRIBUTIONS = {
     "sklearn": "scikit-learn",
     "scipy": "SciPy",
     "markdown_it": "markdown-it-py",
     "vega_datasets": "vega-datasets",
+    "torch": "PyTorch",
 }
 _warned: set[str] = set()
 

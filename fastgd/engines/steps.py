@@ -49,6 +49,30 @@ def collector(
     return Collector(nodes).collect
 
 
+def tensor_stepper_class(backend: str) -> Any:
+    """The compiled stepper that reads tensors' memory itself; None where a backend has none."""
+    if backend not in {"cython", "numba"} or stepper_class(backend).__module__.endswith(
+        "reference.steps"
+    ):
+        return None
+    from fastgd.engines.native.tensors import TensorStepper  # noqa: PLC0415
+
+    return TensorStepper
+
+
+def contents_class() -> Any:
+    """What tells whether lists and dicts still hold the same objects."""
+    from fastgd.engines.native import kernels  # noqa: PLC0415
+
+    if not kernels.available():
+        from fastgd.engines.reference.tensors import Contents as InPython  # noqa: PLC0415
+
+        return InPython
+    from fastgd.engines.native.tensors import Contents  # noqa: PLC0415
+
+    return Contents
+
+
 def group_for(method: Method, backend: str, chars: Iterable[str]) -> Group:
     """The group of a method, with a backend's loops for the dtypes in `chars`."""
     group = Group(

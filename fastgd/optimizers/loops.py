@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from fastgd.engines.parse import Rule
 from fastgd.engines.protocol.arrays import checked
+from fastgd.engines.protocol.steps import Method
 from fastgd.optimizers.base import Optimizer
 from fastgd.optimizers.fields import Schedule
 from fastgd.optimizers.groups import checked_groups, group_numbers
@@ -38,6 +39,11 @@ def varied(optimizer: Optimizer, columns: Mapping[str, Sequence[Any] | NDArray[A
         schedule in "lr" the rate at the first step is taken.
     """
     return optimizer._kind.varied(optimizer._options, columns)
+
+
+def method_of(optimizer: Optimizer) -> Method:
+    """The update with its numbers; the rate of a schedule is that of the next step."""
+    return optimizer._method()
 
 
 def schedule_of(optimizer: Optimizer) -> Schedule | None:

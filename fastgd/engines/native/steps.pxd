@@ -110,6 +110,8 @@ cdef class Stepper:
     cdef void _trust(self) noexcept
     cdef void forget(self) noexcept
     cdef int _update(self, double t, list params, list grads) except -1
+    cdef int _evaluate_all(self, double t) except -1
+    cdef void _run_all(self, double t, int n_threads) noexcept
     cdef void _run(self, double t, int n_threads) noexcept nogil
     cdef int _threads(self) except -1
     cdef int evaluate(self, GroupEntry* g, Py_ssize_t index, double t, double lr) except -1

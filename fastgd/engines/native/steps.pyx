@@ -499,22 +499,28 @@ cdef class Stepper:
         self.ranked = self.disjoint = False
 
     cdef int _update(self, double t, list params, list grads) except -1:
-        cdef Py_ssize_t k
-        cdef int n_threads = 1
-        cdef GroupEntry* g
-        for k in range(self.group_count):
-            g = &self.group_entries[k]
-            self.evaluate(g, k, t, g.hyper[0])
-        if self.plan.work >= USE_TEAM:
-            n_threads = self._threads()
+        cdef int n_threads
+        self._evaluate_all(t)
+        n_threads = self._threads()
         if not (self._point_to(params, grads) and self._apart()):
             params, grads = self._judged(params, grads)
+        self._run_all(t, n_threads)
+        return 0
+
+    cdef int _evaluate_all(self, double t) except -1:
+        """Compute the coefficients of all groups."""
+        cdef Py_ssize_t k
+        for k in range(self.group_count):
+            self.evaluate(&self.group_entries[k], k, t, self.group_entries[k].hyper[0])
+        return 0
+
+    cdef void _run_all(self, double t, int n_threads) noexcept:
+        """Everything that is left of a step; others may run meanwhile if it takes long."""
         if self.plan.work < RELEASE_GIL:
             self._run(t, n_threads)
         else:
             with nogil:
                 self._run(t, n_threads)
-        return 0
 
     cdef void _run(self, double t, int n_threads) noexcept nogil:
         """Norm, coefficients, updates: nothing here can fail."""
@@ -536,7 +542,7 @@ cdef class Stepper:
 
     cdef int _threads(self) except -1:
         """How many threads this step should use."""
-        if self.plan.work < WAKE_TEAM and fgd_seconds() - last_end > CLOSE:
+        if self.plan.work < USE_TEAM or self.plan.work < WAKE_TEAM and fgd_seconds() - last_end > CLOSE:
             return 1
         if self.n_threads is not None:
             return self.n_threads
