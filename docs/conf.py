@@ -11,6 +11,10 @@ import fastgd
 DOCS = Path(__file__).parent
 sys.path.insert(0, str(DOCS / "_ext"))
 
+import links  # noqa: E402
+import numpydoc.xref  # noqa: E402
+import public  # noqa: E402
+
 project = "fastgd"
 author = "The fastgd developers"
 copyright = author
@@ -24,9 +28,29 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
+    # Those of docs/_ext:
+    "api_pages",
+    "command_pages",
+    "links",
+    "llms",
+    "mathml",
 ]
-exclude_patterns = ["_build", "_ext"]
+exclude_patterns = ["_build", "_ext", "sg_execution_times.rst"]
 nitpicky = True
+
+# --- reference --------------------------------------------------------------------------------------------------------
+
+default_role = links.DEFAULT_ROLE
+add_module_names = False
+autodoc_typehints = "none"  # the docstrings say it, in words
+autodoc_member_order = "bysource"
+python_maximum_signature_line_length = 88
+numpydoc_show_class_members = False  # each stands below its class
+numpydoc_xref_param_type = True
+numpydoc_xref_ignore = "all"  # words that are no names of ours
+numpydoc_xref_aliases = public.short_names()
+numpydoc.xref.DEFAULT_LINKS.clear()  # names of Python and NumPy would need their sites
+html_math_renderer = "mathml"
 
 # --- pages ------------------------------------------------------------------------------------------------------------
 
@@ -55,6 +79,7 @@ html_static_path = ["_static"]
 html_css_files = ["fastgd.css"]
 html_theme_options = {
     "header_links_before_dropdown": 8,
+    "navbar_persistent": ["search-button"],
     "navigation_with_keys": False,
     "show_toc_level": 2,
     "secondary_sidebar_items": ["page-toc"],

@@ -2,16 +2,16 @@
 
 On f(x) = x'Hx/2 - b'x the gradient is g(x) = Hx - b, and plain descent with rate a takes it to (I - aH) g. In the basis
 of H's unit eigenvectors q_i, with eigenvalues l_i, every component (mode) evolves independently: after n steps it is
-c_i (1 - a l_i)^n, with c_i = q_i·g(x0).
+``c_i (1 - a l_i)^n``, with ``c_i = q_i·g(x0)``.
 
 Momentum mu adds a multiple of the previous step, and a mode becomes a sequence
-e_n+1 = t e_n - d e_n-1, the iteration of the matrix [[t, -d], [1, 0]], with
+``e_n+1 = t e_n - d e_n-1``, the iteration of the matrix [[t, -d], [1, 0]], with::
 
     heavy ball (Polyak 1964)                        t = 1 + mu - a l,       d = mu
     Nesterov (1983, in the form of Sutskever 2013)  t = (1 + mu)(1 - a l),  d = mu (1 - a l)
 
-Its eigenvalues are the roots z1, z2 of z² - t z + d = 0. From rest (e_-1 = e_0) it is
-e_n = A z1^n + (1 - A) z2^n with A = z1 (1 - z2) / (z1 - z2). Everything here follows from that line.
+Its eigenvalues are the roots z1, z2 of z² - t z + d = 0. From rest (``e_-1 = e_0``) it is
+``e_n = A z1^n + (1 - A) z2^n`` with ``A = z1 (1 - z2) / (z1 - z2)``. Everything here follows from that line.
 
 Long because most of its lines are docstrings.
 """
@@ -92,7 +92,7 @@ def _stable_limit(largest: float, momentum: float, nesterov: bool) -> float:
 def best_rate(hessian: ArrayLike) -> float:
     """Rate with the fastest guaranteed convergence of plain descent on a quadratic.
 
-    The slowest component shrinks by max_i |1 - a l_i| a step. That is least where the flattest and the steepest
+    The slowest component shrinks by ``max_i |1 - a l_i|`` a step. That is least where the flattest and the steepest
     direction are equally slow, 1 - a l_min = a l_max - 1, at a = 2 / (l_min + l_max), and is then (k - 1)/(k + 1) with
     the condition number k = l_max / l_min. From a given start, with a given tolerance, a slightly smaller rate may take
     a few steps fewer: `predicted_iterations` says so.
@@ -275,7 +275,7 @@ def spectral_radius(
 
     Returns
     -------
-    ndarray of float64, shape (*broadcast, n)
+    ndarray of float64, shape (broadcast..., n)
         One for each eigenvalue of `hessian`, in increasing order of those.
 
     Raises
@@ -354,14 +354,14 @@ def mode_iterations(
 ) -> NDArray[np.float64]:
     """Updates that each mode needs until its part of the gradient is below a tolerance.
 
-    Mode i puts c_i e_n q_i into the gradient after n updates, c_i = q_i·g(x0). With real roots, |e_n| tends to |A|
-    |z1|^n; with a pair of complex roots, of absolute value √d and angle phi, it oscillates within the envelope |1 - z|
-    / sin(phi) √d^n. The largest component is below `tol` once
+    Mode i puts ``c_i e_n q_i`` into the gradient after n updates, ``c_i = q_i·g(x0)``. With real roots, ``|e_n|`` tends
+    to ``|A| |z1|^n``; with a pair of complex roots, of absolute value √d and angle phi, it oscillates within the envelope
+    ``|1 - z| / sin(phi) √d^n``. The largest component is below `tol` once::
 
         n > n_i = ln(|c_i| max|q_i| |A| / tol) / -ln|z1|
 
     and the count is the next whole number. Near a double root, where A grows without bound,
-    |e_n| <= (1 + n |1 - z|) |z|^n takes its place.
+    ``|e_n| <= (1 + n |1 - z|) |z|^n`` takes its place.
 
     Parameters
     ----------
@@ -370,7 +370,7 @@ def mode_iterations(
 
     Returns
     -------
-    ndarray of float64, shape (*broadcast, n)
+    ndarray of float64, shape (broadcast..., n)
         For each eigenvalue, in increasing order: whole numbers, inf for never.
 
     Raises
@@ -430,8 +430,8 @@ def predicted_iterations(
 ) -> NDArray[np.float64]:
     """Updates that descent on a quadratic needs until its gradient is below a tolerance.
 
-    Along eigenvector q_i the gradient of plain descent after n updates is c_i (1 - a l_i)^n q_i,
-    c_i = q_i·g(x0). Its largest component is below `tol` once
+    Along eigenvector q_i the gradient of plain descent after n updates is ``c_i (1 - a l_i)^n q_i``,
+    ``c_i = q_i·g(x0)``. Its largest component is below `tol` once::
 
         n > n_i = ln(|c_i| max|q_i| / tol) / -ln|1 - a l_i|,
 

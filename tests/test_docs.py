@@ -92,7 +92,8 @@ def listed_in(page):
     """The pages of the tables of contents of a page."""
     tables = re.findall(r"```\{toctree\}\n((?:.+\n|\n)*?)```", PAGES[page])
     lines = [line for table in tables for line in table.splitlines()]
-    return [f"docs/{line}.md" for line in lines if line and not line.startswith(":")]
+    pages = [re.sub(r".*<(.*)>", r"\1", line) for line in lines if line and line[0] != ":"]
+    return [f"docs/{page}.md" for page in pages]
 
 
 def test_the_site_leads_to_every_page_once():

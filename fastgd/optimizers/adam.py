@@ -161,10 +161,10 @@ class NAdam(
 ):
     r"""Adam with Nesterov momentum.
 
-    With :math:`\mu_t = \beta_1 (1 - \tfrac12 0.96^{t \psi})` and :math:`P_t = \prod \mu_i`
+    With :math:`\mu_t = \beta_1 (1 - \tfrac{1}{2} 0.96^{t \psi})` and :math:`P_t = \prod \mu_i`
 
     .. math:: p \leftarrow p - \mathrm{lr} \left( \frac{\mu_{t+1} m}{1 - P_{t+1}} +
-              \frac{(1 - \mu_t) g}{1 - P_t} \right) \Big/
+              \frac{(1 - \mu_t) g}{1 - P_t} \right) \Bigl/
               \left( \sqrt{v / (1 - \beta_2^t)} + \epsilon \right)
 
     as in PyTorch and Keras. optax has :math:`\mu_t = \beta_1` throughout.

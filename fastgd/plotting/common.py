@@ -14,11 +14,17 @@ from fastgd.plotting.labels import as_drawn, is_numeric
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Okabe & Ito (2008), without yellow (too pale for a line) and black (kept for reference lines).
+#: Colours of lines, in order: those of Okabe & Ito (2008), without yellow (too pale for a line) and black (kept for
+#: reference lines).
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+#: Markers of lines, in order: they say what the colours say.
 MARKERS = ("o", "s", "^", "D", "v", "P")
+#: Dashes of lines, in order: they say what the colours say.
 DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
-GREY, INK = "#8A8A8A", "#222222"
+#: The colour of reference lines and of runs that stand behind others.
+GREY = "#8A8A8A"
+#: The colour of text on the figures, and of marks over colours.
+INK = "#222222"
 NAMES = {
     "lr": "learning rate",
     "x0": "starting point",

@@ -16,6 +16,7 @@ from fastgd.studies.report import Options, Section, write_report
 
 __all__ = ["STUDIES", "Options", "Reproduced", "reproduce"]
 
+#: Every study: its name, and the module that reproduces it.
 STUDIES = {
     "cost-function": "fastgd.studies.cost_function",
     "step-size-1d": "fastgd.studies.step_size",

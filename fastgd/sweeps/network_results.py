@@ -20,7 +20,7 @@ class NetworkResult(Contents):
 
     @property
     def params(self) -> NDArray[Any]:
-        """The final parameters of all networks of a sweep with ``keep="params"``, shape (*axes, n_parameters): `x`.
+        """The final parameters of all networks of a sweep with ``keep="params"``, shape (axes..., n_parameters): `x`.
 
         Those of a run stand flat in the order of `MLP.params`; nan where a run was not started.
         """

@@ -65,8 +65,8 @@ class SweepResult(TableResult, NetworkResult, PictureResult):
     slope : ndarray of float64
         The largest absolute component of the gradient there, penalties included, which is compared with `tol`; nan
         where no slope tells that a run has converged (see the notes of `sweep`).
-    x : ndarray of shape (*axes, n_parameters), float32 or float64
-        The last iterates; of networks those that ``keep="params"`` asks for, else none, shape (*axes, 0).
+    x : ndarray of shape (axes..., n_parameters), float32 or float64
+        The last iterates; of networks those that ``keep="params"`` asks for, else none, shape (axes..., 0).
     parameter_names : sequence of str, optional
         One name per parameter; ``p0, p1, ...`` by default.
     seconds : float, default 0
@@ -92,7 +92,7 @@ class SweepResult(TableResult, NetworkResult, PictureResult):
     networks : dict of tuple of int to MLP, optional
         In a sweep of networks: the trained networks that were kept, by index: those that `best` may return. They are
         not saved with the sweep; `MLP.save` writes them.
-    history : ndarray of shape (*axes, records), optional
+    history : ndarray of shape (axes..., records), optional
         With `record`: the loss before update 0, `record`, 2 `record`, ...; nan from the end of a run on. Of networks it
         is the training loss of the update's batch, penalties included, else the problem's value as in `loss`.
     record : int, default 0
