@@ -354,9 +354,9 @@ def mode_iterations(
 ) -> NDArray[np.float64]:
     """Updates that each mode needs until its part of the gradient is below a tolerance.
 
-    Mode i puts ``c_i e_n q_i`` into the gradient after n updates, ``c_i = q_i·g(x0)``. With real roots, ``|e_n|`` tends
-    to ``|A| |z1|^n``; with a pair of complex roots, of absolute value √d and angle phi, it oscillates within the envelope
-    ``|1 - z| / sin(phi) √d^n``. The largest component is below `tol` once::
+    Mode i puts ``c_i e_n q_i`` into the gradient after n updates, ``c_i = q_i·g(x0)``. With real roots, ``|e_n|``
+    tends to ``|A| |z1|^n``; with a pair of complex roots, of absolute value √d and angle phi, it oscillates within the
+    envelope ``|1 - z| / sin(phi) √d^n``. The largest component is below `tol` once::
 
         n > n_i = ln(|c_i| max|q_i| |A| / tol) / -ln|z1|
 

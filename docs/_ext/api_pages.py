@@ -16,6 +16,7 @@ MEMBERS = (FunctionType, classmethod, staticmethod, property, cached_property)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
+    """What Sphinx calls."""
     app.connect("builder-inited", write_pages)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
@@ -147,6 +148,7 @@ def name_table(names: list[Public]) -> str:
 
 
 def heading(text: str, line: str = "=") -> str:
+    """A title over its line."""
     return f"{text}\n{line * len(text)}\n\n"
 
 

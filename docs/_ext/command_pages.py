@@ -16,8 +16,20 @@ WIDTH = 80  # of a usage line
 EXAMPLE = re.compile(r"Example: (fastgd .+?)(?=\. [A-Z]|; |$)")
 MARKUP = re.compile(r"([\\*`_|])")
 
+TABLE = """.. list-table::
+   :class: names
+   :widths: auto
+
+{rows}
+.. toctree::
+   :hidden:
+   :caption: Command line
+
+{listed}"""
+
 
 def setup(app: Sphinx) -> dict[str, bool]:
+    """What Sphinx calls."""
     app.connect("builder-inited", write_pages)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
@@ -46,7 +58,7 @@ def _table(texts: dict[str, str]) -> str:
         for name, text in texts.items()
     )
     listed = "".join(f"   fastgd {name} </commands/{name}>\n" for name in texts)
-    return f".. list-table::\n   :class: names\n   :widths: auto\n\n{rows}\n.. toctree::\n   :hidden:\n   :caption: Command line\n\n{listed}"
+    return TABLE.format(rows=rows, listed=listed)
 
 
 def _page(parser: argparse.ArgumentParser) -> str:

@@ -17,6 +17,7 @@ DEFAULT_ROLE = "code-or-link"
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
+    """What Sphinx calls."""
     app.add_role(DEFAULT_ROLE, code_or_link)
     app.connect("missing-reference", by_short_name)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -16,6 +16,7 @@ CONTENTS = re.compile(r"^(`{3,}|:{3,})\{(?:toctree|eval-rst)\}.*?^\1\n", re.DOTA
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
+    """What Sphinx calls."""
     app.connect("build-finished", write)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 

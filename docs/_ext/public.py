@@ -14,6 +14,7 @@ from sphinx.errors import SphinxError
 from sphinx.pycode import ModuleAnalyzer
 
 import fastgd
+from fastgd.extras import present
 
 # What the groups of fastgd's own names are called: the rooms where they live, in the order of the reference.
 GROUPS = {
@@ -29,6 +30,8 @@ GROUPS = {
 }
 
 
+# Public modules that `import fastgd` does not list, and the package that each needs. Without that it has no page.
+OPTIONAL = {"fastgd.torch": "torch"}
 FOOTNOTE = re.compile(r" \[\d+\]_")  # what it leads to stands on another page
 
 
@@ -42,6 +45,7 @@ class Public:
 
     @property
     def full(self) -> str:
+        """The name with its module."""
         return f"{self.module}.{self.name}"
 
     @property
@@ -76,8 +80,8 @@ def modules() -> dict[str, list[Public]]:
     submodules = [name for name in fastgd.__all__ if inspect.ismodule(getattr(fastgd, name))]
     own = [name for name in fastgd.__all__ if name not in submodules and name != "__version__"]
     found = {"fastgd": [Public("fastgd", name, getattr(fastgd, name)) for name in own]}
-    for submodule in submodules:
-        full = f"fastgd.{submodule}"
+    optional = [module for module, package in OPTIONAL.items() if present(package)]
+    for full in [*(f"fastgd.{name}" for name in submodules), *optional]:
         module = import_module(full)
         found[full] = [Public(full, name, getattr(module, name)) for name in module.__all__]
     return found
@@ -105,7 +109,7 @@ def home(public: Public) -> Public:
 
 
 def groups() -> dict[str, list[Public]]:
-    """fastgd's own names by what they are for."""
+    """The names of fastgd itself by what they are for."""
     found: dict[str, list[Public]] = {title: [] for title in GROUPS.values()}
     for public in modules()["fastgd"]:
         room = home(public).value.__module__.split(".")[1]
@@ -117,11 +121,11 @@ def groups() -> dict[str, list[Public]]:
 
 @cache
 def short_names() -> dict[str, str]:
-    """What docstrings call things -> the full name that is documented, if it is only one."""
-    found: dict[str, set[str]] = {}
+    """What docstrings call things -> the full name that is documented. fastgd's own names come first."""
+    found: dict[str, str] = {}
     for names in modules().values():
         for public in names:
             full = home(public).full
             for short in (public.name, public.full, full.removeprefix("fastgd.")):
-                found.setdefault(short, set()).add(full)
-    return {short: full.pop() for short, full in found.items() if len(full) == 1}
+                found.setdefault(short, full)
+    return found
