@@ -1,30 +1,15 @@
 """What README, docs and CONTRIBUTING show is what runs, and prints what they say."""
 
 import ast
-import contextlib
-import doctest
-import io
 import re
 import textwrap
-from importlib.util import find_spec
-from pathlib import Path
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import pytest
+from pages import PAGES, RECIPES, ROOT, run
 
-ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = {
-    path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
-    for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-}
-# A block that needs what may not be here is marked in the line before it; what a block prints may follow it.
-BLOCK = re.compile(
-    r"(?:<!-- needs an? (GPU|cluster|installation of \w+) -->\n)?```python\n(.*?)```(?:\n```text\n(.*?)```)?",
-    re.DOTALL,
-)
-PACKAGES = {"PyTorch": "torch", "JAX": "jax", "optax": "optax", "Keras": "keras"}
+README = PAGES["README.md"]
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 INCLUDE = re.compile(r"<!-- include: (\S+):(\S+) -->\s*```python\n(.*?)```", re.DOTALL)
 
@@ -38,32 +23,13 @@ def source_of(path, name):
     return textwrap.dedent("\n".join(text.split("\n")[node.lineno - 1 : node.end_lineno]))
 
 
-def is_here(what):
-    """Whether a block's need is met: a GPU or a cluster never is."""
-    package = PACKAGES.get(what.removeprefix("installation of "))
-    return package is not None and find_spec(package) is not None
-
-
-@pytest.mark.parametrize("page", [page for page in PAGES if "```python" in PAGES[page]])
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if "```python" in PAGES[page] and RECIPES not in page]
+)
 def test_examples_run_and_print_what_is_shown(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     mpl.use("Agg", force=True)
-    program = tmp_path / "page.py"  # a file, so that a rule's source can be read
-    scope = {"__name__": "page", "__file__": str(program)}
-    lines = 0
-    program.touch()
-    for needs, code, shown in BLOCK.findall(PAGES[page]):
-        if needs and not is_here(needs):
-            continue
-        with program.open("a", encoding="utf-8") as file:
-            file.write(code)
-        printed = io.StringIO()
-        with contextlib.redirect_stdout(printed):
-            exec(compile("\n" * lines + code, str(program), "exec"), scope)
-        lines += code.count("\n")
-        if shown:
-            same = doctest.OutputChecker().check_output(shown, printed.getvalue(), doctest.ELLIPSIS)
-            assert same, printed.getvalue()
+    run(page, tmp_path)
     plt.close("all")
 
 
