@@ -55,7 +55,9 @@ def run(page, folder):
 
 def imported(page):
     """The packages that a page's code imports."""
-    nodes = [node for _, code, _ in BLOCK.findall(PAGES[page]) for node in ast.walk(ast.parse(code))]
+    nodes = [
+        node for _, code, _ in BLOCK.findall(PAGES[page]) for node in ast.walk(ast.parse(code))
+    ]
     names = [a.name for node in nodes if isinstance(node, ast.Import) for a in node.names]
     names += [node.module for node in nodes if isinstance(node, ast.ImportFrom)]
     return {name.partition(".")[0] for name in names}

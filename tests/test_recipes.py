@@ -5,12 +5,14 @@ A page whose libraries are not installed is skipped; with FASTGD_EVERY_RECIPE=1,
 
 import os
 import sys
+from importlib import import_module
 from importlib.util import find_spec
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from pages import PAGES, RECIPES, adapter, imported, run
+from scipy.optimize import rosen, rosen_der
 
 import fastgd as gd
 
@@ -30,10 +32,12 @@ def jax_as_it_was():
         sys.modules["jax"].config.update("jax_enable_x64", was)
 
 
-def need(*packages):
-    missing = [name for name in packages if find_spec(name) is None]
+def need(*modules):
+    """The last of these modules; where the package of one is missing, the test is skipped."""
+    missing = [name for name in modules if find_spec(name.partition(".")[0]) is None]
     if missing and not EVERY:
         pytest.skip(f"not installed: {', '.join(missing)}")
+    return [import_module(name) for name in modules][-1]
 
 
 @pytest.mark.parametrize("page", PLACES)
@@ -61,9 +65,7 @@ def slopes(shape, dtype=np.float64):
     ],
 )
 def test_pyribs(theirs, kwargs, ours, dtype):
-    need("ribs")
-    from ribs.emitters import opt
-
+    opt = need("ribs.emitters.opt")
     start, all_slopes = slopes((9,), dtype)
     other = getattr(opt, theirs)(start, lr=0.05, **kwargs)
     own = adapter("docs/recipes/pyribs.md")["Ascent"](start, 0.05, optimizer=ours)
@@ -91,10 +93,7 @@ def test_pyribs(theirs, kwargs, ours, dtype):
     ],
 )  # fmt: skip
 def test_pennylane(theirs, ours):
-    need("pennylane")
-    import pennylane as qml
-    from pennylane import numpy as pnp
-
+    pnp, qml = need("pennylane.numpy"), need("pennylane")
     start, all_slopes = slopes((3, 2))
     other, own = getattr(qml, theirs)(0.1), adapter("docs/recipes/pennylane.md")["Descent"](ours)
     fixed = pnp.array([1.0], requires_grad=False)
@@ -112,8 +111,6 @@ START = np.array([-1.2, 1.0, 0.5])
 
 
 def descended(optimizer):
-    from scipy.optimize import rosen, rosen_der
-
     return gd.minimize(rosen, START, optimizer, jac=rosen_der, max_iter=STEPS, tol=0).x
 
 
@@ -126,17 +123,13 @@ def descended(optimizer):
     ],
 )
 def test_quimb(theirs, ours):
-    need("quimb", "scipy")
-    from quimb.tensor import optimize
-    from scipy.optimize import rosen, rosen_der
-
-    method = getattr(optimize, theirs)()
+    method = getattr(need("quimb.tensor.optimize"), theirs)()
     run = method(rosen, START, rosen_der, learning_rate=1e-3, maxiter=STEPS)
     assert_allclose(descended(ours), run.x, rtol=1e-12)
 
 
 def test_quimb_stops_at_a_target():
-    need("quimb", "scipy", "jax")
+    need("quimb", "jax")
     scope = adapter("docs/recipes/quimb.md")
     tree = scope["network"](gd.Adam(lr=0.01), loss_target=-4.0)
     tree.optimize(300)
@@ -153,11 +146,7 @@ def test_quimb_stops_at_a_target():
     ],
 )
 def test_qiskit(theirs, kwargs, ours):
-    need("qiskit_algorithms", "scipy")
-    from qiskit_algorithms import optimizers
-    from scipy.optimize import rosen, rosen_der
-
-    method = getattr(optimizers, theirs)(maxiter=STEPS, tol=0, **kwargs)
+    method = getattr(need("qiskit_algorithms.optimizers"), theirs)(maxiter=STEPS, tol=0, **kwargs)
     assert_allclose(descended(ours), method.minimize(rosen, START, rosen_der).x, rtol=1e-12)
 
 
@@ -169,10 +158,6 @@ def test_qiskit(theirs, kwargs, ours):
     ],
 )
 def test_autograd(theirs, kwargs, ours):
-    need("autograd", "scipy")
-    from autograd.misc import optimizers
-    from scipy.optimize import rosen_der
-
-    method = getattr(optimizers, theirs)
+    method = getattr(need("autograd.misc.optimizers"), theirs)
     other = method(lambda x, step: rosen_der(x), START, num_iters=STEPS, **kwargs)
     assert_allclose(descended(ours), other, rtol=1e-12)
