@@ -17,8 +17,8 @@ PAGES = {
 }
 # A block that needs what may not be here is marked in the line before it; what a block prints may follow it.
 BLOCK = re.compile(
-    r"(?:<!-- needs an? (GPU|cluster|installation of \w+) -->\n)?```python\n(.*?)```(?:\n```text\n(.*?)```)?",
-    re.DOTALL,
+    r"^(?:<!-- needs an? (GPU|cluster|installation of \w+) -->\n)?```python\n(.*?)```(?:\n```text\n(.*?)```)?",
+    re.DOTALL | re.MULTILINE,
 )
 PACKAGES = {"PyTorch": "torch", "JAX": "jax", "optax": "optax", "Keras": "keras"}
 

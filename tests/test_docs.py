@@ -1,4 +1,4 @@
-"""What README, docs and CONTRIBUTING show is what runs, and prints what they say."""
+"""What the README and the pages show is what runs, and prints what they say."""
 
 import ast
 import re
@@ -10,8 +10,8 @@ import pytest
 from pages import PAGES, RECIPES, ROOT, run
 
 README = PAGES["README.md"]
-CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 INCLUDE = re.compile(r"<!-- include: (\S+):(\S+) -->\s*```python\n(.*?)```", re.DOTALL)
+INCLUDED = [block for page in PAGES.values() for block in INCLUDE.findall(page)]
 
 
 def source_of(path, name):
@@ -33,13 +33,13 @@ def test_examples_run_and_print_what_is_shown(page, tmp_path, monkeypatch):
     plt.close("all")
 
 
-@pytest.mark.parametrize(("path", "name", "shown"), INCLUDE.findall(CONTRIBUTING))
-def test_contributing_shows_the_source_itself(path, name, shown):
+@pytest.mark.parametrize(("path", "name", "shown"), INCLUDED)
+def test_a_page_shows_the_source_itself(path, name, shown):
     assert textwrap.dedent(shown).strip() == source_of(path, name).strip()
 
 
-def test_contributing_shows_something():
-    assert len(INCLUDE.findall(CONTRIBUTING)) == 4
+def test_pages_show_something():
+    assert len(INCLUDED) == 4
 
 
 def test_the_commands_are_marked_for_ci():

@@ -1,4 +1,4 @@
-"""A new optimizer touches four places: the recipe of CONTRIBUTING alone, followed in a copy of the source tree.
+"""A new optimizer touches four places: `docs/extending-optimizers.md` alone, followed in a copy of the source tree.
 
 What is appended below is all that is written. The kernels of the instruction set in use are then built
 again, and the new class must work wherever a list of optimizers matters.
