@@ -28,6 +28,7 @@ _HOMES = {
         "BestRun", "Hyperband", "Rung", "Rungs", "SeedAverages", "SuccessiveHalving", "SweepResult", "SweepStore",
         "Tuned", "sweep", "tune",
     ),
+    "fastgd.finder": ("FoundRates", "find_lr"),
     "fastgd.network": ("MLP",),
     "fastgd.network.history": ("DivergenceWarning", "TrainingHistory"),
     "fastgd.network.problem": ("NetworkProblem",),
@@ -41,8 +42,8 @@ _HOMES = {
     "fastgd.engines.protocol.outcomes": ("Status",),
 }  # fmt: skip
 _SUBMODULES = (
-    "datasets", "estimators", "fractals", "functions", "optimizers", "plotting", "problems", "schedules", "studies",
-    "sweeps", "theory",
+    "datasets", "estimators", "finder", "fractals", "functions", "optimizers", "plotting", "problems", "schedules",
+    "studies", "sweeps", "theory",
 )  # fmt: skip
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

@@ -5,6 +5,7 @@ from typing import TypeAlias
 from fastgd import (
     datasets as datasets,
     estimators as estimators,
+    finder as finder,
     fractals as fractals,
     functions as functions,
     optimizers as optimizers,
@@ -38,6 +39,7 @@ from fastgd.estimators import (
     MLPRegressor as MLPRegressor,
     SweepSearchCV as SweepSearchCV,
 )
+from fastgd.finder import FoundRates as FoundRates, find_lr as find_lr
 from fastgd.network import MLP as MLP
 from fastgd.network.history import (
     DivergenceWarning as DivergenceWarning,

@@ -39,6 +39,9 @@ def build_parser() -> argparse.ArgumentParser:
          "held-out rows."),
         (_add_compare, "compare", "compare optimizers on one network and your own file",
          "Train one network by several optimizers, each from the same weights through the same batches."),
+        (_add_find_lr, "find-lr", "find a learning rate for a network on your own file",
+         "Train a network that predicts a column of a file shortly at many learning rates, side by side, and "
+         "print the rates that several rules read from the losses."),
         (_add_predict, "predict", "predict another file by a network that train or compare wrote",
          "Predict the rows of a file by a network that fastgd train or compare wrote."),
         (_add_fractal, "fractal", "map which networks train, over two hyperparameters",
@@ -240,8 +243,8 @@ def _add_folds(parser: argparse.ArgumentParser, text: str) -> None:
     parser.add_argument("--cv", metavar="N", type=readers.whole, help=text)
 
 
-def _add_network(parser: argparse.ArgumentParser) -> None:
-    """The arguments that `train` and `compare` share."""
+def _add_layers(parser: argparse.ArgumentParser) -> None:
+    """The network and the hyperparameters of its optimizer."""
     from fastgd.engines.protocol.networks import ACTIVATIONS  # noqa: PLC0415  (with the rules)
 
     parser.add_argument(
@@ -270,6 +273,22 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
         "--dropout", metavar="SHARE", type=readers.one, default=0.0,
         help="share of hidden units that each update leaves out (default: 0)",
     )  # fmt: skip
+    parser.add_argument(
+        "--class-weight", metavar="WEIGHTS", type=readers.class_weight,
+        help="how much the rows of a class count: balanced (rare classes more), or such as yes=2,no=1",
+    )  # fmt: skip
+    parser.add_argument(
+        "--dtype",
+        choices=("float32", "float64"),
+        default="float32",
+        help="precision (default: float32)",
+    )
+    _add_threads(parser)
+
+
+def _add_network(parser: argparse.ArgumentParser) -> None:
+    """The arguments that `train` and `compare` share."""
+    _add_layers(parser)
     _add_counts(parser, (
         ("--batch-size", 32, "rows per update"),
         ("--epochs", 200, "maximum passes over the rows"),
@@ -292,20 +311,38 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
         parser, "in place of --test: train a network for each of N folds, and score it on the fold"
     )
     parser.add_argument(
-        "--class-weight", metavar="WEIGHTS", type=readers.class_weight,
-        help="how much the rows of a class count: balanced (rare classes more), or such as yes=2,no=1",
-    )  # fmt: skip
-    parser.add_argument(
-        "--dtype",
-        choices=("float32", "float64"),
-        default="float32",
-        help="precision (default: float32)",
-    )
-    _add_threads(parser)
-    parser.add_argument(
         "--max-seconds", metavar="S", type=readers.one, help="time limit of a training"
     )
     _add_out(parser, "FOLDER", "write tables, a figure and the network")
+
+
+def _add_find_lr(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `fastgd find-lr`."""
+    add_columns(parser, scale="standard")
+    parser.add_argument(
+        "--optimizer", metavar="NAME", type=readers.optimizers, default=["Adam"],
+        help=f"one of {', '.join(NAMES)} (default: Adam)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--rates", metavar="LIST", type=readers.numbers,
+        help="rates to try (default: 48, around what the curvature allows)",
+    )  # fmt: skip
+    _add_layers(parser)
+    _add_counts(parser, (
+        ("--batch-size", 32, "rows per update"),
+        ("--steps", 200, "updates at each rate"),
+        ("--seed", 0, "seed of the initial weights and of a split"),
+        ("--repeats", 3, "orders of the rows to average over"),
+    ))  # fmt: skip
+    parser.add_argument(
+        "--validation", metavar="SHARE", type=readers.one, default=0.0,
+        help="share of rows that are not trained on and whose loss is shown (default: 0, the loss of all rows)",
+    )  # fmt: skip
+    _add_out(parser, "FOLDER", "write rates.csv and the figure rates.png")
+    parser.epilog = (
+        f"A LIST is {ranges.SYNTAX}. Example: fastgd find-lr cars.csv --target mpg --hidden 64,32 --optimizer sgd "
+        "--out rates; then fastgd train cars.csv --target mpg --hidden 64,32 --optimizer sgd --rate 0.02"
+    )
 
 
 def _add_predict(parser: argparse.ArgumentParser) -> None:

@@ -12,6 +12,7 @@ from fastgd.files import atomic_text, atomic_write
 _FILES = {  # what each command may write, of which a folder holds one run
     "sweep": ("sweep.csv", "sweep.png", "rungs.csv"),
     "minimize": ("parameters.csv", "history.csv", "loss.png", "model.json", "coefficients.json"),
+    "find-lr": ("rates.csv", "rates.png"),
     "fractal": ("fractal.png", "zoom.gif"),
     "train": (
         "history.csv", "loss.png", "metrics.csv", "predictions.csv", "network.npz", "columns.json",

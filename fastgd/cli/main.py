@@ -8,7 +8,7 @@ from argparse import Namespace
 from collections.abc import Callable, Sequence
 from typing import TextIO
 
-from fastgd.cli import compare, fractal, minimize, predict, store, sweep, train
+from fastgd.cli import compare, find_lr, fractal, minimize, predict, store, sweep, train
 from fastgd.cli.arguments import build_parser
 from fastgd.cli.show import Outcome, show, show_studies
 from fastgd.cli.words import BAD_INPUT, INTERRUPTED
@@ -127,6 +127,7 @@ _COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "minimize": _shown(minimize.run),
     "train": _shown(train.run),
     "compare": _shown(compare.run),
+    "find-lr": _shown(find_lr.run),
     "predict": _shown(predict.run),
     "fractal": _shown(fractal.run),
     "status": _shown(store.status),

@@ -15,6 +15,7 @@ from fastgd.plotting.losses import LossCurveDisplay
 from fastgd.plotting.paths import PathDisplay
 from fastgd.plotting.phase import PhaseDiagramDisplay
 from fastgd.plotting.points import PointsDisplay
+from fastgd.plotting.rates import RatesDisplay
 
 __all__ = [
     "COLOURS",
@@ -31,5 +32,6 @@ __all__ = [
     "PathDisplay",
     "PhaseDiagramDisplay",
     "PointsDisplay",
+    "RatesDisplay",
     "fractal",
 ]
