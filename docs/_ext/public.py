@@ -25,6 +25,7 @@ GROUPS = {
     "sweeps": "Sweeps",
     "network": "Networks",
     "estimators": "Estimators of scikit-learn",
+    "finder": "Learning rates",
     "cli": "Fitted models",
     "engines": "Settings and outcomes",
 }

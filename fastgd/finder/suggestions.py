@@ -44,7 +44,7 @@ class Suggestion:
 
 
 def suggestions_of(
-    rates: Reals, losses: Reals, start: float, limit: Limit, *, noisy: bool
+    rates: Reals, losses: Reals, start: float, limit: Limit, *, unsettled: str
 ) -> list[Suggestion]:
     """What all rules say.
 
@@ -56,8 +56,8 @@ def suggestions_of(
         The loss before.
     limit : Limit
         Of the curvature.
-    noisy : bool
-        Whether updates see batches, or dropout.
+    unsettled : str
+        Why no constant rate settles at a minimum; empty if small ones do.
     """
     curve = _Curve.of(rates, losses)
     lowest = math.nan if curve is None else float(curve.losses.min())
@@ -71,7 +71,7 @@ def suggestions_of(
             _valley(curve),
             _steepest(curve),
             _below_minimum(curve, rates),
-            _lowest(curve, limit, noisy),
+            _lowest(curve, limit, unsettled),
         ]
     return [*read, _stable(limit, rates)]
 
@@ -104,13 +104,14 @@ class _Curve:
 # --- rules ------------------------------------------------------------------------------------------
 
 
-def _lowest(curve: _Curve, limit: Limit, noisy: bool) -> Suggestion:
+def _lowest(curve: _Curve, limit: Limit, unsettled: str) -> Suggestion:
     """The rate of the lowest loss, where nothing but instability limits rates: it is good for more updates too.
 
-    With the noise of batches it is not: the longer the training, the smaller the rate has to be.
+    Otherwise it is not: the longer the training, the smaller the rate has to be, which is how far from a minimum the
+    updates swing.
     """
-    if noisy:
-        return Suggestion("lowest", None, "in batches it is too large for more updates than these")
+    if unsettled:
+        return Suggestion("lowest", None, f"{unsettled}, and it is too large for more updates")
     rate = float(curve.rates[curve.losses.argmin()])
     return Suggestion("lowest", min(rate, math.inf if limit.rate is None else _STEADY * limit.rate))
 

@@ -18,8 +18,8 @@ def curve(lowest=1e-3, highest=0.1, noise=0.0):
     return losses * np.exp(noise * np.random.default_rng(0).normal(size=RATES.size))
 
 
-def read(losses, start=1.0, limit=NONE, noisy=True):
-    return {s.rule: s for s in suggestions_of(RATES, losses, start, limit, noisy=noisy)}
+def read(losses, start=1.0, limit=NONE, unsettled="in batches"):
+    return {s.rule: s for s in suggestions_of(RATES, losses, start, limit, unsettled=unsettled)}
 
 
 def test_all_rules_say_something():
@@ -36,7 +36,9 @@ def test_the_valley_is_two_thirds_through_the_fall(noise):
     assert 3e-4 < rate < 1e-2
     wide = np.append(RATES[0] / 1e6 * np.geomspace(1, 9e5, 20), RATES)
     losses = np.append(np.linspace(1.0001, 1.00001, 20), curve())
-    found = {s.rule: s.rate for s in suggestions_of(wide, losses, 1.0, NONE, noisy=True)}
+    found = {
+        s.rule: s.rate for s in suggestions_of(wide, losses, 1.0, NONE, unsettled="in batches")
+    }
     assert found["valley"] == pytest.approx(read(curve())["valley"].rate, rel=0.3)
 
 
@@ -58,9 +60,9 @@ def test_the_lowest_only_without_noise_and_within_what_is_stable():
     losses = curve()
     losses[40] *= 0.5
     assert read(losses)["lowest"].rate is None
-    assert read(losses, noisy=False)["lowest"].rate == pytest.approx(RATES[40])
+    assert read(losses, unsettled="")["lowest"].rate == pytest.approx(RATES[40])
     tight = Limit(RATES[38], 1.0)
-    assert read(losses, limit=tight, noisy=False)["lowest"].rate == pytest.approx(0.95 * RATES[38])
+    assert read(losses, limit=tight, unsettled="")["lowest"].rate == pytest.approx(0.95 * RATES[38])
 
 
 def test_losses_that_are_not_positive():
@@ -95,5 +97,5 @@ def test_few_rates():
             np.linspace(0.9, 0.1, n),
             np.append(0.2, np.full(n - 1, np.nan)),
         ):
-            found = suggestions_of(RATES[:n], losses, 1.0, NONE, noisy=True)
+            found = suggestions_of(RATES[:n], losses, 1.0, NONE, unsettled="in batches")
             assert len(found) == len(RULES)
