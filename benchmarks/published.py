@@ -79,13 +79,22 @@ def filled(text: str, known: Tables) -> str:
     """
 
     def content(found: re.Match[str]) -> str:
-        start, kind, asked, _, end = found.groups()
-        title, *rest = (part.strip() for part in asked.split(";"))
-        one = _one_of(title, known, "table")
-        inner = _number(one, *rest) if kind == "result" else f"\n{_rows(one, rest)}\n"
-        return f"{start}{inner}{end}"
+        start, kind, _, _, end = found.groups()
+        one, rest = _asked(found, known)
+        if kind == "result":
+            return f"{start}{_number(one, *rest)}{end}"
+        later = [m for m in MARKED.finditer(text, found.end()) if m[2] == "results"]
+        again = one["measured"] in (_asked(m, known)[0]["measured"] for m in later)
+        measured = "" if again else f"\n\n{one['measured']}"  # once, below the last of its tables
+        return f"{start}\n{_rows(one, rest)}{measured}\n{end}"
 
     return MARKED.sub(content, text)
+
+
+def _asked(found: re.Match[str], known: Tables) -> tuple[dict[str, Any], list[str]]:
+    """The table that a mark names, and what else it names."""
+    title, *rest = (part.strip() for part in found[3].split(";"))
+    return _one_of(title, known, "table"), rest
 
 
 def _number(one: dict[str, Any], row: str = "", column: str = "") -> str:
@@ -99,7 +108,7 @@ def _rows(one: dict[str, Any], rows: Sequence[str]) -> str:
     chosen = [_one_of(row, by_name, "row") for row in rows] or one["rows"]
     used = [k for k in range(len(one["head"])) if any(cells[k] for cells in chosen)]
     shown = [[cells[k] for k in used] for cells in (one["head"], *chosen)]
-    return f"{table.markdown(shown[0], shown[1:])}\n\n{one['measured']}"
+    return table.markdown(shown[0], shown[1:])
 
 
 def _one_of(name: str, known: dict[str, Any], kind: str) -> Any:

@@ -37,6 +37,14 @@ def test_a_table_leaves_out_what_is_empty_in_all_its_rows():
     assert "| JAX |" in whole
 
 
+def test_the_machine_stands_once_below_the_last_table():
+    mark = "<!-- results: One step --><!-- /results -->\n"
+    text = published.filled(2 * mark, TABLES)
+    assert text.count("| JAX |") == 2
+    assert text.count("Some CPU.") == 1
+    assert text.endswith("Some CPU.\n<!-- /results -->\n")
+
+
 @pytest.mark.parametrize(
     ("asked", "says"),
     [
