@@ -28,6 +28,8 @@ def check_parameter(name: str, p: Any) -> None:
     if is_lazy(p):
         return
     _check_place(name, p, "parameter")
+    if p.is_neg():
+        raise ValueError(f"{name} is the negative of its memory; update params.resolve_neg()")
     if p.dtype not in _DTYPES:
         remedy = (
             ".float()" if not p.dtype.is_complex else "torch.optim, which takes complex numbers"
@@ -46,6 +48,8 @@ def check_gradient(name: str, p: Any) -> None:
             "embedding, or torch.optim.SparseAdam or SGD"
         )
     _check_place(name, g, "gradient")
+    if g.dtype != p.dtype:
+        raise ValueError(f"{name} has dtype {g.dtype}; wanted that of its parameter, {p.dtype}")
 
 
 def _check_place(name: str, tensor: Any, what: str) -> None:
@@ -60,8 +64,8 @@ def _check_place(name: str, tensor: Any, what: str) -> None:
 
 
 def array_of(tensor: Any) -> NDArray[Any]:
-    """A tensor as a NumPy array of the same memory; of one whose sign is yet to be changed a changed copy."""
-    array: NDArray[Any] = tensor.detach().resolve_neg().numpy()
+    """A tensor as a NumPy array of the same memory."""
+    array: NDArray[Any] = tensor.detach().numpy()
     return array
 
 

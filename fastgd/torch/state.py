@@ -108,7 +108,8 @@ def _laid_out(what: str, value: Any, p: Any, initial: float) -> Any:
         )
     like = torch.empty_like(p, memory_format=torch.preserve_format, requires_grad=False)
     alike = value.device == p.device and value.dtype == p.dtype and value.layout is p.layout
-    if alike and value.stride() == like.stride() and is_dense(value) and not value.requires_grad:
+    plain = not (value.requires_grad or value.is_neg())
+    if alike and plain and value.stride() == like.stride() and is_dense(value):
         return value
     return like.copy_(value.detach())
 

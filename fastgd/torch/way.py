@@ -102,7 +102,7 @@ class Way:
         """Make a step through NumPy, whatever the layout of the tensors; its errors say what is wrong."""
         increment_version(self._params)
         params = [array_of(p) for p in self._params]
-        grads = [array_of(p.grad) for p in self._params]
+        grads = [array_of(p.grad.resolve_neg()) for p in self._params]
         self._stepper.step(params, grads, 0)
         for own, cohort in zip(self._parts, self._cohorts, strict=True):
             group = self._groups[cohort]

@@ -49,7 +49,7 @@ cdef struct Tensor:  # DLTensor
     int64_t* strides  # in elements
     uint64_t byte_offset
 
-ctypedef int (*read_t)(PyObject* tensor, Tensor* found)
+ctypedef int (*read_t)(PyObject* tensor, Tensor* found) noexcept
 
 cdef struct Exchange:  # DLPackExchangeAPI
     uint32_t major
