@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -53,6 +54,8 @@ class Compiled:
             or _profiles()
         ):
             return _step_with_hooks(self, closure)
+        if "torch._dynamo" in sys.modules:  # torch.compile is at work, and has nothing to gain here
+            return _untraced_step()(self, closure)
         return self._step(closure)
 
     # PyTorch puts hooks and the profiler around a step unless it finds this mark. `step` above does so where there are
@@ -144,3 +147,11 @@ class Compiled:
 
 
 _step_with_hooks: Any = torch.optim.Optimizer.profile_hook_step(Compiled._step)
+_untraced: list[Any] = []  # made when it is first needed, since that imports a lot
+
+
+def _untraced_step() -> Any:
+    """The step out of sight of `torch.compile`."""
+    if not _untraced:
+        _untraced.append(torch.compiler.disable(Compiled._step))
+    return _untraced[0]

@@ -158,16 +158,18 @@ def test_layouts(name):
     pair.check(6)
 
 
-def test_convolutions_in_channels_last_take_the_fast_way():
+def test_convolutions_in_channels_last_take_the_fast_way(monkeypatch):
     model = torch.nn.Conv2d(3, 8, 3).to(memory_format=torch.channels_last)
     twin = copy.deepcopy(model)
     ours, theirs = Adam(model.parameters(), lr=0.1), torch.optim.Adam(twin.parameters(), lr=0.1)
     x = torch.randn(2, 3, 8, 8).to(memory_format=torch.channels_last)
-    for _ in range(3):
-        for m, o in ((model, ours), (twin, theirs)):
-            o.zero_grad()
-            m(x).square().mean().backward()
-            o.step()
+    with monkeypatch.context() as without:
+        without.delattr("fastgd.torch.way.Way.step")
+        for _ in range(3):
+            for m, o in ((model, ours), (twin, theirs)):
+                o.zero_grad()
+                m(x).square().mean().backward()
+                o.step()
     assert torch.allclose(model.weight, twin.weight, atol=1e-6)
     state = ours.state[model.weight]["exp_avg"]
     assert state.is_contiguous(memory_format=torch.channels_last)
@@ -474,6 +476,22 @@ def test_a_subclass_with_a_step_of_its_own():
     opt.step()
     assert opt.state[p]["step"] == 2
     assert isinstance(opt, torch.optim.Adam)
+
+
+@pytest.mark.filterwarnings("ignore")  # of torch.compile itself
+def test_a_step_within_what_is_compiled():
+    pair = Pair("Adam", {"lr": 0.1})
+
+    def iterate(params, optimizer):
+        optimizer.zero_grad()
+        sum(p.square().sum() for p in params).backward()
+        optimizer.step()
+
+    compiled = torch.compile(iterate, backend="eager")
+    for _ in range(3):
+        compiled(pair.ours, pair.fastgd)
+        iterate(pair.theirs, pair.torch)
+    pair.check(3)
 
 
 def test_large_parameters_on_several_threads():
