@@ -7,6 +7,11 @@ COLUMNS = {
         "optax (JAX)": "optax",
         "NumPy": "NumPy reference",
     },
+    "Optimizers of PyTorch": {
+        "default": "torch default",
+        "foreach": "torch foreach",
+        "fused": "torch fused",
+    },
     "Other layouts": {"contiguous, in a list": "fastgd, contiguous", "PyTorch": "torch"},
     "Rates that change": {"constant rate": "fastgd, constant", "PyTorch": "torch"},
     "Subnormal numbers": {
@@ -98,6 +103,10 @@ INTRODUCTIONS = {
         "95 % of fastgd's time."
     ),
     "One step": "How many times as long as fastgd the others take for one update in place (best form of each).",
+    "Optimizers of PyTorch": (
+        "PyTorch's optimizers in each of its forms: how many times as long as `fastgd.torch` they take for a step, and "
+        "for a whole iteration with loss and gradients."
+    ),
     "Other layouts": "One step of Adam on arrays in another order in memory, with gaps, in dicts and nested.",
     "Rates that change": "One step of SGD whose learning rate is another one at every step.",
     "Subnormal numbers": "One step of Adam where the moments have become subnormal.",
