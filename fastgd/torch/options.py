@@ -6,6 +6,7 @@ import inspect
 import math
 from collections.abc import Mapping
 from functools import cache
+from operator import itemgetter
 from typing import Any
 
 import torch
@@ -19,7 +20,6 @@ _REFUSED = {
     "capturable": "is for graphs on a GPU",
     "differentiable": "is for gradients through the step, which is compiled",
 }
-_UNCHANGING = (float, int, bool, str, type(None))
 
 
 class Options:
@@ -44,23 +44,28 @@ class Options:
 
     def __init__(self, formula: type[Optimizer], name: str, group: Mapping[str, Any]) -> None:
         self._formula, self._name, self._group = formula, name, group
-        self._known = self._read()
+        refused = [option for option in _REFUSED if option in group]
+        self._names = ["lr", *_names_besides_rate(formula.__name__, frozenset(group)), *refused]
+        self._values = itemgetter(*self._names)  # so many that it returns a tuple
+        self._known: tuple[Any, ...] = self._values(group)
+        self.moving = False
+        self._check()
         self.method = self._method()
 
     def refresh(self) -> bool:
         """Take what the group says now; False if that selects another rule, for which steps have to be prepared."""
-        values = self._read()
-        if values == self._known:
+        (lr, *others), before = self._values(self._group), self._known
+        rate_alone = all(map(_same, others, before[1:])) and _is_rate(lr)
+        if rate_alone and not self.moving and not self.method.initial:
+            self._known = (lr, *others)
+            self.method.hyper[0] = lr
             return True
-        rate_alone = {**values, "lr": None} == {**self._known, "lr": None}
-        before, self._known = self._known, values
+        self._known = (lr, *others)
         try:
-            if rate_alone and not self.method.initial and _is_rate(values["lr"]):
-                self.method.hyper[0] = values["lr"]
-                return True
+            self._check()
             new, old = self._method(), self.method
         except BaseException:
-            self._known = before
+            self._known, self.moving = before, True  # so that it is read again
             raise
         if (
             new.rule is not old.rule
@@ -73,39 +78,45 @@ class Options:
         old.initial.update(new.initial)
         return True
 
-    def _read(self) -> dict[str, Any]:
-        """The group's values that matter, tensors of one number as numbers."""
-        group = self._group
-        for name, why in _REFUSED.items():
-            if group.get(name):
-                raise ValueError(f"{self._name}: {name}=True {why}; fastgd.torch has none of it")
-        given = {name: group[name] for name in _own_names(self._formula.__name__) if name in group}
-        self.moving = not all(
-            isinstance(value, _UNCHANGING)
-            or (isinstance(value, tuple) and all(isinstance(part, _UNCHANGING) for part in value))
-            for value in given.values()
-        )
-        return {name: _plain(value) for name, value in given.items()}
+    def _check(self) -> None:
+        """Refuse what means nothing here, and see whether a value may change in place."""
+        for option, value in zip(self._names, self._known, strict=True):
+            if option in _REFUSED and value:
+                why = _REFUSED[option]
+                raise ValueError(f"{self._name}: {option}=True {why}; fastgd.torch has none of it")
+        self.moving = not all(map(_is_fixed, self._known))
 
     def _method(self) -> Method:
         try:
-            if callable(self._known.get("lr")):
+            if callable(self._known[0]):
                 raise TypeError("lr must be a number; give a schedule as one of lr_scheduler")
-            return method_of(self._formula(**self._known))
+            given = zip(self._names, map(_plain, self._known), strict=True)
+            return method_of(self._formula(**{k: v for k, v in given if k not in _REFUSED}))
         except (TypeError, ValueError) as error:
             raise type(error)(f"{self._name}: {error}") from None
 
 
 @cache
-def _own_names(formula: str) -> tuple[str, ...]:
-    """The hyperparameters that PyTorch's optimizer of this name has, too."""
+def _names_besides_rate(formula: str, group: frozenset[str]) -> list[str]:
+    """The hyperparameters that PyTorch's optimizer of this name has, too, as far as a group has them."""
     theirs = inspect.signature(getattr(torch.optim, formula)).parameters
     ours = inspect.signature(getattr(optimizers, formula)).parameters
-    return tuple(name for name in ours if name in theirs)
+    return [name for name in ours if name in theirs and name in group and name != "lr"]
+
+
+def _same(a: Any, b: Any) -> bool:
+    return a is b or (type(a) is type(b) and bool(a == b))
 
 
 def _is_rate(lr: Any) -> bool:
     return type(lr) in {float, int} and 0.0 <= lr < math.inf
+
+
+def _is_fixed(value: Any) -> bool:
+    """Whether a value cannot change but by another one in its place."""
+    if isinstance(value, tuple):
+        return all(map(_is_fixed, value))
+    return isinstance(value, float | int | bool | type(None))
 
 
 def _plain(value: Any) -> Any:

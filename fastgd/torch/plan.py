@@ -7,7 +7,7 @@ What is not as before is looked at here, in Python.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, MutableMapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -51,17 +51,17 @@ class Plan:
         self._params = [(p, k) for k, group in enumerate(param_groups) for p in group["params"]]
         self._names = names_of(param_groups)
         self._backend = resolve_backend(purpose="The step of an optimizer")
-        self._ways: dict[tuple[Any, ...], Way] = {}
+        self._ways: dict[tuple[int, ...], Way] = {}  # by the parameters that have gradients
         self._way: Way | None = None
+        self._parts: dict[int, Parts] = {}  # that ways work on
+        contents = contents_class()
+        self._values = [contents([group]) for group in param_groups]
         self._watch()
 
     def _watch(self) -> None:
-        """Take what there is now as what was there when all was looked at."""
-        contents, groups = contents_class(), self._param_groups
-        lists = [groups, *(group["params"] for group in groups)]
-        self._objects = contents([*lists, self._state, *self._state.values()])
-        self._values = contents(list(groups))
-        self._moving = any(options.moving for options in self._options)
+        """Take the parameters and the state as they are now for those that were looked at."""
+        lists = [self._param_groups, *(group["params"] for group in self._param_groups)]
+        self._objects = contents_class()([*lists, self._state, *self._state.values()])
 
     def is_of(self, param_groups: list[dict[str, Any]], state: dict[Any, Any]) -> bool:
         """Whether it was made for these, and no parameter and no state has been replaced since."""
@@ -69,60 +69,79 @@ class Plan:
 
     def step(self) -> None:
         """Update the parameters that have a gradient; on an error nothing has changed."""
-        if self._moving or not self._values.same():
-            self._refresh()
-        if self._way is None or not self._way.try_step():
-            self._step_anew()
+        for k, (options, values) in enumerate(zip(self._options, self._values, strict=True)):
+            if options.moving or not values.same():
+                self._refresh(k)
+        way = self._way
+        if way is None or not way.try_step():
+            self._step_otherwise()
 
-    def _refresh(self) -> None:
-        """Read the options of all groups."""
-        same_rules = [options.refresh() for options in self._options]
-        if not all(same_rules):
-            self._ways, self._way = {}, None
-        self._watch()
+    def _refresh(self, k: int) -> None:
+        """Read the options of a group."""
+        if not self._options[k].refresh():
+            self._forget()
+        self._values[k] = contents_class()([self._param_groups[k]])
 
-    def _step_anew(self) -> None:
+    def _forget(self) -> None:
+        """Prepare all steps anew."""
+        self._ways, self._way, self._parts = {}, None, {}
+
+    def _step_otherwise(self) -> None:
+        """Make a step in which other parameters have gradients than in the last one, or something else has changed."""
+        places = tuple([k for k, (p, _) in enumerate(self._params) if p.grad is not None])
+        way = self._ways.get(places)
+        if way is None or way is self._way or not way.try_step():
+            way = self._step_anew(places)
+        self._way = way
+
+    def _step_anew(self, places: tuple[int, ...]) -> Way | None:
         """Look at all tensors, prepare what is needed, and make the step."""
-        places = [k for k, (p, _) in enumerate(self._params) if p.grad is not None]
         for k in places:
             check_parameter(self._names[k], self._params[k][0])
             check_gradient(self._names[k], self._params[k][0])
         self._way = None
         if not places:
-            return
-        with torch.no_grad(), self._restored(self._params[k][0] for k in places):
-            way = self._way_for(places)
+            return None
+        with torch.no_grad(), self._restored(places):
+            parts = {k: self._parts_of(k) for k in places}
+            way = self._ways.pop(places, None)  # kept again when it has made its step
+            if any(k in self._parts and not own.same(self._parts[k]) for k, own in parts.items()):
+                self._forget()
+                way = None
+            cohorts = self._cohorts(parts)
+            if way is None or not way.is_of(cohorts):
+                way = self._new_way(parts, cohorts)
+            way.begin(parts.values())
             if not way.try_step():
                 way.step()
-        self._way = way
+        while len(self._ways) >= _MOST_KEPT:
+            self._ways.pop(next(iter(self._ways)))
+        self._ways[places] = way
+        self._parts.update(parts)
         self._watch()
-
-    def _way_for(self, places: Sequence[int]) -> Way:
-        """How a step is made in which the parameters at these places have gradients."""
-        parts = [self._parts(k) for k in places]
-        cohorts: dict[tuple[Any, ...], int] = {}
-        numbers = [
-            cohorts.setdefault(_cohort(self._params[k][1], own), len(cohorts))
-            for k, own in zip(places, parts, strict=True)
-        ]
-        key = (*places, *numbers)
-        way = self._ways.get(key)
-        if way is None or not way.is_of(parts):
-            if len(self._ways) >= _MOST_KEPT:
-                self._ways.pop(next(iter(self._ways)))
-            way = self._ways[key] = Way(
-                [self._params[k][0] for k in places],
-                [p for p, _ in self._params if p.grad is None],
-                [self._names[k] for k in places],
-                parts,
-                numbers,
-                [self._options[group].method for group, *_ in cohorts],
-                self._backend,
-            )
-        way.begin(parts)
         return way
 
-    def _parts(self, k: int) -> Parts:
+    def _cohorts(self, parts: Mapping[int, Parts]) -> list[int]:
+        """For each parameter the number of its cohort: of those that share a group and the numbers of their step."""
+        numbers: dict[tuple[Any, ...], int] = {}
+        return [
+            numbers.setdefault((self._params[k][1], *own.numbers()), len(numbers))
+            for k, own in parts.items()
+        ]
+
+    def _new_way(self, parts: Mapping[int, Parts], cohorts: Sequence[int]) -> Way:
+        group_of = {cohort: self._params[k][1] for cohort, k in zip(cohorts, parts, strict=True)}
+        return Way(
+            [self._params[k][0] for k in parts],
+            [p for k, (p, _) in enumerate(self._params) if k not in parts],
+            [self._names[k] for k in parts],
+            list(parts.values()),
+            cohorts,
+            [self._options[group].method for group in group_of.values()],
+            self._backend,
+        )
+
+    def _parts_of(self, k: int) -> Parts:
         p, group = self._params[k]
         fused = bool(self._param_groups[group].get("fused"))
         own = self._state.get(p, {})
@@ -132,23 +151,18 @@ class Plan:
         return parts
 
     @contextmanager
-    def _restored(self, params: Iterator[Any]) -> Iterator[None]:
+    def _restored(self, places: Sequence[int]) -> Iterator[None]:
         """A block after whose failure the state of these parameters is what it was."""
-        before = {p: dict(self._state[p]) if p in self._state else None for p in params}
+        params = [self._params[k][0] for k in places]
+        before = [dict(self._state[p]) if p in self._state else None for p in params]
         try:
             yield
         except BaseException:
-            for p, own in before.items():
+            self._forget()
+            for p, own in zip(params, before, strict=True):
                 if own is None:
                     self._state.pop(p, None)
                 else:
-                    state: MutableMapping[str, Any] = self._state[p]
-                    state.clear()
-                    state.update(own)
+                    self._state[p].clear()
+                    self._state[p].update(own)
             raise
-
-
-def _cohort(group: int, parts: Parts) -> tuple[Any, ...]:
-    """What parameters have in common that share the numbers of a step."""
-    count = parts.first if parts.count is None else float(parts.count)
-    return group, count, None if parts.product is None else float(parts.product)

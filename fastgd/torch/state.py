@@ -54,6 +54,20 @@ class Parts(NamedTuple):
     product: Any
     first: bool
 
+    def numbers(self) -> tuple[float, float]:
+        """How many steps it has made, as far as that matters, and its product."""
+        count = float(not self.first) if self.count is None else float(self.count)
+        return count, 1.0 if self.product is None else float(self.product)
+
+    def same(self, other: Parts) -> bool:
+        """Whether these are the very tensors of another."""
+        pairs = zip(self.arrays, other.arrays, strict=True)
+        return (
+            all(a is b for a, b in pairs)
+            and self.count is other.count
+            and self.product is other.product
+        )
+
 
 def parts_of(
     name: str, p: Any, state: MutableMapping[str, Any], method: Method, fused: bool
@@ -106,12 +120,21 @@ def _laid_out(what: str, value: Any, p: Any, initial: float) -> Any:
         raise ValueError(
             f"{what} must have the parameter's shape {tuple(p.shape)}, got {tuple(value.shape)}"
         )
-    like = torch.empty_like(p, memory_format=torch.preserve_format, requires_grad=False)
-    alike = value.device == p.device and value.dtype == p.dtype and value.layout is p.layout
-    plain = not (value.requires_grad or value.is_neg())
-    if alike and plain and value.stride() == like.stride() and is_dense(value):
+    if _is_laid_out(value, p):
         return value
+    like = torch.empty_like(p, memory_format=torch.preserve_format, requires_grad=False)
     return like.copy_(value.detach())
+
+
+def _is_laid_out(value: Any, p: Any) -> bool:
+    if value.dtype != p.dtype or value.device != p.device or value.layout is not p.layout:
+        return False
+    if value.requires_grad or value.is_neg():
+        return False
+    if value.is_contiguous() and p.is_contiguous():
+        return True
+    like = torch.empty_like(p, memory_format=torch.preserve_format)
+    return bool(value.stride() == like.stride() and is_dense(value))
 
 
 def _center(state: MutableMapping[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -43,7 +43,8 @@ class Way:
         methods: Sequence[Method],
         backend: str,
     ) -> None:
-        self._params, self._parts, self._cohorts = params, parts, cohorts
+        self._params, self._parts, self._cohorts = params, parts, list(cohorts)
+        self._addresses = [[tensor.data_ptr() for tensor in own.arrays] for own in parts]
         slots = [
             Slot(
                 name,
@@ -60,7 +61,7 @@ class Way:
         exchange = getattr(torch.Tensor, "__dlpack_c_exchange_api__", None)
         if reads is None or exchange is None:
             self._stepper = stepper_class(backend)(slots, self._groups)
-            self.try_step = _never
+            self.try_step: Callable[[], bool] = _never
         else:
             self._stepper = reads(
                 slots,
@@ -76,27 +77,20 @@ class Way:
             )
             self.try_step = self._stepper.try_step
 
-    def is_of(self, parts: Sequence[Parts]) -> bool:
-        """Whether it works on this state, in the memory that it has now."""
-        return all(
-            all(a is b for a, b in zip(own.arrays, new.arrays, strict=True))
-            and own.count is new.count
-            and own.product is new.product
-            for own, new in zip(self._parts, parts, strict=True)
-        ) and all(
-            array.ctypes.data == tensor.data_ptr()
-            for slot, own in zip(self._stepper.slots, self._parts, strict=True)
-            for array, tensor in zip(slot.state, own.arrays, strict=True)
+    def is_of(self, cohorts: Sequence[int]) -> bool:
+        """Whether these are its cohorts, and all state lies where it lay."""
+        return list(cohorts) == self._cohorts and all(
+            address == tensor.data_ptr()
+            for addresses, own in zip(self._addresses, self._parts, strict=True)
+            for address, tensor in zip(addresses, own.arrays, strict=True)
         )
 
-    def begin(self, parts: Sequence[Parts]) -> None:
-        """Tell each cohort the number of its next step."""
+    def begin(self, parts: Iterable[Parts]) -> None:
+        """Tell each cohort the number of its next step, from the state as it is now."""
         for own, cohort in zip(parts, self._cohorts, strict=True):
-            group = self._groups[cohort]
-            made = float(not own.first) if own.count is None else float(own.count)
-            group.behind[0] = -(made + 1.0)
-            if own.product is not None:
-                group.carry[0] = float(own.product)
+            count, product = own.numbers()
+            self._groups[cohort].behind[0] = -(count + 1.0)
+            self._groups[cohort].carry[0] = product
 
     def step(self) -> None:
         """Make a step through NumPy, whatever the layout of the tensors; its errors say what is wrong."""
