@@ -36,6 +36,7 @@ _HOMES = {
         "MLPClassifier", "MLPRegressor", "GDClassifier", "GDRegressor", "SweepSearchCV",
     ),
     "fastgd.cli.loaded": ("load",),
+    "fastgd.explorer": ("Explorer", "explore"),
     "fastgd.schedules": ("Schedule",),
     "fastgd.engines.config": ("set_backend", "set_num_threads"),
     "fastgd.engines.installation": ("show_config",),

@@ -39,6 +39,7 @@ from fastgd.estimators import (
     MLPRegressor as MLPRegressor,
     SweepSearchCV as SweepSearchCV,
 )
+from fastgd.explorer import Explorer as Explorer, explore as explore
 from fastgd.finder import FoundRates as FoundRates, find_lr as find_lr
 from fastgd.network import MLP as MLP
 from fastgd.network.history import (

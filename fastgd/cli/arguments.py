@@ -8,6 +8,7 @@ from typing import NoReturn
 
 from fastgd import __version__
 from fastgd.cli import ranges, readers
+from fastgd.cli.explore import add_explore
 from fastgd.cli.file_arguments import add_columns, add_table
 from fastgd.cli.optimizers import OF_THE_NETWORK
 from fastgd.cli.words import BAD_INPUT, LOSSES, NUMBERS, VARIANTS
@@ -73,6 +74,7 @@ def build_parser() -> argparse.ArgumentParser:
     again.add_argument("--no-download", action="store_true", help="do not access the internet")
     again.add_argument("--animate", action="store_true", help="also write animations (GIF)")
 
+    add_explore(commands)
     commands.add_parser(
         "info", help="versions, processor features, backends, threads, cache folder"
     )

@@ -8,7 +8,7 @@ from argparse import Namespace
 from collections.abc import Callable, Sequence
 from typing import TextIO
 
-from fastgd.cli import compare, find_lr, fractal, minimize, predict, store, sweep, train
+from fastgd.cli import compare, explore, find_lr, fractal, minimize, predict, store, sweep, train
 from fastgd.cli.arguments import build_parser
 from fastgd.cli.show import Outcome, show, show_studies
 from fastgd.cli.words import BAD_INPUT, INTERRUPTED
@@ -132,6 +132,7 @@ _COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "fractal": _shown(fractal.run),
     "status": _shown(store.status),
     "export": _shown(store.export),
+    "explore": explore.run,
     "reproduce": _reproduce,
     "info": _info,
 }

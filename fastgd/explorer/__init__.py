@@ -1,0 +1,5 @@
+"""An interactive page about descents: `explore`."""
+
+from fastgd.explorer.explorer import Explorer, explore
+
+__all__ = ["Explorer", "explore"]
