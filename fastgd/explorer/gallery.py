@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from fastgd import functions
 from fastgd.datasets import load_heights_weights
 from fastgd.explorer.scene import Rows, Scene, line_python
+from fastgd.functions import beale, bumpy, himmelblau, ravine, rosenbrock, saddle
 from fastgd.problems import LeastSquares, Polynomial
 from fastgd.studies import local_minima, step_size
 
@@ -51,7 +51,7 @@ def _heights(key: str, *, scaled: bool) -> Scene:
 
 def _ravine() -> Scene:
     return Scene(
-        "ravine", "Ravine", functions.ravine(25.0),
+        "ravine", "Ravine", ravine(25.0),
         start=(-8.0, 2.0), view=(-10.0, 6.0, -4.0, 4.0),
         python="problem = gd.functions.ravine(25.0)",
         rates=(0.075, 0.3), marks=((0.0, 0.0),),
@@ -61,7 +61,7 @@ def _ravine() -> Scene:
 
 def _rosenbrock() -> Scene:
     return Scene(
-        "rosenbrock", "Rosenbrock's valley", functions.rosenbrock(),
+        "rosenbrock", "Rosenbrock's valley", rosenbrock(),
         start=(-1.2, 1.0), view=(-2.0, 2.0, -1.0, 3.0),
         python="problem = gd.functions.rosenbrock()",
         rates=(0.002, 0.05), updates=1000, marks=((1.0, 1.0),),
@@ -72,7 +72,7 @@ def _rosenbrock() -> Scene:
 
 def _beale() -> Scene:
     return Scene(
-        "beale", "Beale's function", functions.beale(),
+        "beale", "Beale's function", beale(),
         start=(-1.0, 1.5), view=(-2.0, 4.5, -2.0, 2.5),
         python="problem = gd.functions.beale()",
         rates=(0.02, 0.1), updates=1000, marks=((3.0, 0.5),),
@@ -81,7 +81,7 @@ def _beale() -> Scene:
 
 
 def _himmelblau() -> Scene:
-    problem = functions.himmelblau()
+    problem = himmelblau()
     return Scene(
         "himmelblau", "Himmelblau's function", problem,
         start=(-0.5, -1.0), view=(-5.0, 5.0, -5.0, 5.0),
@@ -92,7 +92,7 @@ def _himmelblau() -> Scene:
 
 
 def _saddle() -> Scene:
-    problem = functions.saddle()
+    problem = saddle()
     return Scene(
         "saddle", "Saddle", problem,
         start=(1.8, 0.001), view=(-2.5, 2.5, -2.5, 2.5),
@@ -103,7 +103,7 @@ def _saddle() -> Scene:
 
 
 def _bumpy() -> Scene:
-    problem = functions.bumpy()
+    problem = bumpy()
     return Scene(
         "bumpy", "Bumpy curve", problem,
         start=(-4.0,), view=(-7.0, 7.0),

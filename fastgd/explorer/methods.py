@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
-from fastgd import optimizers
-from fastgd.optimizers import NAG, Optimizer
+from fastgd.optimizers import NAG, NAMES, Optimizer
 from fastgd.optimizers.loops import varied
 
 _MOMENTUM = ("momentum", ("betas", 0))  # the hyperparameters that the page calls momentum
-_LEFT_OUT = ("Optimizer", "HeavyBall", "UserOptimizer")
+_SECOND_NAMES = ("HeavyBall",)
 
 
 def names() -> list[str]:
     """The optimizers of the page, in the order in which users see them."""
-    every = (name for name in optimizers.__all__ if name not in _LEFT_OUT)
-    return [name for name in every if issubclass(getattr(optimizers, name), Optimizer)]
+    return [name for name in NAMES if name not in _SECOND_NAMES]
+
+
+def made(name: str) -> Optimizer:
+    """An optimizer with its defaults, by the name of its class."""
+    optimizer: Optimizer = getattr(import_module("fastgd.optimizers"), name)()
+    return optimizer
 
 
 def described(optimizer: Optimizer) -> dict[str, Any]:

@@ -7,8 +7,6 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-import fastgd
-from fastgd import optimizers
 from fastgd.engines.javascript import source
 from fastgd.explorer import methods, phases, picks, presets
 from fastgd.explorer.gallery import SCENES
@@ -54,15 +52,17 @@ def engine_script(data: dict[str, Any]) -> str:
 
 def page_data(first: str = "line", own: Scene | None = None, state: str = "") -> dict[str, Any]:
     """All numbers of the page."""
+    from fastgd import __version__  # noqa: PLC0415  (the package may still be loading at our import)
+
     problems = dict(_problems())
     if own is not None:
         problems = {own.key: described(own), **problems}
     return {
-        "version": fastgd.__version__,
+        "version": __version__,
         "first": first,
         "hash": state,
         "problems": problems,
-        "optimizers": [methods.described(getattr(optimizers, name)()) for name in methods.names()],
+        "optimizers": [methods.described(methods.made(name)) for name in methods.names()],
         "schedules": picks.described(),
         "presets": presets.described(),
         "plain": _PLAIN,

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from fastgd import optimizers
 from fastgd.engines.protocol.outcomes import Regime
+from fastgd.explorer import methods
 from fastgd.explorer.scene import Scene
-from fastgd.sweeps import sweep
+from fastgd.sweeps.sweep import sweep
 
 SWEPT = ("Momentum", "NAG", "Adam")
 _PER_DECADE = 16
@@ -38,7 +38,7 @@ def phases(scene: Scene) -> dict[str, dict[str, Any]]:
 
 def _phase(scene: Scene, name: str) -> dict[str, Any]:
     axes: dict[str, Any] = axes_of(scene.rate(name))
-    optimizer = getattr(optimizers, name)()
+    optimizer: Any = methods.made(name)
     if name == "Adam":
         axes["betas"] = [(beta, optimizer.betas[1]) for beta in axes.pop("momentum")]
     result = sweep(

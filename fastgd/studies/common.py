@@ -15,7 +15,7 @@ from fastgd.batches import checked_batches
 from fastgd.datasets import Dataset, load_auto_mpg, load_heights_weights
 from fastgd.network.trainer import Trainer
 from fastgd.studies.report import Column, Origin, Table
-from fastgd.sweeps import sweep
+from fastgd.sweeps.sweep import sweep
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

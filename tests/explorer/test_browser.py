@@ -224,6 +224,7 @@ def test_the_diagram_is_swept_anew_for_another_start(open_page):
 def test_a_reload_restores_the_state(open_page):
     page = open_page("p=beale&s=-1,-1&show=SGD,Lion&sel=Lion&Lion=0.02,0.5&sched=cosine,300&k=12")
     before, state = badges(page), state_of(page)
+    assert "k=12" in state
     page.reload()
     page.wait_for_function("document.querySelector('#count').textContent !== ''")
     assert (badges(page), state_of(page)) == (before, state)
@@ -241,10 +242,11 @@ def test_an_address_that_is_typed_in_is_followed(open_page):
 
 def test_a_preset_asks_its_question(open_page):
     page = open_page()
+    before = badges(page)
     page.locator("#preset").select_option("too-large")
     sync_api.expect(page.locator("#question")).to_be_visible()
     assert page.locator("#question").text_content().endswith("?")
-    assert badges(page) == {"SGD": "growing"}
+    assert changed(page, before) == {"SGD": "growing"}
     assert "q=too-large" in state_of(page)
 
 

@@ -147,7 +147,8 @@ def test_gradients_have_numpys_bits():
     found = run(
         f"""{SCRIPT}
         const [h, b, x, c] = {json.dumps([each.tolist() for each in (h, b, x, c)])};
-        return bits([GRADIENTS.quadratic(0, 2, h, b, x), GRADIENTS.quadratic(1, 2, h, b, x), GRADIENTS.polynomial(6, c, x)])"""
+        const two = [0, 1].map((i) => GRADIENTS.quadratic(i, 2, h, b, x));
+        return bits([...two, GRADIENTS.polynomial(6, c, x)])"""
     )
     quadratic = GRADIENTS["quadratic"].function
     wanted = [quadratic(i, 2, h, b, x) for i in (0, 1)] + [

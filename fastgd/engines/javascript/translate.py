@@ -169,31 +169,32 @@ class _Expression(ast.NodeVisitor):
         return _NUMBERS[text] if text in _NUMBERS else _refuse(node)
 
     def visit_BinOp(self, node: ast.BinOp) -> str:
-        return f"({self.visit(node.left)} {_sign(node.op, node)} {self.visit(node.right)})"
+        return f"({expression(node.left)} {_sign(node.op, node)} {expression(node.right)})"
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> str:
-        return f"({_sign(node.op, node)}{self.visit(node.operand)})"
+        return f"({_sign(node.op, node)}{expression(node.operand)})"
 
     def visit_BoolOp(self, node: ast.BoolOp) -> str:
-        return f"({f' {_sign(node.op, node)} '.join(map(self.visit, node.values))})"
+        return f"({f' {_sign(node.op, node)} '.join(map(expression, node.values))})"
 
     def visit_Compare(self, node: ast.Compare) -> str:
         if len(node.ops) > 1:
             _refuse(node)
-        return f"({self.visit(node.left)} {_sign(node.ops[0], node)} {self.visit(node.comparators[0])})"
+        return f"({expression(node.left)} {_sign(node.ops[0], node)} {expression(node.comparators[0])})"
 
     def visit_IfExp(self, node: ast.IfExp) -> str:
-        return f"({self.visit(node.test)} ? {self.visit(node.body)} : {self.visit(node.orelse)})"
+        test, yes, no = map(expression, (node.test, node.body, node.orelse))
+        return f"({test} ? {yes} : {no})"
 
     def visit_Subscript(self, node: ast.Subscript) -> str:
         indices = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
-        return "".join([self.visit(node.value), *(f"[{self.visit(index)}]" for index in indices)])
+        return expression(node.value) + "".join(f"[{expression(index)}]" for index in indices)
 
     def visit_Tuple(self, node: ast.Tuple) -> str:
-        return f"[{', '.join(map(self.visit, node.elts))}]"
+        return f"[{', '.join(map(expression, node.elts))}]"
 
     def visit_Call(self, node: ast.Call) -> str:
-        given = [self.visit(argument) for argument in node.args]
+        given = [expression(argument) for argument in node.args]
         match node.func:
             case ast.Name("float"):
                 return given[0]
@@ -207,7 +208,7 @@ class _Expression(ast.NodeVisitor):
             case ast.Attribute(ast.Name(module), name) if module in _LIBRARIES and name in _MACHINE:
                 called = _MACHINE[name]
             case ast.Attribute(value, name):
-                called = f"{self.visit(value)}.{name}"
+                called = f"{expression(value)}.{name}"
             case _:
                 _refuse(node)
         return f"{called}({', '.join(given)})"

@@ -23,11 +23,11 @@ explorer.player = new Player(() => {
 
 // Take a whole new state.
 function restore(state) {
+  explorer.player.pause();
   explorer.state = state;
   explorer.problem = problemOf(aboutOf(state));
   explorer.runs = [];
   explorer.view.renew();
-  explorer.player.pause();
   compute();
 }
 

@@ -26,6 +26,7 @@ class Player {
   }
 
   pause() {
+    if (!this.playing) return;
     this.playing = false;
     cancelAnimationFrame(this.frame);
     this.changed(this.step);
