@@ -186,13 +186,12 @@ def _parsed(content: Content, encoding: str, separator: str, reading: Reading) -
         with warnings.catch_warnings(), content.opened() as stream:
             # pandas only warns of rows that are longer than the header
             warnings.simplefilter("error", pd.errors.ParserWarning)
-            return pd.read_csv(
+            frame = pd.read_csv(
                 stream,
                 sep=r"\s+" if separator == _BLANKS else separator,
                 header=None if reading.header is False else 0,
                 skiprows=reading.skip_rows or 0,
                 decimal=reading.decimal or ".",
-                thousands=reading.thousands,
                 skipinitialspace=True,
                 keep_default_na=False,
                 na_values=list(MISSING),
@@ -200,8 +199,29 @@ def _parsed(content: Content, encoding: str, separator: str, reading: Reading) -
                 low_memory=False,  # one dtype a column
                 index_col=False,
             )
+            return frame if reading.thousands is None else _without_marks(frame, reading)
     except pd.errors.ParserWarning:
         raise ValueError("it has rows with more cells than its header has names") from None
     except (ValueError, OSError, EOFError, zlib.error) as error:
         reason = str(error).removeprefix("Error tokenizing data. C error: ")
         raise ValueError(f"it cannot be read as a table: {reason}") from None
+
+
+def _without_marks(frame: pd.DataFrame, reading: Reading) -> pd.DataFrame:
+    """The frame with columns of numbers with thousands separators as numbers.
+
+    pandas drops the mark from anything that is a number then: of a date such as 03.04.2024 it makes one, too.
+    """
+    import pandas as pd  # noqa: PLC0415  (heavy)
+
+    mark, decimal = reading.thousands or "", reading.decimal or "."
+    fraction = rf"({re.escape(decimal)}\d*)?"
+    groups = rf"\d{{1,3}}({re.escape(mark)}\d{{2,3}})*{re.escape(mark)}\d{{3}}"
+    number = rf"\s*[-+]?({groups}|\d+){fraction}([eE][-+]?\d+)?\s*"
+    for k in range(frame.shape[1]):
+        column = frame.iloc[:, k]
+        if pd.api.types.is_numeric_dtype(column) or not column.dropna().str.fullmatch(number).all():
+            continue
+        plain = column.str.replace(mark, "", regex=False).str.replace(decimal, ".", regex=False)
+        frame.isetitem(k, pd.to_numeric(plain))
+    return frame

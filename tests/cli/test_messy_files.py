@@ -97,6 +97,17 @@ def test_european_numbers_without_a_header(tmp_path, capsys):
     assert lines[0].startswith("c3 from c1, c2: 60 rows")
 
 
+def test_dates_are_no_numbers_with_thousands_separators(tmp_path, capsys):
+    path = tmp_path / "a.csv"
+    days = pd.date_range("2024-01-31", periods=len(TABLE))
+    prices = (TABLE["price"] * 1000).map(lambda v: f"{v:,.2f}".translate(str.maketrans(",.", ".,")))
+    table = {"sold": days.strftime("%d.%m.%Y"), "area": TABLE["area"].round(), "price": prices}
+    pd.DataFrame(table).to_csv(path, index=False, sep=";", decimal=",")
+    lines, _ = fitted(path, "price", ["--decimal", ",", "--thousands", "."], capsys)
+    assert "sold: days since 2024-01-31 (read as %d.%m.%Y)" in lines[0]
+    assert any(line.startswith("area ") for line in lines)
+
+
 def test_a_file_without_a_header_says_what_to_do(tmp_path, capsys):
     path = tmp_path / "a.csv"
     TABLE.to_csv(path, index=False, header=False)
