@@ -121,12 +121,15 @@ class Scaling:
         if self.center.any() or not (self.scale == 1).all():
             x = np.empty(rows.x.shape, dtype)
             many = max(1, _CACHED // max(1, rows.x.shape[1]))
-            room = np.empty((many, rows.x.shape[1]))
+            at_once = dtype == np.float64  # without a block in float64 on the way
+            room = np.empty((0 if at_once else many, x.shape[1]))
             for k in range(0, len(x), many):
-                block = room[: len(x) - k]
+                there = x[k : k + many]
+                block = there if at_once else room[: len(there)]
                 np.subtract(rows.x[k : k + many], self.center, out=block)
                 np.divide(block, self.scale, out=block)
-                x[k : k + many] = block
+                if not at_once:
+                    there[...] = block
         if y.ndim == 2 and (self.unit != 1 or self.offset.any()):
             y = ((y.astype(np.float64) - self.offset) / self.unit).astype(dtype)
         return replace(rows, x=x, y=y)
