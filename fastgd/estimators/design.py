@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -13,16 +14,24 @@ from fastgd.engines.protocol.networks import Rows
 from fastgd.estimators.scaling import shares
 from fastgd.problems.curvature import Curvature, of_matrix, of_rows
 
-__all__ = ["Design"]
+__all__ = ["Design", "work_of_spectrum"]
 
 Reals = NDArray[np.float64]
 _BLOCK = (
     1 << 17
-)  # numbers that are converted, or scaled, at a time: they stay in the processor's cache
+)  # numbers that are converted or scaled at a time: they stay in the processor's cache
 _SAMPLED = 30  # batches
-_MANY = (
-    1e8  # multiplications of the eigenvalues of all rows, from which on a sample takes their place
-)
+# Multiplications of the eigenvalues of all rows, from which on a sample takes their place.
+_MANY = 1e8
+_IN_CACHE = 8.0  # multiplications of matrices that take as long as one of a matrix and a vector
+_SWEEPS = 12.0  # eigenvectors of a matrix take so many times its order cubed
+_LANCZOS, _PRECISE = 25, 0.01  # steps to the largest eigenvalue, and its relative error
+
+
+def work_of_spectrum(rows: int, unknowns: int, ridge: bool) -> float:
+    """About how many multiplications of a matrix and a vector take as long as `spectrum_of`."""
+    order = unknowns if ridge else min(rows, unknowns)
+    return order * (rows * unknowns + _SWEEPS * order**2) / _IN_CACHE
 
 
 class Design:
@@ -130,6 +139,15 @@ class Design:
                 return of_rows(root)
             return of_matrix(self.moments, summed=n)
 
+    @cached_property
+    def steepest(self) -> Curvature:
+        """The same without its smallest number, which takes longer."""
+        n, columns = self.shape
+        if work_of_spectrum(n, columns, ridge=False) <= 2.0 * _LANCZOS * n * columns:
+            return self.curvature
+        found = self._largest()
+        return replace(found, largest=(1.0 + _PRECISE) * found.largest)
+
     def curvature_in_batches(self, batch: int) -> Curvature:
         """That of all rows, to the precision that matters to a batch.
 
@@ -144,8 +162,14 @@ class Design:
         weights = self.share[::step] if self.weighted else None
         sample = Design(Rows(x, x[:, 0], weights), self.intercept)
 
+        return sample._largest()
+
+    def _largest(self) -> Curvature:
+        """About the largest eigenvalue of the products of the columns, by the method of Lanczos (1950)."""
+        columns = self.shape[1]
+
         def product(v: Reals) -> Reals:
-            return sample.mean(sample.times(v.reshape(-1, 1)))[:, 0]
+            return self.mean(self.times(v.reshape(-1, 1)))[:, 0]
 
         operator = LinearOperator((columns, columns), matvec=product, dtype=np.float64)
         start = np.random.default_rng(0).normal(size=columns)
@@ -153,7 +177,7 @@ class Design:
             first = product(start)
             if not (np.isfinite(first).all() and first.any()):
                 return Curvature(float(np.abs(first).max()))
-            largest = eigsh(operator, 1, v0=start, ncv=8, tol=0.01, return_eigenvectors=False)
+            largest = eigsh(operator, 1, v0=start, ncv=8, tol=_PRECISE, return_eigenvectors=False)
         return Curvature(float(largest[0]))
 
     @cached_property
@@ -165,6 +189,8 @@ class Design:
     def bound(self) -> Curvature:
         """That of all rows, or where it would take long, a bound: the sum of its eigenvalues."""
         n, columns = self.shape
+        if "steepest" in vars(self):
+            return self.steepest
         if "curvature" in vars(self) or n * float(columns) ** 2 <= _MANY:
             return self.curvature
         return self._of_squares(float(self.share @ self._squares))

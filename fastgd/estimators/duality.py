@@ -20,9 +20,9 @@ import numpy as np
 
 from fastgd.engines.protocol.networks import Array
 from fastgd.estimators.linear_problem import CALLS, DENSE, LOSS, LinearProblem
-from fastgd.estimators.points import STEPS, Left, Point, nothing
+from fastgd.estimators.points import GUESSES, STEPS, Left, Point, nothing
 
-__all__ = ["DualityGap", "Left", "Point", "nothing"]
+__all__ = ["GUESSES", "STEPS", "DualityGap", "Left", "Point", "nothing"]
 
 
 class DualityGap(LinearProblem):
@@ -45,14 +45,14 @@ class DualityGap(LinearProblem):
         """About the work of one product with the rows, and their losses' share of it."""
         return float(self.design.shape[0] * (params[0].size + LOSS * len(params[1])))
 
-    def work(self, params: Sequence[Array]) -> float:
-        """About the work of a proof."""
+    def work(self, params: Sequence[Array], steps: int = STEPS // 2) -> float:
+        """About the work of a proof that takes so many steps of conjugate gradients, if it needs any."""
         outputs = len(params[1])
         direct = self.direct_work(outputs)
-        passes = 4.0 * self.work_of_pass(params)
+        passes = 4.0
         if direct == math.inf or (self.loss.coupled and params[0].size > DENSE):
-            passes *= 0.25 * STEPS
-        return CALLS + passes + (0.0 if direct == math.inf else direct)
+            passes = 2.0 * steps
+        return CALLS + passes * self.work_of_pass(params) + (0.0 if direct == math.inf else direct)
 
     def point(self, weights: Array, intercepts: Array) -> Point:
         """Some parameters, of shapes (features, outputs) and (outputs,)."""

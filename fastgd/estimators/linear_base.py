@@ -380,8 +380,8 @@ class LinearEstimator(NetworkEstimator):
     def _seen(self, model: ScaledModel, batch: int) -> Curvature:
         """The curvature of half the mean square of an output over what an update sees."""
         rows, design = model.rows, model.gap.design
-        if batch >= len(rows):
-            return design.curvature
+        if batch >= len(rows):  # only quadratics have one that is the same everywhere
+            return design.curvature if model.loss == "half_squares" else design.steepest
         # A Poisson loss bends beyond its bound where a step leads too far: no room for the worst row's absence.
         bound = model.loss != "poisson"
         if not (bound and self.standardize and self.shuffle and rows.weights is None):

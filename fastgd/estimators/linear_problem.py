@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from fastgd.engines.protocol.networks import Array, Rows
 from fastgd.estimators.conjugates import Conjugate, conjugate_of
-from fastgd.estimators.design import Design
+from fastgd.estimators.design import Design, work_of_spectrum
 from fastgd.estimators.penalties import Penalties
-from fastgd.estimators.spectrum import Spectrum, spectrum_of, work_of_spectrum
+from fastgd.estimators.spectrum import Spectrum, spectrum_of
 
 __all__ = ["CALLS", "DENSE", "LOSS", "LinearProblem"]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Quadratic", "conjugate_gradients"]
+__all__ = ["ConjugateGradients", "Quadratic"]
 
 Reals = NDArray[np.float64]
 
@@ -22,14 +22,8 @@ class Quadratic:
     gain: float  # half of g'v, which grows to half of g'H⁻¹g
 
 
-def conjugate_gradients(
-    times: Callable[[Reals], Reals],
-    solve: Callable[[Reals], Reals],
-    g: Reals,
-    most: int,
-    is_over: Callable[[Quadratic], bool],
-) -> Quadratic | None:
-    """Towards v with H v = g, whose part along each direction only grows.
+class ConjugateGradients:
+    """Steps towards v with H v = g, whose part along each direction only grows.
 
     Parameters
     ----------
@@ -38,36 +32,44 @@ def conjugate_gradients(
     solve : callable
         Of the inverse of a matrix that is similar to H.
     g : ndarray
-    most : int
-        Steps.
-    is_over : callable
-        Whether the state after a step is good enough.
 
-    Returns
-    -------
-    Quadratic or None
-        None if H is not positive along a direction.
+    Attributes
+    ----------
+    at : Quadratic or None
+        Where they came to; None if H is not positive along a direction.
+    steps : int
+        How many there were.
     """
-    v, residual, gain = np.zeros_like(g), g.copy(), 0.0
-    found = Quadratic(v, residual, gain)
-    if not g.any():
-        return found
-    steepest = solve(residual)
-    direction, size = steepest.copy(), float((residual * steepest).sum())
-    for _ in range(most):
-        curved = times(direction)
-        along = float((direction * curved).sum())
+
+    def __init__(
+        self, times: Callable[[Reals], Reals], solve: Callable[[Reals], Reals], g: Reals
+    ) -> None:
+        self.at: Quadratic | None = Quadratic(np.zeros_like(g), g.copy(), 0.0)
+        self.steps = 0
+        self._times, self._solve = times, solve
+        self._direction = solve(g)
+        self._size = float((g * self._direction).sum())
+
+    def go_on(self, most: int, is_over: Callable[[Quadratic], bool]) -> Quadratic | None:
+        """Until a state is good enough, or to so many steps; these may have been made before."""
+        while self.at is not None and self._size > 0 and not (self.steps and is_over(self.at)):
+            if self.steps >= most:
+                break
+            self._step(self.at)
+        return self.at
+
+    def _step(self, at: Quadratic) -> None:
+        self.steps += 1
+        curved = self._times(self._direction)
+        along = float((self._direction * curved).sum())
         if not along > 0:
-            return None
-        v = v + size / along * direction
-        residual = residual - size / along * curved
-        gain += 0.5 * size * size / along
-        found = Quadratic(v, residual, gain)
-        if is_over(found):
-            break
-        steepest = solve(residual)
-        before, size = size, float((residual * steepest).sum())
-        if not size > 0:
-            break
-        direction = steepest + size / before * direction
-    return found
+            self.at = None
+            return
+        share = self._size / along
+        residual = at.residual - share * curved
+        self.at = Quadratic(
+            at.v + share * self._direction, residual, at.gain + 0.5 * self._size * share
+        )
+        steepest = self._solve(residual)
+        before, self._size = self._size, float((residual * steepest).sum())
+        self._direction = steepest + self._size / before * self._direction

@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 
 from fastgd.engines.blas import one_thread
 from fastgd.estimators.linear_problem import CALLS, DENSE, LOSS, LinearProblem
-from fastgd.estimators.newton import Quadratic, conjugate_gradients
+from fastgd.estimators.newton import ConjugateGradients, Quadratic
 from fastgd.estimators.primal_point import ROUNDING, PrimalPoint
 from fastgd.estimators.spectrum import Spectrum, rough_spectrum
 
-__all__ = ["STEPS", "Left", "Point", "nothing"]
+__all__ = ["GUESSES", "STEPS", "Left", "Point", "nothing"]
 
 Reals = NDArray[np.float64]
-_GUESSES, STEPS = 8, 200  # of conjugate gradients, for an estimate and for a proof
+GUESSES, STEPS = 8, 200  # of conjugate gradients, for an estimate and for a proof
 # How often the kinks of a loss are looked at anew, and how often rows whose slopes lie beyond its steepest are held
 # there, as long as the gap becomes lower by what counts.
 _ROUNDS, _CORNERS, _BETTER = 4, 10, 0.9
@@ -125,25 +125,24 @@ class _Output:
         self.gradient: Reals = np.zeros(0)
         self.work = float(z.shape[0] * (w.size + LOSS * w.shape[1]))  # of one pass over the rows
         self.steps, self.most = STEPS, math.inf  # of conjugate gradients; of what is spent
+        self._begun: ConjugateGradients | None = None  # by the estimate
 
     # --- estimates --------------------------------------------------------------------------------
 
     def estimate(self, enough: float) -> float:
         """Half of g'v after some steps of conjugate gradients."""
         slopes, metric = self._primal.first_metric
-        g = np.where(self.active, self._gradient(slopes, self.w), 0.0)
-        found = self._steps(g, metric, lambda r: r, _GUESSES, lambda at: at.gain > enough)
+        self._begun = self._conjugates(metric, lambda r: r, self._gradient(slopes, self.w))
+        found = self._begun.go_on(GUESSES, lambda at: at.gain > enough)
         return 0.0 if found is None or not math.isfinite(found.gain) else found.gain
 
-    def _steps(
-        self, g: Reals, metric: Reals, solve: Any, most: int, is_over: Any
-    ) -> Quadratic | None:
+    def _conjugates(self, metric: Reals, solve: Any, g: Reals) -> ConjugateGradients:
         def times(v: Reals) -> Reals:
             self.of.spent += 2.0 * self.work
             curved = self._mean(self._curved(metric, self.of.design.times(v))) + self.l2 * v
             return np.where(self.active, curved, 0.0)
 
-        return conjugate_gradients(times, solve, g, most, is_over)
+        return ConjugateGradients(times, solve, np.where(self.active, g, 0.0))
 
     # --- proofs -----------------------------------------------------------------------------------
 
@@ -153,7 +152,7 @@ class _Output:
         Where a loss has kinks, they depend on how near to these the residuals are: they are tried again where the best
         of them leads.
         """
-        self.steps = int(min(STEPS, max(_GUESSES, budget / (2.0 * self.work))))
+        self.steps = int(min(STEPS, max(GUESSES, budget / (2.0 * self.work))))
         loss, unknowns = self.of.loss, int(self.active.sum())
         z, w, lowest = self.z, self.w, math.inf
         self.most = self.of.spent + budget
@@ -210,9 +209,12 @@ class _Output:
             if self.spectrum is None:
                 self.spectrum, self.gradient = spectrum, g[self.active]
             return step
-        solve = self._blocks(metric) if coupled and direct < math.inf else lambda r: r
-        g = np.where(self.active, g, 0.0)
-        found = self._steps(g, metric, solve, self.steps, self._is_exact(t))
+        steps, first = self._begun, t is self._primal.first_metric[0]
+        if coupled and direct < math.inf:
+            steps = self._conjugates(metric, self._blocks(metric), g)
+        elif steps is None or not first:  # else those of the estimate go on
+            steps = self._conjugates(metric, lambda r: r, g)
+        found = steps.go_on(steps.steps + self.steps, self._is_exact(t))
         return None if found is None else found.v
 
     def _is_exact(self, t: Reals) -> Any:

@@ -9,14 +9,12 @@ from numpy.typing import NDArray
 
 from fastgd.estimators.design import Design
 
-__all__ = ["Spectrum", "rough_spectrum", "spectrum_of", "work_of_spectrum"]
+__all__ = ["Spectrum", "rough_spectrum", "spectrum_of"]
 
 Reals = NDArray[np.float64]
 # From so many multiplications on, a Gram matrix takes the place of a QR decomposition, which is some ten times slower;
 # eigenvalues that rounding has not touched are above this share of the largest.
 _MANY, _SAFE = 1e6, 1e-8
-_IN_CACHE = 8.0  # multiplications of matrices that take as long as one of a matrix and a vector
-_SWEEPS = 12.0  # eigenvectors of a matrix take so many times its order cubed
 
 
 @dataclass(frozen=True)
@@ -34,12 +32,6 @@ class Spectrum:
     def condition(self) -> float:
         """The largest eigenvalue by the smallest."""
         return float(self.values.max() / self.values.min()) if self.values.size else 1.0
-
-
-def work_of_spectrum(rows: int, unknowns: int, ridge: bool) -> float:
-    """About how many multiplications of a matrix and a vector take as long as `spectrum_of`."""
-    order = unknowns if ridge else min(rows, unknowns)
-    return order * (rows * unknowns + _SWEEPS * order**2) / _IN_CACHE
 
 
 def spectrum_of(

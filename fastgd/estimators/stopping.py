@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.engines.protocol.networks import Array
-from fastgd.estimators.duality import DualityGap, Left, Point, nothing
+from fastgd.estimators.duality import GUESSES, STEPS, DualityGap, Left, Point, nothing
 
 __all__ = ["CLOSE", "Stopping"]
 
@@ -20,10 +20,15 @@ _FLOOR = 0.01
 # A fit that ends at `max_iter` so many times above its tolerance is not worth a warning.
 _NEAR = 100.0
 _EPOCH = 1e5  # multiplications that take as long as the calls of an epoch
-# Work on proofs: a share of the training, and what is never too much (milliseconds). A proof that an estimate promises
-# may take a larger share; one that takes a smaller share needs no estimate.
-_SHARE, _FREE, _PROMISED, _CHEAP = 0.05, 2e7, 0.5, 0.005
-_ATTEMPT = 0.5  # of what is left for proofs, at kinks, where nothing tells before whether they will succeed
+# Work on proofs: a share of the training, and what is never too much (milliseconds); one that takes a smaller share
+# needs no estimate.
+_SHARE, _FREE, _CHEAP = 0.05, 2e7, 0.005
+# All that an estimate promised may take together, as a share of the training: half as much after each that failed. A
+# proof under way may take a little more, for it is lost if it ends before. And the steps of conjugate gradients that a
+# first one is expected to need after those of the estimate, twice as many after each that failed.
+_PROMISED, _UNDER_WAY, _FEW = 1.0, 1.25, 12
+# At kinks nothing tells before whether proofs will succeed: the largest share of one, and of what is left for all.
+_AT_KINKS, _ATTEMPT = 0.5, 0.5
 # A proof is tried again where the objective has come so much nearer to the minimum that the last attempt expects, for
 # its bound is the tighter the nearer it is made; or after so many times the epochs.
 _NEARER, _LATER = 0.1, 1.25
@@ -32,8 +37,9 @@ _NEARER, _LATER = 0.1, 1.25
 class Stopping:
     """Keeps the parameters with the lowest objective, and ends the descent when they are proved to be good enough.
 
-    A proof is tried where a bound from below, and an estimate where the proof is dear, say that it can succeed; and
-    all attempts together take a small share of the training, as counts of multiplications say.
+    A proof is tried where a bound from below, and an estimate where the proof is dear, say that it can succeed. Counts
+    of multiplications keep all attempts together to a small share of the training, and to about as much as the training
+    where an estimate promises that they end it.
 
     Parameters
     ----------
@@ -75,6 +81,7 @@ class Stopping:
             math.inf,
             0,
         )  # the last objective that was lower by what counts, and its epoch
+        self._failed = 0  # proofs that came to no bound
         self._least = 0.0  # a bound from below of the gap at the best parameters
         self._again: dict[
             float, float
@@ -108,6 +115,8 @@ class Stopping:
 
     def _try(self, epoch: int, tol: float) -> bool:
         """Whether the best parameters are proved to be good enough, if it is worth an attempt."""
+        if self._left is None and self.best <= tol * _FLOOR * float(self.null.min()):
+            self._left = self.left  # losses are not negative: all of the objective is little enough
         if self._left is not None:
             return self.is_close(tol)
         if not self._is_worth_it(epoch, tol):
@@ -117,18 +126,21 @@ class Stopping:
         cheap = self.gap.work(self.kept) <= _FREE + _CHEAP * self._trained(epoch)
         if cheap or not self._is_far(enough):
             budget = _ATTEMPT * (self._budget(epoch) - self.gap.spent)
-            if self.gap.bends:  # the estimate promises an end
-                budget = _PROMISED * self._trained(epoch)
+            if self.gap.bends:
+                budget = _FREE + _UNDER_WAY * self._promised(epoch) - self.gap.spent
             self._left = self._at.prove(enough, budget)
-        gap = self.left.gap if self._left is not None else self.left.least
-        self._nearer = float(gap.sum())
-        self._expected = self.best - self._nearer
-        self._nearer *= _NEARER
-        return self._left is not None and self.is_close(tol)
+            self._failed += not (self._left.gap < self._left.objective).all()
+        if (
+            self._left is None
+        ):  # an estimate ends at the first number that is too large: there may be much more
+            self._expected = -math.inf
+            return False
+        gap = float(self._left.gap.sum())
+        self._expected, self._nearer = self.best - gap, _NEARER * gap
+        return self.is_close(tol)
 
     def _is_worth_it(self, epoch: int, tol: float) -> bool:
-        """Whether a proof may succeed, and takes a small share of the training."""
-        trained = self._trained(epoch)
+        """Whether a proof may succeed, at a work that is small beside the training's."""
         most = self._most(tol)
         if self._least > most:
             return False
@@ -136,13 +148,20 @@ class Stopping:
         rest = self.patience if self.patience < math.inf else 1
         if self.steepest == math.inf and epoch - self._since < rest:
             return False
+        if not self._is_affordable(epoch):
+            return False
+        due = epoch >= self._again.get(tol, 0.0)
+        return due or self.best - self._expected <= max(most, self._nearer)
+
+    def _is_affordable(self, epoch: int) -> bool:
+        """Whether the work of another proof is a small enough share of the training."""
+        if self.gap.bends:
+            steps = min(GUESSES + _FEW * 2**self._failed, STEPS)
+            work = self.gap.spent + self.gap.work(self.kept, steps)
+            return work <= _FREE + self._promised(epoch)
         if self.gap.spent > self._budget(epoch):
             return False
-        if self.gap.work(self.kept) > _FREE + _PROMISED * trained:
-            return False
-        return epoch >= self._again.get(tol, 0.0) or self.best - self._expected <= max(
-            most, self._nearer
-        )
+        return self.gap.work(self.kept) <= _FREE + _AT_KINKS * self._trained(epoch)
 
     def _is_far(self, enough: Any) -> bool:
         """Whether an estimate says that no proof will succeed."""
@@ -151,6 +170,10 @@ class Stopping:
     def _budget(self, epoch: int) -> float:
         """The work that all proofs may take."""
         return _FREE + _SHARE * self._trained(epoch)
+
+    def _promised(self, epoch: int) -> float:
+        """The work that proofs may take of which an estimate says that they will succeed."""
+        return 0.5**self._failed * _PROMISED * self._trained(epoch)
 
     def _trained(self, epoch: int) -> float:
         """The work of so many epochs."""
@@ -174,7 +197,7 @@ class Stopping:
         enough = self._allowed(self.enough, self._at.objective, self.null)
         cheap = self.gap.work(self.kept) <= budget
         if cheap or not self._is_far(enough):
-            self._left = self._at.prove(enough, max(budget, _PROMISED * self._trained(epoch)))
+            self._left = self._at.prove(enough, max(budget, self._promised(epoch) / 2))
 
     @property
     def is_proved(self) -> bool:
