@@ -73,7 +73,7 @@ def defaults():
     libraries = [name.strip() for name in head.split("|")[1:]]
     cells = [[cell.strip() for cell in row.split("|")] for row in rows]
     return [
-        (library, name, cell.strip("`"))
+        (library, name, ", ".join(CODE.findall(cell)))
         for name, *given in cells
         for library, cell in zip(libraries, given, strict=True)
         if cell

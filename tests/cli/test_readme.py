@@ -41,13 +41,15 @@ def test_sweeps_and_descents(tmp_path):
 
 def test_networks(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    block = PAGE.split("```sh\n")[2]
-    first, *commands = map(shlex.split, block.split("```")[0].splitlines())
+    blocks = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
+    lines = [line for block in blocks for line in block.splitlines() if "iris.csv" in line]
+    first, *commands = map(shlex.split, lines)
     assert first[:2] == ["python", "-c"]
     exec(first[2])
-    assert [name for name, *_ in commands] == ["fastgd"] * 3
+    assert [name for name, *_ in commands] == ["fastgd"] * 7
     lines = [line for _, *arguments in commands for line in said(arguments, capsys)]
     assert any(line.startswith("held out ") for line in lines)
     assert any(line.startswith("Best by its validation loss") for line in lines)
     assert (tmp_path / "compared" / "comparison.png").exists()
+    assert any(line.startswith("Over 5 folds, mean ± standard error") for line in lines)
     assert len(pd.read_csv("predictions.csv")) == 150
