@@ -5,11 +5,12 @@ warns. Otherwise a failing compiler fails the installation.
 """
 
 import os
-import platform
 import shutil
 import subprocess
 import sys
+import sysconfig
 from concurrent.futures import Future
+from itertools import takewhile
 from pathlib import Path
 from threading import Lock
 
@@ -67,10 +68,21 @@ HAND_WRITTEN = (  # in the order of the time that they take
 
 
 def targets() -> dict[str, list[str]]:
-    """Which instruction sets to build for: all of x86-64's where the compiler is a Unix one."""
-    if sys.platform != "win32" and platform.machine().lower() in {"x86_64", "amd64"}:
+    """Which instruction sets to build for: all of x86-64's where the compiler is a Unix one.
+
+    What counts is what is built for: not this processor where that is another, and not both of macOS's universal2.
+    """
+    built_for = sysconfig.get_platform()
+    if not built_for.startswith("win") and built_for.endswith(("x86_64", "amd64")):
         return TARGETS
     return {"base": []}
+
+
+def is_gcc(compiler: list[str]) -> bool:
+    """Whether a compiler's command, with its flags, runs GCC; on macOS a program called gcc is Clang."""
+    command = list(takewhile(lambda word: not word.startswith("-"), compiler))
+    said = subprocess.run([*command, "--version"], capture_output=True, text=True, check=False)
+    return "Free Software Foundation" in said.stdout
 
 
 def wanted(name: str) -> bool:
@@ -94,11 +106,13 @@ class BuildExtensions(build_ext):
 
     def build_extensions(self) -> None:  # noqa: D102
         write_generated()
+        unix = self.compiler.compiler_type == "unix"
+        self.gcc = unix and is_gcc(self.compiler.compiler_so)
         super().build_extensions()
 
     def build_extension(self, ext: Extension) -> None:  # noqa: D102
         flags = FLAGS.get(self.compiler.compiler_type, [])
-        if self.compiler.compiler_type == "unix" and "clang" not in self.compiler.compiler_so[0]:
+        if self.gcc:
             flags = flags + GCC_ONLY
         ext.extra_compile_args = [*flags, *ext.extra_compile_args]
         ext.sources = [own_copy(self.c_file(source), ext.name) for source in ext.sources]

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #if defined(_WIN32)
-#include <windows.h>
+#include "windows_api.h"
 #else
 #include <time.h>
 #endif

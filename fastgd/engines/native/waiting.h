@@ -3,7 +3,7 @@
 #define FASTGD_WAITING_H
 
 #if defined(_WIN32)
-#include <windows.h>
+#include "windows_api.h"
 #define fgd_yield() SwitchToThread()
 #else
 #include <sched.h>
