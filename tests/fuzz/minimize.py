@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import fastgd as gd
 
-FAULTS = ("x0", "updates", "record", "jac", "function", "value", "gradient", "step_tol")
+FAULTS = ("x0", "bounds", "updates", "record", "jac", "function", "value", "gradient", "step_tol")
 CASES = st.fixed_dictionaries(
     {
         "fault": sometimes(*FAULTS),
@@ -20,6 +20,7 @@ CASES = st.fixed_dictionaries(
         "max_iter": st.one_of(st.integers(0, 130), st.sampled_from([63, 64, 65, 300])),
         "tol": st.sampled_from([0.0, 1e-8, 1e-3, 1.0]),
         "record": st.sampled_from([None, None, 1, 3, 64]),
+        "box": problems.BOX,
         "dtype": st.sampled_from(values.DTYPES),
         "flush": st.booleans(),
         "seed": values.SEEDS,
@@ -36,6 +37,7 @@ def check(case):
         "x0": x0,
         "max_iter": case["max_iter"],
         "tol": case["tol"],
+        "bounds": problems.bounds_of(case["box"], problem.n_parameters),
         "dtype": case["dtype"],
         "flush_subnormals": case["flush"],
     }
@@ -64,6 +66,7 @@ def faulty(case):
     """The arguments that are wrong."""
     return {
         "x0": {"x0": np.zeros(99)},
+        "bounds": {"bounds": [(1.0, -1.0)] * 99},
         "updates": {"max_iter": -1},
         "record": {"record": 0},
         "jac": {"fun": lambda x: 0.0, "jac": 3},

@@ -47,3 +47,15 @@ def problem_of(case, dtype):
 def optimizer_of(rule, lr=0.1):
     make, options = RULES[rule]
     return make(lr=lr, **options)
+
+
+EDGE = st.one_of(st.none(), st.sampled_from([0.0, -0.0, 1e-310, 1.0, -1e30]), st.floats(-2, 2))
+BOX = st.one_of(st.none(), st.none(), st.lists(st.tuples(EDGE, EDGE), min_size=1, max_size=3))
+
+
+def bounds_of(box, n):
+    """Bounds for n parameters from the pairs of a case, in turn; a pair that is the wrong way round is turned."""
+    if box is None:
+        return None
+    pairs = [sorted(pair) if None not in pair else pair for pair in box]
+    return [tuple(pairs[k % len(pairs)]) for k in range(n)]

@@ -49,6 +49,8 @@ CASES = st.fixed_dictionaries(
         "start": st.sampled_from(values.KINDS),
         "gradients": st.sampled_from(values.KINDS),
         "steps": st.integers(1, 4),
+        "bounds": st.sampled_from([None, None, (-0.5, 0.25), (None, 0.0), (1e-310, None), (2.0, 2.0)]),
+        "skipped": st.sampled_from([None, None, 0, 1]),  # an array without a gradient
         "own_rate": st.sampled_from([None, 0.0, 1e-3, 1e3]),
         "n_threads": st.integers(1, 4),
         "team": st.booleans(),
@@ -107,7 +109,16 @@ class Run:
         how = self.case["nesting"]
         if len(grads) < len(params):
             how = "list"
-        self.optimizer.step(nested(params, how), nested(grads, how), lr=lr)
+        skipped = None if self.case["fault"] else self.case["skipped"]
+        if skipped is not None and skipped < len(grads) > 1:
+            grads = [None if k == skipped else g for k, g in enumerate(grads)]
+        self.optimizer.step(
+            nested(params, how),
+            nested(grads, how),
+            lr=lr,
+            bounds=self.case["bounds"],
+            none_grads="error" if skipped is None else "skip",
+        )
 
     def all_steps(self):
         for k in range(self.case["steps"]):

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 import fastgd as gd
 
 FIELDS = ("iterations", "status", "regime", "x", "loss", "slope")
-FAULTS = ("unknown axis", "empty axis", "no mapping", "x0", "rate", "updates", "tolerance", "type")
+FAULTS = (
+    "unknown axis", "empty axis", "no mapping", "x0", "bounds", "rate", "updates", "tolerance", "type",
+)  # fmt: skip
 RATES = st.one_of(
     st.lists(st.floats(1e-12, 1e12), min_size=1, max_size=5),
     st.builds(
@@ -25,6 +27,7 @@ CASES = st.fixed_dictionaries(
         "start": st.sampled_from(["normal", "zeros", "huge", "tiny"]),
         "max_iter": st.one_of(st.integers(0, 130), st.sampled_from([31, 32, 33, 63, 64, 65, 300])),
         "tol": st.sampled_from([0.0, 1e-8, 1e-3, 1.0, 1e10]),
+        "box": problems.BOX,
         "dtype": st.sampled_from(values.DTYPES),
         "flush": st.booleans(),
         "n_threads": st.integers(1, 4),
@@ -45,6 +48,7 @@ def swept(case, backend, **changes):
     options = {
         "max_iter": case["max_iter"],
         "tol": case["tol"],
+        "bounds": problems.bounds_of(case["box"], problem.n_parameters),
         "dtype": case["dtype"],
         "flush_subnormals": case["flush"],
     } | changes
@@ -75,6 +79,7 @@ def faulty(fault):
         "empty axis": {"axes": {"lr": []}},
         "no mapping": {"axes": [0.1, 0.2]},
         "x0": {"axes": {"lr": [0.1], "x0": [np.zeros(99)]}},
+        "bounds": {"bounds": "narrow"},
         "rate": {"axes": {"lr": [0.1, float("nan")]}},
         "updates": {"max_iter": -1},
         "tolerance": {"tol": float("nan")},
