@@ -40,6 +40,7 @@ COLUMNS = {
         "NumPy, over X": "NumPy",
         "one thread": "fastgd 1 thread",
     },
+    "Bounds": {"PyTorch": "torch", "NumPy": "NumPy", "without bounds": "fastgd, without"},
     "Sweeps of networks": {
         "JAX": "JAX",
         "PyTorch": "PyTorch",
@@ -122,6 +123,7 @@ INTRODUCTIONS = {
     "Functions": "Rosenbrock's function at many rates: the library's own, and what users write.",
     "Logistic regression": "Sweeps over all rows, and in mini-batches.",
     "Least squares of many features": "Sweeps of 1,000 and 2,000 features at few and many rates.",
+    "Bounds": "Parameters that are held in a box after each update, beside `clip` after each update.",
     "Mini-batches": "Least squares at 100 rates, an epoch of mini-batches; the order of rows is drawn in it.",
     "Sweeps of networks": "Small networks, each with a learning rate of its own, trained side by side.",
     "Bad runs stopped early": "What is left to do where runs that fall behind are ended.",

@@ -49,7 +49,9 @@ CASES = st.fixed_dictionaries(
         "start": st.sampled_from(values.KINDS),
         "gradients": st.sampled_from(values.KINDS),
         "steps": st.integers(1, 4),
-        "bounds": st.sampled_from([None, None, (-0.5, 0.25), (None, 0.0), (1e-310, None), (2.0, 2.0)]),
+        "bounds": st.sampled_from(
+            [None, None, (-0.5, 0.25), (None, 0.0), (1e-310, None), (2.0, 2.0)]
+        ),
         "skipped": st.sampled_from([None, None, 0, 1]),  # an array without a gradient
         "own_rate": st.sampled_from([None, 0.0, 1e-3, 1e3]),
         "n_threads": st.integers(1, 4),

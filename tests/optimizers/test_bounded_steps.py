@@ -5,7 +5,9 @@ import pytest
 from same_bits import bits
 
 import fastgd as gd
+from fastgd.rules import updates
 
+OPEN = (-np.inf, np.inf)
 RNG = np.random.default_rng(3)
 
 
@@ -48,6 +50,19 @@ def test_some_arrays_and_elements():
     one = np.ones((4, 2)).T  # not contiguous
     gd.SGD(lr=1.0).step(one, np.ones((2, 4)), lr=3.0, bounds=(np.array([[-1.0], [0.5]]), None))
     assert one.tolist() == [[-1.0] * 4, [0.5] * 4]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("pair", [(0.0, 1.0), (-1.0, -0.0), (None, 0.0), (-0.0, None), (0.0, 0.0)])
+def test_the_projection_is_that_of_sweeps(dtype, pair):
+    low, high = (np.dtype(dtype).type(v) for v in np.where([v is None for v in pair], OPEN, pair))
+    edges = np.array([-0.0, 0.0, np.nan, -np.nan, 0.5, -0.5, 2, -2, np.inf, -np.inf], dtype)
+    for n in (1, 3, 17, 1000, 5000):
+        for cut in (slice(None), slice(None, None, 2), slice(None, None, -1)):
+            x = RNG.choice(edges, n)[cut]
+            (wanted,) = updates.project(x, low, high)
+            gd.SGD(lr=0.0).step(x, np.zeros_like(x), bounds=tuple(pair))
+            assert bits(x) == bits(wanted)
 
 
 def test_nan_stays_and_no_bound_is_none():
