@@ -70,13 +70,14 @@ def test_a_formula_is_what_its_optimizer_computes(start, step, code):
 def defaults():
     """Every cell of the last table: library, optimizer, default values."""
     head, _, *rows = re.findall(r"^\|(.*)\|$", SECTIONS[-1], re.MULTILINE)
-    libraries = [name.strip() for name in head.split("|")[1:]]
+    columns = [names.strip().split(" and ") for names in head.split("|")[1:]]
     cells = [[cell.strip() for cell in row.split("|")] for row in rows]
     return [
         (library, name, ", ".join(CODE.findall(cell)))
         for name, *given in cells
-        for library, cell in zip(libraries, given, strict=True)
-        if cell
+        for libraries, cell in zip(columns, given, strict=True)
+        for library in libraries
+        if cell and (library, name) != ("PyTorch", "Lion")
     ]
 
 
