@@ -232,7 +232,7 @@ class Recording:
             np.concatenate([part.x for part in parts]),
             np.concatenate([losses for losses, _ in evaluated]),
             np.concatenate([slopes for _, slopes in evaluated]),
-            self.problem.parameter_names,
+            self.problem.parameter_names if self.every else (),  # else nobody sees it
         )
 
     def _evaluated(self, part: Recorded) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -92,7 +92,9 @@ class Function(Problem):
         count: Any = len(names) if n is None and names is not None else n
         if not is_integer(count) or count < 1:
             raise ValueError(f"n must be an integer >= 1, got {n!r}")
-        self._names = checked_names(names, int(count))
+        self._count = int(count)
+        # Numbered names are made when they are asked for: a function may have millions of parameters.
+        self._names = None if names is None else checked_names(names, self._count)
         self.fun, self.jac = fun, jac or None
         self._form = _form(fun, self.jac)
         parts = (fun, self.jac) if self._form == "apart" else (fun,)
@@ -104,7 +106,11 @@ class Function(Problem):
 
     @property
     def parameter_names(self) -> tuple[str, ...]:  # noqa: D102
-        return self._names
+        return checked_names(None, self._count) if self._names is None else self._names
+
+    @property
+    def n_parameters(self) -> int:  # noqa: D102
+        return self._count
 
     def _new_kernel(self, dtype: np.dtype[Any]) -> Kernel:
         kind = "function" if self._compiled else "python"

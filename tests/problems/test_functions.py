@@ -214,6 +214,12 @@ def test_names_and_repr():
     assert pickle.loads(pickle.dumps(problem)).loss([1.0, 1.0]) == 0.0
 
 
+def test_no_names_are_made_for_parameters_without_any():
+    assert gd.Function(plain, 10**15).n_parameters == 10**15
+    run = gd.minimize(plain, np.ones(2), max_iter=1, record=1)
+    assert run.history.parameter_names == ("p0", "p1")
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
