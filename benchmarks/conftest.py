@@ -13,6 +13,10 @@ from fastgd.engines.cuda import device
 from fastgd.engines.installation import config as fastgd_config
 
 PEERS = ("numpy", "numba", "scipy", "scikit-learn", "torch", "jax", "optax")
+OF_RECIPES = (  # named where they are installed
+    "autograd", "dask", "optuna", "pennylane", "qiskit-algorithms", "quimb", "ribs",
+    "stable-baselines3",
+)  # fmt: skip
 
 
 def pytest_collection_modifyitems(items: list[Any]) -> None:
@@ -34,11 +38,12 @@ def gpu_missing() -> str:
 
 def pytest_benchmark_update_machine_info(machine_info: dict[str, Any]) -> None:
     versions = {}
-    for name in PEERS:
+    for name in PEERS + OF_RECIPES:
         try:
             versions[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
-            versions[name] = "not installed"
+            if name in PEERS:
+                versions[name] = "not installed"
     versions["python"] = platform.python_version()
     machine_info["versions"] = versions
     processor = fastgd_config()["processor"]

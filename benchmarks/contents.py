@@ -95,7 +95,7 @@ CHOSEN_PEERS = {
 # How the names of candidates begin that are no part of this project.
 LIBRARIES = (
     "torch", "PyTorch", "JAX", "optax", "NumPy", "scikit-learn", "Ridge", "LogisticRegression",
-    "GridSearchCV, scikit-learn", "ONNX Runtime", "Dask", "Optuna", "pandas",
+    "GridSearchCV, scikit-learn", "ONNX Runtime", "Dask", "Optuna", "pandas", "its own",
 )  # fmt: skip
 AHEAD = "Where another library is ahead"
 INTRODUCTIONS = {
@@ -149,6 +149,16 @@ INTRODUCTIONS = {
         "The same network on MNIST, momentum 0.9, rate 0.01, the test rows looked at on the way: how many times as "
         "long as fastgd the others take, and the accuracy on the test rows."
     ),
+    "Recipes: a step": (
+        "A step of Adam with the library's own optimizer and with fastgd's in its place; for quimb, Qiskit and "
+        "Autograd the whole loop over a function that costs nothing."
+    ),
+    "Recipes: a whole run": "The examples of the pages: what the libraries do beside the step counts too.",
+    "Recipes: PyTorch": "A step of Adam for the tensors of a policy of Stable-Baselines3.",
+    "Recipes: SciPy": "Evaluations of Rosenbrock's function with its gradient, and what a method does between them.",
+    "Recipes: JAX": "Updates of a logistic regression of 200 rows whose value and gradient JAX compiles.",
+    "Recipes: Optuna": "",
+    "Recipes: Dask": "A sweep of a function that only Python runs, on two processes and without them.",
     "A new process": "What a new Python process waits for.",
     "A new process with a function": "The same for a function of one's own, compiled by Numba.",
     "Machine": "The machine's own limits, measured in the same run.",

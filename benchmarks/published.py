@@ -35,7 +35,8 @@ Tables = dict[str, dict[str, Any]]
 
 def pages() -> list[Path]:
     """The files that may show numbers."""
-    return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    docs = ROOT / "docs"
+    return [ROOT / "README.md", *sorted([*docs.glob("*.md"), *docs.glob("recipes/*.md")])]
 
 
 def tables() -> Tables:
