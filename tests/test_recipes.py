@@ -4,7 +4,6 @@ A page whose libraries are not installed is skipped; with FASTGD_EVERY_RECIPE=1,
 """
 
 import os
-import sys
 from importlib import import_module
 from importlib.util import find_spec
 
@@ -24,12 +23,19 @@ STEPS = 100
 
 
 @pytest.fixture(autouse=True)
-def jax_as_it_was():
-    """Double precision in JAX is switched on for the whole process."""
-    was = sys.modules["jax"].config.jax_enable_x64 if "jax" in sys.modules else False
+def libraries_as_they_were():
+    """Pages set the precision of JAX and the threads of PyTorch; Dask's clusters set variables like OMP_NUM_THREADS."""
+    jax, torch = (import_module(name) if find_spec(name) else None for name in ("jax", "torch"))
+    precision, threads = jax and jax.config.jax_enable_x64, torch and torch.get_num_threads()
+    surroundings = dict(os.environ)
     yield
-    if "jax" in sys.modules:
-        sys.modules["jax"].config.update("jax_enable_x64", was)
+    for name in os.environ.keys() - surroundings.keys():
+        del os.environ[name]
+    os.environ.update(surroundings)
+    if jax:
+        jax.config.update("jax_enable_x64", precision)
+    if torch:
+        torch.set_num_threads(threads)
 
 
 def need(*modules):
