@@ -26,6 +26,7 @@ GROUPS = {
     "network": "Networks",
     "estimators": "Estimators of scikit-learn",
     "finder": "Learning rates",
+    "explorer": "The explorer",
     "cli": "Fitted models",
     "engines": "Settings and outcomes",
 }
