@@ -34,6 +34,11 @@ def subject_of(
     """What is run, its description, and the estimator's parameter that is the rate."""
     if optimizer is not None and not isinstance(optimizer, Optimizer):
         raise not_optimizer("optimizer", optimizer)
+    if not isinstance(model, Problem | NetworkProblem | MLP) and not hasattr(model, "get_params"):
+        raise TypeError(
+            "model must be a fastgd.MLP, an estimator of fastgd, or a problem such as gd.LeastSquares or "
+            f"gd.Function(f, n), got {type(model).__name__}"
+        )
     data = {"X": X, "y": y, "sample_weight": sample_weight, "validation": validation}
     if isinstance(model, Problem | NetworkProblem):
         _refuse(data | {"batch_size": batch_size}, f"a {type(model).__name__}, which has its data")
@@ -131,11 +136,6 @@ def _split(seed: int, X: Any, y: Any, weights: Any, validation: Any) -> tuple[An
 def _of_estimator(
     model: Any, X: Any, y: Any, *, weights: Any, validation: Any
 ) -> tuple[Subject, str, str]:
-    if not hasattr(model, "get_params"):
-        raise TypeError(
-            "model must be a fastgd.MLP, an estimator of fastgd, or a problem such as gd.LeastSquares or "
-            f"gd.Function(f, n), got {type(model).__name__}"
-        )
     from sklearn.model_selection import train_test_split  # noqa: PLC0415  (heavy)
 
     from fastgd.estimators.starting import start_of_fit  # noqa: PLC0415  (needs scikit-learn)

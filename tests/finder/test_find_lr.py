@@ -309,7 +309,7 @@ def test_a_range_that_ends_at_its_best_rate_goes_farther():
         (gd.GDRegressor(), {"X": X, "y": T, "validation": (X, T, T)}, "pair"),
         (gd.GDRegressor(l2=-1), {"X": X, "y": T}, "l2"),
         (gd.MLPClassifier(solver="lbfgs"), {"X": X, "y": Y}, "no learning rate"),
-        (lambda x: x, {"X": X, "y": Y}, r"gd.Function\(f, n\)"),
+        (lambda x: x, {"x0": [1.0]}, r"gd.Function\(f, n\)"),
         (gd.SweepSearchCV(gd.GDRegressor(), {}), {"X": X, "y": Y}, "model must be a fastgd.MLP"),
     ],
 )  # fmt: skip
