@@ -36,7 +36,7 @@ def _heights(key: str, *, scaled: bool) -> Scene:
         "Heights and weights" if scaled else "Heights and weights, not scaled",
         problem,
         start=(0.0, 0.0),
-        view=(-20.0, 70.0, -10.0, 160.0) if scaled else (w - 4, w + 4, b - 260, b + 260),
+        view=(-20.0, 130.0, -10.0, 190.0) if scaled else (w - 4, w + 4, b - 260, b + 260),
         python=line_python(rows, scaled=scaled),
         rates=(1.2, 2.0) if scaled else (0.0004, 0.5),
         updates=1000,

@@ -32,7 +32,7 @@ PRESETS = (
         "too-large", "Rate too large",
         "Every update lands higher on the other side. From which rate on does descent grow, and what does the "
         "curvature say about it?",
-        "p=parabola&n=30&show=SGD&sel=SGD&SGD=0.45,0.9",
+        "p=parabola&n=30&show=SGD&sel=SGD&SGD=0.44,0.9",
     ),
     Preset(
         "second-valley", "The second valley",
@@ -47,11 +47,11 @@ PRESETS = (
     Preset(
         "why-scale", "Why scale the inputs?",
         "The same forty people, heights left in inches. The loss stops falling at once and yet the line is wrong: no "
-        "rate converges. What has scaling changed about the contours?",
+        "rate converges. What would scaling change about the contours?",
         "p=unscaled&show=SGD,Momentum&sel=SGD&SGD=0.0004,0.9",
     ),
     Preset(
-        "one-line", "Forty rates for one line",
+        "one-line", "The best rate",
         "One line through forty heights and weights. Which rate needs the fewest updates, and why does a slightly "
         "larger one never arrive?",
         "p=line&show=SGD&sel=SGD&SGD=1.45,0.9",
@@ -71,7 +71,7 @@ PRESETS = (
         "decay", "A rate that falls",
         "Lion takes steps of one length and never settles. Which schedule brings it to rest, and how soon may the "
         "rate fall?",
-        "p=ravine&show=Lion,Adam&sel=Lion&sched=cosine,300",
+        "p=saddle&show=Adam,Lion&sel=Lion&Lion=0.1,0.9",
     ),
 )  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from functools import cache
 from importlib.resources import files
 
 import numpy as np
@@ -44,27 +45,40 @@ def coefficients(rule, rng):
     return [special.get(name, float(rng.uniform(0.05, 0.95))) for name in rule.coefficients]
 
 
+def numbers_of(name):
+    """Gradients, coefficients, a point and a state for a rule."""
+    rule, rng = RULES[name], np.random.default_rng(len(name))
+    c, x = coefficients(rule, rng), rng.normal(size=N)
+    return gradients(7), c, x, [rng.uniform(0, 1, N) for _ in rule.state]
+
+
+@cache
+def rules_in_javascript():
+    """What each rule finds, step by step, in one script."""
+    given = {name: [np.asarray(each).tolist() for each in numbers_of(name)] for name in RULES}
+    return run(
+        f"""{SCRIPT}
+        const descent = (name, [g, c, first, state]) => {{
+          const x = Float64Array.from(first), s = state.map((each) => Float64Array.from(each)), all = [];
+          for (const each of g) {{
+            RULES[name](x, each, s, c);
+            all.push(...x, ...s.flatMap((each) => [...each]));
+          }}
+          return bits(all);
+        }};
+        return Object.fromEntries(Object.entries({json.dumps(given)}).map(([k, v]) => [k, descent(k, v)]));"""
+    )
+
+
 @pytest.mark.parametrize("name", RULES)
 def test_a_rule_has_numpys_bits_at_every_step(name):
-    rule, rng = RULES[name], np.random.default_rng(len(name))
-    g, c = gradients(7), coefficients(rule, rng)
-    x, state = rng.normal(size=N), [rng.uniform(0, 1, N) for _ in rule.state]
-    found = run(
-        f"""{SCRIPT}
-        const g = {json.dumps(g.tolist())}, x = Float64Array.from({json.dumps(x.tolist())});
-        const s = {json.dumps([s.tolist() for s in state])}.map((each) => Float64Array.from(each)), all = [];
-        for (const each of g) {{
-          RULES.{name}(x, each, s, {json.dumps(c)});
-          all.push(...x, ...s.flatMap((each) => [...each]));
-        }}
-        return bits(all)"""
-    )
-    function, wanted = bound(rule.function, numpy_vocabulary()), []
+    g, c, x, state = numbers_of(name)
+    function, wanted = bound(RULES[name].function, numpy_vocabulary()), []
     with np.errstate(all="ignore"):
         for each in g:
             x, *state = function(x, each, *state, *map(np.float64, c))
             wanted.append([x, *state])
-    assert same_bits(found, wanted)
+    assert same_bits(rules_in_javascript()[name], wanted)
 
 
 @pytest.mark.parametrize("rule", [PREPARE, STEEPNESS], ids=lambda rule: rule.name)

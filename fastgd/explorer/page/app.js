@@ -10,7 +10,7 @@ const WRITING = 350; // milliseconds between two addresses; browsers allow three
 const RESTING = 700; // milliseconds until the runs are read out
 
 const explorer = {
-  state: null, problem: null, runs: [], theme: "auto",
+  state: null, problem: null, runs: [], theme: "auto", changed: true,
   view: new View($("view")), phase: new PhaseDiagram($("phase")),
   losses: new LossChart($("losses")), rows: new RowsChart($("rows")), spark: new Spark($("spark")),
 };
@@ -53,6 +53,7 @@ function compute() {
   showControls(state, problem.about);
   $("python").textContent = pythonOf(state, problem.about);
   explorer.phase.follow(state, problem);
+  explorer.changed = true; // what does not move while it plays
   redraw();
 }
 
@@ -68,12 +69,15 @@ function render() {
   explorer.view.draw(problem, state, runs, step);
   explorer.losses.draw(problem, runs, step);
   if (problem.about.rows) explorer.rows.draw(problem, runs, step);
-  explorer.spark.draw(state);
   const sweeping = explorer.phase.work(SWEEP_SLICE);
-  explorer.phase.draw(state);
+  if (sweeping || !player.playing || explorer.changed) {
+    explorer.phase.draw(state);
+    explorer.spark.draw(state);
+    showReading();
+    explorer.changed = false;
+  }
   showBadges(runs, step);
   showTransport();
-  showReading();
   remember();
   if (sweeping) redraw();
 }
@@ -127,8 +131,9 @@ function setTheme(theme) {
   $("theme").textContent = { auto: "Colours: system", light: "Colours: light", dark: "Colours: dark" }[theme];
   $("theme").setAttribute("aria-label", `Colours: ${theme === "auto" ? "as the system's" : theme}`);
   inks = new Map();
-  explorer.view.renew();
+  for (const picture of [explorer.view, explorer.losses, explorer.rows]) picture.renew();
   explorer.phase.picture = null;
+  explorer.changed = true;
   paintSamples();
   if (explorer.state) redraw();
 }

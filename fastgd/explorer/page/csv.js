@@ -22,7 +22,7 @@ function parsedRows(text) {
   });
   if (x.length < 2) throw new Error("The file must have at least two rows.");
   if (x.length > MOST_ROWS) throw new Error(`The file must have at most ${MOST_ROWS} rows, it has ${x.length}.`);
-  if (Math.min(...x) === Math.max(...x)) throw new Error(`All values of “${names[0]}” are the same.`);
+  if (least(x) === most(x)) throw new Error(`All values of “${names[0]}” are the same.`);
   return { x, y, names };
 }
 

@@ -86,7 +86,7 @@ function ticksOf(low, high, count) {
 function shortNumber(value) {
   const size = Math.abs(value);
   if (value === 0) return "0";
-  if (size >= 1e5 || size < 1e-3) {
+  if (size >= 1e5 || size < 1e-3 || (size >= 1e4 && Number.isInteger(Math.log10(size)))) {
     const [digits, power] = value.toExponential(0).split("e");
     const high = String(Number(power)).replace(/[-0-9]/g, (c) => "⁰¹²³⁴⁵⁶⁷⁸⁹"["0123456789".indexOf(c)] || "⁻");
     return `${digits === "1" ? "" : `${digits}·`}10${high}`;
@@ -94,7 +94,7 @@ function shortNumber(value) {
   return String(Number(value.toPrecision(6))).replace("-", "−");
 }
 
-const MARGINS = { left: 54, right: 14, top: 10, bottom: 42 };
+const MARGINS = { left: 66, right: 14, top: 10, bottom: 42 };
 
 function boxOf(surface, margins = MARGINS) {
   return {

@@ -100,6 +100,7 @@ function listenToPhase() {
   };
   canvas.onpointermove = (event) => {
     explorer.hover = phase.cellAt(event);
+    explorer.changed = true;
     if (held) take(explorer.hover);
     else redraw();
   };

@@ -56,17 +56,23 @@ class PhaseDiagram {
   paint() {
     this.picture = layerLike(this.surface);
     const c = this.picture.ready(), { box } = this, { rates } = this.axes;
-    const wide = (box.right - box.left) / rates.length, single = this.cells.regimes.length === 1;
+    const wide = (box.right - box.left) / rates.length;
     const edgeX = (i) => Math.round(box.left + i * wide);
-    const edgeY = (j) => Math.round(single ? [box.bottom, box.top][j] : this.y(0.03 * j - 0.015));
+    const edgeY = (j) => Math.round(this.y(0.03 * j - 0.015));
     const most = Math.log(Math.max(2, ...this.cells.iterations.flat()));
-    this.cells.regimes.forEach((row, j) => row.forEach((code, i) => {
+    this.axes.momenta.forEach((_, j) => rates.forEach((_, i) => {
+      const code = this.cells.regimes[this.rowOf(j)][i];
       if (!code) return;
       const regime = REGIMES[code], x = edgeX(i), y = edgeY(j + 1);
       const swift = regime === "monotone" || regime === "oscillating";
-      const share = swift ? Math.log(Math.max(1, this.cells.iterations[j][i])) / most : 0;
+      const share = swift ? Math.log(Math.max(1, this.cells.iterations[this.rowOf(j)][i])) / most : 0;
       paintCell(c, regime, x, y, edgeX(i + 1) - x, edgeY(j) - y, 1 - 0.75 * share);
     }));
+  }
+
+  // The row of numbers of a momentum: optimizers without momentum have one for all.
+  rowOf(row) {
+    return Math.min(row, this.cells.regimes.length - 1);
   }
 
   pointer(c, state) {
@@ -110,7 +116,7 @@ class PhaseDiagram {
   }
 
   said({ row, column }, state) {
-    const single = this.cells.regimes.length === 1, place = single ? 0 : row;
+    const single = METHODS[state.selected].momentum < 0, place = this.rowOf(row);
     const regime = REGIMES[this.cells.regimes[place][column]], n = this.cells.iterations[place][column].toLocaleString("en-US");
     const at = `rate ${this.axes.rates[column]}${single ? "" : `, momentum ${this.axes.momenta[row]}`}`;
     if (!regime) return at;

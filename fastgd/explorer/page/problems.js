@@ -45,9 +45,13 @@ function largestOf([[a, b], [, d]]) {
   return half + Math.sqrt(half * half - (a * d - b * b));
 }
 
+// The least and the largest of many numbers.
+const least = (values) => values.reduce((a, b) => Math.min(a, b));
+const most = (values) => values.reduce((a, b) => Math.max(a, b));
+
 // Least squares of a line through two columns, as fastgd.LeastSquares(x, y) has it: cost 1/2m, inputs scaled to [0, 1].
 function lineThrough(x, y) {
-  const m = x.length, low = Math.min(...x), span = Math.max(...x) - low;
+  const m = x.length, low = least(x), span = most(x) - low;
   const scaled = x.map((value) => (value - low) / span);
   let sx = 0, sxx = 0, sy = 0, sxy = 0;
   for (let i = 0; i < m; i++) {

@@ -77,8 +77,7 @@ class View {
 
   // Paths grow as the player goes on; they are drawn anew where a run has changed or the player goes back.
   paths(runs, step) {
-    const same = this.drawn && step >= this.drawn.step && runs.length === this.drawn.runs.length
-      && runs.every((run, k) => run === this.drawn.runs[k]);
+    const same = this.drawn && step >= this.drawn.step && sameRuns(this.drawn.runs, runs);
     const c = same ? this.trails.context : this.trails.ready();
     if (!same) this.drawn = { runs: [...runs], step: 0, lengths: runs.map(() => 0) };
     clipped(c, this.box, () => runs.forEach((run, k) => this.path(c, run, k, step)));
