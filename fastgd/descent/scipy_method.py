@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import ArrayLike
 
 from fastgd.descent.minimize import minimize
+from fastgd.names import meant
 from fastgd.optimizers import Optimizer
 
 if TYPE_CHECKING:
@@ -44,7 +46,7 @@ def scipy_minimizer(
     for key, value in others.items():
         known = _ALIASES.get(key, key)
         if known not in _OPTIONS:
-            raise TypeError(f"{name} has no option {key!r}; it has {', '.join(_OPTIONS)}, disp")
+            raise TypeError(f"{name} has no option {key!r}; {_instead(optimizer, key)}")
         if known in options:
             raise TypeError(f"options has {known!r} twice, once under another name")
         options[known] = value
@@ -57,6 +59,14 @@ def scipy_minimizer(
     if disp:
         print(f"{result.message}\n  fun {result.fun:.6g}, nit {result.nit}, njev {result.njev}")  # noqa: T201
     return result
+
+
+def _instead(optimizer: Optimizer, key: str) -> str:
+    """What an option that is none may have meant; libraries that call SciPy give rates there."""
+    hyperparameters = list(inspect.signature(type(optimizer)).parameters)
+    if key in hyperparameters or meant(key, hyperparameters):
+        return f"hyperparameters are the optimizer's own, as in method=gd.{type(optimizer).__name__}(lr=0.1)"
+    return meant(key, _OPTIONS) or f"it has {', '.join(_OPTIONS)}, disp"
 
 
 def _with_arguments(function: Callable[..., Any], args: tuple[Any, ...]) -> Callable[[Any], Any]:

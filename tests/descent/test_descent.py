@@ -419,6 +419,14 @@ def test_scipy_options(capsys):
         scipy.optimize.minimize(
             rosen, [0, 0], jac=rosen_der, method=gd.Adam(), options={"maxfun": 3}
         )
+    for option, says in [
+        ("learning_rate", "the optimizer's own, as in method=gd.Adam"),
+        ("betas", "the optimizer's own"),
+        ("max_iters", "did you mean 'max_iter'"),
+        ("nonsense", "it has max_iter, tol"),
+    ]:
+        with pytest.raises(TypeError, match=f"Adam has no option '{option}'; .*{says}"):
+            gd.Adam()(rosen, [0, 0], jac=rosen_der, **{option: 3})
     with pytest.raises(TypeError, match="'tol' twice"):
         scipy.optimize.minimize(
             rosen, [0, 0], jac=rosen_der, method=gd.Adam(), tol=1.0, options={"gtol": 3}
