@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -18,6 +17,9 @@ from fastgd.torch.state import as_torch_has_it, copied
 _PRE_HOOKS = torch_optimizer._global_optimizer_pre_hooks
 _POST_HOOKS = torch_optimizer._global_optimizer_post_hooks
 _profiles = torch.autograd._profiler_enabled
+_is_traced = torch.compiler.is_compiling
+# What compiles the functions that are called now, or None: asked since a call out of its sight takes 0.5 us.
+_tracer = getattr(torch._C._dynamo.eval_frame, "get_eval_frame_callback", bool)
 
 
 class Compiled:
@@ -54,8 +56,8 @@ class Compiled:
             or _profiles()
         ):
             return _step_with_hooks(self, closure)
-        if "torch._dynamo" in sys.modules:  # torch.compile is at work, and has nothing to gain here
-            return _untraced_step()(self, closure)
+        if _is_traced() or _tracer() is not None:
+            return _step_untraced(self, closure)
         return self._step(closure)
 
     # PyTorch puts hooks and the profiler around a step unless it finds this mark. `step` above does so where there are
@@ -147,11 +149,4 @@ class Compiled:
 
 
 _step_with_hooks: Any = torch.optim.Optimizer.profile_hook_step(Compiled._step)
-_untraced: list[Any] = []  # made when it is first needed, since that imports a lot
-
-
-def _untraced_step() -> Any:
-    """The step out of sight of `torch.compile`."""
-    if not _untraced:
-        _untraced.append(torch.compiler.disable(Compiled._step))
-    return _untraced[0]
+_step_untraced: Any = torch.compiler.disable(Compiled._step)  # torch.compile has nothing to gain

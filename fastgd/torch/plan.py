@@ -54,8 +54,7 @@ class Plan:
         self._ways: dict[tuple[int, ...], Way] = {}  # by the parameters that have gradients
         self._way: Way | None = None
         self._parts: dict[int, Parts] = {}  # that ways work on
-        contents = contents_class()
-        self._values = [contents([group]) for group in param_groups]
+        self._watch_options()
         self._watch()
 
     def _watch(self) -> None:
@@ -63,24 +62,32 @@ class Plan:
         lists = [self._param_groups, *(group["params"] for group in self._param_groups)]
         self._objects = contents_class()([*lists, self._state, *self._state.values()])
 
+    def _watch_options(self) -> None:
+        """Take the options as they are now for those that were read."""
+        self._values = contents_class()(list(self._param_groups))
+        self._moving = any(options.moving for options in self._options)
+
     def is_of(self, param_groups: list[dict[str, Any]], state: dict[Any, Any]) -> bool:
         """Whether it was made for these, and no parameter and no state has been replaced since."""
         return param_groups is self._param_groups and state is self._state and self._objects.same()
 
     def step(self) -> None:
         """Update the parameters that have a gradient; on an error nothing has changed."""
-        for k, (options, values) in enumerate(zip(self._options, self._values, strict=True)):
-            if options.moving or not values.same():
-                self._refresh(k)
+        if self._moving or not self._values.same():
+            self._refresh()
         way = self._way
         if way is None or not way.try_step():
             self._step_otherwise()
 
-    def _refresh(self, k: int) -> None:
-        """Read the options of a group."""
-        if not self._options[k].refresh():
-            self._forget()
-        self._values[k] = contents_class()([self._param_groups[k]])
+    def _refresh(self) -> None:
+        """Read the options of all groups."""
+        same_rules = False
+        try:
+            same_rules = all([options.refresh() for options in self._options])  # noqa: C419  (of all)
+        finally:
+            if not same_rules:
+                self._forget()
+        self._watch_options()
 
     def _forget(self) -> None:
         """Prepare all steps anew."""

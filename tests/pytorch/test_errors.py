@@ -199,6 +199,21 @@ def test_options_that_become_wrong_under_way():
     assert opt.state[p]["step"] == 2
 
 
+def test_one_group_gets_another_rule_while_another_is_wrong():
+    p, q = (torch.nn.Parameter(torch.ones(2)) for _ in range(2))
+    opt = SGD([{"params": [p]}, {"params": [q]}], lr=0.1)
+    p.grad = q.grad = torch.ones(2)
+    opt.step()
+    opt.param_groups[0]["momentum"] = 0.9
+    opt.param_groups[1]["lr"] = -1.0
+    with pytest.raises(ValueError, match=r"param_groups\[1\]: lr"):
+        opt.step()
+    opt.param_groups[1]["lr"] = 0.1
+    opt.step()
+    assert torch.equal(opt.state[p]["momentum_buffer"], torch.ones(2))
+    assert q not in opt.state
+
+
 def test_a_group_that_is_refused_is_not_added():
     p = torch.nn.Parameter(torch.ones(2))
     opt = AdamW([p])
