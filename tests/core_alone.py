@@ -190,6 +190,12 @@ def theory_and_schedules():
     assert gd.schedules.cosine(0.1, 10)(10) < 0.1
 
 
+def an_explorer():
+    with tempfile.TemporaryDirectory() as folder:
+        page = gd.explore("ravine").save(Path(folder, "page.html"))
+        assert page.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+
+
 def saved_state():
     one = gd.Adam(lr=0.1)
     p = np.ones(3)
@@ -275,6 +281,7 @@ CHECKS = (
     networks_with_functions_of_ones_own,
     rules_of_ones_own,
     theory_and_schedules,
+    an_explorer,
     saved_state,
     what_needs_more_says_so,
     names_and_help,

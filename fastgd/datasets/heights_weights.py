@@ -30,6 +30,10 @@ STUDY_ROWS = (
     6808, 8306, 8428, 10006, 10314, 10350, 10532, 10604, 13237, 14928, 18159, 18584, 18671, 18742, 18769, 20643,
     21340, 22653, 22667, 23594, 24109, 24729,
 )  # fmt: skip
+#: What is said of the rows that stand in for them.
+CONSTRUCTED = (
+    "40 rows constructed to have the published line and iteration counts, the cost curve within 1 %"
+)
 #: The line that the learning-rate study printed: slope (lb/in) and intercept (lb).
 STUDY_LINE = (3.15491183, -86.55897252965156)
 
@@ -113,8 +117,8 @@ def load_heights_weights(
         raise TypeError(f"rows must be an int, 'study' or None, got {rows!r}")
     if rows == "study":
         what = "40 constructed rows"
-        note = "40 rows constructed to have the published line and iteration counts, the cost curve within 1 %"
-        stand_in = _constructed_rows
+        note = CONSTRUCTED
+        stand_in = constructed_rows
     else:
         what = "a normal sample"
         note = "25,000 rows of a bivariate normal sample with the published moments"
@@ -174,7 +178,7 @@ def _standardized(z: Float) -> Float:
 _SCALED_MEAN, _SCALED_VARIANCE, _RANGE, _MEAN, _RESIDUAL = 0.49881, 0.066993, 7.05, 67.884, 9.2
 
 
-def _constructed_rows() -> Float:
+def constructed_rows() -> Float:
     """40 heights with the given moments, and weights about the published line that leave it the exact fit."""
     count, inner = 40, 38
     scores = np.array([NormalDist().inv_cdf(0.04 + 0.92 * (j + 0.5) / inner) for j in range(inner)])

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastgd.datasets import load_heights_weights
+from fastgd.datasets.heights_weights import CONSTRUCTED, constructed_rows
 from fastgd.explorer.scene import Rows, Scene, line_python
+from fastgd.extras import MissingExtra
 from fastgd.functions import beale, bumpy, himmelblau, ravine, rosenbrock, saddle
 from fastgd.problems import LeastSquares, Polynomial
 from fastgd.studies import local_minima, step_size
@@ -23,8 +26,7 @@ def _unscaled() -> Scene:
 
 def _heights(key: str, *, scaled: bool) -> Scene:
     """The 40 rows of the learning-rate study, or those that stand in for them."""
-    study = load_heights_weights(rows="study", download=False)
-    height, weight = np.asarray(study.data[:, 0], np.float64), np.asarray(study.target, np.float64)
+    height, weight, note = _study()
     low, span = (float(height.min()), float(np.ptp(height))) if scaled else (0.0, 1.0)
     rows = Rows(height, weight, "height (in)", "weight (lb)", low, span)
     x = (height - height.min()) / np.ptp(height) if scaled else height
@@ -42,11 +44,22 @@ def _heights(key: str, *, scaled: bool) -> Scene:
         updates=1000,
         marks=(solution,),
         rows=rows,
-        note=study.notes[0] if study.instead else "40 rows of SOCR's heights and weights",
+        note=note,
         formula="mean of (w x + b − y)² / 2, x is the height "
         + ("scaled to [0, 1]" if scaled else "in inches"),
         own={"Momentum": 0.1, "NAG": 0.1, "Adagrad": 15.0, "Adadelta": 60.0} if scaled else {},
     )
+
+
+def _study() -> tuple[NDArray[np.float64], NDArray[np.float64], str]:
+    """Heights, weights and what is to be said of them; with NumPy alone, which reads no file, those constructed."""
+    try:
+        found = load_heights_weights(rows="study", download=False)
+    except MissingExtra:
+        rows = constructed_rows()
+        return rows[:, 1], rows[:, 2], f"STAND-IN: {CONSTRUCTED}"
+    note = found.notes[0] if found.instead else "40 rows of SOCR's heights and weights"
+    return found.data[:, 0], found.target, note
 
 
 def _ravine() -> Scene:

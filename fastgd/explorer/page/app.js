@@ -100,7 +100,8 @@ function showReading() {
   const { phase, state } = explorer;
   $("phase-note").textContent = `${state.selected}, from the start that is marked; click to set both`
     + (phase.sweep ? " (sweeping …)" : "");
-  $("phase-at").textContent = phase.said(explorer.hover || phase.cellOf(state), state);
+  const here = explorer.hover || phase.cellOf(state), near = !explorer.hover && !phase.isCell(here, state);
+  $("phase-at").textContent = `${near ? "Nearest cell: " : ""}${phase.said(here, state)}`;
 }
 
 let writing = 0, speaking = 0;

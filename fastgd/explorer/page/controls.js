@@ -66,7 +66,7 @@ const shownRate = (rate) => String(Number(rate.toPrecision(3)));
 // Everything that the state decides, the badges left out.
 function showControls(state, about) {
   if (state.problem === "file" && !$("problem").querySelector('[value="file"]')) {
-    $("problem").append(option("file", "your own file"));
+    $("problem").append(option("file", "Your own file"));
   }
   $("problem").value = state.problem;
   $("preset").value = state.preset || "";

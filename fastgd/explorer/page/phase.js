@@ -115,6 +115,12 @@ class PhaseDiagram {
     };
   }
 
+  // Whether the sliders say just what a cell says.
+  isCell({ row, column }, { selected, rates, momenta }) {
+    const { axes } = this, single = METHODS[selected].momentum < 0;
+    return axes.rates[column] === rates[selected] && (single || axes.momenta[row] === momenta[selected]);
+  }
+
   said({ row, column }, state) {
     const single = METHODS[state.selected].momentum < 0, place = this.rowOf(row);
     const regime = REGIMES[this.cells.regimes[place][column]], n = this.cells.iterations[place][column].toLocaleString("en-US");
