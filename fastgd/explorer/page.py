@@ -19,7 +19,7 @@ DISPLAY = ("draw", "contours", "view", "charts", "phase", "player", "controls", 
 _PLAIN = ("SGD", "Momentum", "NAG", "RAdam")  # rates that follow from the curvature
 
 
-def page_text(first: str, own: Scene | None = None, state: str = "") -> str:
+def page_text(first: str, own: Scene | None = None) -> str:
     """The page, opened on a problem.
 
     Parameters
@@ -28,10 +28,8 @@ def page_text(first: str, own: Scene | None = None, state: str = "") -> str:
         The problem that is shown first, by its key.
     own : Scene, optional
         A user's problem, beside those that every page has.
-    state : str
-        What a fresh page restores, as it stands behind the # of the address; the problem's first state by default.
     """
-    data = page_data(first, own, state)
+    data = page_data(first, own)
     script = "\n".join([engine_script(data), *map(_part, (f"{name}.js" for name in DISPLAY))])
     script = f'(() => {{\n"use strict";\n{script}\n}})();'.replace("</script", "<\\/script")
     return _part("page.html").replace("$style", _part("style.css")).replace("$script", script)
@@ -50,7 +48,7 @@ def engine_script(data: dict[str, Any]) -> str:
     )
 
 
-def page_data(first: str = "line", own: Scene | None = None, state: str = "") -> dict[str, Any]:
+def page_data(first: str = "line", own: Scene | None = None) -> dict[str, Any]:
     """All numbers of the page."""
     from fastgd import __version__  # noqa: PLC0415  (the package may still be loading at our import)
 
@@ -60,7 +58,6 @@ def page_data(first: str = "line", own: Scene | None = None, state: str = "") ->
     return {
         "version": __version__,
         "first": first,
-        "hash": state,
         "problems": problems,
         "optimizers": [methods.described(methods.made(name)) for name in methods.names()],
         "schedules": picks.described(),

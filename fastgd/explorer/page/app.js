@@ -151,7 +151,7 @@ function begin() {
     text = decodeURI(location.hash);
   } catch (error) { // not an address of this page
   }
-  restore(decoded(text || DATA.hash, DATA.first));
+  restore(decoded(text, DATA.first));
 }
 
 begin();
