@@ -110,6 +110,7 @@ def test_arrays_that_are_kept_stay_as_they_were():
         assert bits(np.asarray(view)) == bits(then)
 
 
+@pytest.mark.filterwarnings("ignore:Setting the shape:DeprecationWarning")  # from NumPy 2.5 on
 def test_arrays_that_are_changed_change_nothing():
     def rude(x, grad):
         grad[:] = 2 * x
