@@ -34,8 +34,16 @@ extensions = [
     "links",
     "llms",
     "mathml",
+    "study_pages",
 ]
-exclude_patterns = ["_build", "_ext", "sg_execution_times.rst"]
+exclude_patterns = [
+    "_build",
+    "_ext",
+    "tests",
+    "sg_execution_times.rst",
+    "gallery/index.rst",
+    "gallery/sg_execution_times.rst",
+]
 nitpicky = True
 
 # --- reference --------------------------------------------------------------------------------------------------------
@@ -68,8 +76,16 @@ sphinx_gallery_conf = {
     "filename_pattern": r"/\w+\.py$",  # every example is run
     "download_all_examples": False,
     "show_memory": False,
+    "capture_repr": (),  # figures are collected, and what a program prints
+    "within_subsection_order": "FileNameSortKey",
     "min_reported_time": 10_000,
 }
+
+# --- links to other sites: `sphinx-build -b linkcheck`, where there is a network -------------------------------------
+
+linkcheck_anchors = False
+linkcheck_timeout = 20
+linkcheck_retries = 2
 
 # --- appearance -------------------------------------------------------------------------------------------------------
 
