@@ -40,7 +40,7 @@ def test_every_option_is_documented(command, root, near):
     for action in COMMANDS[command]._actions:
         for flag in action.option_strings:
             if flag not in {"-h", "--help"}:
-                assert f"cmdoption-fastgd-{command}{flag[1:]}" in page.anchors, flag
+                assert f"cmdoption-fastgd-{command}-{flag.lstrip('-')}" in page.anchors, flag
                 assert flag in page.text
 
 
