@@ -1,6 +1,10 @@
 """PyTorch's optimizers and fastgd's of the same name, side by side on the same gradients."""
 
 import numpy as np
+import pytest
+
+pytest.importorskip("torch", exc_type=ImportError)
+
 import torch
 
 import fastgd.torch
