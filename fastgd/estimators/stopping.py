@@ -130,9 +130,8 @@ class Stopping:
                 budget = _FREE + _UNDER_WAY * self._promised(epoch) - self.gap.spent
             self._left = self._at.prove(enough, budget)
             self._failed += not (self._left.gap < self._left.objective).all()
-        if (
-            self._left is None
-        ):  # an estimate ends at the first number that is too large: there may be much more
+        if self._left is None:
+            # The estimate ended at the first number that is too large: there may be much more left.
             self._expected = -math.inf
             return False
         gap = float(self._left.gap.sum())
