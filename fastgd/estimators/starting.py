@@ -108,7 +108,7 @@ def _linear(own: Any, net: MLP, rows: Rows, judged: Rows | None) -> StartOfFit:
         in_batches=True,  # the engine adds penalties where it can
     )
     optimizer = own._new_optimizer(model, batch)
-    bend = own._bend(model, model.gap.design.curvature).largest
+    bend = own._bend(model, model.gap.design.steepest).largest
     found = StartOfFit(
         model.network,
         model.rows,
